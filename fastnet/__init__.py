@@ -1,0 +1,22 @@
+"""Train thousands of one-hidden-layer networks at once on a CPU.
+
+The names below are loaded when first used, so that `fastnet --help` answers at once.
+"""
+
+from fastnet.errors import DataError, FastnetError, UsageError
+
+__version__ = "0.1.0"
+_API = ("train", "sweep", "load", "resume", "Result")
+__all__ = ["FastnetError", "UsageError", "DataError", *_API]
+
+
+def __getattr__(name):
+    if name in _API:
+        from fastnet import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'fastnet' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

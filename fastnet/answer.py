@@ -1,0 +1,188 @@
+"""The answer of a sweep: which member is best, the table by N1, the smallest sufficient N1."""
+
+import numpy as np
+
+from fastnet.plan import SETTING_COLUMNS, shown
+
+
+def monitored(members):
+    """The loss that chooses: of the validation set if there is one, else of the training set."""
+    return members["train_loss"] if np.isnan(members["val_loss"]).all() else members["val_loss"]
+
+
+def best_member(members, first_reached=False):
+    """Lowest monitored loss, then smaller N1, fewer epochs, lower number.
+
+    With first_reached (--stop first): the member that reached the target, the lowest of several.
+    """
+    reached = np.flatnonzero(members["stop_reason"] == "target")
+    if first_reached and reached.size:
+        return int(reached[0])
+    losses = np.nan_to_num(monitored(members), nan=np.inf)
+    return int(np.lexsort((members["epochs"], members["n1"], losses))[0])
+
+
+# ---------------------------------------------------------------- how sure
+
+
+def binomial_tail(count, n, p):
+    """P(X >= count) for X binomial (n, p)."""
+    i = np.arange(1, n + 1)
+    logs = np.concatenate([[0.0], np.cumsum(np.log((n + 1 - i) / i))])
+    logs += np.arange(n + 1) * np.log(p) + np.arange(n, -1, -1) * np.log1p(-p)
+    return float(np.exp(logs[count:]).sum())
+
+
+def success_interval(successes, n, confidence=0.95):
+    """The exact interval of a share (Clopper & Pearson 1934), by bisection.
+
+    Examples
+    --------
+    >>> low, high = success_interval(8, 8)
+    >>> round(low, 3), high
+    (0.631, 1.0)
+    """
+    tail = (1 - confidence) / 2
+
+    def solve(count, goal):
+        low, high = 0.0, 1.0
+        for _ in range(50):
+            middle = (low + high) / 2
+            low, high = (middle, high) if binomial_tail(count, n, middle) < goal else (low, middle)
+        return (low + high) / 2
+
+    low = 0.0 if successes == 0 else solve(successes, tail)
+    high = 1.0 if successes == n else solve(successes + 1, 1 - tail)
+    return low, high
+
+
+# ---------------------------------------------------------------- the table
+
+
+def reduced(function, values):
+    """function of the finite values; None when there are none."""
+    values = values[np.isfinite(values)]
+    return float(function(values)) if values.size else None
+
+
+def row(members, losses, counted):
+    """One line of the answer: members of one N1 and one setting."""
+    reached = members[members["stop_reason"] == "target"]
+    n = len(members)
+    low, high = success_interval(len(reached), n) if counted else (None, None)
+    answer = {
+        "n1": int(members["n1"][0]),
+        "members": n,
+        "reached": len(reached),
+        "success_rate": len(reached) / n if counted else None,
+        "success_low": low,
+        "success_high": high,
+        "best_loss": reduced(np.min, losses),
+        "median_loss": reduced(np.median, losses),
+        "median_epochs": reduced(np.median, reached["epochs"].astype(float)),
+        "median_seconds": reduced(np.median, reached["seconds"]),
+    }
+    for name in ("test_loss", "train_accuracy", "val_accuracy", "test_accuracy"):
+        answer[f"median_{name}"] = reduced(np.median, members[name])
+    return answer
+
+
+def varying(members):
+    """The settings, N1 and seed apart, of which the members have more than one value."""
+    names = (name for name in SETTING_COLUMNS if name not in ("n1", "seed"))
+    return [name for name in names if (members[name] != members[name][0]).any()]
+
+
+def rows(members, options):
+    """A row for every N1 and setting, in the order of the members."""
+    names = ["n1", *varying(members)]
+    codes = np.zeros(len(members), np.int64)
+    for name in names:
+        _, code = np.unique(members[name], return_inverse=True)
+        codes = codes * (code.max() + 1) + code
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    losses = monitored(members)
+    has_target = any(value is not None for value in options["target_loss"])
+    answers = []
+    for group in np.split(order, starts[1:]):
+        some = members[group]
+        cut = (some["stop_reason"] == "stopped").any() or (some["status"] == "live").any()
+        answer = row(some, losses[group], has_target and not cut)
+        answer["setting"] = {name: shown(name, some[name][0]) for name in names[1:]}
+        answers.append(answer)
+    return answers
+
+
+def by_n1(members, options):
+    """The answer: a dict per N1, of its setting with most successes, then fewest epochs."""
+    chosen = {}
+    for answer in rows(members, options):
+        epochs, loss = answer["median_epochs"], answer["best_loss"]
+        rank = (
+            -(answer["success_rate"] or 0.0),
+            -answer["reached"],
+            np.inf if epochs is None else epochs,
+            np.inf if loss is None else loss,
+        )
+        if answer["n1"] not in chosen or rank < chosen[answer["n1"]][0]:
+            chosen[answer["n1"]] = (rank, answer)
+    return [chosen[n1][1] for n1 in sorted(chosen)]
+
+
+def smallest_n1(table, success_rate):
+    """The smallest N1 whose success rate is at least the one asked for; None when there is none."""
+    enough = [r["n1"] for r in table if (r["success_rate"] or -1.0) >= success_rate]
+    return min(enough, default=None)
+
+
+# ---------------------------------------------------------------- in words
+
+
+def target_of(members):
+    """The target loss in words: a number, or "its target" where members differ."""
+    targets = np.unique(members["target_loss"])
+    return f"{targets[0]:g}" if len(targets) == 1 else "its own"
+
+
+def sentence(members, options):
+    """The answer in one sentence."""
+    if not np.isfinite(members["target_loss"]).any():
+        return "No target loss was set (--target-loss), so no N1 is called sufficient."
+    table = by_n1(members, options)
+    smallest = smallest_n1(table, options["success_rate"])
+    target, asked = target_of(members), f"{100 * options['success_rate']:g} %"
+    if smallest is not None:
+        line = next(line for line in table if line["n1"] == smallest)
+        named = ", ".join(f"{name} {value}" for name, value in line["setting"].items())
+        return (
+            f"N1 = {smallest} is the smallest that reaches the target loss {target} in at least "
+            f"{asked} of its seeds: {line['reached']} of {line['members']}"
+            f"{' with ' + named if named else ''}; the true share lies between "
+            f"{line['success_low']:.2f} and {line['success_high']:.2f} with 95 % confidence."
+        )
+    if any(line["success_rate"] is None for line in table):
+        return "Not every member ran to its own stop, so no success rates are given."
+    best = max(table, key=lambda line: line["success_rate"])
+    return (
+        f"No N1 reaches the target loss {target} in at least {asked} of its seeds; the most is "
+        f"{best['reached']} of {best['members']} with N1 = {best['n1']}. {advice(members)}"
+    )
+
+
+def advice(members):
+    """What to try, from the reasons why members stopped without reaching the target."""
+    missed = members["stop_reason"][members["stop_reason"] != "target"]
+    if missed.size == 0:
+        return ""
+    reasons, counts = np.unique(missed, return_counts=True)
+    reason, count = reasons[counts.argmax()], counts.max()
+    tips = {
+        "diverged": "diverged: try a lower --learning-rate or --clip-norm 1",
+        "max_epochs": "were still training at the last epoch: try more --max-epochs or a larger N1",
+        "patience": "stopped gaining: try another --init, more seeds, or a larger N1",
+        "time_limit": "ran out of time: raise --time-limit",
+        "interrupted": "were interrupted: --resume the run",
+    }
+    share = "All" if count == len(members) else f"{count} of {len(members)}"
+    return f"{share} members {tips[reason]}." if reason in tips else ""

@@ -1,0 +1,384 @@
+"""What the command line, the page and the estimators call: train, sweep, resume, load."""
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fastnet import cache, data, environment, kernels, plan, records, store, tasks, trainer
+from fastnet.errors import FastnetError, UsageError
+from fastnet.options import resolve
+from fastnet.records import Result
+from fastnet.store import default_folder
+
+__all__ = ["Progress", "Result", "default_folder", "dry_run", "load", "resume", "sweep", "train"]
+
+# Options that --resume may change: they change no byte.
+RESUMABLE = ("threads", "time_limit")
+
+
+class Progress(NamedTuple):
+    """Where a run stands; what a progress callback gets.
+
+    stage is "compile" (once, before), then "train" (after every round). Losses are the
+    monitored ones; remaining is a guess in seconds, as if no member stopped early.
+    """
+
+    stage: str
+    members: int = 0
+    running: int = 0
+    reached: int = 0
+    diverged: int = 0
+    epoch: int = 0
+    member_epochs: int = 0
+    best_member: int | None = None
+    best_loss: float | None = None
+    best_n1: int | None = None
+    best_seed: int | None = None
+    seconds: float = 0.0
+    remaining: float | None = None
+
+
+def train(X=None, y=None, **arguments):
+    """Find one network: train all members, with stop="first" until one reaches the target.
+
+    Parameters
+    ----------
+    X : array or DataFrame of shape (n, d)
+        Inputs; leave out with `task`.
+    y : array of shape (n,) or (n, k)
+        Numbers, or class labels (texts and booleans classify by themselves, integers with
+        loss="cross_entropy").
+    task : {1, 2}, optional
+        A built-in task in place of X and y.
+    validation, test : (X, y), optional
+        Sets of their own; or give validation_fraction, test_fraction.
+    initial_weights : list of (W1, b1, W2, b2), optional
+        One per member, shapes (N1, d), (N1,), (k, N1), (k,); copied.
+    out : path, optional
+        Write a run folder there.
+    progress : callable, optional
+        Called with a Progress after each round.
+    **options
+        Every option of the command line, under the same name: n1, seeds, learning_rate,
+        clip_norm, batch_size, max_epochs, target_loss, ... (docs/options.md). Axes take one
+        value or a list; seeds=8 means 0 to 7, seeds=[8] only 8.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    UsageError
+        for an option or shape that cannot be used.
+    DataError
+        for NaN, wrong labels, or nothing to train on.
+    FastnetError
+        for an `out` that exists or cannot be written.
+
+    Examples
+    --------
+    >>> import numpy as np, fastnet
+    >>> x = np.linspace(-1, 1, 200)
+    >>> result = fastnet.train(x, np.sin(np.pi * x), n1=[4, 8], learning_rate=0.3,
+    ...                        max_epochs=3000, target_loss=1e-3, stop="first")
+    >>> bool(result.best["train_loss"] <= 1e-3)
+    True
+    """
+    return run("train", X, y, **arguments)
+
+
+def sweep(X=None, y=None, **arguments):
+    """Train every member of the product of the axes to its own stop.
+
+    Parameters, Returns, Raises
+        as in `train`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastnet
+    >>> x = np.linspace(-1, 1, 100)
+    >>> result = fastnet.sweep(x, x**2, n1=[2, 4], seeds=3, learning_rate=0.3, max_epochs=50)
+    >>> len(result.members)
+    6
+    >>> [row["n1"] for row in result.by_n1()]
+    [2, 4]
+    """
+    return run("sweep", X, y, **arguments)
+
+
+def load(folder):
+    """The Result in a finished run folder.
+
+    Raises
+    ------
+    FastnetError
+        when there is no such folder.
+    DataError
+        when it is unfinished or broken.
+    """
+    return store.load(folder)
+
+
+# ---------------------------------------------------------------- from arguments to a Training
+
+
+def task_data(task, options):
+    """X, y and loss of a built-in task."""
+    if task == 1:
+        names = ("function", "samples", "noise", "data_seed")
+        return *tasks.function_data(*(options[name] for name in names)), "squared"
+    if task == 2:
+        return *tasks.digits(), "cross_entropy"
+    raise UsageError(f"task must be 1 or 2, got {task!r}.")
+
+
+def checked_data(X, y, task, options, validation, test):
+    """The Data of a run."""
+    if task is None and (X is None or y is None):
+        raise UsageError("nothing to train on: give X and y, or task=1 or task=2.")
+    if task is not None and X is not None:
+        raise UsageError("give X and y or a task, not both.")
+    loss = options["loss"]
+    if task is not None:
+        X, y, own = task_data(task, options)
+        if loss not in (None, own):
+            raise UsageError(f"task {task} has loss {own}, got {loss}.")
+        loss = own
+    return data.make(
+        X,
+        y,
+        loss,
+        validation,
+        test,
+        options["validation_fraction"],
+        options["test_fraction"],
+        options["data_seed"],
+    )
+
+
+def prepare(command, X, y, task, validation, test, given):
+    """Options, Data and Plan, all checked: nothing is allocated or written before."""
+    if isinstance(task, (bool, float, str)) or task not in (None, 1, 2):
+        raise UsageError(f"task must be 1 or 2, got {task!r}.")
+    options = resolve(given, command, task)
+    checked = checked_data(X, y, task, options, validation, test)
+    return options, checked, plan.make(options, checked)
+
+
+def run(
+    command,
+    X=None,
+    y=None,
+    *,
+    task=None,
+    validation=None,
+    test=None,
+    initial_weights=None,
+    out=None,
+    force=False,
+    progress=None,
+    **given,
+):
+    """train and sweep."""
+    began = time.perf_counter()
+    options, checked, members = prepare(command, X, y, task, validation, test, given)
+    training = trainer.Training(members, checked, options, initial_weights)
+    facts = environment.describe(training.threads, checked.digest())
+    job = Job(command, task, training, checked, facts, progress, began)
+    if out is None:
+        return job.run()
+    job.folder = store.Folder.create(out, force)
+    try:
+        config = store.config(command, task, checked, options)
+        job.folder.start(config, facts, checked.split)
+    except BaseException:
+        job.folder.abandon()
+        raise
+    return job.run()
+
+
+def describe(task, options, checked):
+    """What is learnt, in a few words."""
+    if task == 1:
+        return f"Task 1: {tasks.FUNCTIONS[options['function']].formula}, loss squared"
+    if task == 2:
+        return "Task 2: handwritten digits, loss cross_entropy"
+    return f"Loss {checked.loss}"
+
+
+def dry_run(command, X=None, y=None, *, task=None, validation=None, test=None, **given):
+    """What a run would train: members, parameters, bytes of memory and disk.
+
+    Memory counts weights, best weights, histories of max_epochs and the samples; disk what the
+    run folder holds at most.
+    """
+    options, checked, members = prepare(command, X, y, task, validation, test, given)
+    size, count = np.dtype(options["dtype"]).itemsize, len(members.columns)
+    entries = count * kept_epochs(options["max_epochs"])
+    history = entries * 8 * (3 + len(options["record"]))
+    samples = checked.X.nbytes + checked.Y.nbytes
+    held = {"all": members.length, "best": members.length // max(count, 1), "none": 0}
+    return {
+        "description": describe(task, options, checked),
+        "samples": len(checked.split["train"]),
+        "inputs": members.d,
+        "outputs": members.k,
+        "members": count,
+        "n1": sorted(set(members.columns["n1"].tolist())),
+        "parameters": int((members.columns["n1"] * (members.d + 1 + members.k) + members.k).sum()),
+        "memory_bytes": 2 * members.length * size + count * 600 + 2 * history + 4 * samples,
+        "disk_bytes": held[options["keep"]] * size + history + entries * 8 + count * 200,
+        "threads": options["threads"] or trainer.default_threads(),
+    }
+
+
+def kept_epochs(max_epochs):
+    """Entries of a history of so many epochs."""
+    epochs, step, first = 0, 1, 0
+    while first <= max_epochs:
+        last = min(max_epochs, kernels.DENSE_EPOCHS * step)
+        epochs += last // step - (first - 1) // step
+        first, step = last + 1, 2 * step
+    return epochs
+
+
+def resume(
+    folder, X=None, y=None, *, validation=None, test=None, force=False, progress=None, **changed
+):
+    """Continue an interrupted run to the bytes it would have had; load a finished one.
+
+    Only threads and time_limit can change. X and y are needed again unless it trains a task.
+
+    Raises
+    ------
+    FastnetError
+        when data, versions or processor are other than they were; force=True accepts that.
+    """
+    began = time.perf_counter()
+    path = Path(folder)
+    wrong = [name for name in changed if name not in RESUMABLE]
+    if wrong:
+        raise UsageError(
+            f"a resumed run keeps its options; {wrong[0]} cannot change, "
+            f"only {' and '.join(RESUMABLE)} can."
+        )
+    config = store.read_json(path, "config.json")
+    if (path / "summary.json").is_file():
+        return load(path)
+    given = {**store.read_options(config), **changed}
+    options, checked, members = prepare(
+        config["command"], X, y, config["task"], validation, test, given
+    )
+    training = trainer.Training(members, checked, options)
+    facts = environment.describe(training.threads, checked.digest())
+    differ = environment.differences(store.read_json(path, "environment.json"), facts)
+    if differ and not force:
+        raise FastnetError(
+            f"{path} cannot be resumed to the same bytes: {'; '.join(differ)}. "
+            "Use --force to accept this."
+        )
+    job = Job(config["command"], config["task"], training, checked, facts, progress, began)
+    job.folder = store.Folder.reopen(path)
+    if (path / "checkpoint.npz").is_file():
+        training.restore(store.read_npz(path / "checkpoint.npz"))
+    return job.run()
+
+
+# ---------------------------------------------------------------- one run
+
+
+class Job:
+    """A Training with its folder, its progress and its clock."""
+
+    def __init__(self, command, task, training, checked, facts, progress, began):
+        self.command, self.task, self.training = command, task, training
+        self.data, self.facts, self.progress, self.began = checked, facts, progress, began
+        self.folder = None
+        self.saved_at, self.save_cost, self.event_at = time.perf_counter(), 0.0, 0.0
+
+    def run(self):
+        """Compile, train, collect, save."""
+        if self.progress:
+            self.progress(Progress("compile", len(self.training.plan.columns)))
+        compiled = self.training.warm_up()
+        self.saved_at = time.perf_counter()
+        status = trainer.train(self.training, self.after_round)
+        result = self.collect(status, compiled)
+        if self.folder is not None:
+            if status == "done":
+                self.folder.event(**event_fields(self.where()), status=status)
+                self.folder.finish(result)
+            else:
+                self.folder.checkpoint(self.training.checkpoint())
+                self.folder.close()
+        return result
+
+    def collect(self, status, compiled):
+        seconds = {
+            "compile": compiled,
+            "train": self.training.elapsed,
+            "total": time.perf_counter() - self.began,
+        }
+        result = records.collect(
+            self.training, self.data, self.command, self.task, status, seconds, self.facts
+        )
+        return result if self.folder is None else result._replace(run=str(self.folder.path))
+
+    def after_round(self, training):
+        """Tell progress; an event a second; a checkpoint when it is due."""
+        now = time.perf_counter()
+        if self.progress or (self.folder and now - self.event_at >= 1):
+            where = self.where()
+            if self.progress:
+                self.progress(where)
+            if self.folder and now - self.event_at >= 1:
+                self.folder.event(**event_fields(where), status="running")
+                self.event_at = now
+        if self.folder and now - self.saved_at >= max(3.0, 50 * self.save_cost):
+            self.folder.checkpoint(training.checkpoint())
+            self.save_cost = time.perf_counter() - now
+            self.saved_at = time.perf_counter()
+
+    def where(self):
+        """The run's Progress."""
+        training, states = self.training, self.training.pack.states
+        stops, columns = states["stop"], training.plan.columns
+        best = int(np.argmin(states["best_loss"]))
+        known = np.isfinite(states["best_loss"][best])
+        done = int((states["last_epoch"] + 1).sum())
+        live = training.live
+        cost = training.plan.settings["n1"] + 4
+        spent = float(((states["last_epoch"] + 1) * cost).sum())
+        left = (training.plan.settings["max_epochs"][live] - states["epoch"][live]) * cost[live]
+        return Progress(
+            "train",
+            len(columns),
+            live.size,
+            int((stops == kernels.TARGET).sum()),
+            int((stops == kernels.DIVERGED).sum()),
+            training.start,
+            done,
+            best if known else None,
+            float(states["best_loss"][best]) if known else None,
+            int(columns["n1"][best]) if known else None,
+            int(columns["seed"][best]) if known else None,
+            training.elapsed,
+            training.elapsed * float(left.sum()) / spent if spent else None,
+        )
+
+
+def event_fields(where):
+    """A Progress as the fields of an event."""
+    return {
+        name: round(value, 3) if name in ("seconds", "remaining") and value is not None else value
+        for name, value in where._asdict().items()
+        if name != "stage"
+    }
+
+
+def compiled_before():
+    """Whether kernels have been compiled into the cache folder."""
+    return cache.FOLDER is not None and any(Path(cache.FOLDER).glob("*/kernels.advance*.nbc"))

@@ -1,0 +1,93 @@
+"""Where compiled kernels are kept between processes.
+
+Numba looks only at the file of the function it compiles, so an edit in vector.py would go
+unseen, and it needs a folder that can be written. fastnet's folder is per user and named by
+a hash of the kernel sources and the compiler's versions; Numba adds the CPU itself.
+NUMBA_CACHE_DIR, where set, wins.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import llvmlite
+import numba
+from numba.core import config
+from numba.extending import register_jitable
+
+SOURCES = ("vector.py", "kernels.py")
+
+
+def version_hash():
+    """Hash of all that decides what the compiled kernels do."""
+    text = f"{numba.__version__} {llvmlite.__version__}".encode()
+    for name in SOURCES:
+        text += Path(__file__).with_name(name).read_bytes()
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def candidates():
+    """Folders to try, the best first."""
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        yield Path(os.environ["NUMBA_CACHE_DIR"])
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    yield Path(home) / "fastnet" / version_hash()
+    yield Path(tempfile.gettempdir()) / f"fastnet-{user}" / version_hash()
+
+
+def is_private(folder):
+    """Whether nobody else could have put code into the folder."""
+    status = folder.stat()
+    return not hasattr(os, "getuid") or (
+        status.st_uid == os.getuid() and not status.st_mode & 0o022
+    )
+
+
+def usable(folder):
+    """Whether the folder exists or can be made, is ours alone and can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=folder):
+            return is_private(folder)
+    except OSError:
+        return False
+
+
+def find_folder():
+    """The first usable folder, or None: then every process compiles anew."""
+    return next((folder for folder in candidates() if usable(folder)), None)
+
+
+FOLDER = find_folder()
+
+
+# Without error_model="numpy" each division would be guarded by a branch. Without the runtime
+# (_nrt) nothing can be allocated and no reference is counted. The wrappers that let Python call a
+# function took most of the compile time.
+OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": False}
+
+
+def entry(function):
+    """Compile an entry point: it releases the GIL and is kept in FOLDER."""
+    before, config.CACHE_DIR = config.CACHE_DIR, str(FOLDER or "")
+    try:
+        return numba.njit(nogil=True, cache=FOLDER is not None, **OPTIONS)(function)
+    finally:
+        config.CACHE_DIR = before
+
+
+def inner(function):
+    """Compile a function that only compiled functions call."""
+    return numba.njit(no_cpython_wrapper=True, **OPTIONS)(function)
+
+
+def shared(function):
+    """Plain Python, and compiled where a compiled function calls it."""
+    return register_jitable(**OPTIONS)(function)
+
+
+def merged(function):
+    """Compile a function into its callers."""
+    return numba.njit(no_cpython_wrapper=True, inline="always", **OPTIONS)(function)

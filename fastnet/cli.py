@@ -1,0 +1,324 @@
+"""The command line: parse, call the library, print. No numpy here until a command runs."""
+
+import json
+import os
+import sys
+import traceback
+
+import click
+
+import fastnet
+from fastnet import options as table
+from fastnet.errors import FastnetError, UsageError
+
+TRAIN_EXAMPLES = """\b
+Find one network that reaches the target loss, and save its weights.
+
+\b
+Examples:
+  fastnet train --task 1
+  fastnet train --task 1 --n1 6 --seeds 10 --learning-rate 0.4
+  fastnet train --task 1 --function humps --n1 8:24:4 --max-epochs 20000
+  fastnet train --task 2 --out runs/digits --json
+"""
+SWEEP_EXAMPLES = """\b
+Train every combination of widths, seeds and settings; answer how small N1 can be.
+
+\b
+Examples:
+  fastnet sweep --task 1
+  fastnet sweep --task 1 --n1 1:20 --seeds 50 --target-loss 1e-3
+  fastnet sweep --task 1 --n1 4,8 --learning-rate 0.1..1@5 --clip-norm 1,none
+  fastnet sweep --task 2 --n1 8,16,32 --dry-run
+"""
+
+
+# ---------------------------------------------------------------- options from the table
+
+
+class Value(click.ParamType):
+    """A value of a row of the options table, from its text."""
+
+    def __init__(self, option):
+        self.option = option
+        self.name = {"int": "integer", "float": "number"}.get(option.kind, option.kind)
+
+    def convert(self, value, param, ctx):
+        if value is None or isinstance(value, tuple):
+            return value
+        if isinstance(value, list):  # from a configuration file
+            value = ",".join(str(v) for v in value) + ("," if len(value) == 1 else "")
+            value = value if self.option.name == "seeds" else value.rstrip(",")
+        return table.parse(self.option.name, value if self.option.kind == "flag" else str(value))
+
+    def get_metavar(self, param, ctx=None):
+        if self.option.choices:
+            return "|".join(self.option.choices)
+        return {"int": "INT", "float": "NUM"}.get(self.option.kind, "TEXT") + (
+            ",..." if self.option.axis else ""
+        )
+
+
+def default_text(option):
+    """The default as help shows it."""
+    value = option.default[0] if option.axis else option.default
+    if option.kind == "flag" or option.name in ("stop", "loss", "threads", "record"):
+        return ""
+    value = "none" if value is None else value
+    return f" [{value:g}]" if isinstance(value, float) else f" [{value}]"
+
+
+def table_options(command):
+    """A decorator that gives a command its rows of the options table."""
+
+    def add(function):
+        for option in reversed(table.TABLE):
+            if command not in option.commands:
+                continue
+            text = option.help + default_text(option)
+            if option.kind == "flag":
+                extra = {"is_flag": True, "default": None}
+            else:
+                extra = {"type": Value(option), "default": None}
+            function = click.option(option.flag, option.name, help=text, **extra)(function)
+        return function
+
+    return add
+
+
+def read_config(ctx, param, path):
+    """--config: a TOML file of option names; the command line and the environment win."""
+    if path is None:
+        return
+    try:
+        import tomllib
+    except ModuleNotFoundError:  # Python 3.10
+        import tomli as tomllib
+    try:
+        with open(path, "rb") as file:
+            values = tomllib.load(file)
+    except OSError as error:
+        raise UsageError(f"--config: {path} cannot be read ({error.strerror}).") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"--config: {path} is not TOML: {error}.") from None
+    values = {name.replace("-", "_"): value for name, value in values.items()}
+    known = {p.name for p in ctx.command.params}
+    for name in values:
+        if name not in known:
+            raise UsageError(f"--config: {path} names the option {name!r}, which there is not.")
+    ctx.default_map = values
+
+
+def run_options(function):
+    """The options of train and sweep that are not in the table."""
+    for option in reversed(
+        (
+            click.option("--task", type=click.Choice(["1", "2"]), help="Built-in task."),
+            click.option("--out", type=click.Path(), help="Run folder [runs/<task>-<time>]."),
+            click.option("--force", is_flag=True, help="Replace the run folder at --out."),
+            click.option("--resume", type=click.Path(), help="Continue the run in this folder."),
+            click.option(
+                "--config",
+                type=click.Path(),
+                is_eager=True,
+                callback=read_config,
+                expose_value=False,
+                help="TOML file of options.",
+            ),
+            click.option("--dry-run", is_flag=True, help="Say what would be trained, and end."),
+            click.option(
+                "--require-target",
+                is_flag=True,
+                help="Exit code 4 when no member reaches its target.",
+            ),
+            json_option,
+            click.option("--quiet", is_flag=True, help="No progress, no summary."),
+            debug_option,
+        )
+    ):
+        function = option(function)
+    return function
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+debug_option = click.option(
+    "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
+)
+
+
+# ---------------------------------------------------------------- commands
+
+
+@click.group(
+    context_settings={
+        "auto_envvar_prefix": "FASTNET",
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+    }
+)
+@click.version_option(fastnet.__version__, prog_name="fastnet")
+def cli():
+    """\b
+    Train thousands of one-hidden-layer networks at once on a CPU.
+
+    \b
+    Examples:
+      fastnet train --task 1
+      fastnet sweep --task 1 --n1 1:20 --seeds 20
+      fastnet show runs/task1-20260101-120000
+    """
+
+
+@cli.command(help=TRAIN_EXAMPLES)
+@run_options
+@table_options("train")
+def train(**arguments):
+    run("train", **arguments)
+
+
+@cli.command(help=SWEEP_EXAMPLES)
+@run_options
+@table_options("sweep")
+def sweep(**arguments):
+    run("sweep", **arguments)
+
+
+def run(command, task, out, force, resume, dry_run, require_target, as_json, quiet, **given):
+    """train and sweep: call the library, print, choose the exit code."""
+    given = {name: value for name, value in given.items() if value is not None}
+    if resume is None and task is None:
+        raise UsageError("nothing to train on: give --task 1 or --task 2 (or --resume DIR).")
+    from fastnet import api, show
+
+    display = show.Display(quiet, api.compiled_before)
+    if resume is not None:
+        if task is not None or out is not None:
+            raise UsageError("--resume takes task and folder from the run; drop --task and --out.")
+        result = api.resume(resume, force=force, progress=display, **given)
+    else:
+        task = int(task)
+        plan = api.dry_run(command, task=task, **given) if dry_run or not quiet else None
+        if dry_run:
+            click.echo(json.dumps(plan, indent=1) if as_json else show.plan_text(plan))
+            return
+        display.say(show.plan_text(plan) if plan else "")
+        folder = out or api.default_folder(f"task{task}")
+        result = api.run(command, task=task, out=folder, force=force, progress=display, **given)
+    display.close()
+    if as_json:
+        click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
+    elif not quiet:
+        show.print_result(result)
+    sys.exit(exit_code(result, require_target))
+
+
+def exit_code(result, require_target):
+    """130 interrupted, 5 all diverged, 4 target required and not reached, else 0."""
+    reasons = result.members["stop_reason"]
+    if result.status == "interrupted":
+        click.echo(
+            f"Interrupted; state saved. Continue with:\n"
+            f"  fastnet {result.command} --resume {result.run}",
+            err=True,
+        )
+        return 130
+    if (reasons == "diverged").all():
+        click.echo(
+            "Error: all members diverged; try a lower --learning-rate or --clip-norm 1.", err=True
+        )
+        return 5
+    if require_target and not (reasons == "target").any():
+        click.echo("Error: no member reached its target loss (--require-target).", err=True)
+        return 4
+    return 0
+
+
+@cli.command()
+@click.option("--runs", default="runs", show_default=True, help="The folder of runs.")
+@json_option
+@debug_option
+def ls(runs, as_json):
+    """List the runs in a folder, the newest last."""
+    from fastnet import show, store
+
+    if not os.path.isdir(runs):
+        raise FastnetError(
+            f"--runs: there is no folder {runs}; `fastnet train --task 1` makes one."
+        )
+    found = store.runs(runs)
+    click.echo(json.dumps(found, indent=1)) if as_json else show.print_runs(found)
+
+
+@cli.command("show")
+@click.argument("run", type=click.Path())
+@click.option("--member", type=int, help="Show this member's settings, history and weights.")
+@json_option
+@debug_option
+def show_command(run, member, as_json):
+    """Show a finished run: the answer, the best members, the files."""
+    from fastnet import api, records, show
+
+    result = api.load(run)
+    if member is None:
+        value = result.summary()
+    else:
+        result.model(member)  # refuses a number there is not
+        value = records.member_dict(result.members[member])
+    if as_json:
+        click.echo(json.dumps(value, indent=1, allow_nan=False))
+    elif member is None:
+        show.print_result(result)
+    else:
+        show.print_member(result, member)
+
+
+@cli.command()
+@json_option
+@debug_option
+def doctor(as_json):
+    """Tell versions, threads, SIMD, BLAS and the kernel cache, with advice."""
+    from fastnet import doctor as examine
+    from fastnet import show
+
+    facts = examine.examine()
+    click.echo(json.dumps(facts, indent=1)) if as_json else show.print_doctor(facts)
+
+
+@cli.command()
+@json_option
+@debug_option
+def gradcheck(as_json):
+    """Compare backpropagation with central differences, float64, for both losses."""
+    from fastnet import gradcheck as checks
+    from fastnet import show
+
+    rows = checks.check_all()
+    click.echo(json.dumps(rows, indent=1)) if as_json else show.print_gradcheck(rows)
+    sys.exit(0 if all(row["passed"] for row in rows) else 1)
+
+
+def main():
+    """The entry point: every error becomes one line and its exit code."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        sys.exit(ended.exit_code)
+    except (FastnetError, click.ClickException, click.Abort, KeyboardInterrupt, Exception) as error:
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        message, code = explain(error)
+        click.echo(f"Error: {message}", err=True)
+        sys.exit(code)
+
+
+def explain(error):
+    """One line and the exit code for an exception."""
+    if isinstance(error, FastnetError):
+        return str(error), error.exit_code
+    if isinstance(error, click.ClickException):
+        return error.format_message(), error.exit_code
+    if isinstance(error, (click.Abort, KeyboardInterrupt)):
+        return "interrupted.", 130
+    if isinstance(error, MemoryError):
+        return "out of memory; train fewer members (--n1, --seeds) or use --keep best.", 1
+    return f"{type(error).__name__}: {error} (--debug shows where).", 1

@@ -1,0 +1,54 @@
+"""What fastnet doctor looks at."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from fastnet import cache, environment, trainer
+
+CURES = {
+    "NUMBA_DISABLE_JIT": "NUMBA_DISABLE_JIT is set: the kernels run in the interpreter, some "
+    "hundred times slower; unset it.",
+    "NUMBA_OPT": "NUMBA_OPT is set: Numba may optimise less; unset it.",
+    "NUMBA_CPU_NAME": "NUMBA_CPU_NAME is set: kernels are compiled for another processor than "
+    "this one; unset it.",
+    "NUMBA_CPU_FEATURES": "NUMBA_CPU_FEATURES is set: kernels may use narrower vectors; unset it.",
+    "OPENBLAS_CORETYPE": "OPENBLAS_CORETYPE is set: NumPy's products, which --backend reference "
+    "uses, run on another kernel than this processor's; unset it. Compiled kernels use no BLAS.",
+    "OPENBLAS_L2_SIZE": "OPENBLAS_L2_SIZE is set: it changes NumPy's products; unset it.",
+}
+
+
+def cache_size(folder):
+    """Bytes of compiled kernels in the cache folder."""
+    return sum(path.stat().st_size for path in Path(folder).rglob("*.nb?"))
+
+
+def examine():
+    """Facts as a dict, with the list `advice`."""
+    cpu, blas = environment.cpu(), environment.blas()
+    advice = [cure for name, cure in CURES.items() if os.environ.get(name)]
+    bits = environment.simd_bits(cpu["features"])
+    if bits < 256 and cpu["machine"] in ("x86_64", "AMD64"):
+        advice.append("This processor has neither AVX2 nor AVX-512: expect a quarter of the speed.")
+    folder = cache.FOLDER
+    if folder is None:
+        advice.append(
+            "No cache folder can be written, so every process compiles anew (about 10 s): set "
+            "NUMBA_CACHE_DIR to a folder of yours."
+        )
+    elif folder != next(iter(cache.candidates())):
+        advice.append(f"The first choice of cache folder cannot be written; {folder} is used.")
+    return {
+        **{name: value for name, value in environment.versions().items()},
+        "cpu": cpu["name"],
+        "simd": f"{bits} bits: {np.dtype('f4').itemsize * bits // 32} bytes, "
+        f"{bits // 32} float32 or {bits // 64} float64 at once",
+        "threads": trainer.default_threads(),
+        "blas": f"{blas['name']} {blas['version']}, kernel {blas['core']} (reference only)",
+        "cache_folder": str(folder),
+        "cache_writable": folder is not None,
+        "cache_bytes": cache_size(folder) if folder is not None else 0,
+        "advice": advice,
+    }

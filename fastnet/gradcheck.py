@@ -1,0 +1,69 @@
+"""The reference's gradients against central differences, in float64."""
+
+import itertools
+
+import numpy as np
+
+from fastnet import packing, reference
+from fastnet.options import ACTIVATIONS, LOSSES
+
+TOLERANCE = 1e-6
+STEP = 1e-5  # about the cube root of float64's precision, where central differences are best
+# (d, N1, k) for the squared loss; cross-entropy takes those with k >= 2.
+SHAPES = ((1, 1, 1), (1, 7, 1), (3, 5, 1), (2, 1, 3), (5, 4, 2), (9, 3, 10))
+
+
+def numeric_gradient(net, activation, loss, rows):
+    """Central differences of the mean loss by every parameter, in the shapes of the net."""
+    gradient = reference.Net(*(np.zeros_like(array) for array in net))
+    for array, slopes in zip(net, gradient, strict=True):
+        for place in np.ndindex(array.shape):
+            value = array[place]
+            array[place] = value + STEP
+            above = reference.mean_loss(net, activation, loss, rows)
+            array[place] = value - STEP
+            below = reference.mean_loss(net, activation, loss, rows)
+            array[place] = value
+            slopes[place] = (above - below) / (2 * STEP)
+    return gradient
+
+
+def check(loss, activation, d, n1, k, samples=17, seed=0):
+    """One network on random samples: the relative difference of each array.
+
+    The targets of a class are one-hot. relu's kink is met with probability 0.
+    """
+    rng = np.random.default_rng([seed, d, n1, k])
+    X = rng.uniform(-1, 1, (samples, d))
+    Y = rng.normal(size=(samples, k))
+    if loss == "cross_entropy":
+        Y = np.eye(k)[rng.integers(0, k, samples)]
+    drawn = packing.initial_weights(seed, n1, d, k, "glorot_uniform", activation)
+    net = reference.Net(*(np.array(a + 0.1 * rng.normal(size=a.shape)) for a in drawn))
+    rows = reference.rows(X, Y, np.float64)
+    codes = ACTIVATIONS.index(activation), LOSSES.index(loss)
+    _, analytic, _ = reference.loss_and_gradient(net, *codes, 0.0, rows)
+    numeric = numeric_gradient(net, *codes, rows)
+    differences = {
+        name: float(np.linalg.norm(a - b) / max(np.linalg.norm(b), 1e-300))
+        for name, a, b in zip(net._fields, analytic, numeric, strict=True)
+    }
+    return {
+        "loss": loss,
+        "activation": activation,
+        "d": d,
+        "n1": n1,
+        "k": k,
+        **differences,
+        "tolerance": TOLERANCE,
+        "passed": all(v <= TOLERANCE for v in differences.values()),
+    }
+
+
+def check_all():
+    """A row for both losses, every activation and every shape."""
+    return [
+        check(loss, activation, d, n1, k)
+        for loss, activation, (d, n1, k) in itertools.product(LOSSES, ACTIVATIONS, SHAPES)
+        if loss == "squared" or k > 1
+    ]

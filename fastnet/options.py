@@ -1,0 +1,426 @@
+"""The one table of options. Command line, Python, configuration files and docs read it.
+
+No numpy and no numba here: `fastnet --help` imports this file.
+"""
+
+import math
+import re
+from typing import NamedTuple
+
+from fastnet.errors import UsageError
+
+# The position of a name is its code in kernels.py and reference.py.
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "identity")
+OPTIMIZERS = ("sgd",)
+LOSSES = ("squared", "cross_entropy")
+STOP_REASONS = ("running", "target", "patience", "max_epochs", "diverged")
+INITS = ("auto", "glorot_uniform", "he_normal", "nguyen_widrow")
+
+MAX_N1 = 65536
+MAX_MEMBERS = 2_000_000
+
+
+class Option(NamedTuple):
+    """One row: `axis` options take lists; `none` allows None; low and high are inclusive."""
+
+    name: str
+    kind: str  # int, float, choice, flag, text
+    default: object
+    help: str
+    axis: bool = False
+    none: bool = False
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False  # low itself is excluded
+    choices: tuple = ()
+    commands: tuple = ("train", "sweep")
+
+    @property
+    def flag(self):
+        """Its name on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+
+def axis(name, kind, default, help, **limits):
+    return Option(name, kind, default, help, axis=True, **limits)
+
+
+# Axes first, in the order in which the product of their values is taken, the last fastest.
+TABLE = (
+    axis("n1", "int", (16,), "Hidden widths N1: 4,8,16 or 1:20 or 4:64:4.", low=1, high=MAX_N1),
+    axis(
+        "seeds",
+        "int",
+        (0,),
+        "Seeds: a number of them (8 = 0 to 7) or a list (3,5 or 8,).",
+        low=0,
+        high=2**32 - 1,
+    ),
+    axis(
+        "learning_rate",
+        "float",
+        (0.1,),
+        "Learning rates; a..b@count is spaced in logarithm.",
+        low=0,
+        above=True,
+    ),
+    axis(
+        "clip_norm",
+        "float",
+        (None,),
+        "Largest L2 norm of a member's gradient; none = off.",
+        low=0,
+        above=True,
+        none=True,
+    ),
+    axis(
+        "batch_size",
+        "int",
+        (None,),
+        "Samples of a step; none = all (full batch).",
+        low=1,
+        none=True,
+    ),
+    axis(
+        "lr_patience",
+        "int",
+        (None,),
+        "Epochs without gain before the rate falls; none = never.",
+        low=1,
+        none=True,
+    ),
+    axis(
+        "lr_factor",
+        "float",
+        (0.5,),
+        "What the rate is multiplied by then.",
+        low=0,
+        high=1,
+        above=True,
+    ),
+    axis("min_delta", "float", (0.0,), "Least decrease of the loss that counts as a gain.", low=0),
+    axis(
+        "patience",
+        "int",
+        (None,),
+        "Epochs without gain before a member stops; none = never.",
+        low=1,
+        none=True,
+    ),
+    axis(
+        "target_loss",
+        "float",
+        (None,),
+        "Stop a member at this monitored loss; none = no target.",
+        low=0,
+        none=True,
+    ),
+    axis("l2", "float", (0.0,), "L2 penalty on the weights (not the biases).", low=0),
+    axis("init", "choice", ("auto",), "Initial weights.", choices=INITS),
+    axis(
+        "activation", "choice", ("sigmoid",), "Activation of the hidden units.", choices=ACTIVATIONS
+    ),
+    axis("optimizer", "choice", ("sgd",), "How gradients move the weights.", choices=OPTIMIZERS),
+    Option(
+        "loss",
+        "choice",
+        None,
+        "Loss; by default from the task or the targets.",
+        none=True,
+        choices=LOSSES,
+        commands=(),
+    ),
+    Option("max_epochs", "int", 1000, "Most epochs of a member.", low=1, high=10**9),
+    Option("min_learning_rate", "float", 0.0, "The rate never falls below this.", low=0),
+    Option(
+        "time_limit",
+        "float",
+        None,
+        "Stop all members after so many seconds.",
+        none=True,
+        low=0,
+        above=True,
+    ),
+    Option(
+        "dtype",
+        "choice",
+        "float32",
+        "Precision of weights and data.",
+        choices=("float32", "float64"),
+    ),
+    Option(
+        "stop",
+        "choice",
+        "all",
+        "first: end when any member reaches its target.",
+        choices=("first", "all"),
+    ),
+    Option(
+        "success_rate",
+        "float",
+        0.9,
+        "Share of seeds that makes an N1 sufficient.",
+        low=0,
+        high=1,
+        above=True,
+        commands=("sweep",),
+    ),
+    Option("zip", "flag", False, "Pair the lists of values instead of crossing them."),
+    Option("threads", "int", None, "Threads; by default all cores.", none=True, low=1, high=1024),
+    Option(
+        "backend",
+        "choice",
+        "kernels",
+        "Compiled kernels or the NumPy reference.",
+        choices=("kernels", "reference"),
+    ),
+    Option(
+        "keep",
+        "choice",
+        "all",
+        "Weights to keep: of all members, the best, or none.",
+        choices=("all", "best", "none"),
+    ),
+    Option(
+        "record",
+        "choices",
+        (),
+        "Also record gradient_norm and clipped for every epoch.",
+        choices=("gradient_norm", "clipped"),
+    ),
+    Option("function", "text", "sine", "Task 1: the function to approximate."),
+    Option("samples", "int", 1000, "Task 1: points.", low=2, high=10**8),
+    Option("noise", "float", 0.0, "Task 1: standard deviation of noise added to y.", low=0),
+    Option("data_seed", "int", 0, "Seed of noise and of the split.", low=0, high=2**32 - 1),
+    Option(
+        "validation_fraction",
+        "float",
+        0.0,
+        "Share of the samples held out for validation.",
+        low=0,
+        high=0.9,
+    ),
+    Option(
+        "test_fraction",
+        "float",
+        0.0,
+        "Share of the samples held out for the test.",
+        low=0,
+        high=0.9,
+    ),
+)
+OPTIONS = {option.name: option for option in TABLE}
+AXES = tuple(option.name for option in TABLE if option.axis)
+# What the built-in tasks set apart from the table, and then the commands; docs/tasks.md tells how
+# these values were found.
+TASKS = {
+    1: {
+        "learning_rate": (0.3,),
+        "clip_norm": (1.0,),
+        "lr_patience": (10,),
+        "target_loss": (1e-3,),
+        "max_epochs": 5000,
+    },
+    2: {
+        "learning_rate": (2.0,),
+        "clip_norm": (1.0,),
+        "batch_size": (16,),
+        "lr_patience": (5,),
+        "patience": (20,),
+        "max_epochs": 100,
+        "validation_fraction": 0.1,
+        "test_fraction": 0.2,
+    },
+}
+TASK_COMMANDS = {
+    (1, "train"): {"n1": (2, 4, 6, 8), "seeds": tuple(range(8))},
+    (1, "sweep"): {"n1": tuple(range(1, 13)), "seeds": tuple(range(20))},
+    (2, "train"): {"n1": (32, 64), "seeds": tuple(range(4))},
+    (2, "sweep"): {"n1": (2, 4, 8, 16, 32, 64), "seeds": tuple(range(8))},
+}
+
+
+def wanted(option):
+    """What values the option takes, in words."""
+    if option.choices:
+        text = "one of " + ", ".join(option.choices)
+    else:
+        text = {"int": "an integer", "float": "a number", "flag": "true or false"}.get(
+            option.kind, "a text"
+        )
+        if option.low > -math.inf:
+            text += f" {'>' if option.above else '>='} {option.low:g}"
+        if option.high < math.inf:
+            text += f" and <= {option.high:.10g}" if option.low > -math.inf else ""
+    return text + (" or none" if option.none else "")
+
+
+def wrong(option, value, label):
+    """The error for a value that the option does not take."""
+    shown = repr(value) if isinstance(value, str) else value
+    return UsageError(f"{label or option.name} must be {wanted(option)}, got {shown}.")
+
+
+def number(option, value):
+    """value as an int or float of the option, or None when it is not one."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        result = float(value) if option.kind == "float" else int(value)
+        if option.kind == "int" and result != float(value):
+            return None
+    except (TypeError, ValueError, OverflowError):
+        return None
+    inside = option.low < result if option.above else option.low <= result
+    return result if inside and result <= option.high and math.isfinite(result) else None
+
+
+def check_one(option, value, label=None):
+    """One value of an option, in its type; raises UsageError otherwise."""
+    if value is None or (isinstance(value, str) and value.lower() == "none"):
+        if option.none:
+            return None
+        raise wrong(option, value, label)
+    if option.kind in ("int", "float"):
+        result = number(option, value)
+        if result is None:
+            raise wrong(option, value, label)
+        return result
+    if option.kind == "flag" and isinstance(value, bool):
+        return value
+    if option.kind == "choices":
+        names = [v.strip() for v in value.split(",")] if isinstance(value, str) else list(value)
+        bad = [n for n in names if n not in option.choices]
+        if bad:
+            raise wrong(option, bad[0], label)
+        return tuple(names)
+    if isinstance(value, str) and option.kind in ("choice", "text"):
+        if option.choices and value not in option.choices:
+            raise wrong(option, value, label)
+        return value
+    raise wrong(option, value, label)
+
+
+def check_axis(option, values, label=None):
+    """The values of an axis as a tuple: none empty, none twice."""
+    name = label or option.name
+    if option.name == "seeds" and isinstance(values, int) and not isinstance(values, bool):
+        if not 1 <= values <= MAX_MEMBERS:
+            raise UsageError(
+                f"{name} must be a number of seeds from 1 to {MAX_MEMBERS} or a list of seeds, "
+                f"got {values}."
+            )
+        return tuple(range(values))
+    single = values is None or isinstance(values, str) or not hasattr(values, "__iter__")
+    values = (values,) if single else tuple(values)
+    if not values:
+        raise UsageError(f"{name} needs at least one value, got an empty list.")
+    if len(values) > MAX_MEMBERS:
+        raise UsageError(f"{name} has {len(values)} values, at most {MAX_MEMBERS} are allowed.")
+    checked = tuple(check_one(option, value, label) for value in values)
+    if len(set(checked)) < len(checked):
+        twice = next(v for i, v in enumerate(checked) if v in checked[:i])
+        raise UsageError(f"{name} names {twice} twice; give each value once.")
+    return checked
+
+
+def check(name, value, label=None):
+    """The value of the option `name`, in its type.
+
+    Raises
+    ------
+    UsageError
+        naming the option (or `label`), the value and what is allowed.
+    """
+    if name not in OPTIONS:
+        raise UsageError(f"unknown option {name!r}; the options are {', '.join(OPTIONS)}.")
+    option = OPTIONS[name]
+    return (check_axis if option.axis else check_one)(option, value, label)
+
+
+# ---------------------------------------------------------------- values as text
+
+
+def parse(name, text, label=None):
+    """The value of an option from its text on the command line or in a file."""
+    option = OPTIONS[name]
+    label = label or option.flag
+    if option.axis and isinstance(text, str):
+        return check_axis(option, parse_axis(option, text, label), label)
+    if isinstance(text, list):
+        text = tuple(text)
+    return check(name, text, label)
+
+
+def parse_axis(option, text, label):
+    """Values of an axis: lists, ranges a:b:step (b included), a..b@count, numbers of seeds."""
+    parts = [part.strip() for part in text.split(",")]
+    if option.name == "seeds" and len(parts) == 1 and re.fullmatch(r"\d+", parts[0]):
+        return int(parts[0])
+    if option.name == "seeds" and len(parts) == 2 and parts[1] == "":
+        parts.pop()
+    values = []
+    for part in parts:
+        if ":" in part and option.kind == "int":
+            values += integer_range(part, label)
+        elif ".." in part and option.kind == "float":
+            values += logarithmic_range(part, label)
+        elif part == "":
+            raise UsageError(f"{label} has an empty value in {text!r}; write for example 4,8,16.")
+        else:
+            values.append(part)
+    return values
+
+
+def integer_range(text, label):
+    """a:b or a:b:step, b included."""
+    match = re.fullmatch(r"(\d+):(\d+)(?::(\d+))?", text)
+    if not match:
+        raise UsageError(f"{label}: {text!r} is not a range; write first:last or first:last:step.")
+    first, last, step = (int(g) if g else 1 for g in match.groups())
+    if step < 1 or last < first:
+        raise UsageError(f"{label}: the range {text!r} is empty; write the smaller end first.")
+    if (last - first) // step >= MAX_MEMBERS:
+        raise UsageError(f"{label}: the range {text!r} has over {MAX_MEMBERS} values.")
+    return list(range(first, last + 1, step))
+
+
+def logarithmic_range(text, label):
+    """a..b@count, evenly spaced in logarithm, both ends included."""
+    match = re.fullmatch(r"([^.@]+(?:\.\d+)?)\.\.([^@]+)@(\d+)", text)
+    try:
+        first, last, count = float(match[1]), float(match[2]), int(match[3])
+    except (TypeError, ValueError):
+        raise UsageError(f"{label}: {text!r} is not a range; write first..last@count.") from None
+    if not (0 < first < last and 2 <= count <= MAX_MEMBERS):
+        raise UsageError(
+            f"{label}: in {text!r} the ends must be positive and rising, the count 2 or more."
+        )
+    ratio = math.log(last / first) / (count - 1)
+    # 12 digits: 1e-3..1e-1@3 gives 0.01, not 0.010000000000000002.
+    return [float(f"{first * math.exp(ratio * i):.12g}") for i in range(count)]
+
+
+def defaults(command, task=None):
+    """The value of every option that is not given."""
+    values = {option.name: option.default for option in TABLE}
+    if command == "train":
+        values["stop"] = "first"
+    values.update(TASKS.get(task, {}))
+    values.update(TASK_COMMANDS.get((task, command), {}))
+    return values
+
+
+def resolve(given, command, task=None):
+    """Every option with its value, checked: as given, else the default of command and task.
+
+    Training a named N1 takes one seed, 0, unless seeds are named, too.
+    """
+    unknown = [name for name in given if name not in OPTIONS]
+    if unknown:
+        check(unknown[0], None)
+    values = defaults(command, task)
+    if command == "train" and "n1" in given:
+        values["seeds"] = (0,)
+    values.update(given)
+    return {name: check(name, value) for name, value in values.items()}

@@ -1,0 +1,156 @@
+"""From options to members: the product of the axes, one record of settings a member."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fastnet.errors import UsageError
+from fastnet.kernels import SETTINGS
+from fastnet.options import ACTIVATIONS, AXES, LOSSES, MAX_MEMBERS, OPTIMIZERS
+from fastnet.packing import offsets
+
+# How a setting that is None stands in a member's record.
+OFF = {
+    "clip_norm": np.inf,
+    "batch_size": 0,
+    "lr_patience": 0,
+    "patience": 0,
+    "target_loss": -np.inf,
+}
+COLUMNS = np.dtype(
+    [
+        ("n1", "i8"),
+        ("seed", "i8"),
+        ("learning_rate", "f8"),
+        ("clip_norm", "f8"),
+        ("batch_size", "i8"),
+        ("lr_patience", "i8"),
+        ("lr_factor", "f8"),
+        ("min_delta", "f8"),
+        ("patience", "i8"),
+        ("target_loss", "f8"),
+        ("l2", "f8"),
+        ("init", "U14"),
+        ("activation", "U8"),
+        ("optimizer", "U8"),
+    ]
+)
+# The axes as columns, in their order.
+SETTING_COLUMNS = COLUMNS.names
+# Up to so many inputs Nguyen-Widrow is the default for regression: see docs/tasks.md.
+FEW_INPUTS = 3
+
+
+class Plan(NamedTuple):
+    """What is to be trained.
+
+    `columns` (M,) has a member's settings as people read them, `settings` (M,) as kernels do.
+    """
+
+    columns: np.ndarray
+    settings: np.ndarray
+    length: int  # of the packed parameters
+    d: int
+    k: int
+    loss: str
+
+
+def indices(lists, paired):
+    """For each member the position of its value on each axis."""
+    if paired:
+        lengths = {name: len(values) for name, values in lists.items() if len(values) > 1}
+        if len(set(lengths.values())) > 1:
+            shown = ", ".join(f"{name} {count}" for name, count in lengths.items())
+            raise UsageError(f"zip needs lists of equal length, got {shown} values.")
+        count = max([1, *lengths.values()])
+        return [np.arange(count) if len(v) > 1 else np.zeros(count, int) for v in lists.values()]
+    sizes = [len(values) for values in lists.values()]
+    count = math.prod(sizes)
+    if count > MAX_MEMBERS:
+        raise UsageError(
+            f"the axes give {count:,} members, at most {MAX_MEMBERS:,} are allowed; "
+            "shorten n1, seeds or another list."
+        )
+    return np.unravel_index(np.arange(count), sizes)
+
+
+def resolved_init(init, loss, d, activation):
+    """The name behind "auto", and a refusal of what does not go together."""
+    bounded = activation in ("sigmoid", "tanh")
+    if init == "auto":
+        return (
+            "nguyen_widrow"
+            if loss == "squared" and d <= FEW_INPUTS and bounded
+            else "glorot_uniform"
+        )
+    if init == "nguyen_widrow" and not bounded:
+        raise UsageError(
+            f"init nguyen_widrow needs activation sigmoid or tanh, got {activation}; "
+            "use he_normal or glorot_uniform."
+        )
+    return init
+
+
+def resolved_inits(options, table, loss, d):
+    """The init column without "auto"."""
+    named = table["init"].copy()
+    for init in options["init"]:
+        for activation in options["activation"]:
+            chosen = (table["init"] == init) & (table["activation"] == activation)
+            if chosen.any():
+                named[chosen] = resolved_init(init, loss, d, activation)
+                if init == "auto" and named[chosen][0] in options["init"]:
+                    raise UsageError(
+                        f"init auto means {named[chosen][0]} here, which is named, too; drop one."
+                    )
+    return named
+
+
+def columns(options, loss, d):
+    """The members' settings: the product of the axes, the last fastest."""
+    lists = {name: options[name] for name in AXES}
+    positions = indices(lists, options["zip"])
+    table = np.zeros(len(positions[0]), COLUMNS)
+    for (name, values), position in zip(lists.items(), positions):
+        column = "seed" if name == "seeds" else name
+        encoded = [OFF[name] if value is None else value for value in values]
+        table[column] = np.array(encoded, COLUMNS[column])[position]
+    table["init"] = resolved_inits(options, table, loss, d)
+    return table
+
+
+def make(options, data):
+    """The Plan for the options of a run and its data."""
+    d, k = data.X.shape[1], data.Y.shape[1]
+    table = columns(options, data.loss, d)
+    if (table["learning_rate"] < options["min_learning_rate"]).any():
+        raise UsageError(
+            f"min_learning_rate {options['min_learning_rate']:g} is above the learning rate "
+            f"{table['learning_rate'].min():g}."
+        )
+    settings = np.zeros(table.size, SETTINGS)
+    for name in SETTINGS.names:
+        if name in ("activation", "optimizer"):
+            names = ACTIVATIONS if name == "activation" else OPTIMIZERS
+            settings[name] = [names.index(value) for value in table[name]]
+        elif name in COLUMNS.names:
+            settings[name] = table[name]
+    n = len(data.split["train"])
+    settings["batch_size"][table["batch_size"] >= n] = 0
+    settings["max_epochs"] = options["max_epochs"]
+    settings["min_learning_rate"] = options["min_learning_rate"]
+    starts = offsets(table["n1"], d, k)
+    settings["offset"] = starts[:-1]
+    return Plan(table, settings, int(starts[-1]), d, k, data.loss)
+
+
+def loss_code(loss):
+    """The loss's number in the kernels."""
+    return LOSSES.index(loss)
+
+
+def shown(name, value):
+    """A setting as people and JSON see it: None where it is off."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if name in OFF and value == OFF[name] else value

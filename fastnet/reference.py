@@ -1,0 +1,345 @@
+"""The training loop in plain NumPy, one member at a time: written to be read.
+
+Every kernel of kernels.py has its twin of the same name here, and the tests hold the two
+equal to rounding. Nobody optimises this file. docs/derivation.md derives each formula and
+points at its line.
+
+Letters: n samples, d inputs, N1 hidden units, k outputs. X (n, d), Y (n, k) targets (one-hot
+for classes), W1 (N1, d), b1 (N1,), W2 (k, N1), b2 (k,), H (n, N1), Z2 and dZ2 (n, k).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+SIGMOID, TANH, RELU, IDENTITY = range(4)
+SQUARED, CROSS_ENTROPY = range(2)
+RUNNING, TARGET, PATIENCE, MAX_EPOCHS, DIVERGED = range(5)
+DENSE_EPOCHS = 1024
+
+
+class Net(NamedTuple):
+    """One member's weights (arrays or gradients of the same shapes)."""
+
+    W1: np.ndarray
+    b1: np.ndarray
+    W2: np.ndarray
+    b2: np.ndarray
+
+
+class Rows(NamedTuple):
+    """A set of samples."""
+
+    X: np.ndarray
+    Y: np.ndarray
+
+    @property
+    def count(self):
+        return len(self.X)
+
+
+def rows(X, Y, dtype):
+    """Samples as this backend reads them."""
+    return Rows(X.astype(dtype), Y.astype(dtype))
+
+
+# ---------------------------------------------------------------- forward
+
+
+def activate(activation, z):
+    """s(z)."""
+    with np.errstate(over="ignore"):
+        if activation == SIGMOID:
+            return 1 / (1 + np.exp(-z))
+        if activation == TANH:
+            return np.tanh(z)
+        if activation == RELU:
+            return np.maximum(z, 0)
+        return z
+
+
+def slope(activation, h):
+    """s'(z), from h = s(z)."""
+    if activation == SIGMOID:
+        return h * (1 - h)
+    if activation == TANH:
+        return 1 - h * h
+    if activation == RELU:
+        return (h > 0).astype(h.dtype)
+    return np.ones_like(h)
+
+
+def forward(net, activation, X):
+    """H = s(X W1^T + b1) and Z2 = H W2^T + b2."""
+    H = activate(activation, X @ net.W1.T + net.b1)
+    Z2 = H @ net.W2.T + net.b2
+    return H, Z2
+
+
+# ---------------------------------------------------------------- losses
+
+
+def squared_error(Z2, Y):
+    """L = 1/2 sum_k (yhat - y)^2 of each sample, and dL/dz2 = yhat - y."""
+    dZ2 = Z2 - Y
+    losses = (dZ2 * dZ2).astype(np.float64).sum(axis=1) / 2
+    return losses, dZ2
+
+
+def cross_entropy_error(Z2, Y):
+    """L = -log softmax(z2)_y of each sample, and dL/dz2 = softmax(z2) - y.
+
+    (m - z_y) + log1p(others): m the largest logit, others the sum of the exponentials but
+    the largest. Of equal largest logits all but the first are among the others.
+    """
+    n = np.arange(len(Z2))
+    largest = Z2.argmax(axis=1)
+    m = Z2[n, largest][:, None]
+    powers = np.exp(Z2 - m)
+    others = powers.copy()
+    others[n, largest] = 0
+    others = others.sum(axis=1)
+    losses = ((m - Z2) * Y).sum(axis=1).astype(np.float64) + np.log1p(others.astype(np.float64))
+    dZ2 = powers / powers.sum(axis=1, keepdims=True) - Y
+    return losses, dZ2
+
+
+def loss_and_error(loss, Z2, Y):
+    """The loss of each sample, float64, and dL/dz2."""
+    return squared_error(Z2, Y) if loss == SQUARED else cross_entropy_error(Z2, Y)
+
+
+def mean_loss(net, activation, loss, rows):
+    """Mean loss over the rows."""
+    _, Z2 = forward(net, activation, rows.X)
+    losses, _ = loss_and_error(loss, Z2, rows.Y)
+    return float(losses.mean())
+
+
+# ---------------------------------------------------------------- backward
+
+
+def backward(net, activation, X, H, dZ2):
+    """Gradients of the summed loss.
+
+    dW2 = dz2 h^T, db2 = dz2, dz1 = (W2^T dz2) * s'(z1), dW1 = dz1 x^T, db1 = dz1, each summed
+    over the samples.
+    """
+    dW2 = dZ2.T @ H
+    db2 = dZ2.sum(axis=0)
+    dZ1 = (dZ2 @ net.W2) * slope(activation, H)
+    dW1 = dZ1.T @ X
+    db1 = dZ1.sum(axis=0)
+    return Net(dW1, db1, dW2, db2)
+
+
+def mean_gradient(net, summed, l2, count):
+    """The sums as a mean over `count` samples; an L2 penalty acts on weights, not on biases."""
+    W1, b1, W2, b2 = (g / summed.W1.dtype.type(count) for g in summed)
+    return Net(W1 + l2 * net.W1, b1, W2 + l2 * net.W2, b2)
+
+
+def loss_and_gradient(net, activation, loss, l2, rows):
+    """Mean loss over the rows, its gradient, and the gradient's norm."""
+    H, Z2 = forward(net, activation, rows.X)
+    losses, dZ2 = loss_and_error(loss, Z2, rows.Y)
+    gradient = mean_gradient(net, backward(net, activation, rows.X, H, dZ2), l2, rows.count)
+    return float(losses.mean()), gradient, gradient_norm(gradient)
+
+
+# ---------------------------------------------------------------- one step
+
+
+def gradient_norm(gradient):
+    """L2 norm over all gradients of the member, in float64."""
+    return float(np.sqrt(sum((g.astype(np.float64) ** 2).sum() for g in gradient)))
+
+
+def clip(gradient, norm, clip_norm):
+    """The gradient, scaled to clip_norm where its norm is larger; whether it was."""
+    if not norm > clip_norm:
+        return gradient, False
+    return Net(*(g * g.dtype.type(clip_norm / norm) for g in gradient)), True
+
+
+def update(net, gradient, learning_rate):
+    """One step of stochastic gradient descent, in place: w -= learning_rate * gradient."""
+    for w, g in zip(net, gradient):
+        w -= w.dtype.type(learning_rate) * g
+
+
+def descend(net, setting, state, gradient, norm):
+    """Clip the gradient and move the weights along it; whether it was clipped."""
+    gradient, clipped = clip(gradient, norm, setting["clip_norm"])
+    update(net, gradient, state["learning_rate"])
+    return clipped
+
+
+# ---------------------------------------------------------------- mini-batches
+
+
+def hash32(x):
+    """A 32-bit mixing function (lowbias32 by Chris Wellons, public domain)."""
+    x = ((x ^ (x >> 16)) * 0x7FEB352D) & 0xFFFFFFFF
+    x = ((x ^ (x >> 15)) * 0x846CA68B) & 0xFFFFFFFF
+    return x ^ (x >> 16)
+
+
+def shuffle(seed, epoch, n):
+    """The order of n samples in an epoch, of (seed, epoch, n) alone (Fisher-Yates)."""
+    key = hash32(seed ^ hash32((epoch & 0xFFFFFFFF) ^ 0x5BF03635))
+    order = list(range(n))
+    for i in range(n - 1, 0, -1):
+        draw = hash32(key ^ hash32(i))
+        j = (draw * (i + 1)) >> 32
+        order[i], order[j] = order[j], order[i]
+    return order
+
+
+def batch_epoch(net, loss, setting, state, train):
+    """One epoch of mini-batches; its mean loss, largest norm and clipped share in the state."""
+    order = shuffle(int(setting["seed"]), int(state["epoch"]) + 1, train.count)
+    summed, largest, clipped = 0.0, 0.0, []
+    for first in range(0, train.count, setting["batch_size"]):
+        batch = order[first : first + setting["batch_size"]]
+        rows = Rows(train.X[batch], train.Y[batch])
+        mean, gradient, norm = loss_and_gradient(
+            net, setting["activation"], loss, setting["l2"], rows
+        )
+        summed += mean * rows.count
+        largest = max(largest, norm)
+        if not np.isfinite(norm):
+            largest = norm
+            break
+        clipped.append(descend(net, setting, state, gradient, norm))
+    state["mean_loss"] = summed / train.count
+    state["gradient_norm"] = largest
+    state["clipped"] = sum(clipped) / max(len(clipped), 1)
+
+
+# ---------------------------------------------------------------- decisions
+
+
+def kept(epoch):
+    """Whether a history keeps this epoch: all up to DENSE_EPOCHS, then ever fewer."""
+    step = 1
+    while epoch > DENSE_EPOCHS * step:
+        step *= 2
+    return epoch % step == 0
+
+
+def all_finite(net):
+    """Whether every parameter is finite."""
+    return all(np.isfinite(w).all() for w in net)
+
+
+def decide(setting, state, monitored):
+    """Best, target, patience, plateau and epoch limit at an entry; whether it is the best."""
+    epoch, better = state["epoch"], monitored < state["best_loss"]
+    if better:
+        state["best_loss"], state["best_epoch"] = monitored, epoch
+    if epoch == 0 or monitored < state["reference"] - setting["min_delta"]:
+        state["reference"], state["waited"], state["stalled"] = monitored, 0, 0
+    else:
+        state["waited"] += 1
+        state["stalled"] += 1
+    if monitored <= setting["target_loss"]:
+        state["stop"] = TARGET
+    elif 0 < setting["patience"] <= state["waited"]:
+        state["stop"] = PATIENCE
+    elif 0 < setting["lr_patience"] <= state["stalled"]:
+        lowered = state["learning_rate"] * setting["lr_factor"]
+        state["learning_rate"] = max(lowered, setting["min_learning_rate"])
+        state["stalled"] = 0
+    if state["stop"] == RUNNING and epoch >= setting["max_epochs"]:
+        state["stop"] = MAX_EPOCHS
+    return better
+
+
+def note(state, train_loss, val_loss, better):
+    """The entry's numbers as the member's last and, if so, as those of its best."""
+    names = ("learning_rate", "gradient_norm", "clipped")
+    state["last_entry"] = (train_loss, val_loss, *(state[name] for name in names))
+    if better:
+        state["best_entry"] = state["last_entry"]
+
+
+# ---------------------------------------------------------------- one member, many epochs
+
+
+def losses_at_entry(net, problem, setting, state):
+    """Training and validation loss of the weights as they are; full batch: and the gradient.
+
+    With mini-batches and a validation set, the training loss is the mean of the epoch past.
+    """
+    activation, loss, val_loss, gradient = setting["activation"], problem.loss, np.nan, None
+    if problem.val.count:
+        val_loss = mean_loss(net, activation, loss, problem.val)
+    if setting["batch_size"] == 0:
+        train_loss, gradient, norm = loss_and_gradient(
+            net, activation, loss, setting["l2"], problem.train
+        )
+        state["gradient_norm"] = norm
+        state["clipped"] = norm > setting["clip_norm"]
+    elif problem.val.count and state["epoch"] > 0:
+        train_loss = float(state["mean_loss"])
+    else:
+        train_loss = mean_loss(net, activation, loss, problem.train)
+    return train_loss, val_loss, gradient
+
+
+def train_member(problem, net, setting, state, best, end, history):
+    """Advance one member to epoch `end`, or to its stop; how many entries were recorded."""
+    recorded = 0
+    while state["stop"] == RUNNING and state["epoch"] < end:
+        train_loss, val_loss, gradient = losses_at_entry(net, problem, setting, state)
+        monitored = val_loss if problem.val.count else train_loss
+        numbers = (train_loss, monitored, state["gradient_norm"])
+        if np.isfinite(numbers).all() and all_finite(net):
+            better = decide(setting, state, monitored)
+        else:
+            state["stop"], better = DIVERGED, False
+        note(state, train_loss, val_loss, better)
+        if better:
+            for kept_weights, w in zip(best, net):
+                kept_weights[...] = w
+        if kept(state["epoch"]):
+            history[recorded] = state["last_entry"]
+            recorded += 1
+        if state["stop"] != RUNNING:
+            break
+        if setting["batch_size"] == 0:
+            descend(net, setting, state, gradient, state["gradient_norm"])
+        else:
+            batch_epoch(net, problem.loss, setting, state, problem.train)
+        state["epoch"] += 1
+    return recorded
+
+
+def net_of(flat, setting, d, k):
+    """A member's weights as views into a flat array: W1, b1, W2 transposed, b2."""
+    n1, start = int(setting["n1"]), int(setting["offset"])
+    W1, b1, W2, b2, _ = np.split(flat[start:], np.cumsum([n1 * d, n1, n1 * k, k]))
+    return Net(W1.reshape(n1, d), b1, W2.reshape(n1, k).T, b2)
+
+
+def advance(problem, pack, ids, end, histories, counts, scratch=None):
+    """Advance the members `ids` to epoch `end`, their entries below it into `histories`."""
+    with np.errstate(all="ignore"):
+        for i, member in enumerate(ids):
+            setting, state = pack.settings[member], pack.states[member]
+            net = net_of(pack.parameters, setting, problem.d, problem.k)
+            best = net_of(pack.best, setting, problem.d, problem.k)
+            counts[i] = train_member(problem, net, setting, state, best, end, histories[i])
+
+
+def evaluate(problem, rows, pack, ids, losses, accuracies, scratch=None):
+    """Mean loss and accuracy of the best weights of the members `ids` over the rows."""
+    with np.errstate(all="ignore"):
+        for i, member in enumerate(ids):
+            setting = pack.settings[member]
+            net = net_of(pack.best, setting, problem.d, problem.k)
+            _, Z2 = forward(net, setting["activation"], rows.X)
+            each, _ = loss_and_error(problem.loss, Z2, rows.Y)
+            losses[i] = each.mean()
+            accuracies[i] = (Z2.argmax(axis=1) == rows.Y.argmax(axis=1)).mean()

@@ -1,0 +1,302 @@
+"""What people read on a terminal: progress, tables, summaries."""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from fastnet import answer
+
+
+def console(stderr=False):
+    """A console for tables; off a terminal it wraps nothing."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else 120)
+
+
+def grid(*headers):
+    """A plain table, numbers to the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        table.add_column(header, justify="right", no_wrap=True)
+    return table
+
+
+def number(value, digits=4):
+    """A number for people; - where there is none."""
+    if value is None or (isinstance(value, float) and not np.isfinite(value)):
+        return "-"
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
+def seconds(value):
+    """A time for people."""
+    if value is None:
+        return "-"
+    if value < 1:
+        return f"{1000 * value:.3g} ms"
+    return f"{value:.1f} s" if value < 120 else f"{value / 60:.1f} min"
+
+
+# ---------------------------------------------------------------- progress
+
+
+class Display:
+    """Progress on stderr: one live line on a terminal; else lines at 1, 2, 4, ... seconds."""
+
+    def __init__(self, quiet, compiled_before):
+        self.quiet = quiet
+        self.compiled_before = compiled_before
+        self.console = console(stderr=True)
+        self.live = None
+        self.due, self.began, self.compiling = 1.0, None, False
+
+    def say(self, text):
+        if text and not self.quiet:
+            click.echo(text, err=True)
+
+    def __call__(self, where):
+        if self.quiet:
+            return
+        if where.stage == "compile":
+            self.began, self.compiling = time.perf_counter(), True
+            if not self.compiled_before():
+                self.say("Compiling the kernels (first run; later runs take them from a cache) ...")
+            return
+        if self.compiling:
+            self.compiling = False
+            took = time.perf_counter() - self.began - where.seconds
+            self.say(f"Kernels ready in {seconds(took)}.")
+        line = progress_line(where)
+        if self.console.is_terminal:
+            if self.live is None:
+                self.live = Live(console=self.console, refresh_per_second=4, transient=True)
+                self.live.start()
+            self.live.update(Text(line))
+        elif where.seconds >= self.due or where.running == 0:
+            self.say(line)
+            while self.due <= where.seconds:
+                self.due *= 2
+
+    def close(self):
+        if self.live is not None:
+            self.live.stop()
+
+
+def progress_line(where):
+    """One line on where a run stands."""
+    best = ""
+    if where.best_loss is not None:
+        best = f", best {where.best_loss:.4g} (N1 {where.best_n1}, seed {where.best_seed})"
+    rate = where.member_epochs / where.seconds if where.seconds else 0.0
+    left = f", at most {seconds(where.remaining)} left" if where.running else ""
+    done = where.members - where.running
+    return (
+        f"epoch {where.epoch}: {where.running} running, {done} done, {where.reached} reached, "
+        f"{where.diverged} diverged{best}; {rate:,.0f} member-epochs/s, "
+        f"{seconds(where.seconds)}{left}"
+    )
+
+
+def plan_text(plan):
+    """What is going to be trained, before it is."""
+    n1 = plan["n1"]
+    widths = ",".join(map(str, n1)) if len(n1) <= 12 else f"{n1[0]} to {n1[-1]} ({len(n1)} widths)"
+    text = (
+        f"{plan['description']}; {plan['samples']} training samples, {plan['inputs']} inputs, "
+        f"{plan['outputs']} outputs\n"
+        f"{plan['members']:,} members: N1 {widths}; {plan['parameters']:,} parameters, at most "
+        f"{plan['memory_bytes'] / 1e6:,.1f} MB of memory, {plan['disk_bytes'] / 1e6:,.1f} MB disk"
+    )
+    if plan.get("seconds") is not None:
+        text += f"\nat most {seconds(plan['seconds'])} on {plan['threads']} threads"
+    return text
+
+
+# ---------------------------------------------------------------- results
+
+
+def scores(members):
+    """The scores that a run has, losses first."""
+    names = [
+        f"{part}_{score}" for score in ("loss", "accuracy") for part in ("train", "val", "test")
+    ]
+    return [name for name in names if np.isfinite(members[name]).any()]
+
+
+def best_line(result):
+    """The best member in one sentence."""
+    best = result.best
+    values = ", ".join(f"{s.replace('_', ' ')} {best[s]:.4g}" for s in scores(result.members))
+    verb = {
+        "target": f"reached the target loss {best['target_loss']:g}",
+        "diverged": "diverged",
+    }.get(str(best["stop_reason"]), "is the best member")
+    return (
+        f"N1 = {best['n1']} (seed {best['seed']}, member {best['member']}) {verb}: {values}; "
+        f"{best['epochs']} epochs, {seconds(float(best['seconds']))}."
+    )
+
+
+def print_result(result):
+    """A run for people: the answer, tables, files, what to do next."""
+    out = console()
+    if result.command == "sweep":
+        print_by_n1(out, result)
+        click.echo("\n" + answer.sentence(result.members, result.options) + "\n")
+    click.echo(best_line(result))
+    if result.command == "sweep":
+        print_best_members(out, result)
+    targets = np.isfinite(result.members["target_loss"]).any()
+    if result.command == "train" and targets and result.best["stop_reason"] != "target":
+        click.echo(f"No member reached its target. {answer.advice(result.members)}")
+    reasons, counts = np.unique(result.members["stop_reason"], return_counts=True)
+    shown = ", ".join(f"{reason} {count}" for reason, count in zip(reasons, counts, strict=True))
+    times = result.seconds
+    click.echo(
+        f"Stop reasons: {shown}. Compile {seconds(times['compile'])}, "
+        f"train {seconds(times['train'])}, in all {seconds(times['total'])}."
+    )
+    print_files(result)
+
+
+def print_by_n1(out, result):
+    """The table by N1."""
+    rows = result.by_n1()
+    extra = [
+        n
+        for n in ("median_test_loss", "median_val_accuracy", "median_test_accuracy")
+        if any(row[n] is not None for row in rows)
+    ]
+    settings = any(row["setting"] for row in rows)
+    table = grid(
+        "N1",
+        "members",
+        "reached",
+        "success",
+        "95 %",
+        "best loss",
+        "median loss",
+        "epochs",
+        "seconds",
+        *(n.replace("median_", "").replace("_", " ") for n in extra),
+        *(["setting"] if settings else []),
+    )
+    for row in rows:
+        rate = row["success_rate"]
+        interval = "-" if rate is None else f"{row['success_low']:.2f} to {row['success_high']:.2f}"
+        cells = [
+            number(row["n1"]),
+            number(row["members"]),
+            number(row["reached"]),
+            "-" if rate is None else f"{rate:.2f}",
+            interval,
+            number(row["best_loss"]),
+            number(row["median_loss"]),
+            number(row["median_epochs"]),
+            number(row["median_seconds"], 3),
+            *(number(row[n]) for n in extra),
+        ]
+        if settings:
+            cells.append(", ".join(f"{k} {v}" for k, v in row["setting"].items()))
+        table.add_row(*cells)
+    out.print(table)
+
+
+def print_best_members(out, result, most=5):
+    """The best members: the lowest monitored loss first."""
+    members = result.members
+    order = np.argsort(np.nan_to_num(answer.monitored(members), nan=np.inf), kind="stable")[:most]
+    names = ["member", "n1", "seed", *answer.varying(members), "stop_reason", "epochs"]
+    names += scores(members)
+    table = grid(*(name.replace("_", " ") for name in names))
+    for record in members[order]:
+        table.add_row(*(number(record[name].item()) for name in names))
+    out.print(table)
+
+
+def print_files(result):
+    """Where the files are and what to do next."""
+    if result.run is None:
+        return
+    run = Path(result.run)
+    if (run / "best").is_dir():
+        shapes = [f"{n}.npy {a.shape}" for n, a in result.weights()._asdict().items()]
+        click.echo(f"Weights and biases of the best member in {run / 'best'}: {', '.join(shapes)}")
+    if result.status == "done":
+        task = f"--task {result.task}" if result.task else ""
+        click.echo(f"Look again: fastnet show {run}")
+        if result.command == "train":
+            click.echo(f"How small a network suffices, and how sure: fastnet sweep {task}")
+
+
+def print_member(result, member):
+    """One member: settings, course and weights."""
+    record = result.members[member]
+    for name in record.dtype.names:
+        click.echo(f"{name:15} {number(record[name].item(), 6)}")
+    entries = result.history(member)
+    click.echo(f"\n{len(entries.epoch)} entries of the history:")
+    table = grid(*(name.replace("_", " ") for name in entries._fields))
+    last = len(entries.epoch) - 1
+    for i in sorted({0, *(min(last, 2**p) for p in range(24)), last}):
+        table.add_row(*(number(column[i].item(), 6) for column in entries))
+    console().print(table)
+    np.set_printoptions(precision=4, threshold=40)
+    for name, array in result.weights(member)._asdict().items():
+        click.echo(f"\n{name} {array.shape}\n{array}")
+
+
+def print_runs(found):
+    """A line a run."""
+    if not found:
+        click.echo("No runs yet; fastnet train --task 1 makes one.")
+        return
+    table = grid("run", "command", "members", "status", "best N1", "seed", "loss", "smallest N1")
+    table.columns[0].justify = "left"
+    for facts in found:
+        best = facts["best"] or {}
+        loss = best.get("val_loss") if best.get("val_loss") is not None else best.get("train_loss")
+        cells = (
+            facts["command"],
+            facts["members"],
+            facts["status"],
+            best.get("n1"),
+            best.get("seed"),
+            loss,
+            facts.get("smallest_n1"),
+        )
+        table.add_row(facts["run"], *(number(cell) for cell in cells))
+    console().print(table)
+
+
+def print_doctor(facts):
+    """The facts of fastnet doctor, then the advice."""
+    for name, value in facts.items():
+        if name != "advice":
+            click.echo(f"{name:18} {value}")
+    click.echo("")
+    for line in facts["advice"] or ["Nothing to mend."]:
+        click.echo(line)
+
+
+def print_gradcheck(rows):
+    """A row per network: the relative difference of each array."""
+    arrays = ("W1", "b1", "W2", "b2")
+    table = grid("loss", "activation", "d", "N1", "k", *arrays, "")
+    for row in rows:
+        cells = [row["loss"], row["activation"], *(str(row[n]) for n in ("d", "n1", "k"))]
+        cells += [f"{row[name]:.1e}" for name in arrays]
+        table.add_row(*cells, "ok" if row["passed"] else "FAILED")
+    console().print(table)
+    failed = sum(not row["passed"] for row in rows)
+    click.echo(
+        f"{len(rows) - failed} of {len(rows)} within the tolerance {rows[0]['tolerance']:g}: "
+        "norm(analytic - numeric) / norm(numeric)"
+    )

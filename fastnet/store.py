@@ -1,0 +1,396 @@
+"""Run folders: written so that a kill at any moment leaves a folder that can be read.
+
+Every file is written beside its name and renamed; summary.json comes last, so a folder
+without it is unfinished. A lock guards a folder while a process works on it.
+"""
+
+import csv
+import json
+import os
+import shutil
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+
+from fastnet.errors import DataError, FastnetError
+from fastnet.options import OPTIONS
+from fastnet.packing import Weights
+from fastnet.plan import shown
+from fastnet.records import MEMBERS, SETTING_COLUMNS, Model, Result
+
+try:
+    import fcntl
+except ImportError:  # Windows: folders are not locked there
+    fcntl = None
+
+
+def default_folder(name, runs="runs"):
+    """runs/<name>-<UTC time>, with -2, -3, ... where that exists."""
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
+    folder, count = Path(runs) / f"{name}-{stamp}", 1
+    while folder.exists():
+        count += 1
+        folder = Path(runs) / f"{name}-{stamp}-{count}"
+    return folder
+
+
+# ---------------------------------------------------------------- writing
+
+
+def replace(path, write):
+    """Call write(file) on a new file beside `path`, then put it in its place."""
+    beside = path.with_name(path.name + ".part")
+    with open(beside, "wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+
+
+def write_json(path, value):
+    """value as one JSON document; a NaN is an error here, never a NaN in the file."""
+    text = json.dumps(value, indent=1, allow_nan=False)
+    replace(path, lambda file: file.write(text.encode()))
+
+
+def write_npz(path, arrays):
+    """Arrays as an uncompressed npz: the same arrays give the same bytes."""
+    replace(path, lambda file: np.savez(file, **arrays))
+
+
+def write_members(path, members):
+    """members.csv; what is off or missing is an empty cell, numbers read back exactly."""
+    columns = []
+    for name in MEMBERS.names:
+        values = members[name].tolist()
+        if name in SETTING_COLUMNS:
+            columns.append(["" if (v := shown(name, x)) is None else v for x in values])
+        else:
+            columns.append(["" if x != x else x for x in values])
+    lines = [",".join(MEMBERS.names)]
+    lines += [",".join(map(str, cells)) for cells in zip(*columns)]
+    replace(path, lambda file: file.write(("\n".join(lines) + "\n").encode()))
+
+
+class Folder:
+    """A run folder that this process writes.
+
+    create() refuses a folder that exists; with force one that holds a fastnet config.json is set
+    aside, and removed when the new run is finished.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.aside = None
+        self.lock_file = None
+
+    @classmethod
+    def create(cls, path, force=False):
+        folder = cls(path)
+        try:
+            folder.path.parent.mkdir(parents=True, exist_ok=True)
+            if force and folder.path.exists():
+                folder.set_aside()
+            folder.path.mkdir()
+        except FileExistsError:
+            raise FastnetError(
+                f"--out: {path} exists; name another folder, continue it with --resume {path}, "
+                "or replace it with --force."
+            ) from None
+        except OSError as error:
+            raise FastnetError(f"--out: {path} cannot be made ({error.strerror}).") from None
+        folder.lock()
+        return folder
+
+    @classmethod
+    def reopen(cls, path):
+        """The folder of an unfinished run."""
+        folder = cls(path)
+        read_json(folder.path, "config.json")
+        folder.lock()
+        return folder
+
+    def set_aside(self):
+        """Rename the old run; only what is a run of fastnet is ever replaced."""
+        if not (self.path / "config.json").is_file():
+            raise FastnetError(
+                f"--force: {self.path} is not a run folder of fastnet (no config.json in it); "
+                "name another folder."
+            )
+        old = Folder(self.path)
+        old.lock()
+        self.aside = self.path.with_name(f"{self.path.name}.old-{os.getpid()}")
+        os.replace(self.path, self.aside)
+        old.unlock()
+
+    def lock(self):
+        """Refuse a folder that another process is working on."""
+        if fcntl is None:
+            return
+        self.lock_file = open(self.path / "lock", "a")
+        try:
+            fcntl.flock(self.lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.lock_file.close()
+            raise FastnetError(
+                f"{self.path} is in use by another fastnet process; wait for it or stop it."
+            ) from None
+
+    def unlock(self):
+        if self.lock_file is not None:
+            self.lock_file.close()
+            self.lock_file = None
+
+    def start(self, config, environment, split):
+        """The files that stand before training does."""
+        write_json(self.path / "config.json", config)
+        write_json(self.path / "environment.json", environment)
+        write_npz(self.path / "split.npz", split)
+
+    def event(self, **fields):
+        """Append one line to events.jsonl."""
+        line = json.dumps({"time": round(time.time(), 3), **fields}, allow_nan=False)
+        with open(self.path / "events.jsonl", "a") as file:
+            file.write(line + "\n")
+
+    def checkpoint(self, arrays):
+        write_npz(self.path / "checkpoint.npz", arrays)
+
+    def finish(self, result):
+        """All that a finished run has, summary.json last."""
+        write_result(self.path, result)
+        write_json(self.path / "summary.json", result.summary())
+        (self.path / "checkpoint.npz").unlink(missing_ok=True)
+        self.close()
+        if self.aside is not None:
+            shutil.rmtree(self.aside)
+
+    def close(self):
+        """Give the folder free."""
+        (self.path / "lock").unlink(missing_ok=True)
+        self.unlock()
+
+    def abandon(self):
+        """Undo create(): nothing half-written stays, and what was set aside comes back."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.unlock()
+        if self.aside is not None:
+            os.replace(self.aside, self.path)
+
+
+def write_result(path, result):
+    """members.csv, history.npz, weights.npz, best/ and model.npz."""
+    write_members(path / "members.csv", result.members)
+    write_npz(path / "history.npz", result.entries)
+    if not result.packed:
+        return
+    if result.options["keep"] == "all":
+        arrays = {name: a for name, a in result.packed.items() if name != "members"}
+        write_npz(path / "weights.npz", arrays)
+    (path / "best").mkdir(exist_ok=True)
+    for name, array in result.weights()._asdict().items():
+        replace(path / "best" / f"{name}.npy", lambda file, a=array: np.save(file, a))
+    write_model(path / "model.npz", result.model())
+
+
+def write_model(path, model):
+    """All that predicting needs, in one file without pickles."""
+    arrays = model.weights._asdict()
+    arrays["features"] = np.array(model.features)
+    if model.classes is not None:
+        arrays["classes"] = model.classes
+    arrays["schema_version"] = np.array(1)
+    arrays["activation"], arrays["loss"] = np.array(model.activation), np.array(model.loss)
+    write_npz(path, arrays)
+
+
+def save(result, path):
+    """A run folder of a result that has none yet."""
+    folder = Folder.create(path)
+    try:
+        written = config(result.command, result.task, result, result.options)
+        folder.start(written, result.environment, result.split)
+        folder.finish(result._replace(run=str(path)))
+    except BaseException:
+        folder.abandon()
+        raise
+
+
+def config(command, task, data, options):
+    """What config.json holds; `data` is anything with loss, features and classes."""
+    return {
+        "schema_version": 1,
+        "command": command,
+        "task": task,
+        "loss": data.loss,
+        "features": list(data.features),
+        "classes": None if data.classes is None else data.classes.tolist(),
+        "options": json_options(options),
+    }
+
+
+def json_options(options):
+    """Options as JSON: tuples as lists."""
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in options.items()}
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read_json(path, name):
+    """A JSON file of a run folder.
+
+    Raises
+    ------
+    FastnetError
+        when the folder is not there.
+    DataError
+        when the file cannot be read.
+    """
+    if not path.is_dir():
+        raise FastnetError(f"no run folder at {path}; `fastnet ls` lists the runs there are.")
+    try:
+        value = json.loads((path / name).read_text())
+        if not isinstance(value, dict):
+            raise ValueError("not an object")
+        return value
+    except FileNotFoundError:
+        if name == "summary.json" and (path / "config.json").is_file():
+            raise DataError(
+                f"{path} is unfinished (no summary.json); continue it with --resume {path}."
+            ) from None
+        raise DataError(f"{path} is not a run folder of fastnet: it has no {name}.") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path / name} cannot be read ({error}).") from None
+
+
+def read_npz(path):
+    """All arrays of an npz, refusing pickles."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing.") from None
+    except Exception as error:  # numpy and zipfile raise many kinds for a broken file
+        raise DataError(f"{path} cannot be read: {error}.") from None
+
+
+def read_options(config):
+    """The options of a config.json, checked anew."""
+    from fastnet.options import check
+
+    given = config["options"]
+    return {
+        name: check(name, tuple(given[name]) if isinstance(given[name], list) else given[name])
+        for name in OPTIONS
+    }
+
+
+def read_members(path):
+    """members.csv as the structured array it was."""
+    from fastnet.plan import OFF
+
+    try:
+        with open(path, newline="") as file:
+            lines = list(csv.DictReader(file))
+        members = np.zeros(len(lines), MEMBERS)
+        for name in MEMBERS.names:
+            off = OFF.get(name, np.nan)
+            members[name] = [off if line[name] == "" else line[name] for line in lines]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} cannot be read ({error!r}).") from None
+    return members
+
+
+def read_model(path):
+    """The Model in a model.npz or in a run folder.
+
+    Raises
+    ------
+    DataError
+        when the file is missing, broken, or not a model of fastnet.
+    """
+    path = Path(path)
+    arrays = read_npz(path / "model.npz" if path.is_dir() else path)
+    try:
+        if arrays["schema_version"] != 1:
+            raise DataError(
+                f"{path} has schema version {arrays['schema_version']}; this fastnet reads 1."
+            )
+        weights = Weights(*(arrays[name] for name in Weights._fields))
+        return Model(
+            weights,
+            str(arrays["activation"]),
+            str(arrays["loss"]),
+            arrays.get("classes"),
+            tuple(str(name) for name in arrays["features"]),
+        )
+    except KeyError as error:
+        raise DataError(f"{path} is not a model of fastnet: it has no {error}.") from None
+
+
+def load(path):
+    """The Result in a finished run folder."""
+    path = Path(path)
+    config = read_json(path, "config.json")
+    saved = read_json(path, "summary.json")
+    options = read_options(config)
+    packed = {}
+    if options["keep"] == "all":
+        packed = read_npz(path / "weights.npz")
+    elif options["keep"] == "best":
+        model = read_model(path)
+        W1, b1, W2, b2 = model.weights
+        packed = {"W1": W1, "b1": b1, "W2": W2.T, "b2": b2[None], "offsets": np.array([0, len(b1)])}
+        packed["members"] = np.array([saved["best"]["member"]])
+    classes = config["classes"]
+    return Result(
+        config["command"],
+        config["task"],
+        options,
+        read_members(path / "members.csv"),
+        saved["status"],
+        saved["seconds"],
+        saved["best"]["member"],
+        packed,
+        read_npz(path / "history.npz"),
+        config["loss"],
+        None if classes is None else np.array(classes),
+        tuple(config["features"]),
+        read_npz(path / "split.npz"),
+        read_json(path, "environment.json"),
+        str(path),
+    )
+
+
+def runs(folder):
+    """A line of facts about every run in a folder of runs, the newest last."""
+    found = []
+    for path in sorted(Path(folder).glob("*/config.json"), key=lambda p: p.stat().st_mtime):
+        run = path.parent
+        try:
+            summary = read_json(run, "summary.json")
+            facts = {"run": str(run), **{k: summary[k] for k in ("command", "members", "status")}}
+            facts["best"] = {
+                k: summary["best"][k] for k in ("n1", "seed", "train_loss", "val_loss")
+            }
+            facts["smallest_n1"] = summary["smallest_n1"]
+        except (FastnetError, DataError, KeyError):
+            facts = {"run": str(run), "command": None, "members": None, "best": None}
+            facts["status"] = "running" if in_use(run) else "unfinished"
+        found.append(facts)
+    return found
+
+
+def in_use(path):
+    """Whether a living process holds the folder's lock."""
+    if fcntl is None or not (path / "lock").exists():
+        return False
+    with open(path / "lock", "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False

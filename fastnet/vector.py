@@ -1,0 +1,369 @@
+"""Vectors of LANES numbers as Numba values, and what kernels.py does with them.
+
+Numba leaves it to LLVM whether a loop becomes vector instructions, and to the alias checks
+of the day in which order a sum is taken. Here the vectors are written out: `load` gives
+LANES consecutive elements as one value of LLVM's type <LANES x float>, which LLVM maps to
+AVX-512, AVX2 or NEON registers. The order of every sum is then ours, on every machine.
+
+Each operation is one intrinsic with its plain twin below it: under NUMBA_DISABLE_JIT=1 a
+vector is a NumPy array of LANES elements, and the same kernels run in the interpreter.
+"""
+
+import operator
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils, config
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.np.arrayobj import make_array
+
+LANES = 16  # one AVX-512 register of float32; two of float64, or of AVX2, work side by side
+# Adding and subtracting 1.5 * 2**(mantissa bits) rounds to a whole number.
+ROUND_SINGLE, ROUND_DOUBLE = 1.5 * 2.0**23, 1.5 * 2.0**52
+
+
+class Vector(types.Type):
+    """Numba's type of a vector: LANES elements of `dtype`."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+        super().__init__(name=f"Vector({dtype}, {LANES})")
+
+
+@register_model(Vector)
+class VectorModel(models.PrimitiveModel):
+    def __init__(self, dmm, fe_type):
+        element = dmm.lookup(fe_type.dtype).get_value_type()
+        super().__init__(dmm, fe_type, ir.VectorType(element, LANES))
+
+
+def splat_ir(builder, scalar, count=LANES):
+    """The LLVM vector with `scalar` in every lane."""
+    vector = ir.VectorType(scalar.type, count)
+    first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.IntType(32)(0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), count), [0] * count)
+    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
+
+
+def as_vector(context, builder, value, typ, vector):
+    """`value` of Numba type `typ` as an LLVM vector: a scalar is cast and spread."""
+    if isinstance(typ, Vector):
+        return value
+    return splat_ir(builder, context.cast(builder, value, typ, vector.dtype))
+
+
+def element_pointer(context, builder, array_type, array, index, vector=None):
+    """Pointer to array.data[index], of a vector when its type is given."""
+    data = make_array(array_type)(context, builder, array).data
+    pointer = builder.gep(data, [index], inbounds=True)
+    return pointer if vector is None else builder.bitcast(pointer, vector.as_pointer())
+
+
+# Arithmetic: + - * / between vectors, and between a vector and a scalar.
+
+
+def _arithmetic(op, instruction):
+    @infer_global(op)
+    class Template(AbstractTemplate):
+        def generic(self, args, kws):
+            vectors = [a for a in args if isinstance(a, Vector)]
+            if vectors and len(args) == 2:
+                return signature(vectors[0], *args)
+
+    def lower(context, builder, sig, args):
+        left, right = (
+            as_vector(context, builder, v, t, sig.return_type) for v, t in zip(args, sig.args)
+        )
+        return getattr(builder, instruction)(left, right)
+
+    for pair in ((Vector, Vector), (Vector, types.Number), (types.Number, Vector)):
+        lower_builtin(op, *pair)(lower)
+
+
+_arithmetic(operator.add, "fadd")
+_arithmetic(operator.sub, "fsub")
+_arithmetic(operator.mul, "fmul")
+_arithmetic(operator.truediv, "fdiv")
+
+
+def twin(plain):
+    """Use `plain` in place of the intrinsic when Numba is switched off."""
+
+    def choose(compiled):
+        return plain if config.DISABLE_JIT else compiled
+
+    return choose
+
+
+@twin(lambda: None)
+@intrinsic
+def keep_apart(typingctx):
+    """Placed in a function, keeps LLVM from copying it into its callers.
+
+    Numba optimises a function again in each of its callers: what is not copied is compiled
+    once. Cold compilation of kernels.advance fell from 18 s to X s.
+    """
+
+    def codegen(context, builder, sig, args):
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.none(), codegen
+
+
+@twin(lambda array, i: array[i : i + LANES].copy())
+@intrinsic
+def load(typingctx, array, i):
+    """Elements i .. i + LANES - 1 of a one-dimensional array."""
+    sig = Vector(array.dtype)(array, types.intp)
+
+    def codegen(context, builder, sig, args):
+        vector = context.get_value_type(sig.return_type)
+        pointer = element_pointer(context, builder, sig.args[0], *args, vector)
+        return builder.load(pointer, align=sig.return_type.dtype.bitwidth // 8)
+
+    return sig, codegen
+
+
+def _store(array, i, v):
+    array[i : i + LANES] = v
+
+
+@twin(_store)
+@intrinsic
+def store(typingctx, array, i, v):
+    """array[i : i + LANES] = v."""
+
+    def codegen(context, builder, sig, args):
+        array, i, v = args
+        pointer = element_pointer(context, builder, sig.args[0], array, i, v.type)
+        builder.store(v, pointer, align=sig.args[0].dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, v), codegen
+
+
+def _dtype(*values):
+    """The dtype of the vectors among the values: scalars never widen a vector."""
+    return next(v.dtype for v in values if isinstance(v, np.ndarray))
+
+
+@twin(lambda array, value: np.full(LANES, value, array.dtype))
+@intrinsic
+def spread(typingctx, array, value):
+    """`value` in every lane, in the dtype of `array`."""
+
+    def codegen(context, builder, sig, args):
+        return as_vector(context, builder, args[1], sig.args[1], sig.return_type)
+
+    return Vector(array.dtype)(array, value), codegen
+
+
+def fma_ir(builder, a, b, c):
+    width = 32 if a.type.element == ir.FloatType() else 64
+    function = ir.FunctionType(a.type, [a.type] * 3)
+    name = f"llvm.fmuladd.v{LANES}f{width}"
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, name), [a, b, c])
+
+
+@twin(lambda a, b, c: (a * b + c).astype(_dtype(a, b, c)))
+@intrinsic
+def fma(typingctx, a, b, c):
+    """a * b + c, in one rounding where the processor can; scalars are spread."""
+    vector = next(t for t in (a, b, c) if isinstance(t, Vector))
+
+    def codegen(context, builder, sig, args):
+        values = (
+            as_vector(context, builder, v, t, sig.return_type) for v, t in zip(args, sig.args)
+        )
+        return fma_ir(builder, *values)
+
+    return vector(a, b, c), codegen
+
+
+@twin(lambda a, b, x, y: np.where(np.greater(a, b), x, y).astype(_dtype(a, b, x, y)))
+@intrinsic
+def where_greater(typingctx, a, b, x, y):
+    """x in the lanes where a > b, else y; a comparison with NaN gives y."""
+    vector = next(t for t in (a, b, x, y) if isinstance(t, Vector))
+
+    def codegen(context, builder, sig, args):
+        a, b, x, y = (
+            as_vector(context, builder, v, t, sig.return_type) for v, t in zip(args, sig.args)
+        )
+        return builder.select(builder.fcmp_ordered(">", a, b), x, y)
+
+    return vector(a, b, x, y), codegen
+
+
+def _total(v):
+    while v.size > 1:
+        v = v[: v.size // 2] + v[v.size // 2 :]
+    return v[0]
+
+
+@twin(_total)
+@intrinsic
+def total(typingctx, v):
+    """Sum of the lanes: halves are added until one is left."""
+
+    def codegen(context, builder, sig, args):
+        (v,) = args
+        half = LANES
+        while half > 1:
+            half //= 2
+            low, high = (
+                ir.Constant(ir.VectorType(ir.IntType(32), half), list(range(s, s + half)))
+                for s in (0, half)
+            )
+            undefined = ir.Constant(v.type, ir.Undefined)
+            v = builder.fadd(
+                builder.shuffle_vector(v, undefined, low),
+                builder.shuffle_vector(v, undefined, high),
+            )
+        return builder.extract_element(v, ir.IntType(32)(0))
+
+    return v.dtype(v), codegen
+
+
+@twin(lambda v: v.dtype == np.float32)
+@intrinsic
+def single(typingctx, v):
+    """Whether the vector is of float32: known when the kernel is compiled."""
+    answer = int(v.dtype == types.float32)
+    return types.boolean(v), lambda context, builder, sig, args: ir.IntType(1)(answer)
+
+
+@twin(lambda v: v.astype(np.float64))
+@intrinsic
+def to_float64(typingctx, v):
+    """The vector in float64."""
+
+    def codegen(context, builder, sig, args):
+        vector = context.get_value_type(sig.return_type)
+        return args[0] if args[0].type == vector else builder.fpext(args[0], vector)
+
+    return Vector(types.float64)(v), codegen
+
+
+def bits_ir(builder, v):
+    """The vector's bits as integers, and the number of mantissa bits."""
+    width, mantissa = (32, 23) if v.type.element == ir.FloatType() else (64, 52)
+    integers = ir.VectorType(ir.IntType(width), LANES)
+    return builder.bitcast(v, integers), integers, mantissa
+
+
+def constant_ir(integers, value):
+    return ir.Constant(integers, [value] * LANES)
+
+
+def _power_of_two(t):
+    integers, mantissa, one = (
+        (np.uint32, 23, 127) if t.dtype == np.float32 else (np.uint64, 52, 1023)
+    )
+    bits = (t.view(integers) << integers(mantissa)) + integers(one << mantissa)
+    return bits.view(t.dtype)
+
+
+@twin(_power_of_two)
+@intrinsic
+def power_of_two(typingctx, t):
+    """2**n for t = ROUND_... + n, n a whole number within the exponent's range.
+
+    The low bits of t are n itself: moved to the exponent's place, and 1.0's exponent added.
+    """
+
+    def codegen(context, builder, sig, args):
+        bits, integers, mantissa = bits_ir(builder, args[0])
+        shifted = builder.shl(bits, constant_ir(integers, mantissa))
+        one = {23: 127, 52: 1023}[mantissa] << mantissa
+        return builder.bitcast(builder.add(shifted, constant_ir(integers, one)), args[0].type)
+
+    return t(t), codegen
+
+
+SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
+
+
+def _exponent(u):
+    return ((u.view(np.int64) - SQRT_HALF_BITS) >> 52).astype(np.float64)
+
+
+@twin(_exponent)
+@intrinsic
+def exponent(typingctx, u):
+    """e in u = m * 2**e with sqrt(1/2) <= m < sqrt(2), as float64; u float64, positive."""
+
+    def codegen(context, builder, sig, args):
+        bits, integers, mantissa = bits_ir(builder, args[0])
+        above = builder.sub(bits, constant_ir(integers, SQRT_HALF_BITS))
+        e = builder.ashr(above, constant_ir(integers, mantissa))
+        return builder.sitofp(e, args[0].type)
+
+    return u(u), codegen
+
+
+def _tile(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row):
+    for i in range(rows):
+        row = c[c0 + i * c_row : c0 + i * c_row + LANES]
+        for j in range(depth):
+            row += a[a0 + i * a_row + j * a_col] * b[b0 + j * b_row : b0 + j * b_row + LANES]
+
+
+@twin(_tile)
+@intrinsic(prefer_literal=True)
+def tile(typingctx, rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row):
+    """c[i, :] += sum over j < depth of a[i, j] * b[j, :] for `rows` rows of LANES columns.
+
+    The sums stay in `rows` registers while j runs. Each argument is a one-dimensional array,
+    the index of its first element, and the steps between rows (and columns, for a).
+    """
+    if not isinstance(rows, types.IntegerLiteral):
+        return None
+    sig = types.none(rows, a, *[types.intp] * 4, b, *[types.intp] * 2, c, *[types.intp] * 2)
+    count = rows.literal_value
+
+    def codegen(context, builder, sig, args):
+        _, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row = args
+        vector = context.get_value_type(Vector(sig.args[9].dtype))
+        align = sig.args[9].dtype.bitwidth // 8
+
+        def at(position, array, index, v=None):
+            return element_pointer(context, builder, sig.args[position], array, index, v)
+
+        def row_of(start, step, i):
+            return builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
+
+        outputs = [at(9, c, row_of(c0, c_row, i), vector) for i in range(count)]
+        columns = [row_of(a0, a_row, i) for i in range(count)]
+        before = builder.block
+        start = [builder.load(p, align=align) for p in outputs]
+        head, body, done = (builder.append_basic_block(n) for n in ("head", "body", "done"))
+        builder.branch(head)
+        with builder.goto_block(head):
+            builder.position_at_end(head)
+            j = builder.phi(depth.type)
+            sums = [builder.phi(vector) for _ in range(count)]
+            builder.cbranch(builder.icmp_signed("<", j, depth), body, done)
+        builder.position_at_end(body)
+        row = builder.load(at(6, b, builder.add(b0, builder.mul(j, b_row)), vector), align=align)
+        offset = builder.mul(j, a_col)
+        following = []
+        for column, total_so_far in zip(columns, sums):
+            scalar = builder.load(at(1, a, builder.add(column, offset)))
+            following.append(fma_ir(builder, splat_ir(builder, scalar), row, total_so_far))
+        next_j = builder.add(j, ir.Constant(j.type, 1))
+        builder.branch(head)
+        j.add_incoming(ir.Constant(j.type, 0), before)
+        j.add_incoming(next_j, body)
+        for phi, first, after in zip(sums, start, following):
+            phi.add_incoming(first, before)
+            phi.add_incoming(after, body)
+        builder.position_at_end(done)
+        for pointer, value in zip(outputs, sums):
+            builder.store(value, pointer, align=align)
+        return context.get_dummy_value()
+
+    return sig, codegen
