@@ -130,10 +130,18 @@ def by_n1(members, options):
     return [chosen[n1][1] for n1 in sorted(chosen)]
 
 
-def smallest_n1(table, success_rate):
-    """The smallest N1 whose success rate is at least the one asked for; None when there is none."""
-    enough = [r["n1"] for r in table if (r["success_rate"] or -1.0) >= success_rate]
-    return min(enough, default=None)
+def smallest_n1(table, options):
+    """The smallest N1 whose success rate is at least the one asked for.
+
+    None when there is none, while that of a smaller N1 is not known, and with --stop first,
+    which ends most members before they can succeed.
+    """
+    for line in table:
+        if line["success_rate"] is None or options["stop"] == "first":
+            return None
+        if line["success_rate"] >= options["success_rate"]:
+            return line["n1"]
+    return None
 
 
 # ---------------------------------------------------------------- in words
@@ -150,7 +158,7 @@ def sentence(members, options):
     if not np.isfinite(members["target_loss"]).any():
         return "No target loss was set (--target-loss), so no N1 is called sufficient."
     table = by_n1(members, options)
-    smallest = smallest_n1(table, options["success_rate"])
+    smallest = smallest_n1(table, options)
     target, asked = target_of(members), f"{100 * options['success_rate']:g} %"
     if smallest is not None:
         line = next(line for line in table if line["n1"] == smallest)

@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from fastnet import cache, data, environment, kernels, plan, records, store, tasks, trainer
-from fastnet.errors import FastnetError, UsageError
+from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.options import resolve
 from fastnet.records import Result
 from fastnet.store import default_folder
 
 __all__ = ["Progress", "Result", "default_folder", "dry_run", "load", "resume", "sweep", "train"]
 
+CHECKPOINT_SECONDS = 3.0  # between checkpoints at least; and 50 times what the last one took
 # Options that --resume may change: they change no byte.
 RESUMABLE = ("threads", "time_limit")
 
@@ -21,8 +22,9 @@ RESUMABLE = ("threads", "time_limit")
 class Progress(NamedTuple):
     """Where a run stands; what a progress callback gets.
 
-    stage is "compile" (once, before), then "train" (after every round). Losses are the
-    monitored ones; remaining is a guess in seconds, as if no member stopped early.
+    stage is first "compile", or "load" where the kernels come from the cache, then "ready" with
+    the seconds that took, then "train" after every round. Losses are the monitored ones;
+    remaining is a guess in seconds, as if no member stopped early.
     """
 
     stage: str
@@ -194,6 +196,8 @@ def run(
     try:
         config = store.config(command, task, checked, options)
         job.folder.start(config, facts, checked.split)
+        if initial_weights is not None:  # they are nowhere else
+            job.folder.checkpoint(training.checkpoint())
     except BaseException:
         job.folder.abandon()
         raise
@@ -209,15 +213,18 @@ def describe(task, options, checked):
     return f"Loss {checked.loss}"
 
 
-def dry_run(command, X=None, y=None, *, task=None, validation=None, test=None, **given):
+def dry_run(
+    command, X=None, y=None, *, task=None, validation=None, test=None, calibrate=True, **given
+):
     """What a run would train: members, parameters, bytes of memory and disk.
 
     Memory counts weights, best weights, histories of max_epochs and the samples; disk what the
-    run folder holds at most.
+    run folder holds at most. Seconds follow from training a few members for a moment, as if no
+    member stopped before max_epochs; compiling is not in it.
     """
     options, checked, members = prepare(command, X, y, task, validation, test, given)
     size, count = np.dtype(options["dtype"]).itemsize, len(members.columns)
-    entries = count * kept_epochs(options["max_epochs"])
+    entries = count * len(trainer.kept_epochs(options["max_epochs"] + 1))
     history = entries * 8 * (3 + len(options["record"]))
     samples = checked.X.nbytes + checked.Y.nbytes
     held = {"all": members.length, "best": members.length // max(count, 1), "none": 0}
@@ -232,17 +239,21 @@ def dry_run(command, X=None, y=None, *, task=None, validation=None, test=None, *
         "memory_bytes": 2 * members.length * size + count * 600 + 2 * history + 4 * samples,
         "disk_bytes": held[options["keep"]] * size + history + entries * 8 + count * 200,
         "threads": options["threads"] or trainer.default_threads(),
+        "seconds": estimated_seconds(members, checked, options) if calibrate else None,
     }
 
 
-def kept_epochs(max_epochs):
-    """Entries of a history of so many epochs."""
-    epochs, step, first = 0, 1, 0
-    while first <= max_epochs:
-        last = min(max_epochs, kernels.DENSE_EPOCHS * step)
-        epochs += last // step - (first - 1) // step
-        first, step = last + 1, 2 * step
-    return epochs
+def estimated_seconds(members, checked, options, most=64, moment=0.3):
+    """Seconds that all epochs of all members take, from `most` of them trained for a moment."""
+    count = len(members.columns)
+    some = np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
+    sample = trainer.Training(plan.pick(members, some), checked, {**options, "stop": "all"})
+    sample.warm_up()
+    while sample.live.size and sample.elapsed < moment:
+        sample.round()
+    cost = trainer.unit_cost(members.settings)
+    spent = ((sample.pack.states["last_epoch"] + 1) * cost[some]).sum()
+    return float(sample.elapsed * cost.sum() / spent * (options["max_epochs"] + 1))
 
 
 def resume(
@@ -282,9 +293,7 @@ def resume(
         )
     job = Job(config["command"], config["task"], training, checked, facts, progress, began)
     job.folder = store.Folder.reopen(path)
-    if (path / "checkpoint.npz").is_file():
-        training.restore(store.read_npz(path / "checkpoint.npz"))
-    return job.run()
+    return job.run(path / "checkpoint.npz")
 
 
 # ---------------------------------------------------------------- one run
@@ -297,13 +306,39 @@ class Job:
         self.command, self.task, self.training = command, task, training
         self.data, self.facts, self.progress, self.began = checked, facts, progress, began
         self.folder = None
+        self.resumed_at = 0.0  # seconds that the run had trained before this process
         self.saved_at, self.save_cost, self.event_at = time.perf_counter(), 0.0, 0.0
 
-    def run(self):
+    def run(self, checkpoint=None):
+        """Train to the end, from a checkpoint if there is one; in any case free the folder."""
+        try:
+            if checkpoint is not None and checkpoint.is_file():
+                self.restore(checkpoint)
+            return self.train()
+        finally:
+            if self.folder is not None:
+                self.folder.close()
+
+    def restore(self, checkpoint):
+        """Continue from the checkpoint."""
+        saved = store.read_npz(checkpoint)
+        try:
+            self.training.restore(saved)
+        except (KeyError, ValueError, TypeError) as error:
+            raise DataError(f"{checkpoint} is not of this run: {error}.") from None
+        self.resumed_at = self.training.elapsed
+
+    def train(self):
         """Compile, train, collect, save."""
         if self.progress:
-            self.progress(Progress("compile", len(self.training.plan.columns)))
+            ready = cache.marker(self.training.options["dtype"]).exists()
+            stage = (
+                "load" if ready or self.training.options["backend"] == "reference" else "compile"
+            )
+            self.progress(Progress(stage, len(self.training.plan.columns)))
         compiled = self.training.warm_up()
+        if self.progress:
+            self.progress(Progress("ready", len(self.training.plan.columns), seconds=compiled))
         self.saved_at = time.perf_counter()
         status = trainer.train(self.training, self.after_round)
         result = self.collect(status, compiled)
@@ -313,14 +348,13 @@ class Job:
                 self.folder.finish(result)
             else:
                 self.folder.checkpoint(self.training.checkpoint())
-                self.folder.close()
         return result
 
     def collect(self, status, compiled):
         seconds = {
             "compile": compiled,
             "train": self.training.elapsed,
-            "total": time.perf_counter() - self.began,
+            "total": time.perf_counter() - self.began + self.resumed_at,
         }
         result = records.collect(
             self.training, self.data, self.command, self.task, status, seconds, self.facts
@@ -337,7 +371,7 @@ class Job:
             if self.folder and now - self.event_at >= 1:
                 self.folder.event(**event_fields(where), status="running")
                 self.event_at = now
-        if self.folder and now - self.saved_at >= max(3.0, 50 * self.save_cost):
+        if self.folder and now - self.saved_at >= max(CHECKPOINT_SECONDS, 50 * self.save_cost):
             self.folder.checkpoint(training.checkpoint())
             self.save_cost = time.perf_counter() - now
             self.saved_at = time.perf_counter()
@@ -350,7 +384,7 @@ class Job:
         known = np.isfinite(states["best_loss"][best])
         done = int((states["last_epoch"] + 1).sum())
         live = training.live
-        cost = training.plan.settings["n1"] + 4
+        cost = trainer.unit_cost(training.plan.settings)
         spent = float(((states["last_epoch"] + 1) * cost).sum())
         left = (training.plan.settings["max_epochs"][live] - states["epoch"][live]) * cost[live]
         return Progress(
@@ -377,8 +411,3 @@ def event_fields(where):
         for name, value in where._asdict().items()
         if name != "stage"
     }
-
-
-def compiled_before():
-    """Whether kernels have been compiled into the cache folder."""
-    return cache.FOLDER is not None and any(Path(cache.FOLDER).glob("*/kernels.advance*.nbc"))

@@ -63,6 +63,18 @@ def find_folder():
 FOLDER = find_folder()
 
 
+def marker(dtype):
+    """A file that is there once this installation's kernels are compiled for the dtype."""
+    place = hashlib.sha256(__file__.encode()).hexdigest()[:8]
+    return Path(FOLDER or os.devnull) / f"compiled-{dtype}-{place}"
+
+
+def leave_marker(dtype):
+    """Note that the kernels for the dtype are in the cache."""
+    if FOLDER is not None:
+        marker(dtype).touch()
+
+
 # Without error_model="numpy" each division would be guarded by a branch. Without the runtime
 # (_nrt) nothing can be allocated and no reference is counted. The wrappers that let Python call a
 # function took most of the compile time.

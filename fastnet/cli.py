@@ -1,11 +1,12 @@
 """The command line: parse, call the library, print. No numpy here until a command runs."""
 
-import json
 import os
 import sys
 import traceback
+from json import dumps
 
 import click
+from click.core import ParameterSource
 
 import fastnet
 from fastnet import options as table
@@ -46,10 +47,12 @@ class Value(click.ParamType):
     def convert(self, value, param, ctx):
         if value is None or isinstance(value, tuple):
             return value
+        label = label_of(self.option, param, ctx)
         if isinstance(value, list):  # from a configuration file
             value = ",".join(str(v) for v in value) + ("," if len(value) == 1 else "")
             value = value if self.option.name == "seeds" else value.rstrip(",")
-        return table.parse(self.option.name, value if self.option.kind == "flag" else str(value))
+        paired = bool(ctx and ctx.params.get("zip"))
+        return table.parse(self.option.name, str(value), label, paired)
 
     def get_metavar(self, param, ctx=None):
         if self.option.choices:
@@ -57,6 +60,14 @@ class Value(click.ParamType):
         return {"int": "INT", "float": "NUM"}.get(self.option.kind, "TEXT") + (
             ",..." if self.option.axis else ""
         )
+
+
+def label_of(option, param, ctx):
+    """What messages call an option: where its value comes from."""
+    source = ctx.get_parameter_source(param.name)
+    if source is ParameterSource.ENVIRONMENT:
+        return f"{ctx.auto_envvar_prefix}_{param.name.upper()}"
+    return f"--config: {option.name}" if source is ParameterSource.DEFAULT_MAP else option.flag
 
 
 def default_text(option):
@@ -77,7 +88,8 @@ def table_options(command):
                 continue
             text = option.help + default_text(option)
             if option.kind == "flag":
-                extra = {"is_flag": True, "default": None}
+                # Eager: whether lists are paired is known before they are read.
+                extra = {"is_flag": True, "default": None, "is_eager": True}
             else:
                 extra = {"type": Value(option), "default": None}
             function = click.option(option.flag, option.name, help=text, **extra)(function)
@@ -99,7 +111,7 @@ def read_config(ctx, param, path):
             values = tomllib.load(file)
     except OSError as error:
         raise UsageError(f"--config: {path} cannot be read ({error.strerror}).") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # not TOML, or not UTF-8
         raise UsageError(f"--config: {path} is not TOML: {error}.") from None
     values = {name.replace("-", "_"): value for name, value in values.items()}
     known = {p.name for p in ctx.command.params}
@@ -140,9 +152,14 @@ def run_options(function):
     return function
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+json_option = click.option("--json", is_flag=True, help="One JSON document on stdout.")
 debug_option = click.option(
-    "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
+    "--debug",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, param, value: ctx.ensure_object(dict).update(debug=value),
+    help="Show the traceback of an error.",
 )
 
 
@@ -154,10 +171,12 @@ debug_option = click.option(
         "auto_envvar_prefix": "FASTNET",
         "help_option_names": ["-h", "--help"],
         "max_content_width": 100,
-    }
+    },
+    invoke_without_command=True,
 )
 @click.version_option(fastnet.__version__, prog_name="fastnet")
-def cli():
+@click.pass_context
+def cli(ctx):
     """\b
     Train thousands of one-hidden-layer networks at once on a CPU.
 
@@ -167,6 +186,8 @@ def cli():
       fastnet sweep --task 1 --n1 1:20 --seeds 20
       fastnet show runs/task1-20260101-120000
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 @cli.command(help=TRAIN_EXAMPLES)
@@ -183,30 +204,35 @@ def sweep(**arguments):
     run("sweep", **arguments)
 
 
-def run(command, task, out, force, resume, dry_run, require_target, as_json, quiet, **given):
+def run(command, task, out, force, resume, dry_run, require_target, json, quiet, **given):
     """train and sweep: call the library, print, choose the exit code."""
     given = {name: value for name, value in given.items() if value is not None}
     if resume is None and task is None:
         raise UsageError("nothing to train on: give --task 1 or --task 2 (or --resume DIR).")
     from fastnet import api, show
 
-    display = show.Display(quiet, api.compiled_before)
+    display = show.Display(quiet)
     if resume is not None:
         if task is not None or out is not None:
             raise UsageError("--resume takes task and folder from the run; drop --task and --out.")
-        result = api.resume(resume, force=force, progress=display, **given)
+        if dry_run:
+            raise UsageError("--dry-run says what a new run would train; drop it or --resume.")
+        with display:
+            result = api.resume(resume, force=force, progress=display, **given)
     else:
         task = int(task)
-        plan = api.dry_run(command, task=task, **given) if dry_run or not quiet else None
+        plan = None
+        if dry_run or not quiet:
+            plan = api.dry_run(command, task=task, calibrate=dry_run, **given)
         if dry_run:
-            click.echo(json.dumps(plan, indent=1) if as_json else show.plan_text(plan))
+            click.echo(dumps(plan, indent=1) if json else show.plan_text(plan))
             return
         display.say(show.plan_text(plan) if plan else "")
         folder = out or api.default_folder(f"task{task}")
-        result = api.run(command, task=task, out=folder, force=force, progress=display, **given)
-    display.close()
-    if as_json:
-        click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
+        with display:
+            result = api.run(command, task=task, out=folder, force=force, progress=display, **given)
+    if json:
+        click.echo(dumps(result.summary(), indent=1, allow_nan=False))
     elif not quiet:
         show.print_result(result)
     sys.exit(exit_code(result, require_target))
@@ -237,7 +263,7 @@ def exit_code(result, require_target):
 @click.option("--runs", default="runs", show_default=True, help="The folder of runs.")
 @json_option
 @debug_option
-def ls(runs, as_json):
+def ls(runs, json):
     """List the runs in a folder, the newest last."""
     from fastnet import show, store
 
@@ -246,7 +272,7 @@ def ls(runs, as_json):
             f"--runs: there is no folder {runs}; `fastnet train --task 1` makes one."
         )
     found = store.runs(runs)
-    click.echo(json.dumps(found, indent=1)) if as_json else show.print_runs(found)
+    click.echo(dumps(found, indent=1)) if json else show.print_runs(found)
 
 
 @cli.command("show")
@@ -254,7 +280,7 @@ def ls(runs, as_json):
 @click.option("--member", type=int, help="Show this member's settings, history and weights.")
 @json_option
 @debug_option
-def show_command(run, member, as_json):
+def show_command(run, member, json):
     """Show a finished run: the answer, the best members, the files."""
     from fastnet import api, records, show
 
@@ -262,10 +288,10 @@ def show_command(run, member, as_json):
     if member is None:
         value = result.summary()
     else:
-        result.model(member)  # refuses a number there is not
+        result.history(member)  # refuses a number there is not
         value = records.member_dict(result.members[member])
-    if as_json:
-        click.echo(json.dumps(value, indent=1, allow_nan=False))
+    if json:
+        click.echo(dumps(value, indent=1, allow_nan=False))
     elif member is None:
         show.print_result(result)
     else:
@@ -275,36 +301,37 @@ def show_command(run, member, as_json):
 @cli.command()
 @json_option
 @debug_option
-def doctor(as_json):
+def doctor(json):
     """Tell versions, threads, SIMD, BLAS and the kernel cache, with advice."""
     from fastnet import doctor as examine
     from fastnet import show
 
     facts = examine.examine()
-    click.echo(json.dumps(facts, indent=1)) if as_json else show.print_doctor(facts)
+    click.echo(dumps(facts, indent=1)) if json else show.print_doctor(facts)
 
 
 @cli.command()
 @json_option
 @debug_option
-def gradcheck(as_json):
+def gradcheck(json):
     """Compare backpropagation with central differences, float64, for both losses."""
     from fastnet import gradcheck as checks
     from fastnet import show
 
     rows = checks.check_all()
-    click.echo(json.dumps(rows, indent=1)) if as_json else show.print_gradcheck(rows)
+    click.echo(dumps(rows, indent=1)) if json else show.print_gradcheck(rows)
     sys.exit(0 if all(row["passed"] for row in rows) else 1)
 
 
 def main():
     """The entry point: every error becomes one line and its exit code."""
+    settings = {}
     try:
-        cli.main(standalone_mode=False)
+        cli.main(standalone_mode=False, obj=settings)
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
     except (FastnetError, click.ClickException, click.Abort, KeyboardInterrupt, Exception) as error:
-        if "--debug" in sys.argv:
+        if settings.get("debug"):
             traceback.print_exc()
         message, code = explain(error)
         click.echo(f"Error: {message}", err=True)

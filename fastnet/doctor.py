@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import numpy as np
-
 from fastnet import cache, environment, trainer
 
 CURES = {
@@ -43,8 +41,7 @@ def examine():
     return {
         **{name: value for name, value in environment.versions().items()},
         "cpu": cpu["name"],
-        "simd": f"{bits} bits: {np.dtype('f4').itemsize * bits // 32} bytes, "
-        f"{bits // 32} float32 or {bits // 64} float64 at once",
+        "simd": f"{bits} bits: {bits // 32} float32 or {bits // 64} float64 at once",
         "threads": trainer.default_threads(),
         "blas": f"{blas['name']} {blas['version']}, kernel {blas['core']} (reference only)",
         "cache_folder": str(folder),

@@ -26,11 +26,11 @@ from fastnet.vector import (
     LANES,
     ROUND_DOUBLE,
     ROUND_SINGLE,
+    add_exponent,
     exponent,
     fma,
     keep_apart,
     load,
-    power_of_two,
     single,
     spread,
     store,
@@ -130,39 +130,44 @@ class Net(NamedTuple):
 
 
 @inner
-def exp(z):
-    """e**z per lane, 1 ulp; arguments beyond the range give its ends, NaN gives NaN.
+def exp(z, factor):
+    """e**(factor z) per lane to 2.1 ulp (float64: 1), factor a power of two or its negative;
+    beyond +-87 (708) its value there; NaN gives NaN.
 
-    z = n ln 2 + r with |r| <= ln 2 / 2, ln 2 in two parts; e**r by its Taylor series, of
-    degree 7 (float32: remainder 5e-9) or 13 (float64: 4e-18).
+    factor z = n ln 2 + factor r with |factor r| <= ln 2 / 2, ln 2 in two parts of which n times
+    the first is exact. e**(factor r) by a polynomial with p(0) = 1 and a relative error of
+    9.1e-8 (float32, degree 5, least maximum) or 8.5e-18 (float64, degree 11, interpolation at
+    Chebyshev nodes). n is added to the exponent.
     """
     if single(z):
-        low, high, shift, ln2_high, ln2_low = -87.0, 88.0, ROUND_SINGLE, 0.693359375, -2.12194440e-4
+        limit, shift = 87.0, ROUND_SINGLE
+        ln2_high, ln2_low = 0.693359375, -2.12194440e-4
     else:
-        low, high, shift = -708.0, 709.0, ROUND_DOUBLE
+        limit, shift = 708.0, ROUND_DOUBLE
         ln2_high, ln2_low = 0.693145751953125, 1.42860682030941723212e-6
-    z = where_greater(z, high, high, z)
-    z = where_greater(low, z, low, z)
-    shifted = fma(z, 1.4426950408889634, shift)
+    limit = limit / abs(factor)
+    z = where_greater(z, limit, limit, z)
+    z = where_greater(-limit, z, -limit, z)
+    shifted = fma(z, factor * 1.4426950408889634, shift)
     n = shifted - shift
-    r = fma(n, -ln2_low, fma(n, -ln2_high, z))
+    r = fma(n, -ln2_low / factor, fma(n, -ln2_high / factor, z))
     if single(z):
-        series = fma(r, 1 / 5040, 1 / 720)
+        p = fma(r, factor**5 * 0.008290314669417603, factor**4 * 0.041897929319205045)
+        p = fma(p, r, factor**3 * 0.16667636195537658)
+        p = fma(p, r, factor**2 * 0.4999914953047238)
+        p = fma(p, r, factor * 0.9999997071892411)
     else:
-        series = fma(r, 1 / 6227020800, 1 / 479001600)
-        series = fma(series, r, 1 / 39916800)
-        series = fma(series, r, 1 / 3628800)
-        series = fma(series, r, 1 / 362880)
-        series = fma(series, r, 1 / 40320)
-        series = fma(series, r, 1 / 5040)
-        series = fma(series, r, 1 / 720)
-    series = fma(series, r, 1 / 120)
-    series = fma(series, r, 1 / 24)
-    series = fma(series, r, 1 / 6)
-    series = fma(series, r, 1 / 2)
-    series = fma(series, r, 1.0)
-    series = fma(series, r, 1.0)
-    return series * power_of_two(shifted)
+        p = fma(r, factor**11 * 2.510520637395701e-08, factor**10 * 2.7626357241447223e-07)
+        p = fma(p, r, factor**9 * 2.7557255425746435e-06)
+        p = fma(p, r, factor**8 * 2.4801504346997686e-05)
+        p = fma(p, r, factor**7 * 0.00019841269874800493)
+        p = fma(p, r, factor**6 * 0.0013888888932488599)
+        p = fma(p, r, factor**5 * 0.008333333333326141)
+        p = fma(p, r, factor**4 * 0.04166666666657314)
+        p = fma(p, r, factor**3 * 0.1666666666666667)
+        p = fma(p, r, factor**2 * 0.5000000000000006)
+        p = fma(p, r, factor * 1.0)
+    return add_exponent(fma(p, r, 1.0), shifted)
 
 
 @inner
@@ -174,7 +179,7 @@ def log1p(x):
     u = x + 1.0
     lost = (x - (u - 1.0)) / u
     e = exponent(u)
-    f = u * power_of_two(ROUND_DOUBLE - e) - 1.0
+    f = add_exponent(u, ROUND_DOUBLE - e) - 1.0
     s = f / (f + 2.0)
     w = s * s
     series = fma(w, 1.479819860511658591e-01, 1.531383769920937332e-01)
@@ -192,9 +197,9 @@ def log1p(x):
 def activate(activation, z):
     """s(z); a NaN stays NaN."""
     if activation == SIGMOID:
-        return 1.0 / (1.0 + exp(0.0 - z))
+        return 1.0 / (1.0 + exp(z, -1.0))
     if activation == TANH:
-        return 2.0 / (1.0 + exp(-2.0 * z)) - 1.0
+        return 2.0 / (1.0 + exp(z, -2.0)) - 1.0
     if activation == RELU:
         return where_greater(0.0, z, 0.0, z)
     return z
@@ -348,7 +353,7 @@ def cross_entropy_error(output, z0, y, y0, weight, k):
     for j in range(k):
         z = load(output, z0 + j * LANES)
         label = fma(load(y, y0 + j * LANES), top - z, label)
-        power = exp(z - top)
+        power = exp(z - top, 1.0)
         others = others + where_greater(top, z, power, power - 1.0)
         ties = ties + where_greater(top, z, 0.0, 1.0)
         store(output, z0 + j * LANES, power)
@@ -388,7 +393,7 @@ def transpose_errors(output, panels, k, error_rows):
 
 @inner
 def hidden_error(net, panels, output, delta):
-    """W2^T dL/dz2 of a block into delta; for many outputs."""
+    """W2^T dL/dz2 of a block into delta; for several outputs."""
     w, o, n1, d, k, _ = net
     stride = block_stride(n1)
     for p in range(panels):
@@ -402,30 +407,30 @@ def hidden_error(net, panels, output, delta):
 @inner
 def unit_backward(net, u, x, x0, panels, scratch):
     """One hidden unit: dL/dz1 into delta; its sums of db1, of dW2 for few outputs, of dW1 for
-    few inputs. The first output and the first input are taken in the loop that makes dL/dz1."""
+    few inputs. A single output and the first input are taken in the loop that makes dL/dz1."""
     w, o, n1, d, k, activation = net
     hidden, delta, output, sums = scratch.hidden, scratch.delta, scratch.output, scratch.sums
-    row, w2 = u * block_stride(n1), o + n1 * (d + 1) + u * k
+    row, w2 = u * block_stride(n1), w[o + n1 * (d + 1) + u * k]
     sum_b, sum_w1, sum_w2 = spread(w, 0.0), spread(w, 0.0), spread(w, 0.0)
     for p in range(panels):
         h = load(hidden, row + p * LANES)
-        if k < WIDE:
-            error = load(output, p * k * LANES)
+        if k == 1:
+            error = load(output, p * LANES)
             sum_w2 = fma(h, error, sum_w2)
-            back = w[w2] * error
-            for j in range(1, k):
-                back = fma(w[w2 + j], load(output, (p * k + j) * LANES), back)
+            back = w2 * error
         else:
             back = load(delta, row + p * LANES)
         dz = back * slope(activation, h)
-        store(delta, row + p * LANES, dz)
+        if d > 1:
+            store(delta, row + p * LANES, dz)
         sum_b = sum_b + dz
         sum_w1 = fma(dz, load(x, x0 + p * d * LANES), sum_w1)
     bias, second = n1 * columns(d) + u, n1 * (columns(d) + 1) + u * columns(k)
     sums[bias] += total(sum_b)
-    if k < WIDE:
+    if k == 1:
         sums[second] += total(sum_w2)
-        for j in range(1, k):
+    elif k < WIDE:
+        for j in range(k):
             sums[second + j] += dot(hidden, row, LANES, output, j * LANES, k * LANES, panels)
     if d < WIDE:
         sums[u * d] += total(sum_w1)
@@ -441,8 +446,9 @@ def backward(net, rows, first, panels, scratch):
     output, errors, sums = scratch.output, scratch.error_rows, scratch.sums
     stride, samples = block_stride(n1), panels * LANES
     second = n1 * (columns(d) + 1)
-    if k >= WIDE:
+    if k > 1:
         hidden_error(net, panels, output, scratch.delta)
+    if k >= WIDE:
         transpose_errors(output, panels, k, errors)
         width = padded(k)
         for c in range(0, width, LANES):
@@ -600,7 +606,8 @@ def gather(rows, order, first, count, d, k, batch):
         scale = 1.0 if used else 0.0
         batch.weight[i] = scale
         for j in range(d):
-            batch.x[(panel * d + j) * LANES + lane] = rows.x[base * d + j * LANES + at] * scale
+            value = rows.x_rows[source * width + j] if width else rows.x[base * d + j * LANES + at]
+            batch.x[(panel * d + j) * LANES + lane] = value * scale
         for j in range(k):
             batch.y[(panel * k + j) * LANES + lane] = rows.y[base * k + j * LANES + at] * scale
         for j in range(width):

@@ -185,8 +185,8 @@ TABLE = (
         "record",
         "choices",
         (),
-        "Also record gradient_norm and clipped for every epoch.",
-        choices=("gradient_norm", "clipped"),
+        "Also keep gradient_norm, clipped (every epoch) or snapshots (weights at 0, 1, 2, 4, ...).",
+        choices=("gradient_norm", "clipped", "snapshots"),
     ),
     Option("function", "text", "sine", "Task 1: the function to approximate."),
     Option("samples", "int", 1000, "Task 1: points.", low=2, high=10**8),
@@ -257,8 +257,12 @@ def wanted(option):
 
 def wrong(option, value, label):
     """The error for a value that the option does not take."""
-    shown = repr(value) if isinstance(value, str) else value
-    return UsageError(f"{label or option.name} must be {wanted(option)}, got {shown}.")
+    return UsageError(f"{label or option.name} must be {wanted(option)}, got {shown(value)}.")
+
+
+def shown(value):
+    """A value in a message: texts in quotes."""
+    return repr(value) if isinstance(value, str) else value
 
 
 def number(option, value):
@@ -277,10 +281,9 @@ def number(option, value):
 
 def check_one(option, value, label=None):
     """One value of an option, in its type; raises UsageError otherwise."""
-    if value is None or (isinstance(value, str) and value.lower() == "none"):
-        if option.none:
-            return None
-        raise wrong(option, value, label)
+    off = value is None or (isinstance(value, str) and value.lower() == "none")
+    if off and option.none:
+        return None
     if option.kind in ("int", "float"):
         result = number(option, value)
         if result is None:
@@ -289,11 +292,11 @@ def check_one(option, value, label=None):
     if option.kind == "flag" and isinstance(value, bool):
         return value
     if option.kind == "choices":
-        names = [v.strip() for v in value.split(",")] if isinstance(value, str) else list(value)
-        bad = [n for n in names if n not in option.choices]
+        names = [v.strip() for v in value.split(",") if v] if isinstance(value, str) else value
+        bad = [n for n in names if n not in option.choices] if many(names) else [value]
         if bad:
             raise wrong(option, bad[0], label)
-        return tuple(names)
+        return tuple(dict.fromkeys(names))
     if isinstance(value, str) and option.kind in ("choice", "text"):
         if option.choices and value not in option.choices:
             raise wrong(option, value, label)
@@ -301,31 +304,45 @@ def check_one(option, value, label=None):
     raise wrong(option, value, label)
 
 
-def check_axis(option, values, label=None):
-    """The values of an axis as a tuple: none empty, none twice."""
+def many(values):
+    """Whether it is a list of values rather than one."""
+    try:
+        iter(values)
+    except TypeError:
+        return False
+    return not isinstance(values, (str, bytes))
+
+
+def seeds_up_to(count, name):
+    """The seeds 0 to count - 1."""
+    checked = number(OPTIONS["seeds"], count)
+    if checked is None or not 1 <= checked <= MAX_MEMBERS:
+        raise UsageError(
+            f"{name} must be a number of seeds from 1 to {MAX_MEMBERS} or a list of seeds, "
+            f"got {shown(count)}."
+        )
+    return tuple(range(checked))
+
+
+def check_axis(option, values, label=None, paired=False):
+    """The values of an axis as a tuple: none empty; none twice, unless lists are paired (zip)."""
     name = label or option.name
-    if option.name == "seeds" and isinstance(values, int) and not isinstance(values, bool):
-        if not 1 <= values <= MAX_MEMBERS:
-            raise UsageError(
-                f"{name} must be a number of seeds from 1 to {MAX_MEMBERS} or a list of seeds, "
-                f"got {values}."
-            )
-        return tuple(range(values))
-    single = values is None or isinstance(values, str) or not hasattr(values, "__iter__")
-    values = (values,) if single else tuple(values)
+    if option.name == "seeds" and not many(values):
+        return seeds_up_to(values, name)
+    values = tuple(values) if many(values) else (values,)
     if not values:
         raise UsageError(f"{name} needs at least one value, got an empty list.")
     if len(values) > MAX_MEMBERS:
         raise UsageError(f"{name} has {len(values)} values, at most {MAX_MEMBERS} are allowed.")
     checked = tuple(check_one(option, value, label) for value in values)
-    if len(set(checked)) < len(checked):
+    if len(set(checked)) < len(checked) and not paired:
         twice = next(v for i, v in enumerate(checked) if v in checked[:i])
         raise UsageError(f"{name} names {twice} twice; give each value once.")
     return checked
 
 
-def check(name, value, label=None):
-    """The value of the option `name`, in its type.
+def check(name, value, label=None, paired=False):
+    """The value of the option `name`, in its type; with `paired` an axis may repeat values.
 
     Raises
     ------
@@ -335,21 +352,23 @@ def check(name, value, label=None):
     if name not in OPTIONS:
         raise UsageError(f"unknown option {name!r}; the options are {', '.join(OPTIONS)}.")
     option = OPTIONS[name]
-    return (check_axis if option.axis else check_one)(option, value, label)
+    if option.axis:
+        return check_axis(option, value, label, paired)
+    return check_one(option, value, label)
 
 
 # ---------------------------------------------------------------- values as text
 
 
-def parse(name, text, label=None):
+def parse(name, text, label=None, paired=False):
     """The value of an option from its text on the command line or in a file."""
     option = OPTIONS[name]
     label = label or option.flag
     if option.axis and isinstance(text, str):
-        return check_axis(option, parse_axis(option, text, label), label)
+        return check_axis(option, parse_axis(option, text, label), label, paired)
     if isinstance(text, list):
         text = tuple(text)
-    return check(name, text, label)
+    return check(name, text, label, paired)
 
 
 def parse_axis(option, text, label):
@@ -378,7 +397,9 @@ def integer_range(text, label):
     if not match:
         raise UsageError(f"{label}: {text!r} is not a range; write first:last or first:last:step.")
     first, last, step = (int(g) if g else 1 for g in match.groups())
-    if step < 1 or last < first:
+    if step < 1:
+        raise UsageError(f"{label}: the step of the range {text!r} must be 1 or more.")
+    if last < first:
         raise UsageError(f"{label}: the range {text!r} is empty; write the smaller end first.")
     if (last - first) // step >= MAX_MEMBERS:
         raise UsageError(f"{label}: the range {text!r} has over {MAX_MEMBERS} values.")
@@ -387,14 +408,15 @@ def integer_range(text, label):
 
 def logarithmic_range(text, label):
     """a..b@count, evenly spaced in logarithm, both ends included."""
-    match = re.fullmatch(r"([^.@]+(?:\.\d+)?)\.\.([^@]+)@(\d+)", text)
+    match = re.fullmatch(r"(.+?)\.\.([^@]+)@(\d+)", text)
     try:
         first, last, count = float(match[1]), float(match[2]), int(match[3])
     except (TypeError, ValueError):
         raise UsageError(f"{label}: {text!r} is not a range; write first..last@count.") from None
-    if not (0 < first < last and 2 <= count <= MAX_MEMBERS):
+    if not (0 < first < last < math.inf and 2 <= count <= MAX_MEMBERS):
         raise UsageError(
-            f"{label}: in {text!r} the ends must be positive and rising, the count 2 or more."
+            f"{label}: in {text!r} the ends must be positive and rising, the count from 2 to "
+            f"{MAX_MEMBERS}."
         )
     ratio = math.log(last / first) / (count - 1)
     # 12 digits: 1e-3..1e-1@3 gives 0.01, not 0.010000000000000002.
@@ -423,4 +445,5 @@ def resolve(given, command, task=None):
     if command == "train" and "n1" in given:
         values["seeds"] = (0,)
     values.update(given)
-    return {name: check(name, value) for name, value in values.items()}
+    paired = check("zip", values["zip"])
+    return {name: check(name, value, paired=paired) for name, value in values.items()}

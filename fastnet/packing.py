@@ -36,6 +36,22 @@ def views(flat, offset, n1, d, k):
     return Weights(W1.reshape(n1, d), b1, W2.reshape(n1, k).T, b2)
 
 
+def unpack(flat, settings, d, k):
+    """The runs of the given members in the layout of weights.npz: W1 (T, d), b1 (T,), W2 (T, k)
+    (a member's W2 is its rows transposed), b2 (M, k), offsets (M + 1,); T the sum of N1."""
+    n1, starts = settings["n1"], settings["offset"]
+    offsets = np.concatenate([[0], np.cumsum(n1)])
+    unit = np.arange(offsets[-1]) - np.repeat(offsets[:-1], n1)
+    start, width = np.repeat(starts, n1), np.repeat(n1, n1)
+    return {
+        "W1": flat[(start + unit * d)[:, None] + np.arange(d)],
+        "b1": flat[start + width * d + unit],
+        "W2": flat[(start + width * (d + 1) + unit * k)[:, None] + np.arange(k)],
+        "b2": flat[(starts + n1 * (d + 1 + k))[:, None] + np.arange(k)],
+        "offsets": offsets,
+    }
+
+
 def panels(values, dtype):
     """Rows (n, c) as panels (panels, c, LANES), flat; filled with zeros."""
     n, c = values.shape
@@ -87,20 +103,19 @@ def scratch(problem, n1, batch_size, dtype):
 # ---------------------------------------------------------------- initial weights
 
 
-def glorot_uniform(rng, n1, d, k):
+def glorot_uniform(z1, z2):
     """Glorot & Bengio 2010, eq. 16: uniform in +-sqrt(6 / (fan_in + fan_out)), biases 0."""
-    first, second = np.sqrt(6 / (d + n1)), np.sqrt(6 / (n1 + k))
-    W1 = rng.uniform(-first, first, (n1, d))
-    return Weights(W1, np.zeros(n1), rng.uniform(-second, second, (k, n1)), np.zeros(k))
+    first, second = (np.sqrt(6 / (z.shape[-2] + z.shape[-1])) for z in (z1, z2))
+    return z1 * first, np.zeros(z1.shape[:-1]), z2 * second
 
 
-def he_normal(rng, n1, d, k):
+def he_normal(z1, z2):
     """He et al. 2015, eq. 10: normal with variance 2 / fan_in, biases 0."""
-    W1 = rng.normal(0, np.sqrt(2 / d), (n1, d))
-    return Weights(W1, np.zeros(n1), rng.normal(0, np.sqrt(2 / n1), (k, n1)), np.zeros(k))
+    first, second = (np.sqrt(2 / z.shape[-1]) for z in (z1, z2))
+    return z1 * first, np.zeros(z1.shape[:-1]), z2 * second
 
 
-def nguyen_widrow(rng, n1, d, k):
+def nguyen_widrow(z1, z2):
     """Nguyen & Widrow 1990, for tanh and inputs in [-1, 1]: rows of W1 of length
     0.7 N1^(1/d), biases spread evenly over +-that length (as MATLAB's initnw does), so that the
     units share out the range of the inputs; the output layer as Glorot's.
@@ -109,51 +124,105 @@ def nguyen_widrow(rng, n1, d, k):
     with 20 seeds, N1 = 6, 7, 10 and 12 then never reach 1e-3 in 6,000 epochs, and without it
     16 to 20 of 20 do.
     """
+    n1, d = z1.shape[-2:]
     length = 0.7 * n1 ** (1 / d)
-    W1 = rng.uniform(-1, 1, (n1, d))
-    W1 *= length / np.linalg.norm(W1, axis=1, keepdims=True)
-    b1 = np.zeros(1) if n1 == 1 else length * np.linspace(-1, 1, n1) * np.sign(W1[:, 0])
-    second = np.sqrt(6 / (n1 + k))
-    return Weights(W1, b1, rng.uniform(-second, second, (k, n1)), np.zeros(k))
+    W1 = z1 * (length / np.linalg.norm(z1, axis=-1, keepdims=True))
+    places = np.linspace(-length, length, n1) if n1 > 1 else np.zeros(1)
+    return W1, places * np.sign(W1[..., 0]), glorot_uniform(z1, z2)[2]
+
+
+class Init(NamedTuple):
+    """How weights are made: numbers drawn, then a function of those for W1 and for W2."""
+
+    draw: str  # uniform: in [-1, 1); normal: of variance 1
+    make: object
 
 
 INITS = {
-    "glorot_uniform": glorot_uniform,
-    "he_normal": he_normal,
-    "nguyen_widrow": nguyen_widrow,
+    "glorot_uniform": Init("uniform", glorot_uniform),
+    "he_normal": Init("normal", he_normal),
+    "nguyen_widrow": Init("uniform", nguyen_widrow),
 }
+CHUNK_VALUES = 1 << 22  # initial weights made at once: 32 MB
+
+
+def draws(seeds, shape, init, activation):
+    """Random numbers (len(seeds), N1 (d + k)): a row is a function of its seed, N1, d, k, init
+    and activation, which are the key of NumPy's counter-based generator Philox.
+
+    Setting the key of one generator takes 1.3 us, a new generator 9, one from a list 14.
+    """
+    n1, d, k = shape
+    codes = (list(INITS).index(init) << 8) + ACTIVATIONS.index(activation)
+    philox = np.random.Philox(key=[n1, (d << 40) + (k << 16) + codes])
+    generator, state = np.random.Generator(philox), philox.state
+    key, rows = state["state"]["key"], np.empty((len(seeds), n1 * (d + k)))
+    normal = INITS[init].draw == "normal"
+    for row, seed in zip(rows, seeds):
+        key[0] = (seed << 20) + n1
+        philox.state = state
+        generator.standard_normal(out=row) if normal else generator.random(out=row)
+    return rows if normal else 2 * rows - 1
+
+
+def draw_weights(seeds, shape, init, activation):
+    """Initial weights of members that differ in their seed alone: arrays (len(seeds), ...)."""
+    n1, d, k = shape
+    z = draws(seeds, shape, init, activation)
+    z1, z2 = z[:, : n1 * d].reshape(-1, n1, d), z[:, n1 * d :].reshape(-1, k, n1)
+    W1, b1, W2 = INITS[init].make(z1, z2)
+    if init == "nguyen_widrow" and activation == "sigmoid":
+        W1, b1 = 2 * W1, 2 * b1
+    return Weights(W1, b1, W2, np.zeros((len(seeds), k)))
 
 
 def initial_weights(seed, n1, d, k, init, activation):
     """Initial Weights of a member, float64: a function of these arguments alone."""
-    codes = [list(INITS).index(init), ACTIVATIONS.index(activation)]
-    rng = np.random.default_rng([seed, n1, d, k, *codes])
-    weights = INITS[init](rng, n1, d, k)
-    if init == "nguyen_widrow" and activation == "sigmoid":
-        return weights._replace(W1=2 * weights.W1, b1=2 * weights.b1)
-    return weights
+    return Weights(*(array[0] for array in draw_weights([seed], (n1, d, k), init, activation)))
+
+
+def groups(columns):
+    """Members by N1, init and activation: (n1, init, activation, their numbers)."""
+    keys = columns[["n1", "init", "activation"]]
+    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+    found = {}
+    for first, last in zip(starts, [*starts[1:], len(keys)]):
+        found.setdefault(keys[first].item(), []).append(np.arange(first, last))
+    for (n1, init, activation), parts in found.items():
+        yield n1, init, activation, np.concatenate(parts)
 
 
 def initialise(plan, dtype, given=None):
     """The packed parameters at epoch 0: drawn, or copied from `given` (one Weights a member)."""
     flat = np.zeros(plan.length, dtype)
-    if given is not None and len(given) != plan.settings.size:
+    if given is not None:
+        copy_weights(flat, plan, given)
+        return flat
+    for n1, init, activation, members in groups(plan.columns):
+        count = n1 * (plan.d + 1 + plan.k) + plan.k
+        step = max(1, CHUNK_VALUES // count)
+        for some in np.split(members, range(step, len(members), step)):
+            seeds, place = np.unique(plan.columns["seed"][some], return_inverse=True)
+            drawn = draw_weights(seeds.tolist(), (n1, plan.d, plan.k), init, activation)
+            W1, b1, W2, b2 = drawn._replace(W2=drawn.W2.transpose(0, 2, 1))
+            run = np.concatenate([a.reshape(len(seeds), -1) for a in (W1, b1, W2, b2)], axis=1)
+            starts = plan.settings["offset"][some]
+            flat[starts[:, None] + np.arange(count)] = run[place]
+    return flat
+
+
+def copy_weights(flat, plan, given):
+    """Copy each member's weights into its run."""
+    if len(given) != plan.settings.size:
         raise UsageError(
             f"initial_weights must have one (W1, b1, W2, b2) for each of the "
             f"{plan.settings.size} members, got {len(given)}."
         )
-    for member, row in enumerate(plan.columns):
-        n1 = int(row["n1"])
-        if given is None:
-            weights = initial_weights(
-                int(row["seed"]), n1, plan.d, plan.k, str(row["init"]), str(row["activation"])
-            )
-        else:
-            weights = checked_weights(given[member], n1, plan.d, plan.k, member)
-        run = views(flat, plan.settings["offset"][member], n1, plan.d, plan.k)
-        for target, source in zip(run, weights):
+    for member, setting in enumerate(plan.settings):
+        n1 = int(setting["n1"])
+        weights = checked_weights(given[member], n1, plan.d, plan.k, member)
+        for target, source in zip(views(flat, setting["offset"], n1, plan.d, plan.k), weights):
             target[...] = source
-    return flat
 
 
 def checked_weights(given, n1, d, k, member):

@@ -7,7 +7,7 @@ import numpy as np
 
 from fastnet.errors import UsageError
 from fastnet.kernels import SETTINGS
-from fastnet.options import ACTIVATIONS, AXES, LOSSES, MAX_MEMBERS, OPTIMIZERS
+from fastnet.options import ACTIVATIONS, AXES, MAX_MEMBERS, OPTIMIZERS
 from fastnet.packing import offsets
 
 # How a setting that is None stands in a member's record.
@@ -39,7 +39,7 @@ COLUMNS = np.dtype(
 # The axes as columns, in their order.
 SETTING_COLUMNS = COLUMNS.names
 # Up to so many inputs Nguyen-Widrow is the default for regression: see docs/tasks.md.
-FEW_INPUTS = 3
+FEW_INPUTS = 6
 
 
 class Plan(NamedTuple):
@@ -62,7 +62,9 @@ def indices(lists, paired):
         lengths = {name: len(values) for name, values in lists.items() if len(values) > 1}
         if len(set(lengths.values())) > 1:
             shown = ", ".join(f"{name} {count}" for name, count in lengths.items())
-            raise UsageError(f"zip needs lists of equal length, got {shown} values.")
+            raise UsageError(
+                f"zip needs lists of equal length, got {shown} values; give each as many."
+            )
         count = max([1, *lengths.values()])
         return [np.arange(count) if len(v) > 1 else np.zeros(count, int) for v in lists.values()]
     sizes = [len(values) for values in lists.values()]
@@ -145,9 +147,12 @@ def make(options, data):
     return Plan(table, settings, int(starts[-1]), d, k, data.loss)
 
 
-def loss_code(loss):
-    """The loss's number in the kernels."""
-    return LOSSES.index(loss)
+def pick(plan, members):
+    """The Plan of some members of a plan, in the order given."""
+    columns, settings = plan.columns[members], plan.settings[members].copy()
+    starts = offsets(columns["n1"], plan.d, plan.k)
+    settings["offset"] = starts[:-1]
+    return plan._replace(columns=columns, settings=settings, length=int(starts[-1]))
 
 
 def shown(name, value):

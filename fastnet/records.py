@@ -120,6 +120,7 @@ class Result(NamedTuple):
     best_member: int
     packed: Mapping  # the arrays of weights.npz, empty with keep="none"
     entries: Mapping  # the arrays of history.npz
+    recorded: Mapping  # "record", "snapshots": the arrays of those npz, empty unless asked for
     loss: str
     classes: np.ndarray | None
     features: tuple
@@ -145,7 +146,7 @@ class Result(NamedTuple):
         return Weights(
             self.packed["W1"][first:last].copy(),
             self.packed["b1"][first:last].copy(),
-            np.ascontiguousarray(self.packed["W2"][first:last].T),
+            self.packed["W2"][first:last].T.copy(order="C"),
             self.packed["b2"][place[0]].copy(),
         )
 
@@ -191,7 +192,7 @@ class Result(NamedTuple):
             "stop_reasons": {str(r): int(c) for r, c in zip(reasons, counts)},
             "seconds": self.seconds,
             "by_n1": table,
-            "smallest_n1": answer.smallest_n1(table, self.options["success_rate"]),
+            "smallest_n1": answer.smallest_n1(table, self.options),
         }
 
     def save(self, folder):
@@ -245,24 +246,6 @@ def members_table(training):
     return table
 
 
-def file_layout(training, members):
-    """The arrays of weights.npz for the given members: W1 (T, d), b1 (T,), W2 (T, k), b2 (M, k)."""
-    d, k, flat = training.plan.d, training.plan.k, training.pack.best
-    n1 = training.plan.settings["n1"][members]
-    starts = training.plan.settings["offset"][members]
-    offsets = np.concatenate([[0], np.cumsum(n1)])
-    unit = np.arange(offsets[-1]) - np.repeat(offsets[:-1], n1)
-    start, width = np.repeat(starts, n1), np.repeat(n1, n1)
-    return {
-        "W1": flat[(start + unit * d)[:, None] + np.arange(d)],
-        "b1": flat[start + width * d + unit],
-        "W2": flat[(start + width * (d + 1) + unit * k)[:, None] + np.arange(k)],
-        "b2": flat[(starts + n1 * (d + 1 + k))[:, None] + np.arange(k)],
-        "offsets": offsets,
-        "members": members,
-    }
-
-
 def collect(training, data, command, task, status, seconds, environment):
     """The Result of a Training as it stands."""
     members = members_table(training)
@@ -270,6 +253,8 @@ def collect(training, data, command, task, status, seconds, environment):
     best = answer.best_member(members, first)
     keep = {"all": np.arange(len(members)), "best": np.array([best]), "none": None}
     kept = keep[training.options["keep"]]
+    flat = training.history.flat(training.pack.states)
+    entries = {name: flat.pop(name) for name in (*Entries._fields, "offsets")}
     return Result(
         command,
         task,
@@ -278,8 +263,9 @@ def collect(training, data, command, task, status, seconds, environment):
         status,
         seconds,
         best,
-        {} if kept is None else file_layout(training, kept),
-        training.history.flat(training.pack.states),
+        {} if kept is None else {**training.unpacked(training.pack.best, kept), "members": kept},
+        entries,
+        {"record": flat, "snapshots": training.recorded()},
         data.loss,
         data.classes,
         data.features,

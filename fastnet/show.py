@@ -1,7 +1,6 @@
 """What people read on a terminal: progress, tables, summaries."""
 
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -12,12 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from fastnet import answer
+from fastnet.errors import UsageError
+from fastnet.plan import SETTING_COLUMNS, shown
 
 
 def console(stderr=False):
     """A console for tables; off a terminal it wraps nothing."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, highlight=False, width=None if stream.isatty() else 120)
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else 1000)
 
 
 def grid(*headers):
@@ -35,6 +36,17 @@ def number(value, digits=4):
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
+def counted(count, thing):
+    """2 inputs, 1 input."""
+    return f"{count:,} {thing}{'s' * (count != 1)}"
+
+
+def setting(name, value):
+    """A setting for people: none where it is off."""
+    value = shown(name, value)
+    return "none" if value is None else number(value, 6)
+
+
 def seconds(value):
     """A time for people."""
     if value is None:
@@ -50,12 +62,11 @@ def seconds(value):
 class Display:
     """Progress on stderr: one live line on a terminal; else lines at 1, 2, 4, ... seconds."""
 
-    def __init__(self, quiet, compiled_before):
+    def __init__(self, quiet):
         self.quiet = quiet
-        self.compiled_before = compiled_before
         self.console = console(stderr=True)
         self.live = None
-        self.due, self.began, self.compiling = 1.0, None, False
+        self.due = 1.0
 
     def say(self, text):
         if text and not self.quiet:
@@ -65,14 +76,11 @@ class Display:
         if self.quiet:
             return
         if where.stage == "compile":
-            self.began, self.compiling = time.perf_counter(), True
-            if not self.compiled_before():
-                self.say("Compiling the kernels (first run; later runs take them from a cache) ...")
+            self.say("Compiling the kernels (first run; later runs take them from a cache) ...")
+        if where.stage == "ready":
+            self.say(f"Kernels ready in {seconds(where.seconds)}.")
+        if where.stage != "train":
             return
-        if self.compiling:
-            self.compiling = False
-            took = time.perf_counter() - self.began - where.seconds
-            self.say(f"Kernels ready in {seconds(took)}.")
         line = progress_line(where)
         if self.console.is_terminal:
             if self.live is None:
@@ -84,8 +92,11 @@ class Display:
             while self.due <= where.seconds:
                 self.due *= 2
 
-    def close(self):
-        if self.live is not None:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.live is not None:  # also after an error: it hides the cursor
             self.live.stop()
 
 
@@ -109,13 +120,14 @@ def plan_text(plan):
     n1 = plan["n1"]
     widths = ",".join(map(str, n1)) if len(n1) <= 12 else f"{n1[0]} to {n1[-1]} ({len(n1)} widths)"
     text = (
-        f"{plan['description']}; {plan['samples']} training samples, {plan['inputs']} inputs, "
-        f"{plan['outputs']} outputs\n"
-        f"{plan['members']:,} members: N1 {widths}; {plan['parameters']:,} parameters, at most "
-        f"{plan['memory_bytes'] / 1e6:,.1f} MB of memory, {plan['disk_bytes'] / 1e6:,.1f} MB disk"
+        f"{plan['description']}; {counted(plan['samples'], 'training sample')}, "
+        f"{counted(plan['inputs'], 'input')}, {counted(plan['outputs'], 'output')}\n"
+        f"{counted(plan['members'], 'member')}: N1 {widths}; {plan['parameters']:,} parameters, at "
+        f"most {plan['memory_bytes'] / 1e6:,.1f} MB of memory, {plan['disk_bytes'] / 1e6:,.1f} MB "
+        "on disk"
     )
     if plan.get("seconds") is not None:
-        text += f"\nat most {seconds(plan['seconds'])} on {plan['threads']} threads"
+        text += f"\nat most {seconds(plan['seconds'])} on {counted(plan['threads'], 'thread')}"
     return text
 
 
@@ -154,13 +166,14 @@ def print_result(result):
     if result.command == "sweep":
         print_best_members(out, result)
     targets = np.isfinite(result.members["target_loss"]).any()
-    if result.command == "train" and targets and result.best["stop_reason"] != "target":
+    reached = (result.members["stop_reason"] == "target").any()
+    if result.command == "train" and targets and not reached:
         click.echo(f"No member reached its target. {answer.advice(result.members)}")
     reasons, counts = np.unique(result.members["stop_reason"], return_counts=True)
-    shown = ", ".join(f"{reason} {count}" for reason, count in zip(reasons, counts, strict=True))
+    stops = ", ".join(f"{reason} {count}" for reason, count in zip(reasons, counts, strict=True))
     times = result.seconds
     click.echo(
-        f"Stop reasons: {shown}. Compile {seconds(times['compile'])}, "
+        f"Stop reasons: {stops}. Compile {seconds(times['compile'])}, "
         f"train {seconds(times['train'])}, in all {seconds(times['total'])}."
     )
     print_files(result)
@@ -204,7 +217,7 @@ def print_by_n1(out, result):
             *(number(row[n]) for n in extra),
         ]
         if settings:
-            cells.append(", ".join(f"{k} {v}" for k, v in row["setting"].items()))
+            cells.append(", ".join(f"{k} {setting(k, v)}" for k, v in row["setting"].items()))
         table.add_row(*cells)
     out.print(table)
 
@@ -213,11 +226,14 @@ def print_best_members(out, result, most=5):
     """The best members: the lowest monitored loss first."""
     members = result.members
     order = np.argsort(np.nan_to_num(answer.monitored(members), nan=np.inf), kind="stable")[:most]
-    names = ["member", "n1", "seed", *answer.varying(members), "stop_reason", "epochs"]
-    names += scores(members)
-    table = grid(*(name.replace("_", " ") for name in names))
+    settings = ["member", "n1", "seed", *answer.varying(members)]
+    outcomes = ["stop_reason", "epochs", *scores(members)]
+    table = grid(*(name.replace("_", " ") for name in settings + outcomes))
     for record in members[order]:
-        table.add_row(*(number(record[name].item()) for name in names))
+        table.add_row(
+            *(setting(name, record[name]) for name in settings),
+            *(number(record[name].item()) for name in outcomes),
+        )
     out.print(table)
 
 
@@ -230,9 +246,9 @@ def print_files(result):
         shapes = [f"{n}.npy {a.shape}" for n, a in result.weights()._asdict().items()]
         click.echo(f"Weights and biases of the best member in {run / 'best'}: {', '.join(shapes)}")
     if result.status == "done":
-        task = f"--task {result.task}" if result.task else ""
         click.echo(f"Look again: fastnet show {run}")
-        if result.command == "train":
+        if result.command == "train" and result.task:
+            task = f"--task {result.task}"
             click.echo(f"How small a network suffices, and how sure: fastnet sweep {task}")
 
 
@@ -240,17 +256,23 @@ def print_member(result, member):
     """One member: settings, course and weights."""
     record = result.members[member]
     for name in record.dtype.names:
-        click.echo(f"{name:15} {number(record[name].item(), 6)}")
+        show = setting if name in SETTING_COLUMNS else lambda _, value: number(value.item(), 6)
+        click.echo(f"{name:15} {show(name, record[name])}")
     entries = result.history(member)
     click.echo(f"\n{len(entries.epoch)} entries of the history:")
     table = grid(*(name.replace("_", " ") for name in entries._fields))
     last = len(entries.epoch) - 1
-    for i in sorted({0, *(min(last, 2**p) for p in range(24)), last}):
+    for i in sorted({0, *(2**p for p in range(30)), last} & set(range(last + 1))):
         table.add_row(*(number(column[i].item(), 6) for column in entries))
     console().print(table)
-    np.set_printoptions(precision=4, threshold=40)
-    for name, array in result.weights(member)._asdict().items():
-        click.echo(f"\n{name} {array.shape}\n{array}")
+    try:
+        weights = result.weights(member)
+    except UsageError:
+        click.echo(f"\nIts weights were not kept (--keep {result.options['keep']}).")
+        return
+    with np.printoptions(precision=4, threshold=40):
+        for name, array in weights._asdict().items():
+            click.echo(f"\n{name} {array.shape}\n{array}")
 
 
 def print_runs(found):

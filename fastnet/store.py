@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fastnet.errors import DataError, FastnetError
-from fastnet.options import OPTIONS
+from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.options import ACTIVATIONS, OPTIONS, check
 from fastnet.packing import Weights
-from fastnet.plan import shown
-from fastnet.records import MEMBERS, SETTING_COLUMNS, Model, Result
+from fastnet.plan import OFF, shown
+from fastnet.records import MEMBERS, Entries, Model, Result
 
 try:
     import fcntl
@@ -60,17 +60,22 @@ def write_npz(path, arrays):
     replace(path, lambda file: np.savez(file, **arrays))
 
 
+def cells(name, values):
+    """A column of members.csv as texts: what is off or missing is empty, numbers read back."""
+    if (values == values[0]).all():  # most columns: 100,000 members are written in half the time
+        return [text_of(name, values[0].item())] * len(values)
+    return [text_of(name, value) for value in values.tolist()]
+
+
+def text_of(name, value):
+    value = shown(name, value)
+    return "" if value is None or value != value else str(value)
+
+
 def write_members(path, members):
-    """members.csv; what is off or missing is an empty cell, numbers read back exactly."""
-    columns = []
-    for name in MEMBERS.names:
-        values = members[name].tolist()
-        if name in SETTING_COLUMNS:
-            columns.append(["" if (v := shown(name, x)) is None else v for x in values])
-        else:
-            columns.append(["" if x != x else x for x in values])
-    lines = [",".join(MEMBERS.names)]
-    lines += [",".join(map(str, cells)) for cells in zip(*columns)]
+    """members.csv, a row a member."""
+    columns = [cells(name, members[name]) for name in MEMBERS.names]
+    lines = [",".join(MEMBERS.names), *map(",".join, zip(*columns))]
     replace(path, lambda file: file.write(("\n".join(lines) + "\n").encode()))
 
 
@@ -94,13 +99,15 @@ class Folder:
             if force and folder.path.exists():
                 folder.set_aside()
             folder.path.mkdir()
-        except FileExistsError:
-            raise FastnetError(
-                f"--out: {path} exists; name another folder, continue it with --resume {path}, "
-                "or replace it with --force."
-            ) from None
         except OSError as error:
-            raise FastnetError(f"--out: {path} cannot be made ({error.strerror}).") from None
+            if folder.path.exists():
+                raise FastnetError(
+                    f"--out: {path} exists; name another folder, continue it with --resume {path}, "
+                    "or replace it with --force."
+                ) from None
+            raise FastnetError(
+                f"--out: {path} cannot be made ({error.filename}: {error.strerror})."
+            ) from None
         folder.lock()
         return folder
 
@@ -110,26 +117,33 @@ class Folder:
         folder = cls(path)
         read_json(folder.path, "config.json")
         folder.lock()
+        old = folder.path.parent.glob(f"{folder.path.name}.old-*/config.json")
+        folder.aside = next((found.parent for found in old), None)  # what --force had set aside
         return folder
 
     def set_aside(self):
         """Rename the old run; only what is a run of fastnet is ever replaced."""
-        if not (self.path / "config.json").is_file():
+        try:
+            read_json(self.path, "config.json")
+        except FastnetError as error:
             raise FastnetError(
-                f"--force: {self.path} is not a run folder of fastnet (no config.json in it); "
-                "name another folder."
-            )
+                f"--force replaces only run folders: {error} Name another folder."
+            ) from None
         old = Folder(self.path)
         old.lock()
         self.aside = self.path.with_name(f"{self.path.name}.old-{os.getpid()}")
         os.replace(self.path, self.aside)
-        old.unlock()
+        old.path = self.aside
+        old.close()
 
     def lock(self):
         """Refuse a folder that another process is working on."""
         if fcntl is None:
             return
-        self.lock_file = open(self.path / "lock", "a")
+        try:
+            self.lock_file = open(self.path / "lock", "a")
+        except OSError as error:
+            raise FastnetError(f"{self.path} cannot be written ({error.strerror}).") from None
         try:
             fcntl.flock(self.lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -144,10 +158,10 @@ class Folder:
             self.lock_file = None
 
     def start(self, config, environment, split):
-        """The files that stand before training does."""
-        write_json(self.path / "config.json", config)
-        write_json(self.path / "environment.json", environment)
+        """The files that stand before training does; with config.json it can be resumed."""
         write_npz(self.path / "split.npz", split)
+        write_json(self.path / "environment.json", environment)
+        write_json(self.path / "config.json", config)
 
     def event(self, **fields):
         """Append one line to events.jsonl."""
@@ -163,14 +177,14 @@ class Folder:
         write_result(self.path, result)
         write_json(self.path / "summary.json", result.summary())
         (self.path / "checkpoint.npz").unlink(missing_ok=True)
-        self.close()
         if self.aside is not None:
             shutil.rmtree(self.aside)
 
     def close(self):
         """Give the folder free."""
-        (self.path / "lock").unlink(missing_ok=True)
-        self.unlock()
+        if self.lock_file is not None:  # else it may be another's by now
+            (self.path / "lock").unlink(missing_ok=True)
+            self.unlock()
 
     def abandon(self):
         """Undo create(): nothing half-written stays, and what was set aside comes back."""
@@ -184,6 +198,9 @@ def write_result(path, result):
     """members.csv, history.npz, weights.npz, best/ and model.npz."""
     write_members(path / "members.csv", result.members)
     write_npz(path / "history.npz", result.entries)
+    for name, arrays in result.recorded.items():
+        if arrays:
+            write_npz(path / f"{name}.npz", arrays)
     if not result.packed:
         return
     if result.options["keep"] == "all":
@@ -216,6 +233,7 @@ def save(result, path):
     except BaseException:
         folder.abandon()
         raise
+    folder.close()
 
 
 def config(command, task, data, options):
@@ -255,52 +273,74 @@ def read_json(path, name):
         value = json.loads((path / name).read_text())
         if not isinstance(value, dict):
             raise ValueError("not an object")
-        return value
     except FileNotFoundError:
         if name == "summary.json" and (path / "config.json").is_file():
             raise DataError(
                 f"{path} is unfinished (no summary.json); continue it with --resume {path}."
             ) from None
+        if name == "config.json" and (path / "lock").exists():
+            raise DataError(
+                f"{path} is unfinished: it ended before its config.json was written; remove it."
+            ) from None
         raise DataError(f"{path} is not a run folder of fastnet: it has no {name}.") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path / name} cannot be read ({error}).") from None
+    return checked_config(path, value) if name == "config.json" else value
+
+
+def checked_config(path, config):
+    """A config.json, refused where another program or another fastnet wrote it."""
+    if not {"schema_version", "command", "options"} <= set(config):
+        raise DataError(f"{path} is not a run folder of fastnet: its config.json is another's.")
+    if config["schema_version"] != 1:
+        raise DataError(
+            f"{path} has schema version {config['schema_version']}; this fastnet reads 1."
+        )
+    return config
 
 
 def read_npz(path):
     """All arrays of an npz, refusing pickles."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        # NumPy leaves a file open that it opened itself and that is no whole npz.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
     except FileNotFoundError:
         raise DataError(f"{path} is missing.") from None
     except Exception as error:  # numpy and zipfile raise many kinds for a broken file
-        raise DataError(f"{path} cannot be read: {error}.") from None
+        unsafe = "it is no npz, or holds pickled objects"  # NumPy would tell how to load them
+        reason = unsafe if "pickle" in str(error) else str(error).rstrip(".")
+        raise DataError(f"{path} cannot be read: {reason}.") from None
+
+
+def read_if_there(path):
+    """All arrays of an npz that a run may do without."""
+    return read_npz(path) if path.exists() else {}
 
 
 def read_options(config):
-    """The options of a config.json, checked anew."""
-    from fastnet.options import check
-
-    given = config["options"]
-    return {
-        name: check(name, tuple(given[name]) if isinstance(given[name], list) else given[name])
-        for name in OPTIONS
-    }
+    """The options of a config.json, checked anew; one that was not there then has its default."""
+    try:
+        given = {name: config["options"].get(name, OPTIONS[name].default) for name in OPTIONS}
+        paired = given["zip"] is True
+        return {name: check(name, value, paired=paired) for name, value in given.items()}
+    except (UsageError, KeyError, AttributeError) as error:
+        raise DataError(f"config.json has no options that can be used: {error}.") from None
 
 
 def read_members(path):
     """members.csv as the structured array it was."""
-    from fastnet.plan import OFF
-
     try:
         with open(path, newline="") as file:
-            lines = list(csv.DictReader(file))
+            header, *lines = csv.reader(file)
+        if tuple(header) != MEMBERS.names:
+            raise ValueError(f"its columns must be {', '.join(MEMBERS.names)}")
         members = np.zeros(len(lines), MEMBERS)
-        for name in MEMBERS.names:
+        for name, values in zip(header, zip(*lines, strict=True), strict=True):
             off = OFF.get(name, np.nan)
-            members[name] = [off if line[name] == "" else line[name] for line in lines]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} cannot be read ({error!r}).") from None
+            members[name] = [off if value == "" else value for value in values]
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read ({error}).") from None
     return members
 
 
@@ -320,22 +360,60 @@ def read_model(path):
                 f"{path} has schema version {arrays['schema_version']}; this fastnet reads 1."
             )
         weights = Weights(*(arrays[name] for name in Weights._fields))
-        return Model(
-            weights,
-            str(arrays["activation"]),
-            str(arrays["loss"]),
-            arrays.get("classes"),
-            tuple(str(name) for name in arrays["features"]),
-        )
+        activation, loss = str(arrays["activation"]), str(arrays["loss"])
+        features, classes = arrays["features"], arrays.get("classes")
     except KeyError as error:
         raise DataError(f"{path} is not a model of fastnet: it has no {error}.") from None
+    k, n1, d = weights.b2.size, weights.b1.size, features.size
+    fits = [array.shape for array in weights] == [(n1, d), (n1,), (k, n1), (k,)]
+    if not fits or activation not in ACTIVATIONS or (classes is not None and classes.size != k):
+        raise DataError(f"{path} is broken: its arrays do not fit together.")
+    return Model(weights, activation, loss, classes, tuple(str(name) for name in features))
 
 
 def load(path):
-    """The Result in a finished run folder."""
+    """The Result in a finished run folder.
+
+    Raises
+    ------
+    FastnetError
+        when there is no such folder.
+    DataError
+        when it is unfinished, or its files are broken or do not fit together.
+    """
     path = Path(path)
     config = read_json(path, "config.json")
     saved = read_json(path, "summary.json")
+    try:
+        result = read_result(path, config, saved)
+        broken = [name for name, fits in whole(result, saved) if not fits]
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise DataError(f"{path} is broken: {type(error).__name__} {error}.") from None
+    if broken:
+        raise DataError(f"{path} is broken: {broken[0]} does not fit the other files.")
+    return result
+
+
+def whole(result, saved):
+    """For each file with a row a member or a unit whether it fits the others."""
+    members, packed, count = result.members, result.packed, len(result.members)
+    yield "members.csv", count == saved["members"] and 0 <= result.best_member < count
+    yield "history.npz", flat_fits(result.entries, Entries._fields, count)
+    if packed:
+        n1 = members["n1"][packed.get("members", slice(None))]
+        fits = flat_fits(packed, ("W1", "b1", "W2"), len(n1)) and len(packed["b2"]) == len(n1)
+        name = "model.npz" if "members" in packed else "weights.npz"
+        yield name, fits and (np.diff(packed["offsets"]) == n1).all()
+
+
+def flat_fits(arrays, names, count):
+    """Whether `count` runs of rows lie one after another in the arrays."""
+    offsets = arrays["offsets"]
+    return len(offsets) == count + 1 and all(len(arrays[name]) == offsets[-1] for name in names)
+
+
+def read_result(path, config, saved):
+    """The Result of a run folder, as its files say."""
     options = read_options(config)
     packed = {}
     if options["keep"] == "all":
@@ -356,6 +434,7 @@ def load(path):
         saved["best"]["member"],
         packed,
         read_npz(path / "history.npz"),
+        {name: read_if_there(path / f"{name}.npz") for name in ("record", "snapshots")},
         config["loss"],
         None if classes is None else np.array(classes),
         tuple(config["features"]),
@@ -377,9 +456,11 @@ def runs(folder):
                 k: summary["best"][k] for k in ("n1", "seed", "train_loss", "val_loss")
             }
             facts["smallest_n1"] = summary["smallest_n1"]
-        except (FastnetError, DataError, KeyError):
-            facts = {"run": str(run), "command": None, "members": None, "best": None}
-            facts["status"] = "running" if in_use(run) else "unfinished"
+        except (FastnetError, KeyError, TypeError):
+            facts = dict.fromkeys(("run", "command", "members", "status", "best", "smallest_n1"))
+            broken = (run / "summary.json").exists()
+            status = "broken" if broken else "running" if in_use(run) else "unfinished"
+            facts.update(run=str(run), status=status)
         found.append(facts)
     return found
 

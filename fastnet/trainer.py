@@ -15,10 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from fastnet import packing
+from fastnet import cache, packing
 from fastnet.kernels import (
     CLIPPED,
     COLUMNS,
+    DENSE_EPOCHS,
     DIVERGED,
     GRADIENT_NORM,
     LEARNING_RATE,
@@ -31,7 +32,6 @@ from fastnet.kernels import (
     VAL_LOSS,
     Pack,
     Problem,
-    kept,
 )
 
 # Stops that the trainer decides; the kernels decide those of kernels.py.
@@ -46,10 +46,16 @@ STOP_NAMES = {
     INTERRUPTED: "interrupted",
     STOPPED: "stopped",
 }
-ROUND_SECONDS = 0.25  # what a round aims at
+FIELDS = {
+    "train_loss": TRAIN_LOSS,
+    "val_loss": VAL_LOSS,
+    "learning_rate": LEARNING_RATE,
+    "gradient_norm": GRADIENT_NORM,
+    "clipped": CLIPPED,
+}
+ROUND_SECONDS = 0.4  # what a round aims at
 ROUND_BYTES = 1 << 26  # of the buffer for its history
 CHUNKS_PER_THREAD = 8  # enough to balance threads, few enough to cost nothing
-HISTORY = np.dtype([("train_loss", "f8"), ("val_loss", "f8"), ("learning_rate", "f8")])
 
 
 def load_backend(name):
@@ -72,58 +78,104 @@ def default_threads():
 
 
 class History:
-    """Entries of all members as the rounds brought them, joined when they are asked for."""
+    """Entries of all members as the rounds brought them, put together when they are asked for.
 
-    def __init__(self, members, extra=()):
-        self.members = members
-        self.extra = tuple(extra)
-        self.fields = [
-            ("train_loss", TRAIN_LOSS),
-            ("val_loss", VAL_LOSS),
-            ("learning_rate", LEARNING_RATE),
-            *[(n, {"gradient_norm": GRADIENT_NORM, "clipped": CLIPPED}[n]) for n in self.extra],
-        ]
-        self.pieces = []  # (member, epoch, values) of each round
+    A member's entries are of the kept epochs from 0 on without a gap, so the place of each in
+    the whole is known: nothing is sorted.
+    """
 
-    def add(self, ids, epochs, buffer, counts):
-        """The first counts[i] rows of buffer[i] are entries of member ids[i] at `epochs`."""
+    def __init__(self, members, names):
+        self.names = tuple(names)
+        self.counts = np.zeros(members, np.int64)  # entries of each member so far
+        self.pieces = []  # (members, entries of each, values (fields, N)) of each round
+
+    def add(self, ids, buffer, counts):
+        """The first counts[i] rows of buffer[i] are the next entries of member ids[i]."""
         used = np.arange(buffer.shape[1]) < counts[:, None]
-        slots, positions = np.nonzero(used)
-        values = buffer[slots, positions][:, [column for _, column in self.fields]]
-        self.pieces.append((ids[slots].astype(np.int32), epochs[positions], values))
+        values = np.array([buffer[:, :, FIELDS[name]][used] for name in self.names])
+        self.pieces.append((ids, counts, values))
+        self.counts[ids] += counts
 
-    def join(self):
-        """All entries, by member and epoch: members, epochs, values (N, fields)."""
-        empty = (np.empty(0, np.int32), np.empty(0, np.int64), np.empty((0, len(self.fields))))
-        members, epochs, values = (
-            np.concatenate(parts) for parts in zip(empty, *self.pieces, strict=True)
-        )
-        order = np.lexsort((epochs, members))
-        self.pieces = [(members[order], epochs[order], values[order])]
-        return self.pieces[0]
+    def table(self):
+        """All values by member and epoch (fields, N), held in one piece from now on."""
+        cursor = np.cumsum(self.counts) - self.counts
+        table = np.empty((len(self.names), int(self.counts.sum())))
+        for ids, counts, values in self.pieces:
+            shift = cursor[ids] - (np.cumsum(counts) - counts)
+            places = np.arange(values.shape[1]) + np.repeat(shift, counts)
+            for column, part in zip(table, values):
+                column[places] = part
+            cursor[ids] += counts
+        self.pieces = [(np.arange(self.counts.size), self.counts.copy(), table)]
+        return table
 
     def flat(self, states):
         """Arrays of history.npz: every kept entry, and each member's best and last one."""
-        members, epochs, values = self.join()
-        columns = [column for _, column in self.fields]
-        best, last = states["best_epoch"], states["last_epoch"]
-        for entry, at, present in (
-            ("best_entry", best, best >= 0),
-            ("last_entry", last, (last >= 0) & (last != best)),
-        ):
-            thinned = present & ~np.array([kept(int(e)) for e in np.maximum(at, 0)], bool)
+        values, counts = self.table(), self.counts
+        starts = np.cumsum(counts) - counts
+        epochs = kept_epochs(int(counts.max(initial=0)) and int(states["last_epoch"].max()) + 1)
+        epoch = epochs[np.arange(values.shape[1]) - np.repeat(starts, counts)]
+        places, added = [], []
+        for name in ("best", "last"):
+            at = states[f"{name}_epoch"]
+            rank = np.searchsorted(epochs, at)
+            thinned = (at >= 0) & (np.append(epochs, -1)[rank] != at)
+            if name == "best":
+                thinned &= at != states["last_epoch"]
             ids = np.flatnonzero(thinned)
-            members = np.concatenate([members, ids.astype(np.int32)])
-            epochs = np.concatenate([epochs, at[ids]])
-            values = np.concatenate([values, states[entry][ids][:, columns]])
-        order = np.lexsort((epochs, members))
-        counts = np.bincount(members, minlength=self.members)
-        arrays = {name: values[order, i] for i, (name, _) in enumerate(self.fields)}
-        return {
-            "epoch": epochs[order],
-            **arrays,
-            "offsets": np.concatenate([[0], np.cumsum(counts)]),
-        }
+            places.append(starts[ids] + np.minimum(rank, counts)[ids])
+            entries = states[f"{name}_entry"][ids][:, [FIELDS[n] for n in self.names]]
+            added.append((ids, at[ids], entries))
+        ids, at, entries = (np.concatenate(parts) for parts in zip(*added))
+        if ids.size:
+            places = np.concatenate(places)
+            epoch = np.insert(epoch, places, at)
+            values = [np.insert(v, places, e) for v, e in zip(values, entries.T)]
+        arrays = {"epoch": epoch, **dict(zip(self.names, values))}
+        arrays.setdefault("val_loss", np.full(epoch.size, np.nan))
+        ends = np.cumsum(counts + np.bincount(ids, minlength=counts.size))
+        return {**arrays, "offsets": np.concatenate([[0], ends])}
+
+
+class Snapshots:
+    """Weights of the live members after 0, 1, 2, 4, 8, ... epochs: how a fit came about."""
+
+    ARRAYS = ("W1", "b1", "W2", "b2", "n1", "member", "epoch")
+
+    def __init__(self):
+        self.pieces = []
+
+    @staticmethod
+    def due(start):
+        """The first epoch of a snapshot after `start`."""
+        return 1 << start.bit_length()
+
+    def add(self, epoch, members, arrays):
+        n1 = np.diff(arrays["offsets"])
+        facts = {"n1": n1, "member": members, "epoch": np.full(len(members), epoch)}
+        self.pieces.append([{**arrays, **facts}[name] for name in self.ARRAYS])
+
+    def table(self):
+        """All snapshots as arrays, in the layout of weights.npz with member and epoch of each."""
+        joined = [np.concatenate(parts) for parts in zip(*self.pieces)]
+        self.pieces = [joined] if joined else []
+        return dict(zip(self.ARRAYS, joined))
+
+
+def kept_epochs(end, start=0):
+    """The epochs from start to end (exclusive) that a history keeps, in order."""
+    parts, step, first = [], 1, 0
+    while first < end:
+        last = min(end, DENSE_EPOCHS * step + 1)
+        parts.append(np.arange(-(-first // step) * step, last, step))
+        first, step = last, 2 * step
+    epochs = np.concatenate([np.empty(0, np.int64), *parts])
+    return epochs[epochs >= start]
+
+
+def unit_cost(settings):
+    """About what an epoch of each member costs: its units, and 4 more for the rest of a sample."""
+    return settings["n1"] + 4
 
 
 class Training:
@@ -142,7 +194,11 @@ class Training:
         self.problem = Problem(plan.d, plan.k, loss, self.sets["train"], self.sets["val"])
         self.pack = start_pack(plan, self.dtype, initial_weights)
         self.seconds = np.zeros(plan.settings.size)
-        self.history = History(plan.settings.size, options["record"])
+        names = ["train_loss", "learning_rate", *[n for n in options["record"] if n in FIELDS]]
+        self.history = History(
+            plan.settings.size, names + ["val_loss"] * bool(self.sets["val"].count)
+        )
+        self.snapshots = Snapshots() if "snapshots" in options["record"] else None
         self.start, self.epochs, self.elapsed = 0, 1, 0.0
         self.scratches = [self.make_scratch() for _ in range(self.threads)]
 
@@ -165,6 +221,8 @@ class Training:
         self.backend.evaluate(
             self.problem, rows, self.pack, nobody, numbers, numbers, self.scratches[0]
         )
+        if self.options["backend"] == "kernels":
+            cache.leave_marker(self.options["dtype"])
         return time.perf_counter() - before
 
     @property
@@ -174,7 +232,7 @@ class Training:
 
     def chunks(self, ids):
         """ids, the widest first, and the ends of chunks of about equal cost."""
-        cost = self.plan.settings["n1"][ids]
+        cost = unit_cost(self.plan.settings[ids])
         order = np.argsort(-cost, kind="stable")
         summed = np.cumsum(cost[order])
         count = 1 if self.threads == 1 else CHUNKS_PER_THREAD * self.threads
@@ -203,11 +261,10 @@ class Training:
         return ids
 
     def advance(self, end):
-        """Advance the live members to epoch `end`; the order and counts of what was recorded."""
+        """Advance the live members to epoch `end`: their order, what was recorded, how much."""
         ids = self.live
         states = self.pack.states
-        epochs = np.array([e for e in range(self.start, end) if kept(e)], np.int64)
-        buffer = np.empty((ids.size, len(epochs), COLUMNS))
+        buffer = np.empty((ids.size, len(kept_epochs(end, self.start)), COLUMNS))
         counts = np.zeros(ids.size, np.int64)
 
         def work(chunk, part, scratch):
@@ -215,11 +272,11 @@ class Training:
             self.backend.advance(
                 self.problem, self.pack, chunk, end, buffer[part], counts[part], scratch
             )
-            cost = (states["epoch"][chunk] - first + 1) * (self.plan.settings["n1"][chunk] + 4)
+            cost = (states["epoch"][chunk] - first + 1) * unit_cost(self.plan.settings[chunk])
             self.seconds[chunk] += (time.perf_counter() - began) * cost / cost.sum()
 
         ids = self.spread(ids, work)
-        return ids, epochs, buffer, counts
+        return ids, buffer, counts
 
     def round(self):
         """One round, its length aimed at ROUND_SECONDS."""
@@ -228,22 +285,39 @@ class Training:
         limit = int(self.plan.settings["max_epochs"].max()) + 1
         width = max(1, ROUND_BYTES // (8 * COLUMNS * live.size))
         end = min(self.start + min(self.epochs, width), limit)
+        if self.snapshots is not None:
+            self.take_snapshot(live)
+            end = min(end, self.snapshots.due(self.start))
         first_only = self.options["stop"] == "first"
         before = self.snapshot(live) if first_only else None
-        ids, epochs, buffer, counts = self.advance(end)
+        recorded = self.advance(end)
         reached = live[self.pack.states["stop"][live] == TARGET]
         if first_only and reached.size:
             last = int(self.pack.states["epoch"][reached].min())
             self.restore_members(live, before)
-            ids, epochs, buffer, counts = self.advance(last + 1)
+            recorded = self.advance(last + 1)
             self.pack.states["stop"][self.live] = STOPPED
             end = last + 1
-        self.history.add(ids, epochs, buffer, counts)
+        self.history.add(*recorded)
         self.mark_last(live, end)
         self.start = end
         took = time.perf_counter() - began
         self.elapsed += took
-        self.epochs = max(1, min(4 * self.epochs, int(self.epochs * ROUND_SECONDS / took)))
+        self.epochs = self.next_epochs(took)
+
+    def take_snapshot(self, live):
+        """Keep the weights of the live members where the round's start is 0, 1, 2, 4, ..."""
+        if self.start & (self.start - 1) == 0:
+            arrays = self.unpacked(self.pack.parameters, live)
+            self.snapshots.add(self.start, live, arrays)
+
+    def unpacked(self, flat, members):
+        """Some members' runs of a flat array in the layout of weights.npz."""
+        return packing.unpack(flat, self.plan.settings[members], self.plan.d, self.plan.k)
+
+    def next_epochs(self, took):
+        """Epochs of the next round, after one that took so many seconds."""
+        return max(1, min(4 * self.epochs, int(self.epochs * ROUND_SECONDS / took)))
 
     def mark_last(self, ids, end):
         """The last epoch each member has an entry of: its stop, or the one before the next."""
@@ -285,17 +359,20 @@ class Training:
 
     def checkpoint(self):
         """Arrays from which restore() continues with the same bytes."""
-        members, epochs, values = self.history.join()
         return {
             "states": self.pack.states,
             "parameters": self.pack.parameters,
             "best": self.pack.best,
             "seconds": self.seconds,
             "progress": np.array([self.start, self.epochs, self.elapsed]),
-            "history_member": members,
-            "history_epoch": epochs,
-            "history_values": values,
+            "history_counts": self.history.counts,
+            "history_values": self.history.table(),
+            **{f"snapshot_{n}": a for n, a in self.recorded().items()},
         }
+
+    def recorded(self):
+        """The arrays of snapshots.npz; empty when none were asked for."""
+        return self.snapshots.table() if self.snapshots is not None else {}
 
     def restore(self, saved):
         """Continue from a checkpoint."""
@@ -305,8 +382,11 @@ class Training:
         self.seconds[...] = saved["seconds"]
         start, epochs, self.elapsed = saved["progress"]
         self.start, self.epochs = int(start), int(epochs)
-        parts = (saved["history_member"], saved["history_epoch"], saved["history_values"])
-        self.history.pieces = [parts]
+        everyone, counts = np.arange(self.plan.settings.size), saved["history_counts"]
+        self.history.counts[...] = counts
+        self.history.pieces = [(everyone, counts, saved["history_values"])]
+        if self.snapshots is not None and "snapshot_W1" in saved:
+            self.snapshots.pieces = [[saved[f"snapshot_{name}"] for name in Snapshots.ARRAYS]]
 
 
 def start_pack(plan, dtype, initial_weights):

@@ -2,13 +2,20 @@
 
 A block stands between <!-- NAME: begin --> and <!-- NAME: end -->. To add one, put the two
 markers into a file and the name, the file and a function that returns the text into BLOCKS.
+
+Code quoted in a block that begins with ```python (FILE.py) is compared with fastnet/FILE.py in
+either case: such a block begins with a function's def line, and its other lines are lines of
+that function in the same order. Lines may be left out. A wrong quote has to be put right by hand.
 """
 
+import ast
+import re
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # document this checkout, not an installed fastnet
+QUOTE = re.compile(r"^```python \((\w+\.py)\)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def table(header, rows):
@@ -18,6 +25,9 @@ def table(header, rows):
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
+# ---------------------------------------------------------------- blocks
+
+
 def functions():
     from fastnet.tasks import FUNCTIONS
 
@@ -25,8 +35,78 @@ def functions():
     return table(("name", "formula", "source"), rows)
 
 
+def typed(option, value):
+    """A value, or the values of an axis, as typed after the option's flag."""
+    if isinstance(value, tuple):
+        count = len(value)
+        if option.kind == "int" and count > 2 and value == tuple(range(value[0], value[0] + count)):
+            return str(count) if option.name == "seeds" else f"{value[0]}:{value[-1]}"
+        comma = "," if option.name == "seeds" and count == 1 else ""
+        return ",".join(typed(option, v) for v in value) + comma
+    if value is None:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def default(option):
+    """The default in the table of options; commands may differ in it."""
+    from fastnet.options import defaults
+
+    if option.kind in ("flag", "choices"):
+        return "off"
+    texts = {c: f"`{typed(option, defaults(c)[option.name])}`" for c in ("train", "sweep")}
+    if len(set(texts.values())) == 1:
+        return texts["train"]
+    return ", ".join(f"{text} ({command})" for command, text in texts.items())
+
+
+def options():
+    from fastnet.options import TABLE, wanted
+
+    rows = []
+    for option in TABLE:
+        name = option.flag if option.commands else option.name
+        values = "a flag" if option.kind == "flag" else wanted(option)
+        if option.kind == "choices":
+            values = values.replace("one of", "any of")
+        commands = ", ".join(option.commands) or "Python only"
+        axis = "yes" if option.axis else "no"
+        rows.append((f"`{name}`", values, default(option), axis, commands, option.help))
+    return table(("option", "values", "default", "axis", "commands", "meaning"), rows)
+
+
+def task_defaults():
+    from fastnet.options import OPTIONS, TASK_COMMANDS, TASKS, defaults
+
+    parts = [*TASKS.values(), *TASK_COMMANDS.values()]
+    names = [name for name in OPTIONS if any(name in part for part in parts)]
+    columns = [(command, task) for task in TASKS for command in ("train", "sweep")]
+    rows = []
+    for name in names:
+        values = [typed(OPTIONS[name], defaults(*column)[name]) for column in columns]
+        rows.append((f"`{OPTIONS[name].flag}`", *(f"`{value}`" for value in values)))
+    return table(("option", *(f"task {task} {command}" for command, task in columns)), rows)
+
+
+def help_texts():
+    from click.testing import CliRunner
+
+    from fastnet.cli import cli
+
+    parts = []
+    for name in (None, *cli.commands):
+        given = ["--help"] if name is None else [name, "--help"]
+        shown = CliRunner().invoke(cli, given, prog_name="fastnet", terminal_width=80)
+        title = " ".join(["fastnet", *given[:-1]])
+        parts.append(f"### {title}\n\n```text\n{shown.output.rstrip()}\n```")
+    return "\n\n".join(parts)
+
+
 BLOCKS = {
     "functions": ("docs/tasks.md", functions),
+    "options": ("docs/options.md", options),
+    "task-defaults": ("docs/options.md", task_defaults),
+    "help": ("docs/cli.md", help_texts),
 }
 
 
@@ -40,19 +120,49 @@ def replace_block(text, name, content):
     return f"{before}{begin}\n{content}\n{end}{after}"
 
 
+# ---------------------------------------------------------------- quotes
+
+
+def bodies(module):
+    """The lines of every function of a module of fastnet, by its def line."""
+    text = (ROOT / "fastnet" / module).read_text(encoding="utf-8")
+    lines = text.splitlines()
+    functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    return {lines[f.lineno - 1]: lines[f.lineno : f.end_lineno] for f in functions}
+
+
+def misquotes(text):
+    """Of each wrong quote in the text, the module and the first line it does not have there."""
+    for module, quote in QUOTE.findall(text):
+        first, *others = (line for line in quote.splitlines() if line)
+        body = bodies(module).get(first)
+        rest = iter(body or ())
+        # `in` goes on in the iterator behind the last hit: so the order counts.
+        wrong = [line for line in others if line not in rest] if body else [first]
+        if wrong:
+            yield module, wrong[0].strip()
+
+
+# ---------------------------------------------------------------- all of it
+
+
 def main(check):
-    stale = []
+    failed = False
     for name, (file, generate) in BLOCKS.items():
         path = ROOT / file
         old = path.read_text(encoding="utf-8")
         new = replace_block(old, name, generate())
-        if new != old:
-            stale.append(f"{file}: {name}")
-            if not check:
-                path.write_text(new, encoding="utf-8")
-    for block in stale:
-        print(block, "is stale; run scripts/make_docs.py" if check else "written")
-    return int(check and bool(stale))
+        if new != old and check:
+            print(f"{file}: {name} is stale; run scripts/make_docs.py")
+            failed = True
+        elif new != old:
+            path.write_text(new, encoding="utf-8")
+            print(f"{file}: {name} written")
+    for path in sorted(ROOT.glob("docs/*.md")):
+        for module, line in misquotes(path.read_text(encoding="utf-8")):
+            print(f"docs/{path.name}: fastnet/{module} has no such line there: {line}")
+            failed = True
+    return int(failed)
 
 
 if __name__ == "__main__":

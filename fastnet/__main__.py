@@ -1,0 +1,5 @@
+"""python -m fastnet: the command line."""
+
+from fastnet.cli import main
+
+main()
