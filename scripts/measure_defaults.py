@@ -1,0 +1,104 @@
+"""Print the tables of docs/tasks.md on which the tasks' defaults rest. Takes a few minutes."""
+
+import numpy as np
+
+import fastnet
+from fastnet.packing import initial_weights
+
+SEEDS = 20
+
+
+def table(header, rows):
+    lines = [header, ["---"] * len(header), *rows]
+    print("\n".join(f"| {' | '.join(map(str, line))} |" for line in lines), end="\n\n")
+
+
+def reached(members):
+    """How many of the members reached their target, and their median epoch."""
+    epochs = members["epochs"][members["stop_reason"] == "target"]
+    return f"{len(epochs)}, {np.median(epochs):.0f}" if len(epochs) else "0"
+
+
+def learning_rates():
+    """Task 1: learning rate against N1."""
+    widths, rates = [5, 6, 7, 8, 10, 12, 16], [0.3, 0.4, 0.6]
+    result = fastnet.sweep(
+        task=1, n1=widths, seeds=SEEDS, learning_rate=rates, lr_patience=10, max_epochs=4000
+    )
+    m = result.members
+    cell = lambda rate, n1: reached(m[(m["learning_rate"] == rate) & (m["n1"] == n1)])  # noqa: E731
+    table(["learning rate", *widths], [[r, *(cell(r, n) for n in widths)] for r in rates])
+
+
+def weight_lengths():
+    """Task 1: Nguyen-Widrow's length times a factor."""
+    widths, factors = [5, 6, 7, 8, 10, 12, 16], [0.5, 1, 2]
+    rows = []
+    for factor in factors:
+        cells = []
+        for n1 in widths:
+            drawn = [initial_weights(s, n1, 1, 1, "nguyen_widrow", "sigmoid") for s in range(SEEDS)]
+            scaled = [w._replace(W1=factor * w.W1, b1=factor * w.b1) for w in drawn]
+            result = fastnet.sweep(
+                task=1, n1=n1, seeds=SEEDS, max_epochs=6000, initial_weights=scaled
+            )
+            cells.append(reached(result.members))
+        rows.append([factor, *cells])
+    table(["length times", *widths], rows)
+
+
+def few_inputs():
+    """Glorot against Nguyen-Widrow weights as inputs grow in number."""
+    rng = np.random.default_rng(0)
+    functions = {
+        "sin(2 (x_1 + ... + x_d))": lambda X: np.sin(2 * X.sum(axis=1)),
+        "sum of sin(pi x_j) / sqrt(d)": lambda X: np.sin(np.pi * X).sum(axis=1) / X.shape[1] ** 0.5,
+        "2 exp(-2 x'x / d)": lambda X: 2 * np.exp(-2 * (X**2).mean(axis=1)),
+    }
+    rows = []
+    for d in (1, 2, 3, 4, 6, 8):
+        X = rng.uniform(-1, 1, (1000, d))
+        cells = []
+        for f in functions.values():
+            result = fastnet.sweep(
+                X, f(X), n1=[16, 32], seeds=5, learning_rate=[0.1, 0.3], clip_norm=1.0,
+                lr_patience=10, max_epochs=2000, init=["glorot_uniform", "nguyen_widrow"],
+                validation_fraction=0.3,
+            )  # fmt: skip
+            cells.append(" / ".join(f"{best_median(result.members, i):.2g}" for i in (0, 1)))
+        rows.append([d, *cells])
+    table(["d", *functions], rows)
+
+
+def best_median(members, init):
+    """Of one init, the lowest median over seeds of the validation loss."""
+    name = ("glorot_uniform", "nguyen_widrow")[init]
+    groups = members[members["init"] == name].reshape(2, 5, 2)  # N1, seeds, learning rates
+    return np.median(groups["val_loss"], axis=1).min()
+
+
+def digits():
+    """Task 2: mean test accuracy of the member with the lowest validation loss of 4 seeds."""
+    widths, settings = [32, 64], [(1, 16), (1, 32), (2, 8), (2, 16), (2, 32), (3, 16), (3, 32)]
+    found = {(n1, *s): [] for n1 in widths for s in settings}
+    for data_seed in range(10):
+        result = fastnet.sweep(
+            task=2, n1=widths, seeds=4, learning_rate=[1, 2, 3], batch_size=[8, 16, 32],
+            data_seed=data_seed,
+        )  # fmt: skip
+        for (n1, rate, size), accuracies in found.items():
+            m = result.members
+            m = m[(m["n1"] == n1) & (m["learning_rate"] == rate) & (m["batch_size"] == size)]
+            accuracies.append(m["test_accuracy"][m["val_loss"].argmin()])
+    table(
+        ["N1", *(f"rate {rate}, batch {size}" for rate, size in settings)],
+        [[n1, *(f"{np.mean(found[n1, *s]):.2%}" for s in settings)] for n1 in widths],
+    )
+    best = [fastnet.train(task=2, data_seed=seed).best["test_accuracy"] for seed in range(10)]
+    print(f"fastnet train --task 2: {np.mean(best):.2%} on average over data seeds 0 to 9")
+
+
+if __name__ == "__main__":
+    for measure in (learning_rates, weight_lengths, few_inputs, digits):
+        print(measure.__doc__.strip())
+        measure()
