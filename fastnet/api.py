@@ -384,7 +384,7 @@ class Job:
         known = np.isfinite(states["best_loss"][best])
         done = int((states["last_epoch"] + 1).sum())
         live = training.live
-        cost = trainer.unit_cost(training.plan.settings)
+        cost = training.cost
         spent = float(((states["last_epoch"] + 1) * cost).sum())
         left = (training.plan.settings["max_epochs"][live] - states["epoch"][live]) * cost[live]
         return Progress(

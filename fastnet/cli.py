@@ -45,13 +45,11 @@ class Value(click.ParamType):
         self.name = {"int": "integer", "float": "number"}.get(option.kind, option.kind)
 
     def convert(self, value, param, ctx):
-        if value is None or isinstance(value, tuple):
-            return value
         label = label_of(self.option, param, ctx)
         if isinstance(value, list):  # from a configuration file
             value = ",".join(str(v) for v in value) + ("," if len(value) == 1 else "")
             value = value if self.option.name == "seeds" else value.rstrip(",")
-        paired = bool(ctx and ctx.params.get("zip"))
+        paired = bool(ctx.params.get("zip"))
         return table.parse(self.option.name, str(value), label, paired)
 
     def get_metavar(self, param, ctx=None):
@@ -328,8 +326,6 @@ def main():
     settings = {}
     try:
         cli.main(standalone_mode=False, obj=settings)
-    except click.exceptions.Exit as ended:
-        sys.exit(ended.exit_code)
     except (FastnetError, click.ClickException, click.Abort, KeyboardInterrupt, Exception) as error:
         if settings.get("debug"):
             traceback.print_exc()

@@ -366,8 +366,6 @@ def parse(name, text, label=None, paired=False):
     label = label or option.flag
     if option.axis and isinstance(text, str):
         return check_axis(option, parse_axis(option, text, label), label, paired)
-    if isinstance(text, list):
-        text = tuple(text)
     return check(name, text, label, paired)
 
 

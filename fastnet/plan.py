@@ -102,7 +102,8 @@ def resolved_inits(options, table, loss, d):
             chosen = (table["init"] == init) & (table["activation"] == activation)
             if chosen.any():
                 named[chosen] = resolved_init(init, loss, d, activation)
-                if init == "auto" and named[chosen][0] in options["init"]:
+                both = init == "auto" and named[chosen][0] in options["init"]
+                if both and not options["zip"]:
                     raise UsageError(
                         f"init auto means {named[chosen][0]} here, which is named, too; drop one."
                     )

@@ -193,6 +193,7 @@ class Training:
         loss = 0 if plan.loss == "squared" else 1
         self.problem = Problem(plan.d, plan.k, loss, self.sets["train"], self.sets["val"])
         self.pack = start_pack(plan, self.dtype, initial_weights)
+        self.cost = unit_cost(plan.settings)
         self.seconds = np.zeros(plan.settings.size)
         names = ["train_loss", "learning_rate", *[n for n in options["record"] if n in FIELDS]]
         self.history = History(
@@ -232,7 +233,7 @@ class Training:
 
     def chunks(self, ids):
         """ids, the widest first, and the ends of chunks of about equal cost."""
-        cost = unit_cost(self.plan.settings[ids])
+        cost = self.cost[ids]
         order = np.argsort(-cost, kind="stable")
         summed = np.cumsum(cost[order])
         count = 1 if self.threads == 1 else CHUNKS_PER_THREAD * self.threads
@@ -272,7 +273,7 @@ class Training:
             self.backend.advance(
                 self.problem, self.pack, chunk, end, buffer[part], counts[part], scratch
             )
-            cost = (states["epoch"][chunk] - first + 1) * unit_cost(self.plan.settings[chunk])
+            cost = (states["epoch"][chunk] - first + 1) * self.cost[chunk]
             self.seconds[chunk] += (time.perf_counter() - began) * cost / cost.sum()
 
         ids = self.spread(ids, work)

@@ -544,6 +544,19 @@ def test_lines_come_ever_more_rarely_without_a_terminal(capsys):
     assert "0 running, 8 done" in lines[-1]
 
 
+def test_compiling_is_told_once_and_loading_is_not(capsys):
+    with show.Display(quiet=False) as display:
+        display(api.Progress("compile", members=8))
+        display(api.Progress("ready", members=8, seconds=12.3))
+    assert capsys.readouterr().err == (
+        "Compiling the kernels (first run; later runs take them from a cache) ...\n"
+        "Kernels ready in 12.3 s.\n"
+    )
+    with show.Display(quiet=False) as display:
+        display(api.Progress("load", members=8))
+    assert capsys.readouterr().err == ""
+
+
 def test_a_quiet_display_shows_nothing(capsys, terminal):
     with show.Display(quiet=True) as display:
         display(api.Progress("compile"))
@@ -561,6 +574,11 @@ def test_times(value, text):
 
 
 # ---------------------------------------------------------------- environment and files
+
+
+@pytest.mark.parametrize("line", ["--n1 2,2 --seeds 0,1 --zip", "--zip --n1 2,2 --seeds 0,1"])
+def test_zip_pairs_lists_wherever_it_stands(command, line):
+    assert command(f"sweep --task 1 {line} --dry-run --json").json["members"] == 2
 
 
 def n1_of(command, more=""):
@@ -747,6 +765,13 @@ def test_show_refuses_a_member_there_is_not(command, member, message):
     command(f"sweep {TINY} --seeds 2 --quiet --out run")
     for more in ("", " --json"):
         assert command(f"show run --member {member}{more}") == Output(2, "", f"Error: {message}\n")
+
+
+def test_a_result_without_a_folder_is_shown_without_files(capsys):
+    result = fastnet.sweep(task=1, samples=20, n1=2, seeds=2, max_epochs=3)
+    show.print_result(result)
+    out = capsys.readouterr().out
+    assert "N1 = 2 (seed " in out and "Weights and biases" not in out and "Look again" not in out
 
 
 def test_show_a_run_without_a_task(command):

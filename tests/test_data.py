@@ -224,6 +224,19 @@ def test_shares_that_are_no_whole_numbers_differ_by_less_than_one(classes_of_thr
             assert abs((y[made.split[name]] == label).sum() - fraction * count) < 1.5
 
 
+def test_rows_left_over_go_one_each_to_the_classes_with_the_largest_remainders():
+    counts = {}
+    for sizes in ((10, 10, 10), (10, 11, 5), (1, 2, 9)):
+        y = np.repeat(ABC, sizes)
+        rows = data.make(np.zeros((len(y), 1)), y, test_fraction=0.25).split["test"]
+        counts[sizes] = [int((y[rows] == label).sum()) for label in ABC]
+    assert counts == {
+        (10, 10, 10): [3, 3, 2],  # 2.5 of each: 8 rows in all
+        (10, 11, 5): [2, 3, 1],  # 2.5, 2.75, 1.25: 6 rows in all
+        (1, 2, 9): [0, 1, 2],  # 0.25, 0.5, 2.25: 3 rows in all
+    }
+
+
 def test_the_split_is_a_function_of_data_seed(classes_of_three_sizes):
     X, y = classes_of_three_sizes
     first, again, other = (

@@ -297,6 +297,13 @@ def test_record_refuses(value, shown):
         check("record", value)
 
 
+def test_lists_that_are_paired_may_repeat_values():
+    assert parse("n1", "4,8,4", paired=True) == check("n1", [4, 8, 4], paired=True) == (4, 8, 4)
+    assert resolve({"n1": [4, 4], "seeds": [0, 1], "zip": True}, "sweep")["n1"] == (4, 4)
+    with saying("n1 names 4 twice; give each value once."):
+        resolve({"n1": [4, 4], "seeds": [0, 1]}, "sweep")
+
+
 def test_too_many_values_are_refused_before_they_are_looked_at():
     with saying(f"n1 has {MAX_MEMBERS + 1} values, at most {MAX_MEMBERS} are allowed."):
         check("n1", range(MAX_MEMBERS + 1))

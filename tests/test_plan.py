@@ -73,6 +73,8 @@ def test_zip_pairs_the_lists_and_repeats_single_values():
         (8, 7, 0.3, 2.0),
     ]
     assert len(make(n1=4, seeds=[3], zip=True).columns) == 1
+    repeated = make(n1=[2, 2, 4], seeds=[5, 6, 5], zip=True)
+    assert repeated.columns[["n1", "seed"]].tolist() == [(2, 5), (2, 6), (4, 5)]
 
 
 def test_zip_refuses_lists_of_different_lengths():
@@ -174,6 +176,8 @@ def test_auto_beside_what_it_means_is_refused():
     with saying("init auto means glorot_uniform here, which is named, too; drop one."):
         make(CLASSES, n1=4, init=["glorot_uniform", "auto"])
     assert len(make(n1=4, init=["auto", "he_normal"]).columns) == 2
+    paired = make(n1=[4, 8], init=["auto", "nguyen_widrow"], zip=True)  # no member twice
+    assert paired.columns["init"].tolist() == ["nguyen_widrow"] * 2
 
 
 # ---------------------------------------------------------------- packed

@@ -296,6 +296,13 @@ def test_members_that_diverged_or_have_no_scores_come_back(tmp_path):
     assert_same_members(fastnet.load(tmp_path / "run"), result)
 
 
+def test_paired_lists_come_back(tmp_path):
+    given = {**SMALL, "n1": [2, 2, 3], "seeds": [0, 1, 0], "zip": True}
+    result = fastnet.sweep(out=tmp_path / "run", **given)
+    loaded = fastnet.load(tmp_path / "run")
+    assert loaded.options == result.options and loaded.members["n1"].tolist() == [2, 2, 3]
+
+
 def test_an_option_newer_than_the_run_has_its_default(run):
     config = json.loads((run / "config.json").read_text())
     del config["options"]["l2"]
