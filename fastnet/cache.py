@@ -16,7 +16,7 @@ import numba
 from numba.core import config
 from numba.extending import register_jitable
 
-SOURCES = ("vector.py", "kernels.py")
+SOURCES = ("vector.py", "network.py", "kernels.py")
 
 
 def version_hash():

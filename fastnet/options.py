@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from fastnet.errors import UsageError
 
-# The position of a name is its code in kernels.py and reference.py.
+# The position of a name is its code in network.py, kernels.py and reference.py.
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "identity")
 OPTIMIZERS = ("sgd",)
 LOSSES = ("squared", "cross_entropy")

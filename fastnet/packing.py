@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastnet import kernels
+from fastnet import network
 from fastnet.errors import UsageError
-from fastnet.kernels import LANES, WIDE, Rows, Scratch, columns, padded, parameter_length
+from fastnet.network import LANES, WIDE, Rows, Scratch, columns, padded, parameter_length
 from fastnet.options import ACTIVATIONS
 
 
@@ -79,8 +79,8 @@ def scratch(problem, n1, batch_size, dtype):
     """Working memory for one thread, for members up to width n1 and that mini-batch size."""
     d, k = problem.d, problem.k
     # A narrow member has more panels in a block than a wide one: room for either.
-    block = kernels.BLOCK_PANELS * LANES
-    unit = max(n1 * kernels.block_stride(n1), kernels.BLOCK_VALUES + n1 * LANES)
+    block = network.BLOCK_PANELS * LANES
+    unit = max(n1 * network.block_stride(n1), network.BLOCK_VALUES + n1 * LANES)
     batch = padded(batch_size)
     return Scratch(
         hidden=np.zeros(unit, dtype),

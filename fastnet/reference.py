@@ -1,8 +1,8 @@
 """The training loop in plain NumPy, one member at a time: written to be read.
 
-Every kernel of kernels.py has its twin of the same name here, and the tests hold the two
-equal to rounding. Nobody optimises this file. docs/derivation.md derives each formula and
-points at its line.
+Every kernel of network.py and kernels.py has its twin of the same name here, and the tests
+hold the two equal to rounding. Nobody optimises this file. docs/derivation.md derives each
+formula and points at its line.
 
 Letters: n samples, d inputs, N1 hidden units, k outputs. X (n, d), Y (n, k) targets (one-hot
 for classes), W1 (N1, d), b1 (N1,), W2 (k, N1), b2 (k,), H (n, N1), Z2 and dZ2 (n, k).

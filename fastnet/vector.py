@@ -1,4 +1,4 @@
-"""Vectors of LANES numbers as Numba values, and what kernels.py does with them.
+"""Vectors of LANES numbers as Numba values, and what the kernels do with them.
 
 Numba leaves it to LLVM whether a loop becomes vector instructions, and to the alias checks
 of the day in which order a sum is taken. Here the vectors are written out: `load` gives

@@ -1,7 +1,7 @@
 """Every kernel against its plain twin in reference.py, alone and in whole trainings.
 
 With NUMBA_DISABLE_JIT=1 the same tests run in the interpreter, with fewer and smaller cases,
-and show that they reach every line of kernels.py and reference.py.
+and show that they reach every line of network.py, kernels.py and reference.py.
 
 A compiled kernel that only kernels call cannot be called from Python: the functions marked
 `compiled` below call it for the tests, on whole arrays.
@@ -14,8 +14,8 @@ import numba
 import numpy as np
 import pytest
 
-from fastnet import data, kernels, options, packing, plan, reference, tasks, trainer
-from fastnet.kernels import LANES
+from fastnet import data, kernels, network, options, packing, plan, reference, tasks, trainer
+from fastnet.network import LANES
 from fastnet.options import ACTIVATIONS, LOSSES
 from fastnet.vector import load, store, to_float64
 
@@ -73,7 +73,7 @@ class Member(NamedTuple):
     samples: reference.Rows
     problem: kernels.Problem
     flat: np.ndarray  # the net from START on; NaN before and behind
-    scratch: kernels.Scratch  # full of NaN: nothing in it may matter
+    scratch: network.Scratch  # full of NaN: nothing in it may matter
 
     @property
     def shape(self):
@@ -105,7 +105,7 @@ def flatten(net):
     """The net as kernels hold it, in an array that is NaN outside its run."""
     n1, d = net.W1.shape
     k = len(net.b2)
-    length = kernels.parameter_length(n1, d, k)
+    length = network.parameter_length(n1, d, k)
     flat = np.full(length + START + LANES, np.nan, net.W1.dtype)
     flat[START : START + length] = 0
     for run, array in zip(packing.views(flat, START, n1, d, k), net):
@@ -171,30 +171,30 @@ def panels_of(flat, n, count):
 @compiled
 def exp_all(factor, z, out):
     for i in range(0, z.size, LANES):
-        store(out, i, kernels.exp(load(z, i), factor))
+        store(out, i, network.exp(load(z, i), factor))
 
 
 @compiled
 def log1p_all(x, out):
     for i in range(0, x.size, LANES):
-        store(out, i, kernels.log1p(load(x, i)))
+        store(out, i, network.log1p(load(x, i)))
 
 
 @compiled
 def activate_all(activation, z, out):
     for i in range(0, z.size, LANES):
-        store(out, i, kernels.activate(activation, load(z, i)))
+        store(out, i, network.activate(activation, load(z, i)))
 
 
 @compiled
 def slope_all(activation, h, out):
     for i in range(0, h.size, LANES):
-        store(out, i, kernels.slope(activation, load(h, i)))
+        store(out, i, network.slope(activation, load(h, i)))
 
 
 def applied(function, values, *before):
     """function(*before, values, out), the values filled up to whole vectors; returns out."""
-    filled = np.zeros(kernels.padded(values.size), values.dtype)
+    filled = np.zeros(network.padded(values.size), values.dtype)
     filled[: values.size] = values
     out = np.empty_like(filled)
     function(*before, filled, out)
@@ -244,7 +244,7 @@ def test_sigmoid(rng, dtype):
     z = spread_values(rng, dtype, -80, 80)
     exact = 1 / (1 + np.exp(-more_precise(z)))
     bound = SIGMOID_EPS[dtype] * EPS[dtype]
-    for result in applied(activate_all, z, kernels.SIGMOID), reference.activate(kernels.SIGMOID, z):
+    for result in applied(activate_all, z, network.SIGMOID), reference.activate(network.SIGMOID, z):
         np.testing.assert_allclose(result, exact, rtol=bound)
 
 
@@ -253,7 +253,7 @@ def test_tanh(rng, dtype):
     z = spread_values(rng, dtype, -30, 30)
     exact = np.tanh(more_precise(z))
     bound = TANH_EPS[dtype] * EPS[dtype]
-    for result in applied(activate_all, z, kernels.TANH), reference.activate(kernels.TANH, z):
+    for result in applied(activate_all, z, network.TANH), reference.activate(network.TANH, z):
         np.testing.assert_allclose(result, exact, rtol=0, atol=bound)
 
 
@@ -292,20 +292,20 @@ def test_nan_and_infinity_come_through_every_activation(dtype, activation):
 
 def test_sizes_are_whole_vectors():
     counts = np.arange(1, 200)
-    padded = np.array([kernels.padded(int(c)) for c in counts])
+    padded = np.array([network.padded(int(c)) for c in counts])
     assert (padded % LANES == 0).all() and (padded >= counts).all()
     assert (padded - counts < LANES).all()
-    narrow, wide = kernels.WIDE - 1, kernels.WIDE
-    assert kernels.columns(narrow) == narrow
-    assert kernels.columns(wide) == LANES
-    assert kernels.parameter_length(3, 2, 4) == 32  # 3 * (2 + 1 + 4) + 4 = 25
+    narrow, wide = network.WIDE - 1, network.WIDE
+    assert network.columns(narrow) == narrow
+    assert network.columns(wide) == LANES
+    assert network.parameter_length(3, 2, 4) == 32  # 3 * (2 + 1 + 4) + 4 = 25
 
 
 def test_a_block_fits_the_cache_and_rows_do_not_collide():
     for n1 in (1, 16, 255, 256, 257, 600, 8192, 65536):
-        panels, stride = kernels.block_panels(n1), kernels.block_stride(n1)
-        assert 1 <= panels <= kernels.BLOCK_PANELS
-        assert panels == 1 or panels * n1 * LANES <= kernels.BLOCK_VALUES
+        panels, stride = network.block_panels(n1), network.block_stride(n1)
+        assert 1 <= panels <= network.BLOCK_PANELS
+        assert panels == 1 or panels * n1 * LANES <= network.BLOCK_VALUES
         assert stride >= panels * LANES and stride // LANES % 2 == 1
 
 
@@ -328,11 +328,13 @@ def test_kept_thins_histories_as_the_reference_does():
 
 
 def test_the_reference_repeats_the_codes():
-    names = [*ACTIVATIONS, *LOSSES, *options.STOP_REASONS]
-    for name in names:
-        assert getattr(kernels, name.upper()) == getattr(reference, name.upper())
-    for table in (ACTIVATIONS, LOSSES, options.STOP_REASONS):
-        assert [getattr(kernels, name.upper()) for name in table] == list(range(len(table)))
+    for module, table in (
+        (network, ACTIVATIONS),
+        (network, LOSSES),
+        (kernels, options.STOP_REASONS),
+    ):
+        for twin in (module, reference):
+            assert [getattr(twin, name.upper()) for name in table] == list(range(len(table)))
 
 
 # ---------------------------------------------------------------- products
@@ -340,12 +342,12 @@ def test_the_reference_repeats_the_codes():
 
 @compiled
 def run_product(rows, a, a_row, depth, b, c):
-    kernels.product(rows, a, 0, a_row, 1, depth, b, 0, LANES, c, 0, LANES)
+    network.product(rows, a, 0, a_row, 1, depth, b, 0, LANES, c, 0, LANES)
 
 
 @compiled
 def run_dot(a, b, panels):
-    return kernels.dot(a, 0, LANES, b, 0, LANES, panels)
+    return network.dot(a, 0, LANES, b, 0, LANES, panels)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -373,20 +375,20 @@ def test_dot(rng, dtype, panels):
 
 @compiled
 def run_forward(w, o, n1, d, k, activation, rows, panels, scratch):
-    net = kernels.Net(w, o, n1, d, k, activation)
-    kernels.forward(net, rows.x, 0, panels, scratch.hidden, scratch.output)
+    net = network.Net(w, o, n1, d, k, activation)
+    network.forward(net, rows.x, 0, panels, scratch.hidden, scratch.output)
 
 
 @compiled
 def run_loss_and_gradient(w, o, n1, d, k, activation, loss, l2, rows, scratch):
-    net = kernels.Net(w, o, n1, d, k, activation)
-    return kernels.loss_and_gradient(net, loss, l2, rows, scratch)
+    net = network.Net(w, o, n1, d, k, activation)
+    return network.loss_and_gradient(net, loss, l2, rows, scratch)
 
 
 @compiled
 def run_mean_loss(w, o, n1, d, k, activation, loss, rows, scratch):
-    net = kernels.Net(w, o, n1, d, k, activation)
-    return kernels.mean_loss(net, loss, rows, scratch)
+    net = network.Net(w, o, n1, d, k, activation)
+    return network.mean_loss(net, loss, rows, scratch)
 
 
 def loss_and_gradient(member, activation, l2=0.0):
@@ -455,7 +457,7 @@ def test_any_number_of_samples(rng, n):
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("d, k, n1, n", SEVERAL_BLOCKS)
 def test_sums_over_several_blocks(rng, dtype, loss, d, k, n1, n):
-    assert n > kernels.block_panels(n1) * LANES
+    assert n > network.block_panels(n1) * LANES
     assert_equals_reference(random_member(rng, dtype, loss, d, k, n1, n), "sigmoid")
 
 
@@ -476,14 +478,14 @@ def test_l2_penalty_acts_on_the_gradient_of_the_weights_alone(rng, dtype, loss, 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("d, k", [(1, 1), (9, 10)])
 def test_forward_leaves_activations_and_outputs(rng, dtype, d, k):
-    n1, n, activation = 5, SAMPLES, kernels.SIGMOID
+    n1, n, activation = 5, SAMPLES, network.SIGMOID
     member = random_member(rng, dtype, "squared", d, k, n1, n)
-    count = kernels.padded(n) // LANES
+    count = network.padded(n) // LANES
     run_forward(
         member.flat, START, n1, d, k, activation, member.problem.train, count, member.scratch
     )
     H, Z2 = reference.forward(in_float64(member.net), activation, in_float64(member.samples).X)
-    used = member.scratch.hidden[: n1 * kernels.block_stride(n1)].reshape(n1, -1)
+    used = member.scratch.hidden[: n1 * network.block_stride(n1)].reshape(n1, -1)
     assert_close(used[:, :n].T, H, SUM_TOLERANCE[dtype])
     outputs = member.scratch.output[: count * k * LANES]
     assert_close(panels_of(outputs, n, k), Z2, SUM_TOLERANCE[dtype])
@@ -491,7 +493,7 @@ def test_forward_leaves_activations_and_outputs(rng, dtype, d, k):
 
 @compiled
 def run_mean_gradient(w, o, n1, d, k, l2, count, scratch):
-    kernels.mean_gradient(kernels.Net(w, o, n1, d, k, 0), l2, count, scratch)
+    network.mean_gradient(network.Net(w, o, n1, d, k, 0), l2, count, scratch)
 
 
 @pytest.mark.parametrize("d, k", [(3, 2), (9, 10)])
@@ -499,7 +501,7 @@ def test_mean_gradient_divides_the_sums(rng, d, k):
     n1, count, l2 = 5, 7, 0.25
     member = random_member(rng, "float64", "squared", d, k, n1, 3)
     sums = random_net(rng, "float64", d, k, n1)
-    wide_d, wide_k = kernels.columns(d), kernels.columns(k)
+    wide_d, wide_k = network.columns(d), network.columns(k)
     dW1, db1, dW2, db2 = np.split(
         member.scratch.sums[: n1 * (wide_d + 1 + wide_k) + k],
         np.cumsum([n1 * wide_d, n1, n1 * wide_k]),
@@ -535,7 +537,7 @@ def test_a_nan_weight_gives_a_nan_loss(rng, dtype, loss, activation, poison):
 
 @compiled
 def run_cross_entropy(output, y, weight, k, losses):
-    store(losses, 0, to_float64(kernels.cross_entropy_error(output, 0, y, 0, load(weight, 0), k)))
+    store(losses, 0, to_float64(network.cross_entropy_error(output, 0, y, 0, load(weight, 0), k)))
 
 
 def cross_entropy(logits, labels):
@@ -595,7 +597,7 @@ def test_the_reference_keeps_them_too(gap):
 
 @compiled
 def run_gradient_norm(gradient):
-    return kernels.gradient_norm(gradient, gradient.size)
+    return network.gradient_norm(gradient, gradient.size)
 
 
 @compiled
@@ -610,7 +612,7 @@ def run_update(w, o, length, gradient, learning_rate):
 
 @compiled
 def run_descend(w, o, n1, d, k, settings, states, norm, scratch):
-    net = kernels.Net(w, o, n1, d, k, 0)
+    net = network.Net(w, o, n1, d, k, 0)
     return kernels.descend(net, settings[0], states[0], norm, scratch)
 
 
@@ -692,7 +694,7 @@ def test_descend_clips_and_moves(rng, dtype, clip_norm):
 def test_all_finite_sees_every_parameter_and_no_neighbour(rng, dtype):
     net = random_net(rng, dtype, 3, 2, 5)
     flat, count = flatten(net), 5 * 6 + 2
-    length = kernels.parameter_length(5, 3, 2)
+    length = network.parameter_length(5, 3, 2)
     flat[START] = np.finfo(dtype).max
     assert run_all_finite(flat, START, length) and reference.all_finite(net)
     for place, poison in itertools.product(range(count), (np.nan, np.inf, -np.inf)):
@@ -774,7 +776,7 @@ def test_gather_makes_the_rows_of_a_batch(rng, dtype, d, k, first, count):
     assert run_gather(problem.train, order, first, count, d, k, batch) == count
     chosen = order[first : first + count]
     expected = packing.rows(samples.X[chosen], samples.Y[chosen], dtype)
-    for name in ("x", "y", "weight", *(["x_rows"] if d >= kernels.WIDE else [])):
+    for name in ("x", "y", "weight", *(["x_rows"] if d >= network.WIDE else [])):
         wanted = getattr(expected, name)
         np.testing.assert_array_equal(getattr(batch, name)[: wanted.size], wanted, name)
 
@@ -1109,7 +1111,7 @@ def member_bytes(training, member):
     history = training.history.flat(training.pack.states)
     first, last = history["offsets"][member : member + 2]
     row = training.plan.settings[member]
-    length = kernels.parameter_length(int(row["n1"]), training.plan.d, training.plan.k)
+    length = network.parameter_length(int(row["n1"]), training.plan.d, training.plan.k)
     run = slice(row["offset"], row["offset"] + length)
     arrays = [history[name][first:last] for name in sorted(set(history) - {"offsets"})]
     arrays += [training.pack.parameters[run], training.pack.best[run]]

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from fastnet import kernels, options
+from fastnet import kernels, network, options
 from fastnet.errors import UsageError
 from fastnet.options import AXES, MAX_MEMBERS, OPTIONS, TABLE, TASKS, check, parse, resolve
 
@@ -37,15 +37,15 @@ def test_every_row_is_complete(option):
 
 
 def test_names_stand_in_the_order_of_the_codes_of_the_kernels():
-    codes = (kernels.SIGMOID, kernels.TANH, kernels.RELU, kernels.IDENTITY)
+    codes = (network.SIGMOID, network.TANH, network.RELU, network.IDENTITY)
     assert dict(zip(options.ACTIVATIONS, codes, strict=True)) == {
         "sigmoid": 0,
         "tanh": 1,
         "relu": 2,
         "identity": 3,
     }
-    assert options.LOSSES[kernels.SQUARED] == "squared"
-    assert options.LOSSES[kernels.CROSS_ENTROPY] == "cross_entropy"
+    assert options.LOSSES[network.SQUARED] == "squared"
+    assert options.LOSSES[network.CROSS_ENTROPY] == "cross_entropy"
     assert options.OPTIMIZERS[kernels.SGD] == "sgd"
     assert options.STOP_REASONS[kernels.TARGET] == "target"
     assert options.STOP_REASONS[kernels.DIVERGED] == "diverged"

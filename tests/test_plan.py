@@ -254,9 +254,46 @@ def test_initial_weights_are_a_function_of_the_members_own_settings(init, activa
 )
 def test_another_key_draws_other_weights(changed):
     key = {"seed": 0, "n1": 4, "d": 2, "k": 1, "init": "glorot_uniform", "activation": "sigmoid"}
-    first, other = initial_weights(**key), initial_weights(**{**key, **changed})
-    assert not np.isclose(first.W1[0, 0], other.W1[0, 0])
-    assert not np.isclose(first.W2[0, 0], other.W2[0, 0])
+    first, other = initial_weights(**key).W1[0], initial_weights(**{**key, **changed}).W1[0]
+    assert not np.isclose(first[1] / first[0], other[1] / other[0])  # whatever their scales
+
+
+def drawn(init, activation="tanh", n1=30, d=20, k=10, seeds=20):
+    """The weights of many seeds, each array stacked: they are enough to tell a distribution."""
+    every = [initial_weights(seed, n1, d, k, init, activation) for seed in range(seeds)]
+    return Weights(*map(np.stack, zip(*every)))
+
+
+def test_glorot_uniform_is_uniform_between_its_bounds():
+    W1, b1, W2, b2 = drawn("glorot_uniform")
+    for values, bound in ((W1, np.sqrt(6 / 50)), (W2, np.sqrt(6 / 40))):
+        assert -bound <= values.min() < -0.99 * bound and 0.99 * bound < values.max() <= bound
+        # Standard errors for n values: bound / sqrt(3 n) of the mean, less of the deviation.
+        error = 4 * bound / np.sqrt(3 * values.size)
+        assert abs(values.mean()) < error and abs(values.std() - bound / np.sqrt(3)) < error
+    assert not b1.any() and not b2.any()
+
+
+def test_he_normal_is_normal_with_variance_2_over_fan_in():
+    W1, b1, W2, b2 = drawn("he_normal")
+    for values, fan_in in ((W1, 20), (W2, 30)):
+        z = values / np.sqrt(2 / fan_in)
+        error = 4 / np.sqrt(z.size)
+        assert abs(z.mean()) < error and abs(z.std() - 1) < error
+        assert abs((np.abs(z) > 1.959964).mean() - 0.05) < error
+    assert not b1.any() and not b2.any()
+
+
+@pytest.mark.parametrize("activation, factor", [("tanh", 1), ("sigmoid", 2)])
+@pytest.mark.parametrize("n1, d", [(1, 1), (6, 1), (9, 2), (30, 3)])
+def test_nguyen_widrow_shares_out_the_range(activation, factor, n1, d):
+    W1, b1, W2, b2 = drawn("nguyen_widrow", activation, n1, d)
+    length = factor * 0.7 * n1 ** (1 / d)
+    np.testing.assert_allclose(np.linalg.norm(W1, axis=2), length)
+    places = np.linspace(-length, length, n1) if n1 > 1 else np.zeros(1)
+    np.testing.assert_allclose(np.abs(b1), np.broadcast_to(np.abs(places), b1.shape), atol=1e-12)
+    assert 0.2 < (W1 > 0).mean() < 0.8 and np.abs(W2).max() <= np.sqrt(6 / (n1 + 10))
+    assert not b2.any()
 
 
 def test_filling_between_members_is_zero():

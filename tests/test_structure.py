@@ -1,0 +1,36 @@
+"""Data flows one way: a module imports, at its top, only from those before it."""
+
+import ast
+from pathlib import Path
+
+import fastnet
+
+ORDER = """
+errors options tasks data vector cache network kernels packing plan reference trainer answer
+records environment store api gradcheck doctor show cli __main__
+""".split()
+FOLDER = Path(fastnet.__file__).parent
+
+
+def imported(name):
+    """The fastnet modules that a module imports at its top."""
+    for node in ast.parse((FOLDER / f"{name}.py").read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.module == "fastnet":
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fastnet."):
+            yield node.module.removeprefix("fastnet.")
+
+
+def test_the_order_names_every_module():
+    assert sorted(ORDER) == sorted(p.stem for p in FOLDER.glob("*.py") if p.stem != "__init__")
+
+
+def test_every_module_imports_only_from_those_before_it():
+    for place, name in enumerate(ORDER):
+        assert set(imported(name)) <= set(ORDER[:place]), name
+
+
+def test_the_reference_imports_only_numpy():
+    lines = (FOLDER / "reference.py").read_text().splitlines()
+    imports = [line for line in lines if line.startswith(("import", "from"))]
+    assert imports == ["from typing import NamedTuple", "import numpy as np"]
