@@ -34,6 +34,9 @@ Examples:
 """
 
 
+EPILOG = "In brackets the default; the tasks have some of their own, see docs/options.md."
+
+
 # ---------------------------------------------------------------- options from the table
 
 
@@ -73,7 +76,7 @@ def default_text(option):
     value = option.default[0] if option.axis else option.default
     if option.kind == "flag" or option.name in ("stop", "loss", "threads", "record"):
         return ""
-    value = "none" if value is None else value
+    value = {"seeds": "0,"}.get(option.name, "none" if value is None else value)
     return f" [{value:g}]" if isinstance(value, float) else f" [{value}]"
 
 
@@ -188,14 +191,14 @@ def cli(ctx):
         click.echo(ctx.get_help())
 
 
-@cli.command(help=TRAIN_EXAMPLES)
+@cli.command(help=TRAIN_EXAMPLES, epilog=EPILOG)
 @run_options
 @table_options("train")
 def train(**arguments):
     run("train", **arguments)
 
 
-@cli.command(help=SWEEP_EXAMPLES)
+@cli.command(help=SWEEP_EXAMPLES, epilog=EPILOG)
 @run_options
 @table_options("sweep")
 def sweep(**arguments):
@@ -225,7 +228,7 @@ def run(command, task, out, force, resume, dry_run, require_target, json, quiet,
         if dry_run:
             click.echo(dumps(plan, indent=1) if json else show.plan_text(plan))
             return
-        display.say(show.plan_text(plan) if plan else "")
+        display.plan = show.plan_text(plan) if plan else ""
         folder = out or api.default_folder(f"task{task}")
         with display:
             result = api.run(command, task=task, out=folder, force=force, progress=display, **given)
@@ -341,7 +344,7 @@ def explain(error):
     if isinstance(error, click.ClickException):
         return error.format_message(), error.exit_code
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
-        return "interrupted.", 130
+        return "interrupted at once; a run folder keeps its last checkpoint for --resume.", 130
     if isinstance(error, MemoryError):
         return "out of memory; train fewer members (--n1, --seeds) or use --keep best.", 1
     return f"{type(error).__name__}: {error} (--debug shows where).", 1

@@ -453,7 +453,8 @@ def interrupt(where):
 
 
 @pytest.fixture
-def interrupted(tmp_path):
+def interrupted(tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
     folder = tmp_path / "run"
     result = fastnet.sweep(X, Y, n1=3, max_epochs=400, seeds=2, out=folder, progress=interrupt)
     assert result.status == "interrupted" and result.summary()["stop_reasons"] == {"interrupted": 2}

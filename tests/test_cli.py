@@ -35,12 +35,18 @@ class Output(NamedTuple):
         return json.loads(self.out, parse_constant=lambda name: pytest.fail(f"{name} in the JSON"))
 
 
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch):
+    """No options from the environment, and none that make rich take any stream for a terminal."""
+    for name in os.environ.copy():
+        if name.startswith("FASTNET_") or name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+            monkeypatch.delenv(name)
+
+
 @pytest.fixture
 def command(monkeypatch, capsys, tmp_path):
     """Run a command line in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("FASTNET_")]:
-        monkeypatch.delenv(name)
 
     def run(line):
         monkeypatch.setattr(sys, "argv", ["fastnet", *shlex.split(line)])
@@ -207,7 +213,11 @@ def test_debug_shows_the_traceback_before_the_line(command, line):
         (FastnetError("it is locked."), "it is locked.", 1),
         (UsageError("no."), "no.", 2),
         (DataError("broken."), "broken.", 3),
-        (KeyboardInterrupt(), "interrupted.", 130),
+        (
+            KeyboardInterrupt(),
+            "interrupted at once; a run folder keeps its last checkpoint for --resume.",
+            130,
+        ),
         (
             MemoryError(),
             "out of memory; train fewer members (--n1, --seeds) or use --keep best.",
