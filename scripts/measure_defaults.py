@@ -92,7 +92,7 @@ def digits():
             accuracies.append(m["test_accuracy"][m["val_loss"].argmin()])
     table(
         ["N1", *(f"rate {rate}, batch {size}" for rate, size in settings)],
-        [[n1, *(f"{np.mean(found[n1, *s]):.2%}" for s in settings)] for n1 in widths],
+        [[n1, *(f"{np.mean(found[(n1, *s)]):.2%}" for s in settings)] for n1 in widths],
     )
     best = [fastnet.train(task=2, data_seed=seed).best["test_accuracy"] for seed in range(10)]
     print(f"fastnet train --task 2: {np.mean(best):.2%} on average over data seeds 0 to 9")

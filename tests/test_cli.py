@@ -194,7 +194,7 @@ def test_an_existing_folder_is_refused_and_kept(command):
         ("", "--out: mine exists; name another folder, continue it with --resume mine, or"),
         ("--force", "--force replaces only run folders: mine is not a run folder of fastnet: "),
     ]:
-        got = command(f"train {TINY} --out mine --quiet {more}")
+        got = command(f"train {TINY} --out mine {more}")
         assert (got.code, got.out) == (1, "") and got.err.startswith(f"Error: {message}")
         assert got.err.count("\n") == 1
     assert written() == ["mine/thesis.txt"]
