@@ -120,7 +120,6 @@ def by_n1(members, options):
     for answer in rows(members, options):
         epochs, loss = answer["median_epochs"], answer["best_loss"]
         rank = (
-            -(answer["success_rate"] or 0.0),
             -answer["reached"],
             np.inf if epochs is None else epochs,
             np.inf if loss is None else loss,
@@ -148,9 +147,9 @@ def smallest_n1(table, options):
 
 
 def target_of(members):
-    """The target loss in words: a number, or "its target" where members differ."""
+    """The target loss in words."""
     targets = np.unique(members["target_loss"])
-    return f"{targets[0]:g}" if len(targets) == 1 else "its own"
+    return f"the target loss {targets[0]:g}" if len(targets) == 1 else "its own target loss"
 
 
 def sentence(members, options):
@@ -162,19 +161,21 @@ def sentence(members, options):
     target, asked = target_of(members), f"{100 * options['success_rate']:g} %"
     if smallest is not None:
         line = next(line for line in table if line["n1"] == smallest)
-        named = ", ".join(f"{name} {value}" for name, value in line["setting"].items())
+        off = {None: "none"}
+        named = ", ".join(f"{name} {off.get(v, v)}" for name, v in line["setting"].items())
         return (
-            f"N1 = {smallest} is the smallest that reaches the target loss {target} in at least "
+            f"N1 = {smallest} is the smallest that reaches {target} in at least "
             f"{asked} of its seeds: {line['reached']} of {line['members']}"
             f"{' with ' + named if named else ''}; the true share lies between "
             f"{line['success_low']:.2f} and {line['success_high']:.2f} with 95 % confidence."
         )
-    if any(line["success_rate"] is None for line in table):
-        return "Not every member ran to its own stop, so no success rates are given."
+    if options["stop"] == "first" or any(line["success_rate"] is None for line in table):
+        return "Not every member ran to its own stop, so no N1 is called sufficient."
     best = max(table, key=lambda line: line["success_rate"])
+    most = f"the most is {best['reached']} of {best['members']} with N1 = {best['n1']}"
     return (
-        f"No N1 reaches the target loss {target} in at least {asked} of its seeds; the most is "
-        f"{best['reached']} of {best['members']} with N1 = {best['n1']}. {advice(members)}"
+        f"No N1 reaches {target} in at least {asked} of its seeds; "
+        f"{most if best['reached'] else 'not one member did'}. {advice(members)}"
     )
 
 

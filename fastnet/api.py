@@ -1,5 +1,6 @@
 """What the command line, the page and the estimators call: train, sweep, resume, load."""
 
+import operator
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,7 @@ import numpy as np
 
 from fastnet import cache, data, environment, kernels, plan, records, store, tasks, trainer
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.options import resolve
+from fastnet.options import OPTIONS, resolve
 from fastnet.records import Result
 from fastnet.store import default_folder
 
@@ -137,11 +138,22 @@ def task_data(task, options):
     raise UsageError(f"task must be 1 or 2, got {task!r}.")
 
 
+def checked_task(task):
+    """The task as an int, or None."""
+    try:
+        number = None if task is None else operator.index(task)
+    except TypeError:
+        number = 0
+    if isinstance(task, bool) or number not in (None, 1, 2):
+        raise UsageError(f"task must be 1 or 2, got {task!r}.")
+    return number
+
+
 def checked_data(X, y, task, options, validation, test):
     """The Data of a run."""
     if task is None and (X is None or y is None):
         raise UsageError("nothing to train on: give X and y, or task=1 or task=2.")
-    if task is not None and X is not None:
+    if task is not None and (X is not None or y is not None):
         raise UsageError("give X and y or a task, not both.")
     loss = options["loss"]
     if task is not None:
@@ -163,9 +175,10 @@ def checked_data(X, y, task, options, validation, test):
 
 def prepare(command, X, y, task, validation, test, given):
     """Options, Data and Plan, all checked: nothing is allocated or written before."""
-    if isinstance(task, (bool, float, str)) or task not in (None, 1, 2):
-        raise UsageError(f"task must be 1 or 2, got {task!r}.")
     options = resolve(given, command, task)
+    for name in ("function", "samples", "noise") if task != 1 else ():
+        if options[name] != OPTIONS[name].default:
+            raise UsageError(f"{name} belongs to task 1; drop {name} {options[name]}.")
     checked = checked_data(X, y, task, options, validation, test)
     return options, checked, plan.make(options, checked)
 
@@ -185,7 +198,7 @@ def run(
     **given,
 ):
     """train and sweep."""
-    began = time.perf_counter()
+    began, task = time.perf_counter(), checked_task(task)
     options, checked, members = prepare(command, X, y, task, validation, test, given)
     training = trainer.Training(members, checked, options, initial_weights)
     facts = environment.describe(training.threads, checked.digest())
@@ -222,6 +235,7 @@ def dry_run(
     run folder holds at most. Seconds follow from training a few members for a moment, as if no
     member stopped before max_epochs; compiling is not in it.
     """
+    task = checked_task(task)
     options, checked, members = prepare(command, X, y, task, validation, test, given)
     size, count = np.dtype(options["dtype"]).itemsize, len(members.columns)
     entries = count * len(trainer.kept_epochs(options["max_epochs"] + 1))

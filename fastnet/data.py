@@ -82,12 +82,12 @@ def inputs(X, name="X"):
     if X.dtype.kind not in "fiub":
         raise DataError(f"{name} must hold numbers, got dtype {X.dtype}; encode texts first.")
     X = X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
-    return finite(X, name), names or unnamed(X)
+    return finite(X, name), names or unnamed(X.shape[1])
 
 
-def unnamed(X):
+def unnamed(count):
     """The names of columns that have none."""
-    return tuple(f"x{j}" for j in range(X.shape[1]))
+    return tuple(f"x{j}" for j in range(count))
 
 
 def kind_of_targets(y, loss):
@@ -238,7 +238,7 @@ def append(X, Y, given, classes, features, name):
     y2 = plain(given[1], f"{name} y")
     if X2.shape[1] != X.shape[1]:
         raise DataError(f"{name} X must have {X.shape[1]} columns like X, got {X2.shape[1]}.")
-    if features2 != features and unnamed(X) not in (features, features2):
+    if features2 != features and unnamed(X.shape[1]) not in (features, features2):
         raise DataError(
             f"{name} X has the columns {', '.join(features2)}; X has {', '.join(features)}."
         )

@@ -213,10 +213,11 @@ def initialise(plan, dtype, given=None):
 
 def copy_weights(flat, plan, given):
     """Copy each member's weights into its run."""
-    if len(given) != plan.settings.size:
+    count = len(given) if hasattr(given, "__len__") else given
+    if count != plan.settings.size or not hasattr(given, "__getitem__"):
         raise UsageError(
             f"initial_weights must have one (W1, b1, W2, b2) for each of the "
-            f"{plan.settings.size} members, got {len(given)}."
+            f"{plan.settings.size} members, got {count}."
         )
     for member, setting in enumerate(plan.settings):
         n1 = int(setting["n1"])
@@ -228,9 +229,11 @@ def copy_weights(flat, plan, given):
 def checked_weights(given, n1, d, k, member):
     """The arrays of one member's initial weights, refused when a shape is wrong."""
     shapes = Weights((n1, d), (n1,), (k, n1), (k,))
-    if len(given) != 4:
-        raise UsageError(f"initial_weights[{member}] must be (W1, b1, W2, b2).")
+    if not hasattr(given, "__len__") or len(given) != 4:
+        raise UsageError(f"initial_weights[{member}] must be (W1, b1, W2, b2), got {given!r}.")
     arrays = [np.asarray(array) for array in given]
+    if not all(array.dtype.kind in "fiu" for array in arrays):
+        raise UsageError(f"initial_weights[{member}] must hold numbers, got {given!r}.")
     for name, array, shape in zip(Weights._fields, arrays, shapes):
         if array.shape != shape:
             raise UsageError(

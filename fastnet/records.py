@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastnet import answer, reference
+from fastnet import answer, data, reference
 from fastnet.errors import DataError, UsageError
 from fastnet.options import ACTIVATIONS
 from fastnet.packing import Weights
@@ -54,14 +54,23 @@ class Model(NamedTuple):
     features: tuple
 
     def outputs(self, X):
-        """z2 of every row, shape (n, k)."""
-        X = np.asarray(X)
-        X = X[:, None] if X.ndim == 1 else X
+        """z2 of every row, shape (n, k). A data frame's columns are taken by name."""
+        named = self.features != data.unnamed(len(self.features))
+        if named and hasattr(X, "columns"):
+            for name in self.features:
+                if name not in X.columns:
+                    raise DataError(
+                        f"X has no column {name!r}; the model was trained on "
+                        f"{', '.join(self.features)}."
+                    )
+            X = X[list(self.features)]  # whatever their order
+        shape = np.shape(X)
+        X, _ = data.inputs(X)
         d = self.weights.W1.shape[1]
-        if X.ndim != 2 or X.shape[1] != d:
+        if X.shape[1] != d:
             raise DataError(
                 f"X must have {d} columns ({', '.join(self.features[:5])}"
-                f"{', ...' * (d > 5)}), got shape {X.shape}."
+                f"{', ...' * (d > 5)}), got shape {shape}."
             )
         net = reference.Net(*self.weights)
         _, Z2 = reference.forward(net, ACTIVATIONS.index(self.activation), X.astype(net.W1.dtype))
@@ -163,8 +172,9 @@ class Result(NamedTuple):
         return Model(self.weights(member), activation, self.loss, self.classes, self.features)
 
     def _number(self, member):
-        if not 0 <= member < len(self.members):
-            raise UsageError(f"member must be 0 to {len(self.members) - 1}, got {member}.")
+        last = len(self.members) - 1
+        if not hasattr(member, "__index__") or not 0 <= member <= last:
+            raise UsageError(f"member must be an integer from 0 to {last}, got {member!r}.")
         return int(member)
 
     def by_n1(self):
@@ -246,7 +256,7 @@ def members_table(training):
     return table
 
 
-def collect(training, data, command, task, status, seconds, environment):
+def collect(training, checked, command, task, status, seconds, environment):
     """The Result of a Training as it stands."""
     members = members_table(training)
     first = training.options["stop"] == "first"
@@ -266,9 +276,9 @@ def collect(training, data, command, task, status, seconds, environment):
         {} if kept is None else {**training.unpacked(training.pack.best, kept), "members": kept},
         entries,
         {"record": flat, "snapshots": training.recorded()},
-        data.loss,
-        data.classes,
-        data.features,
-        data.split,
+        checked.loss,
+        checked.classes,
+        checked.features,
+        checked.split,
         environment,
     )

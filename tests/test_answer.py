@@ -255,9 +255,14 @@ def test_the_sentence_without_a_target_and_for_members_cut_short():
     assert answer.sentence(table, options(target_loss=None)) == (
         "No target loss was set (--target-loss), so no N1 is called sufficient."
     )
-    assert answer.sentence(members(*of_width(4, 0, 3, "stopped")), options()) == (
-        "Not every member ran to its own stop, so no success rates are given."
-    )
+    cut = "Not every member ran to its own stop, so no N1 is called sufficient."
+    assert answer.sentence(members(*of_width(4, 0, 3, "stopped")), options()) == cut
+    assert answer.sentence(members(*of_width(4, 3, 3)), {**options(), "stop": "first"}) == cut
+
+
+def test_the_sentence_when_no_member_reached():
+    said = answer.sentence(members(*of_width(4, 0, 3)), options())
+    assert "seeds; not one member did. All members were still training" in said
 
 
 @pytest.mark.parametrize(

@@ -253,15 +253,66 @@ def test_predict_takes_one_column_as_a_vector():
     )
 
 
-@pytest.mark.parametrize("bad, shape", [(X[:, :1], "(40, 1)"), (X[0], "(2, 1)"), (0.5, "()")])
+@pytest.mark.parametrize("bad, shape", [(X[:, :1], "(40, 1)"), (X[0], "(2,)")])
 def test_predict_refuses_other_shapes(classifier, bad, shape):
     with saying(f"X must have 2 columns (x0, x1), got shape {shape}.", DataError):
         classifier.model().predict(bad)
 
 
+@pytest.mark.parametrize(
+    "bad, words", [(0.5, "got shape ()"), ([[np.nan, 0.0]], "nan"), ([["a", "b"]], "numbers")]
+)
+def test_predict_refuses_what_is_no_table_of_numbers(classifier, bad, words):
+    with pytest.raises(DataError, match=re.escape(words)):
+        classifier.model().predict(bad)
+
+
+def test_predict_takes_the_columns_of_a_frame_by_name():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=["a", "b"])
+    model = fastnet.train(frame, Y, **SHORT).model()
+    np.testing.assert_array_equal(model.predict(frame[["b", "a"]]), model.predict(frame))
+    with saying("X has no column 'b'; the model was trained on a, b.", DataError):
+        model.predict(frame.rename(columns={"b": "c"}))
+    unnamed = fastnet.train(X, Y, **SHORT).model()
+    np.testing.assert_array_equal(unnamed.predict(frame), unnamed.predict(X))
+
+
+@pytest.mark.parametrize("member", ["a", 0.5])
+def test_a_member_is_an_integer(classifier, member):
+    with saying(f"member must be an integer from 0 to 0, got {member!r}."):
+        classifier.weights(member)
+
+
+def test_numpy_integers_name_a_task(tmp_path):
+    result = fastnet.train(task=np.int64(1), n1=2, max_epochs=1, out=tmp_path / "run")
+    assert result.task == 1
+    for bad in (np.array([1, 2]), 3, True, "1"):
+        with pytest.raises(UsageError, match="task must be 1 or 2, got"):
+            fastnet.train(task=bad)
+    with pytest.raises(UsageError, match="give X and y or a task"):
+        fastnet.train(task=1, y=Y)
+
+
+def test_options_of_task_1_are_refused_elsewhere():
+    with pytest.raises(UsageError, match="samples belongs to task 1; drop samples 7"):
+        fastnet.train(X, Y, samples=7)
+    with pytest.raises(UsageError, match="function belongs to task 1; drop function humps"):
+        fastnet.train(task=2, function="humps")
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [(5, "got 5"), ([5], "must be (W1, b1, W2, b2), got 5"), ([("a",) * 4], "must hold numbers")],
+)
+def test_initial_weights_of_the_wrong_kind(given, words):
+    with pytest.raises(UsageError, match=re.escape(words)):
+        fastnet.train(X, Y, n1=3, initial_weights=given, max_epochs=1)
+
+
 def test_a_model_of_many_columns_names_the_first_of_them():
     model = fastnet.train(np.ones((4, 9)), np.arange(4), n1=1, max_epochs=1).model()
-    with saying("X must have 9 columns (x0, x1, x2, x3, x4, ...), got shape (4, 1).", DataError):
+    with saying("X must have 9 columns (x0, x1, x2, x3, x4, ...), got shape (4,).", DataError):
         model.predict(np.ones(4))
 
 
@@ -273,7 +324,7 @@ def test_probabilities_need_classes(swept):
 @pytest.mark.parametrize("member", [-1, 8])
 @pytest.mark.parametrize("method", ["weights", "history", "model"])
 def test_members_there_are_not(swept, method, member):
-    with saying(f"member must be 0 to 7, got {member}."):
+    with saying(f"member must be an integer from 0 to 7, got {member}."):
         getattr(swept, method)(member)
 
 

@@ -766,8 +766,8 @@ def test_show_member_whose_weights_were_not_kept(command, keep):
 @pytest.mark.parametrize(
     "member, message",
     [
-        ("2", "member must be 0 to 1, got 2."),
-        ("-1", "member must be 0 to 1, got -1."),
+        ("2", "member must be an integer from 0 to 1, got 2."),
+        ("-1", "member must be an integer from 0 to 1, got -1."),
         ("x", "Invalid value for '--member': 'x' is not a valid integer."),
     ],
 )
