@@ -290,17 +290,18 @@ class Training:
             self.take_snapshot(live)
             end = min(end, self.snapshots.due(self.start))
         first_only = self.options["stop"] == "first"
-        before = self.snapshot(live) if first_only else None
+        before = [array.copy() for array in self.changing()] if first_only else ()
         recorded = self.advance(end)
         reached = live[self.pack.states["stop"][live] == TARGET]
         if first_only and reached.size:
             last = int(self.pack.states["epoch"][reached].min())
-            self.restore_members(live, before)
+            for array, old in zip(self.changing(), before):
+                array[...] = old
             recorded = self.advance(last + 1)
             self.pack.states["stop"][self.live] = STOPPED
             end = last + 1
         self.history.add(*recorded)
-        self.mark_last(live, end)
+        self.mark_last(live)
         self.start = end
         took = time.perf_counter() - began
         self.elapsed += took
@@ -320,7 +321,7 @@ class Training:
         """Epochs of the next round, after one that took so many seconds."""
         return max(1, min(4 * self.epochs, int(self.epochs * ROUND_SECONDS / took)))
 
-    def mark_last(self, ids, end):
+    def mark_last(self, ids):
         """The last epoch each member has an entry of: its stop, or the one before the next."""
         states = self.pack.states
         ongoing = np.isin(states["stop"][ids], (RUNNING, STOPPED))
@@ -328,16 +329,9 @@ class Training:
             ongoing, states["epoch"][ids] - 1, states["epoch"][ids]
         )
 
-    def snapshot(self, ids):
-        """What a round changes: enough to run it again."""
-        arrays = (self.pack.states, self.pack.parameters, self.pack.best, self.seconds)
-        return [array.copy() for array in arrays]
-
-    def restore_members(self, ids, before):
-        """Undo a round."""
-        arrays = (self.pack.states, self.pack.parameters, self.pack.best, self.seconds)
-        for array, old in zip(arrays, before):
-            array[...] = old
+    def changing(self):
+        """The arrays that a round changes: with their values before, it can be run again."""
+        return self.pack.states, self.pack.parameters, self.pack.best, self.seconds
 
     def evaluate(self, name):
         """Loss and accuracy of every member's best weights on a set; NaN where it is empty."""
