@@ -25,7 +25,8 @@ class Progress(NamedTuple):
 
     stage is first "compile", or "load" where the kernels come from the cache, then "ready" with
     the seconds that took, then "train" after every round. Losses are the monitored ones;
-    remaining is a guess in seconds, as if no member stopped early.
+    remaining is a guess in seconds, as if no member stopped early; plan comes with the first
+    stage and says what is trained, as dry_run does.
     """
 
     stage: str
@@ -41,6 +42,7 @@ class Progress(NamedTuple):
     best_seed: int | None = None
     seconds: float = 0.0
     remaining: float | None = None
+    plan: dict | None = None
 
 
 def train(X=None, y=None, **arguments):
@@ -226,10 +228,8 @@ def describe(task, options, checked):
     return f"Loss {checked.loss}"
 
 
-def dry_run(
-    command, X=None, y=None, *, task=None, validation=None, test=None, calibrate=True, **given
-):
-    """What a run would train: members, parameters, bytes of memory and disk.
+def dry_run(command, X=None, y=None, *, task=None, validation=None, test=None, **given):
+    """What a run would train: members, parameters, bytes of memory and disk, seconds.
 
     Memory counts weights, best weights, histories of max_epochs and the samples; disk what the
     run folder holds at most. Seconds follow from training a few members for a moment, as if no
@@ -237,6 +237,12 @@ def dry_run(
     """
     task = checked_task(task)
     options, checked, members = prepare(command, X, y, task, validation, test, given)
+    seconds = estimated_seconds(members, checked, options)
+    return {**extent(task, options, checked, members), "seconds": seconds}
+
+
+def extent(task, options, checked, members):
+    """How much a run trains and holds, as a dict for JSON."""
     size, count = np.dtype(options["dtype"]).itemsize, len(members.columns)
     entries = count * len(trainer.kept_epochs(options["max_epochs"] + 1))
     history = entries * 8 * (3 + len(options["record"]))
@@ -253,7 +259,6 @@ def dry_run(
         "memory_bytes": 2 * members.length * size + count * 600 + 2 * history + 4 * samples,
         "disk_bytes": held[options["keep"]] * size + history + entries * 8 + count * 200,
         "threads": options["threads"] or trainer.default_threads(),
-        "seconds": estimated_seconds(members, checked, options) if calibrate else None,
     }
 
 
@@ -349,7 +354,9 @@ class Job:
             stage = (
                 "load" if ready or self.training.options["backend"] == "reference" else "compile"
             )
-            self.progress(Progress(stage, len(self.training.plan.columns)))
+            members = self.training.plan
+            plan = extent(self.task, self.training.options, self.data, members)
+            self.progress(Progress(stage, len(members.columns), plan=plan))
         compiled = self.training.warm_up()
         if self.progress:
             self.progress(Progress("ready", len(self.training.plan.columns), seconds=compiled))
@@ -423,5 +430,5 @@ def event_fields(where):
     return {
         name: round(value, 3) if name in ("seconds", "remaining") and value is not None else value
         for name, value in where._asdict().items()
-        if name != "stage"
+        if name not in ("stage", "plan")
     }

@@ -222,21 +222,23 @@ def run(command, task, out, force, resume, dry_run, require_target, json, quiet,
             result = api.resume(resume, force=force, progress=display, **given)
     else:
         task = int(task)
-        plan = None
-        if dry_run or not quiet:
-            plan = api.dry_run(command, task=task, calibrate=dry_run, **given)
         if dry_run:
-            click.echo(dumps(plan, indent=1) if json else show.plan_text(plan))
+            plan = api.dry_run(command, task=task, **given)
+            click.echo(document(plan) if json else show.plan_text(plan))
             return
-        display.plan = show.plan_text(plan) if plan else ""
         folder = out or api.default_folder(f"task{task}")
         with display:
             result = api.run(command, task=task, out=folder, force=force, progress=display, **given)
     if json:
-        click.echo(dumps(result.summary(), indent=1, allow_nan=False))
+        click.echo(document(result.summary()))
     elif not quiet:
         show.print_result(result)
     sys.exit(exit_code(result, require_target))
+
+
+def document(value):
+    """The one JSON document of --json."""
+    return dumps({"schema_version": 1, **value}, indent=1, allow_nan=False)
 
 
 def exit_code(result, require_target):
@@ -273,7 +275,7 @@ def ls(runs, json):
             f"--runs: there is no folder {runs}; `fastnet train --task 1` makes one."
         )
     found = store.runs(runs)
-    click.echo(dumps(found, indent=1)) if json else show.print_runs(found)
+    click.echo(document({"runs": found})) if json else show.print_runs(found)
 
 
 @cli.command("show")
@@ -292,7 +294,7 @@ def show_command(run, member, json):
         result.history(member)  # refuses a number there is not
         value = records.member_dict(result.members[member])
     if json:
-        click.echo(dumps(value, indent=1, allow_nan=False))
+        click.echo(document(value))
     elif member is None:
         show.print_result(result)
     else:
@@ -308,7 +310,7 @@ def doctor(json):
     from fastnet import show
 
     facts = examine.examine()
-    click.echo(dumps(facts, indent=1)) if json else show.print_doctor(facts)
+    click.echo(document(facts)) if json else show.print_doctor(facts)
 
 
 @cli.command()
@@ -320,7 +322,7 @@ def gradcheck(json):
     from fastnet import show
 
     rows = checks.check_all()
-    click.echo(dumps(rows, indent=1)) if json else show.print_gradcheck(rows)
+    click.echo(document({"networks": rows})) if json else show.print_gradcheck(rows)
     sys.exit(0 if all(row["passed"] for row in rows) else 1)
 
 

@@ -64,7 +64,6 @@ class Display:
 
     def __init__(self, quiet):
         self.quiet = quiet
-        self.plan = ""  # said once the run's folder is there
         self.console = console(stderr=True)
         self.live = None
         self.due = 1.0
@@ -76,8 +75,8 @@ class Display:
     def __call__(self, where):
         if self.quiet:
             return
-        if where.stage in ("compile", "load"):
-            self.say(self.plan)
+        if where.plan is not None:
+            self.say(plan_text(where.plan))
         if where.stage == "compile":
             self.say("Compiling the kernels (first run; later runs take them from a cache) ...")
         if where.stage == "ready":

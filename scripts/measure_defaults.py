@@ -26,8 +26,11 @@ def learning_rates():
         task=1, n1=widths, seeds=SEEDS, learning_rate=rates, lr_patience=10, max_epochs=4000
     )
     m = result.members
-    cell = lambda rate, n1: reached(m[(m["learning_rate"] == rate) & (m["n1"] == n1)])  # noqa: E731
-    table(["learning rate", *widths], [[r, *(cell(r, n) for n in widths)] for r in rates])
+    rows = [
+        [r, *(reached(m[(m["learning_rate"] == r) & (m["n1"] == n)]) for n in widths)]
+        for r in rates
+    ]
+    table(["learning rate", *widths], rows)
 
 
 def weight_lengths():

@@ -305,7 +305,10 @@ def test_ctrl_c_saves_prints_the_document_and_resume_ends_with_the_same_bytes(co
     assert got.json["status"] == "interrupted" and got.json["stop_reasons"] == {"interrupted": 4}
     assert Path("cut/checkpoint.npz").exists() and not Path("cut/summary.json").exists()
     assert command("show cut").code == 3
-    assert [run["status"] for run in command("ls --runs . --json").json] == ["done", "unfinished"]
+    assert [run["status"] for run in command("ls --runs . --json").json["runs"]] == [
+        "done",
+        "unfinished",
+    ]
 
     assert command("sweep --resume cut --n1 4").err == (
         "Error: a resumed run keeps its options; n1 cannot change, only threads and time_limit "
@@ -385,7 +388,7 @@ def test_with_stop_first_one_member_is_no_answer(command):
 @pytest.mark.parametrize("line", ["doctor", "gradcheck", "ls --runs ."])
 def test_other_documents(command, line):
     got = command(f"{line} --json")
-    assert got.code == 0 and got.err == "" and isinstance(got.json, (dict, list))
+    assert got.code == 0 and got.err == "" and got.json["schema_version"] == 1
 
 
 # ---------------------------------------------------------------- what goes where
@@ -723,7 +726,7 @@ def test_ls(command):
     assert lines[0].split() == "run command members status best N1 seed loss smallest N1".split()
     assert re.match(r"runs/task1-\S+ +train +1 +done +2 +0 +0\.\d+", lines[1])
     assert re.match(r"runs/mine +sweep +2 +done +2 +\d +0\.\d+ +-$", lines[2])
-    found = command("ls --json").json
+    found = command("ls --json").json["runs"]
     assert [run["command"] for run in found] == ["train", "sweep"] and found[1]["members"] == 2
 
 
@@ -802,7 +805,7 @@ def test_doctor_tells_versions_processor_and_cache(command):
     assert re.fullmatch(r"\d+ bits: \d+ float32 or \d+ float64 at once", facts["simd"])
     out = command("doctor").out
     for name in facts:
-        assert name == "advice" or re.search(f"^{name} ", out, re.MULTILINE)
+        assert name in ("advice", "schema_version") or re.search(f"^{name} ", out, re.MULTILINE)
 
 
 def test_doctor_has_nothing_to_mend_where_nothing_is_wrong(command, monkeypatch):
@@ -842,7 +845,10 @@ def test_gradcheck_says_what_it_compared(command, monkeypatch):
     assert (got.code, got.err) == (0, "")
     assert got.out.splitlines()[0].split() == "loss activation d N1 k W1 b1 W2 b2".split()
     assert f"{len(rows)} of {len(rows)} within the tolerance 1e-06: norm(" in got.out
-    assert {row["loss"] for row in command("gradcheck --json").json} == {"squared", "cross_entropy"}
+    assert {row["loss"] for row in command("gradcheck --json").json["networks"]} == {
+        "squared",
+        "cross_entropy",
+    }
     rows[0] = {**rows[0], "passed": False}
     got = command("gradcheck")
     assert got.code == 1 and "FAILED" in got.out

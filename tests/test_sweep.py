@@ -112,7 +112,10 @@ def test_a_finished_run_resumes_to_the_same_bytes(uninterrupted):
 def test_resume_refuses_other_options_data_and_machines(tmp_path):
     path = tmp_path / "run"
     X, y = np.linspace(-1, 1, 40), np.linspace(-1, 1, 40) ** 2
-    stop = lambda where: (_ for _ in ()).throw(KeyboardInterrupt)  # noqa: E731
+
+    def stop(where):
+        raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
         fastnet.sweep(X, y, n1=[2, 3], max_epochs=50, out=path, progress=stop)
     with pytest.raises(UsageError, match="max_epochs cannot change, only threads and time_limit"):
