@@ -1,4 +1,4 @@
-"""DESIGN's first promise: a member's bytes do not depend on company, order, threads or rounds."""
+"""The first promise: a member's bytes do not depend on company, order, threads or rounds."""
 
 import numpy as np
 import pytest

@@ -38,7 +38,7 @@ SUM_TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 # Whole trainings: each step passes on the rounding of those before, and a float32 reference has
 # roundings of its own; 7e-7 and 4e-15 measured. Unstable learning rates would amplify them.
 TRAINING_TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
-# What DESIGN.md section 3 promises of a reported loss: relative, absolute.
+# What docs/reproducibility.md and the README promise of a reported loss: relative, absolute.
 HONEST = {"float32": (1e-6, 1e-7), "float64": (1e-12, 0.0)}
 # A float32 loss made of up to ten exponentials, each with an error of two units or less.
 CONFIDENT_RTOL = 4 * EPS["float32"]
