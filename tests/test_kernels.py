@@ -33,7 +33,7 @@ SIGMOID_EPS = {dtype: EXP_ULPS[dtype] + 1.0 for dtype in DTYPES}
 # 2 / (1 + e) - 1: the quotient, at most 2, has sigmoid's error; times eps: absolute.
 TANH_EPS = {dtype: 2 * SIGMOID_EPS[dtype] + 0.5 for dtype in DTYPES}
 # Two orders of the same sum. float64: hundreds of terms of 1e-16, and four digits to spare.
-# float32: sums of a hundred terms with 6e-8 each, which cancel in part; 3e-6 measured.
+# float32: sums of a hundred terms with 6e-8 each, which cancel in part; 5e-7 measured.
 SUM_TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 # Whole trainings: each step passes on the rounding of those before, and a float32 reference has
 # roundings of its own; 7e-7 and 4e-15 measured. Unstable learning rates would amplify them.
@@ -425,13 +425,16 @@ def assert_equals_reference(member, activation, l2=0.0):
     assert mean == pytest.approx(expected_mean, rel=tolerance), what
     assert norm == pytest.approx(expected_norm, rel=tolerance), what
     assert mean_loss(member, activation) == mean, what
+    # Of the norm: with N1 = 1 all of an array can be what is left after terms cancel.
     for name, actual, wanted in zip(reference.Net._fields, gradient, expected):
-        assert_close(actual, wanted, tolerance, f"{name}, {what}")
+        np.testing.assert_allclose(
+            actual, wanted, rtol=0, atol=tolerance * expected_norm, err_msg=f"{name}, {what}"
+        )
     np.testing.assert_array_equal(member.flat, before)
 
 
 INPUTS = (1, 2, 7, 8, 9, 64)
-OUTPUTS = {"squared": (1, 3, 8, 10), "cross_entropy": (3, 8, 10)}
+OUTPUTS = {"squared": (1, 2, 3, 8, 10), "cross_entropy": (2, 3, 8, 10)}
 WIDTHS = (1, 5, 16, 33)
 SAMPLES = 37  # two panels and five rows
 # Many panels; many panels and inputs and outputs; so wide that 12 panels are a block.
