@@ -6,8 +6,8 @@ from pathlib import Path
 import fastnet
 
 ORDER = """
-errors options tasks data vector cache network kernels packing plan reference trainer answer
-records environment store api gradcheck doctor show cli __main__
+errors options tasks data vector cache network kernels packing plan formulas reference trainer
+answer records environment store api gradcheck doctor show cli __main__
 """.split()
 FOLDER = Path(fastnet.__file__).parent
 
