@@ -18,6 +18,8 @@ __all__ = ["Progress", "Result", "default_folder", "dry_run", "load", "resume", 
 CHECKPOINT_SECONDS = 3.0  # between checkpoints at least; and 50 times what the last one took
 # Options that --resume may change: they change no byte.
 RESUMABLE = ("threads", "time_limit")
+# Arguments that go with X and y.
+SAMPLES = ("validation", "test", "sample_weight", "class_weight", "folds")
 
 
 class Progress(NamedTuple):
@@ -57,8 +59,14 @@ def train(X=None, y=None, **arguments):
         loss="cross_entropy").
     task : {1, 2}, optional
         A built-in task in place of X and y.
-    validation, test : (X, y), optional
+    validation, test : (X, y) or (X, y, sample_weight), optional
         Sets of their own; or give validation_fraction, test_fraction.
+    sample_weight : array of shape (n,), optional
+        Weights >= 0 of the samples in the loss and in every mean; 0 leaves a sample out.
+    class_weight : "balanced" or dict, optional
+        Factors of the classes' weights in training; "balanced" gives each class the same sum.
+    folds : list of (training rows, validation rows), optional
+        Train every member once per fold on rows of X, without copying them.
     initial_weights : list of (W1, b1, W2, b2), optional
         One per member, shapes (N1, d), (N1,), (k, N1), (k,); copied.
     out : path, optional
@@ -151,8 +159,8 @@ def checked_task(task):
     return number
 
 
-def checked_data(X, y, task, options, validation, test):
-    """The Data of a run."""
+def checked_data(X, y, task, options, given):
+    """The Data of a run; `given` are those of SAMPLES."""
     if task is None and (X is None or y is None):
         raise UsageError("nothing to train on: give X and y, or task=1 or task=2.")
     if task is not None and (X is not None or y is not None):
@@ -167,21 +175,21 @@ def checked_data(X, y, task, options, validation, test):
         X,
         y,
         loss,
-        validation,
-        test,
-        options["validation_fraction"],
-        options["test_fraction"],
-        options["data_seed"],
+        validation_fraction=options["validation_fraction"],
+        test_fraction=options["test_fraction"],
+        data_seed=options["data_seed"],
+        **given,
     )
 
 
-def prepare(command, X, y, task, validation, test, given):
+def prepare(command, X, y, task, given):
     """Options, Data and Plan, all checked: nothing is allocated or written before."""
+    samples = {name: given.pop(name) for name in SAMPLES if name in given}
     options = resolve(given, command, task)
     for name in ("function", "samples", "noise") if task != 1 else ():
         if options[name] != OPTIONS[name].default:
             raise UsageError(f"{name} belongs to task 1; drop {name} {options[name]}.")
-    checked = checked_data(X, y, task, options, validation, test)
+    checked = checked_data(X, y, task, options, samples)
     return options, checked, plan.make(options, checked)
 
 
@@ -191,8 +199,6 @@ def run(
     y=None,
     *,
     task=None,
-    validation=None,
-    test=None,
     initial_weights=None,
     out=None,
     force=False,
@@ -201,7 +207,7 @@ def run(
 ):
     """train and sweep."""
     began, task = time.perf_counter(), checked_task(task)
-    options, checked, members = prepare(command, X, y, task, validation, test, given)
+    options, checked, members = prepare(command, X, y, task, given)
     training = trainer.Training(members, checked, options, initial_weights)
     facts = environment.describe(training.threads, checked.digest())
     job = Job(command, task, training, checked, facts, progress, began)
@@ -228,7 +234,7 @@ def describe(task, options, checked):
     return f"Loss {checked.loss}"
 
 
-def dry_run(command, X=None, y=None, *, task=None, validation=None, test=None, **given):
+def dry_run(command, X=None, y=None, *, task=None, **given):
     """What a run would train: members, parameters, bytes of memory and disk, seconds.
 
     Memory counts weights, best weights, histories of max_epochs and the samples; disk what the
@@ -236,7 +242,7 @@ def dry_run(command, X=None, y=None, *, task=None, validation=None, test=None, *
     member stopped before max_epochs; compiling is not in it.
     """
     task = checked_task(task)
-    options, checked, members = prepare(command, X, y, task, validation, test, given)
+    options, checked, members = prepare(command, X, y, task, given)
     seconds = estimated_seconds(members, checked, options)
     return {**extent(task, options, checked, members), "seconds": seconds}
 
@@ -275,12 +281,11 @@ def estimated_seconds(members, checked, options, most=64, moment=0.3):
     return float(sample.elapsed * cost.sum() / spent * (options["max_epochs"] + 1))
 
 
-def resume(
-    folder, X=None, y=None, *, validation=None, test=None, force=False, progress=None, **changed
-):
+def resume(folder, X=None, y=None, *, force=False, progress=None, **changed):
     """Continue an interrupted run to the bytes it would have had; load a finished one.
 
-    Only threads and time_limit can change. X and y are needed again unless it trains a task.
+    Only threads and time_limit can change. X and y (and validation, test, sample_weight,
+    class_weight, folds) are needed again unless it trains a task.
 
     Raises
     ------
@@ -289,7 +294,7 @@ def resume(
     """
     began = time.perf_counter()
     path = Path(folder)
-    wrong = [name for name in changed if name not in RESUMABLE]
+    wrong = [name for name in changed if name not in (*RESUMABLE, *SAMPLES)]
     if wrong:
         raise UsageError(
             f"a resumed run keeps its options; {wrong[0]} cannot change, "
@@ -299,9 +304,7 @@ def resume(
     if (path / "summary.json").is_file():
         return load(path)
     given = {**store.read_options(config), **changed}
-    options, checked, members = prepare(
-        config["command"], X, y, config["task"], validation, test, given
-    )
+    options, checked, members = prepare(config["command"], X, y, config["task"], given)
     training = trainer.Training(members, checked, options)
     facts = environment.describe(training.threads, checked.digest())
     differ = environment.differences(store.read_json(path, "environment.json"), facts)

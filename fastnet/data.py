@@ -11,11 +11,46 @@ SETS = ("train", "val", "test")
 FRACTIONS = {"val": "validation_fraction", "test": "test_fraction"}
 
 
-class Data(NamedTuple):
-    """Checked samples and their split.
+class Column(NamedTuple):
+    """A column of a table that a model was trained on.
 
-    X (n, d) and Y (n, k) hold all rows; `split` names those of each set; Y is one-hot where
-    there are `classes`.
+    Attributes
+    ----------
+    name : str
+    kind : {"number", "category"}
+    categories : tuple of str
+        Of a category, in the order of its one-hot inputs.
+    fill : float or None
+        What stands in for a missing number; None where a missing one is refused.
+    """
+
+    name: str
+    kind: str
+    categories: tuple = ()
+    fill: float | None = None
+
+
+class Scaling(NamedTuple):
+    """A network's input is (x - x_shift) / x_scale, a prediction z2 * y_scale + y_shift."""
+
+    x_shift: np.ndarray  # (d,)
+    x_scale: np.ndarray  # (d,)
+    y_shift: np.ndarray  # (k,)
+    y_scale: np.ndarray  # (k,)
+
+
+def no_scaling(d, k):
+    """The Scaling that changes nothing."""
+    return Scaling(np.zeros(d), np.ones(d), np.zeros(k), np.ones(k))
+
+
+class Data(NamedTuple):
+    """Checked samples, their weights and their split.
+
+    X (n, d) and Y (n, k) hold all rows, scaled; `split` names those of each set; Y is one-hot
+    where there are `classes`. `weight` (n,) is in every mean, `class_weight` (k,), where there is
+    one, multiplies it in training. `folds` are pairs of row numbers, to train on and to validate:
+    with folds all rows are of the training set, and every member belongs to one fold.
     """
 
     X: np.ndarray
@@ -24,16 +59,48 @@ class Data(NamedTuple):
     classes: np.ndarray | None
     features: tuple
     split: dict
+    weight: np.ndarray
+    class_weight: np.ndarray | None
+    folds: tuple
+    columns: tuple
+    scaling: Scaling
 
     def subset(self, name):
-        """X and Y of the set train, val or test."""
-        rows = self.split[name]
-        return self.X[rows], self.Y[rows]
+        """X, Y and weights (folds, rows) of the set train, val or test."""
+        rows = self.rows(name)
+        return self.X[rows], self.Y[rows], self.weights(name)
+
+    def rows(self, name):
+        """The numbers of the rows of a set; with folds train and val share theirs."""
+        return self.split["train" if self.folds and name == "val" else name]
+
+    def weights(self, name):
+        """The weights of a set's rows in each fold: (folds, rows)."""
+        rows = self.rows(name)
+        weights = self.weight[None, rows]
+        if name == "train" and self.class_weight is not None:
+            weights = weights * (self.Y[rows] @ self.class_weight)
+        if self.folds and name != "test":
+            weights = weights * self.masks(name, len(rows))
+        return weights
+
+    def masks(self, name, n):
+        """1 where a row is in a fold's set train or val, else 0: (folds, n)."""
+        masks = np.zeros((len(self.folds), n))
+        for mask, (train, val) in zip(masks, self.folds):
+            mask[train if name == "train" else val] = 1
+        return masks
+
+    def train_counts(self):
+        """Rows with a weight to train on, of each fold."""
+        return (self.weights("train") != 0).sum(axis=1)
 
     def digest(self):
-        """SHA-256 of the samples and the split."""
+        """SHA-256 of the samples, their weights and the split."""
         summed = hashlib.sha256()
-        for array in (self.X, self.Y, *(self.split[name] for name in SETS)):
+        sets = [self.split[name] for name in SETS]
+        weights = () if self.class_weight is None else (self.class_weight,)
+        for array in (self.X, self.Y, *sets, self.weight, *weights, *sum(self.folds, ())):
             summed.update(str((array.shape, array.dtype.str)).encode())
             summed.update(np.ascontiguousarray(array).data)
         return summed.hexdigest()
@@ -157,6 +224,61 @@ def targets(y, loss, X, name="y"):
     return one_hot(y, classes), loss, classes
 
 
+def sample_weights(given, n, name="sample_weight"):
+    """Weights of n samples as a checked float64 array."""
+    if given is None:
+        return np.ones(n)
+    weight = plain(given, name)
+    if weight.shape != (n,) or weight.dtype.kind not in "fiub":
+        raise DataError(
+            f"{name} must hold one number for each of the {n} rows, got shape {weight.shape} "
+            f"of {weight.dtype}."
+        )
+    weight = finite(weight.astype(np.float64), name)
+    refuse(weight, weight < 0, name)
+    return weight
+
+
+def class_weights(given, Y, classes):
+    """The factor (k,) of each class in training: None, "balanced" or a dict by label.
+
+    "balanced" gives every class the same sum of weights: n / (k * rows of the class).
+    """
+    if given is None:
+        return None
+    if classes is None:
+        raise UsageError(f"class_weight {given!r} needs classes; the targets are numbers.")
+    if isinstance(given, str) and given == "balanced":
+        counts = Y.sum(axis=0)
+        return len(Y) / (len(classes) * np.maximum(counts, 1))
+    labels = classes.tolist()
+    if not isinstance(given, dict) or set(given) - set(labels):
+        raise UsageError(
+            f'class_weight must be None, "balanced" or a dict of the labels '
+            f"{', '.join(str(label) for label in labels[:10])}, got {given!r}."
+        )
+    factors = np.array([given.get(label, 1.0) for label in labels], np.float64)
+    if not (np.isfinite(factors).all() and (factors >= 0).all()):
+        raise UsageError(f"class_weight must hold numbers >= 0, got {given!r}.")
+    return factors
+
+
+def checked_folds(folds, n):
+    """Folds as a tuple of (training rows, validation rows)."""
+    checked = []
+    for fold in () if folds is None else folds:
+        if not isinstance(fold, (tuple, list)) or len(fold) != 2:
+            raise UsageError(f"folds must be pairs (training rows, validation rows), got {fold!r}.")
+        pair = tuple(np.asarray(rows) for rows in fold)
+        for rows in pair:
+            if rows.ndim != 1 or rows.dtype.kind not in "iu" or rows.size == 0:
+                raise UsageError(f"folds must hold row numbers, got {rows!r}.")
+            if rows.min() < 0 or rows.max() >= n:
+                raise UsageError(f"folds must hold row numbers from 0 to {n - 1}, got {rows!r}.")
+        checked.append(tuple(rows.astype(np.int64) for rows in pair))
+    return tuple(checked)
+
+
 def share(n, fraction, rng, strata):
     """Choose round(fraction * n) of the rows; of each class its share (largest remainders)."""
     chosen = []
@@ -202,8 +324,14 @@ def make(
     validation_fraction=0.0,
     test_fraction=0.0,
     data_seed=0,
+    sample_weight=None,
+    class_weight=None,
+    folds=None,
 ):
     """Check and split: the Data of a run.
+
+    validation and test are (X, y) or (X, y, sample_weight). A sample of weight 0 counts for
+    nothing.
 
     Raises
     ------
@@ -223,16 +351,26 @@ def make(
     ):
         if given is not None and fraction:
             raise UsageError(f"give {name} or {name}_fraction {fraction:g}, not both.")
+    folds = checked_folds(folds, len(X))
+    if folds and (validation is not None or validation_fraction or test_fraction):
+        raise UsageError("folds name their own rows; drop validation and the fractions.")
+    weight = sample_weights(sample_weight, len(X))
     split = split_rows(len(X), validation_fraction, test_fraction, data_seed, strata)
+    factors = class_weights(class_weight, Y[split["train"]], classes)
     for name, given in (("val", validation), ("test", test)):
         if given is not None:
-            X, Y, split[name] = append(X, Y, given, classes, features, name)
-    return Data(X, Y, loss, classes, features, split)
+            X, Y, weight, split[name] = append(X, Y, weight, given, classes, features, name)
+    scaling = no_scaling(X.shape[1], Y.shape[1])
+    made = Data(X, Y, loss, classes, features, split, weight, factors, folds, (), scaling)
+    for name in SETS:
+        if len(split[name]) and not made.weights(name).any(axis=1).all():
+            raise DataError(f"all weights of the {name} set are 0; it must have one that is not.")
+    return made
 
 
-def append(X, Y, given, classes, features, name):
-    """X and Y with the rows of another set, and the numbers of those rows."""
-    if not isinstance(given, (tuple, list)) or len(given) != 2:
+def append(X, Y, weight, given, classes, features, name):
+    """X, Y and weights with the rows of another set, and the numbers of those rows."""
+    if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
         raise DataError(f"the {name} set must be a pair (X, y), got {type(given).__name__}.")
     X2, features2 = inputs(given[0], f"{name} X")
     y2 = plain(given[1], f"{name} y")
@@ -249,4 +387,5 @@ def append(X, Y, given, classes, features, name):
     if Y2.shape[1] != Y.shape[1]:
         raise DataError(f"{name_y} must have {Y.shape[1]} columns like y, got {Y2.shape[1]}.")
     rows = np.arange(len(X), len(X) + len(X2))
-    return np.concatenate([X, X2]), np.concatenate([Y, Y2]), rows
+    weight2 = sample_weights(given[2] if len(given) == 3 else None, len(X2), f"{name} weights")
+    return *(np.concatenate(pair) for pair in ((X, X2), (Y, Y2), (weight, weight2))), rows

@@ -40,7 +40,7 @@ def check(loss, activation, d, n1, k, samples=17, seed=0):
         Y = np.eye(k)[rng.integers(0, k, samples)]
     drawn = packing.initial_weights(seed, n1, d, k, "glorot_uniform", activation)
     net = reference.Net(*(np.array(a + 0.1 * rng.normal(size=a.shape)) for a in drawn))
-    rows = reference.rows(X, Y, np.float64)
+    rows = reference.rows(X, Y, np.float64, rng.uniform(0, 2, samples))
     codes = ACTIVATIONS.index(activation), LOSSES.index(loss)
     _, analytic, _ = reference.loss_and_gradient(net, *codes, 0.0, rows)
     numeric = numeric_gradient(net, *codes, rows)

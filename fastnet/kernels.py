@@ -40,7 +40,7 @@ DENSE_EPOCHS = 1024
 
 SETTINGS = np.dtype(
     [(name, np.int64) for name in ("n1", "seed", "activation", "optimizer", "batch_size")]
-    + [(name, np.int64) for name in ("lr_patience", "patience", "max_epochs", "offset")]
+    + [(name, np.int64) for name in ("lr_patience", "patience", "max_epochs", "offset", "fold")]
     + [(name, np.float64) for name in ("learning_rate", "clip_norm", "lr_factor", "min_delta")]
     + [(name, np.float64) for name in ("min_learning_rate", "target_loss", "l2")]
 )
@@ -127,11 +127,9 @@ def hash32(x):
 
 @inner
 def shuffle(seed, epoch, order):
-    """The order of the samples in an epoch, of (seed, epoch, n) alone (Fisher-Yates)."""
+    """Shuffle the sample numbers of an epoch, by (seed, epoch, n) alone (Fisher-Yates)."""
     keep_apart()
     key = hash32(seed ^ hash32((epoch & 0xFFFFFFFF) ^ 0x5BF03635))
-    for i in range(order.size):
-        order[i] = i
     for i in range(order.size - 1, 0, -1):
         draw = hash32(key ^ hash32(i))
         j = (draw * (i + 1)) >> 32
@@ -139,16 +137,32 @@ def shuffle(seed, epoch, order):
 
 
 @inner
+def used_rows(rows, order):
+    """The numbers of the samples with a weight into `order`, ascending; how many they are."""
+    weights, used = rows.fold * padded(rows.count), 0
+    for i in range(rows.count):
+        if rows.weight[weights + i] != 0.0:
+            order[used] = i
+            used += 1
+    return used
+
+
+@inner
 def gather(rows, order, first, count, d, k, batch):
     """Samples order[first : first + count] as panels in the arrays of `batch`."""
     keep_apart()
-    width = padded(d) if d >= WIDE else 0
+    width, weights, total_weight = (
+        padded(d) if d >= WIDE else 0,
+        rows.fold * padded(rows.count),
+        0.0,
+    )
     for i in range(padded(count)):
         used, panel, lane = i < count, i // LANES, i % LANES
         source = order[first + i] if used else 0
         base, at = source // LANES * LANES, source % LANES
         scale = 1.0 if used else 0.0
-        batch.weight[i] = scale
+        batch.weight[i] = rows.weight[weights + source] * scale
+        total_weight += float(batch.weight[i])
         for j in range(d):
             value = rows.x_rows[source * width + j] if width else rows.x[base * d + j * LANES + at]
             batch.x[(panel * d + j) * LANES + lane] = value * scale
@@ -156,27 +170,29 @@ def gather(rows, order, first, count, d, k, batch):
             batch.y[(panel * k + j) * LANES + lane] = rows.y[base * k + j * LANES + at] * scale
         for j in range(width):
             batch.x_rows[i * width + j] = rows.x_rows[source * width + j] * scale
-    return Rows(batch.x, batch.x_rows, batch.y, batch.weight, count)
+    batch.totals[0] = total_weight
+    return Rows(batch.x, batch.x_rows, batch.y, batch.weight, batch.totals, count, 0)
 
 
 @merged
 def batch_epoch(net, loss, setting, state, train, scratch):
     """One epoch of mini-batches; its mean loss, largest norm and clipped share in the state."""
-    size, order = setting["batch_size"], scratch.order[: train.count]
+    size = setting["batch_size"]
+    order = scratch.order[: used_rows(train, scratch.order)]
     shuffle(int(setting["seed"]), int(state["epoch"]) + 1, order)
     summed, largest, clipped, steps = 0.0, 0.0, 0, 0
-    for first in range(0, train.count, size):
-        count = min(size, train.count - first)
+    for first in range(0, order.size, size):
+        count = min(size, order.size - first)
         rows = gather(train, order, first, count, net.d, net.k, scratch.batch)
         mean, norm = loss_and_gradient(net, loss, float(setting["l2"]), rows, scratch)
-        summed += mean * count
+        summed += mean * rows.totals[0]
         largest = max(largest, norm)
         if not math.isfinite(norm):
             largest = norm
             break
         clipped += descend(net, setting, state, norm, scratch)
         steps += 1
-    state["mean_loss"] = summed / train.count
+    state["mean_loss"] = summed / train.totals[train.fold]
     state["gradient_norm"] = largest
     state["clipped"] = clipped / max(steps, 1)
 
@@ -298,6 +314,13 @@ def train_member(problem, net, setting, state, best, end, history, scratch):
     return recorded
 
 
+@shared
+def of_fold(rows, fold):
+    """The samples with the weights of a fold; a set without folds has one row of weights."""
+    fold = min(fold, rows.totals.size - 1)
+    return Rows(rows.x, rows.x_rows, rows.y, rows.weight, rows.totals, rows.count, fold)
+
+
 @entry
 def advance(problem, pack, ids, end, histories, counts, scratch):
     """Advance the members `ids` to epoch `end`: their entries below it into histories[m's slot].
@@ -312,15 +335,18 @@ def advance(problem, pack, ids, end, histories, counts, scratch):
             int(setting["activation"]),
         )
         net = Net(pack.parameters, offset, n1, problem.d, problem.k, activation)
-        counts[i] = train_member(
-            problem, net, setting, state, pack.best, end, histories[i], scratch
+        train, val = (
+            of_fold(problem.train, int(setting["fold"])),
+            of_fold(problem.val, int(setting["fold"])),
         )
+        own = Problem(problem.d, problem.k, problem.loss, train, val)
+        counts[i] = train_member(own, net, setting, state, pack.best, end, histories[i], scratch)
 
 
 @inner
 def hits(net, rows, first, panels, output):
-    """Samples of a block whose largest logit (the first of equals) is their class."""
-    right = 0
+    """Weight of the samples of a block whose largest logit (the first of equals) is their class."""
+    right, weights = 0.0, rows.fold * padded(rows.count) + first * LANES
     for p in range(panels):
         z0, y0 = p * net.k * LANES, (first + p) * net.k * LANES
         for lane in range(min(LANES, rows.count - (first + p) * LANES)):
@@ -329,7 +355,7 @@ def hits(net, rows, first, panels, output):
                 if output[z0 + j * LANES + lane] > output[z0 + top * LANES + lane]:
                     top = j
             if rows.y[y0 + top * LANES + lane] == 1.0:
-                right += 1
+                right += float(rows.weight[weights + p * LANES + lane])
     return right
 
 
@@ -344,12 +370,13 @@ def evaluate(problem, rows, pack, ids, losses, accuracies, scratch):
             int(setting["activation"]),
         )
         net = Net(pack.best, offset, n1, problem.d, problem.k, activation)
-        panels, step, summed, right = padded(rows.count) // LANES, block_panels(n1), 0.0, 0
+        own = of_fold(rows, int(setting["fold"]))
+        panels, step, summed, right = padded(rows.count) // LANES, block_panels(n1), 0.0, 0.0
         for first in range(0, panels, step):
             count = min(step, panels - first)
             forward(net, rows.x, first * net.d * LANES, count, scratch.hidden, scratch.output)
             if problem.loss == CROSS_ENTROPY:
-                right += hits(net, rows, first, count, scratch.output)
-            summed += loss_and_error(problem.loss, scratch.output, rows, first, count, net.k)
-        losses[i] = summed / rows.count
-        accuracies[i] = right / rows.count
+                right += hits(net, own, first, count, scratch.output)
+            summed += loss_and_error(problem.loss, scratch.output, own, first, count, net.k)
+        losses[i] = summed / own.totals[own.fold]
+        accuracies[i] = right / own.totals[own.fold]

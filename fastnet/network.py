@@ -54,8 +54,10 @@ class Rows(NamedTuple):
     x: np.ndarray  # panels of inputs, (panels, d, L) flat
     x_rows: np.ndarray  # the same inputs row by row, (n, padded d) flat; unused unless d >= WIDE
     y: np.ndarray  # panels of targets (one-hot for classes), (panels, k, L) flat
-    weight: np.ndarray  # (panels, L) flat: 1 for a sample, 0 for filling
+    weight: np.ndarray  # (folds, panels, L) flat: a sample's weight; 0 where it is not of the fold
+    totals: np.ndarray  # (folds,) float64: the sum of a fold's weights
     count: int  # samples
+    fold: int  # the row of weights that counts
 
 
 class Scratch(NamedTuple):
@@ -323,11 +325,12 @@ def cross_entropy_error(output, z0, y, y0, weight, k):
 
 @inner
 def loss_and_error(loss, output, rows, first, panels, k):
-    """Sum of the losses of a block, in float64; output (z2) becomes dL/dz2."""
+    """Weighted sum of the losses of a block, in float64; output (z2) becomes dL/dz2."""
     keep_apart()
     losses = to_float64(spread(output, 0.0))
+    weights = rows.fold * padded(rows.count) + first * LANES
     for p in range(panels):
-        weight = load(rows.weight, (first + p) * LANES)
+        weight = load(rows.weight, weights + p * LANES)
         z0, y0 = p * k * LANES, (first + p) * k * LANES
         if loss == SQUARED:
             each = squared_error(output, z0, rows.y, y0, weight, k)
@@ -471,7 +474,7 @@ def mean_loss(net, loss, rows, scratch):
         count = min(step, panels - first)
         forward(net, rows.x, first * net.d * LANES, count, scratch.hidden, scratch.output)
         summed += loss_and_error(loss, scratch.output, rows, first, count, net.k)
-    return summed / rows.count
+    return summed / rows.totals[rows.fold]
 
 
 @merged
@@ -486,15 +489,15 @@ def loss_and_sums(net, loss, rows, scratch):
         forward(net, rows.x, first * d * LANES, count, scratch.hidden, scratch.output)
         summed += loss_and_error(loss, scratch.output, rows, first, count, k)
         backward(net, rows, first, count, scratch)
-    return summed / rows.count
+    return summed / rows.totals[rows.fold]
 
 
 @inner
-def mean_gradient(net, l2, count, scratch):
-    """The sums as a mean over `count` samples, L2 penalty added, in parameter layout."""
+def mean_gradient(net, l2, weights, scratch):
+    """The sums as a mean, `weights` in all, L2 penalty added, in parameter layout."""
     w, o, n1, d, k, _ = net
     sums, gradient = scratch.sums, scratch.gradient
-    scale, wide_d, wide_k = 1.0 / count, columns(d), columns(k)
+    scale, wide_d, wide_k = 1.0 / weights, columns(d), columns(k)
     b1, w2, b2 = n1 * d, n1 * (d + 1), n1 * (d + 1 + k)
     sum_b1, sum_w2, sum_b2 = n1 * wide_d, n1 * (wide_d + 1), n1 * (wide_d + 1 + wide_k)
     for u in range(n1):
@@ -524,5 +527,5 @@ def gradient_norm(gradient, length):
 def loss_and_gradient(net, loss, l2, rows, scratch):
     """Mean loss over the rows and the norm of its gradient, left in scratch.gradient."""
     mean = loss_and_sums(net, loss, rows, scratch)
-    mean_gradient(net, l2, rows.count, scratch)
+    mean_gradient(net, l2, rows.totals[rows.fold], scratch)
     return mean, gradient_norm(scratch.gradient, parameter_length(net.n1, net.d, net.k))

@@ -60,14 +60,20 @@ def panels(values, dtype):
     return np.ascontiguousarray(filled.reshape(-1, LANES, c).transpose(0, 2, 1)).reshape(-1)
 
 
-def rows(X, Y, dtype):
-    """Samples as kernels read them: X (n, d), Y (n, k) numbers or one-hot classes."""
+def rows(X, Y, dtype, weights=None):
+    """Samples as kernels read them: X (n, d), Y (n, k) numbers or one-hot classes, weights
+    (folds, n), by default all 1."""
     n, d = X.shape
     wide = np.zeros((padded(n), padded(d)) if d >= WIDE else (1, 1), dtype)
     if d >= WIDE:
         wide[:n, :d] = X
-    weight = panels(np.ones((n, 1)), dtype)
-    return Rows(panels(X, dtype), wide.reshape(-1), panels(Y, dtype), weight, n)
+    weights = np.ones((1, n)) if weights is None else weights
+    filled = np.zeros((len(weights), padded(n)), dtype)
+    filled[:, :n] = weights
+    totals = filled.sum(axis=1, dtype=np.float64)
+    return Rows(
+        panels(X, dtype), wide.reshape(-1), panels(Y, dtype), filled.reshape(-1), totals, n, 0
+    )
 
 
 def no_rows(d, k, dtype):
@@ -95,7 +101,9 @@ def scratch(problem, n1, batch_size, dtype):
             x_rows=np.zeros(batch * padded(d) if d >= WIDE else 1, dtype),
             y=np.zeros(batch * k, dtype),
             weight=np.zeros(batch, dtype),
+            totals=np.zeros(1),
             count=0,
+            fold=0,
         ),
     )
 

@@ -132,14 +132,17 @@ def make(options, data):
             f"min_learning_rate {options['min_learning_rate']:g} is above the learning rate "
             f"{table['learning_rate'].min():g}."
         )
+    folds = max(1, len(data.folds))
+    table = np.repeat(table, folds)
     settings = np.zeros(table.size, SETTINGS)
+    settings["fold"] = np.arange(table.size) % folds
     for name in SETTINGS.names:
         if name in ("activation", "optimizer"):
             names = ACTIVATIONS if name == "activation" else OPTIMIZERS
             settings[name] = [names.index(value) for value in table[name]]
         elif name in COLUMNS.names:
             settings[name] = table[name]
-    n = len(data.split["train"])
+    n = data.train_counts()[settings["fold"]]
     settings["batch_size"][table["batch_size"] >= n] = 0
     settings["max_epochs"] = options["max_epochs"]
     settings["min_learning_rate"] = options["min_learning_rate"]

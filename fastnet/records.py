@@ -18,7 +18,7 @@ SCORES = tuple(
     f"{name}_{score}" for score in ("loss", "accuracy") for name in ("train", "val", "test")
 )
 MEMBERS = np.dtype(
-    [("member", "i8"), *[(name, COLUMNS[name]) for name in COLUMNS.names]]
+    [("member", "i8"), *[(name, COLUMNS[name]) for name in COLUMNS.names], ("fold", "i8")]
     + [("status", "U4"), ("stop_reason", "U11"), ("epochs", "i8"), ("best_epoch", "i8")]
     + [(name, "f8") for name in SCORES]
     + [("seconds", "f8")]
@@ -44,7 +44,13 @@ class Model(NamedTuple):
     activation, loss : str
     classes : ndarray of shape (k,) or None
     features : tuple of str
-        Names of the input columns.
+        Names of the inputs.
+    columns : tuple of Column
+        Of the table that the inputs come from; empty where the inputs are its columns.
+    x_shift, x_scale : ndarray of shape (d,)
+        The network's input is (x - x_shift) / x_scale.
+    y_shift, y_scale : ndarray of shape (k,)
+        A prediction is z2 * y_scale + y_shift.
     """
 
     weights: Weights
@@ -52,6 +58,11 @@ class Model(NamedTuple):
     loss: str
     classes: np.ndarray | None
     features: tuple
+    columns: tuple
+    x_shift: np.ndarray
+    x_scale: np.ndarray
+    y_shift: np.ndarray
+    y_scale: np.ndarray
 
     def outputs(self, X):
         """z2 of every row, shape (n, k). A data frame's columns are taken by name."""
@@ -73,6 +84,7 @@ class Model(NamedTuple):
                 f"{', ...' * (d > 5)}), got shape {shape}."
             )
         net = reference.Net(*self.weights)
+        X = (X - self.x_shift) / self.x_scale
         _, Z2 = reference.forward(net, ACTIVATIONS.index(self.activation), X.astype(net.W1.dtype))
         return Z2
 
@@ -90,7 +102,8 @@ class Model(NamedTuple):
         Z2 = self.outputs(X)
         if self.classes is not None:
             return self.classes[Z2.argmax(axis=1)]
-        return Z2[:, 0] if Z2.shape[1] == 1 else Z2
+        Y = (Z2 * self.y_scale + self.y_shift).astype(Z2.dtype)
+        return Y[:, 0] if Y.shape[1] == 1 else Y
 
     def predict_proba(self, X):
         """Probability of each class, shape (n, k), columns in the order of `classes`."""
@@ -133,6 +146,8 @@ class Result(NamedTuple):
     loss: str
     classes: np.ndarray | None
     features: tuple
+    columns: tuple
+    scaling: data.Scaling
     split: Mapping
     environment: dict
     run: str | None = None
@@ -169,7 +184,8 @@ class Result(NamedTuple):
         """A member's network, ready to predict."""
         member = self.best_member if member is None else self._number(member)
         activation = str(self.members["activation"][member])
-        return Model(self.weights(member), activation, self.loss, self.classes, self.features)
+        facts = self.loss, self.classes, self.features, self.columns, *self.scaling
+        return Model(self.weights(member), activation, *facts)
 
     def _number(self, member):
         last = len(self.members) - 1
@@ -242,6 +258,7 @@ def members_table(training):
     table["member"] = np.arange(len(table))
     for name in COLUMNS.names:
         table[name] = training.plan.columns[name]
+    table["fold"] = training.plan.settings["fold"]
     states = training.pack.states
     live = states["stop"] == 0
     names = np.array([STOP_NAMES[code] for code in range(len(STOP_NAMES))])
@@ -279,6 +296,8 @@ def collect(training, checked, command, task, status, seconds, environment):
         checked.loss,
         checked.classes,
         checked.features,
+        checked.columns,
+        checked.scaling,
         checked.split,
         environment,
     )

@@ -28,19 +28,34 @@ class Net(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """A set of samples."""
+    """A set of samples and their weights; with folds a row of weights each."""
 
     X: np.ndarray
     Y: np.ndarray
+    weight: np.ndarray
 
     @property
     def count(self):
         return len(self.X)
 
+    @property
+    def total(self):
+        """Sum of the weights, float64."""
+        return float(self.weight.sum(dtype=np.float64))
 
-def rows(X, Y, dtype):
-    """Samples as this backend reads them."""
-    return Rows(X.astype(dtype), Y.astype(dtype))
+
+def rows(X, Y, dtype, weights=None):
+    """Samples as this backend reads them; weights (n,) or (folds, n), by default all 1."""
+    weights = np.ones(len(X)) if weights is None else weights
+    return Rows(X.astype(dtype), Y.astype(dtype), weights.astype(dtype))
+
+
+def of_fold(rows, fold):
+    """The samples that have a weight in a fold; a set without folds has one row of weights."""
+    weights = np.atleast_2d(rows.weight)
+    weight = weights[min(fold, len(weights) - 1)]
+    used = weight != 0
+    return Rows(rows.X[used], rows.Y[used], weight[used])
 
 
 # ---------------------------------------------------------------- forward
@@ -109,11 +124,16 @@ def loss_and_error(loss, Z2, Y):
     return squared_error(Z2, Y) if loss == SQUARED else cross_entropy_error(Z2, Y)
 
 
+def mean(values, rows):
+    """Mean of a value of each sample, weighted, in float64."""
+    return float((values * rows.weight.astype(np.float64)).sum() / rows.total)
+
+
 def mean_loss(net, activation, loss, rows):
     """Mean loss over the rows."""
     _, Z2 = forward(net, activation, rows.X)
     losses, _ = loss_and_error(loss, Z2, rows.Y)
-    return float(losses.mean())
+    return mean(losses, rows)
 
 
 # ---------------------------------------------------------------- backward
@@ -133,9 +153,9 @@ def backward(net, activation, X, H, dZ2):
     return Net(dW1, db1, dW2, db2)
 
 
-def mean_gradient(net, summed, l2, count):
-    """The sums as a mean over `count` samples; an L2 penalty acts on weights, not on biases."""
-    W1, b1, W2, b2 = (g / summed.W1.dtype.type(count) for g in summed)
+def mean_gradient(net, summed, l2, total):
+    """The sums as a mean, weights `total`; an L2 penalty acts on weights, not on biases."""
+    W1, b1, W2, b2 = (g / summed.W1.dtype.type(total) for g in summed)
     return Net(W1 + l2 * net.W1, b1, W2 + l2 * net.W2, b2)
 
 
@@ -143,8 +163,9 @@ def loss_and_gradient(net, activation, loss, l2, rows):
     """Mean loss over the rows, its gradient, and the gradient's norm."""
     H, Z2 = forward(net, activation, rows.X)
     losses, dZ2 = loss_and_error(loss, Z2, rows.Y)
-    gradient = mean_gradient(net, backward(net, activation, rows.X, H, dZ2), l2, rows.count)
-    return float(losses.mean()), gradient, gradient_norm(gradient)
+    dZ2 = dZ2 * rows.weight[:, None]
+    gradient = mean_gradient(net, backward(net, activation, rows.X, H, dZ2), l2, rows.total)
+    return mean(losses, rows), gradient, gradient_norm(gradient)
 
 
 # ---------------------------------------------------------------- one step
@@ -202,17 +223,17 @@ def batch_epoch(net, loss, setting, state, train):
     summed, largest, clipped = 0.0, 0.0, []
     for first in range(0, train.count, setting["batch_size"]):
         batch = order[first : first + setting["batch_size"]]
-        rows = Rows(train.X[batch], train.Y[batch])
+        rows = Rows(train.X[batch], train.Y[batch], train.weight[batch])
         mean, gradient, norm = loss_and_gradient(
             net, setting["activation"], loss, setting["l2"], rows
         )
-        summed += mean * rows.count
+        summed += mean * rows.total
         largest = max(largest, norm)
         if not np.isfinite(norm):
             largest = norm
             break
         clipped.append(descend(net, setting, state, gradient, norm))
-    state["mean_loss"] = summed / train.count
+    state["mean_loss"] = summed / train.total
     state["gradient_norm"] = largest
     state["clipped"] = sum(clipped) / max(len(clipped), 1)
 
@@ -328,9 +349,11 @@ def advance(problem, pack, ids, end, histories, counts, scratch=None):
     with np.errstate(all="ignore"):
         for i, member in enumerate(ids):
             setting, state = pack.settings[member], pack.states[member]
+            train, val = (of_fold(rows, setting["fold"]) for rows in (problem.train, problem.val))
+            own = problem._replace(train=train, val=val)
             net = net_of(pack.parameters, setting, problem.d, problem.k)
             best = net_of(pack.best, setting, problem.d, problem.k)
-            counts[i] = train_member(problem, net, setting, state, best, end, histories[i])
+            counts[i] = train_member(own, net, setting, state, best, end, histories[i])
 
 
 def evaluate(problem, rows, pack, ids, losses, accuracies, scratch=None):
@@ -339,7 +362,8 @@ def evaluate(problem, rows, pack, ids, losses, accuracies, scratch=None):
         for i, member in enumerate(ids):
             setting = pack.settings[member]
             net = net_of(pack.best, setting, problem.d, problem.k)
-            _, Z2 = forward(net, setting["activation"], rows.X)
-            each, _ = loss_and_error(problem.loss, Z2, rows.Y)
-            losses[i] = each.mean()
-            accuracies[i] = (Z2.argmax(axis=1) == rows.Y.argmax(axis=1)).mean()
+            own = of_fold(rows, setting["fold"])
+            _, Z2 = forward(net, setting["activation"], own.X)
+            each, _ = loss_and_error(problem.loss, Z2, own.Y)
+            losses[i] = mean(each, own)
+            accuracies[i] = mean(Z2.argmax(axis=1) == own.Y.argmax(axis=1), own)

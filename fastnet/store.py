@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fastnet.data import Column, Scaling
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.options import ACTIVATIONS, OPTIONS, check
 from fastnet.packing import Weights
@@ -218,6 +219,8 @@ def write_model(path, model):
     """All that predicting needs, in one file without pickles."""
     arrays = model.weights._asdict()
     arrays["features"] = np.array(model.features)
+    arrays["columns"] = np.array(json.dumps(model.columns))
+    arrays.update({name: getattr(model, name) for name in Scaling._fields})
     if model.classes is not None:
         arrays["classes"] = model.classes
     arrays["schema_version"] = np.array(1)
@@ -239,7 +242,7 @@ def save(result, path):
 
 
 def config(command, task, data, options):
-    """What config.json holds; `data` is anything with loss, features and classes."""
+    """What config.json holds; `data` is a Data or a Result."""
     return {
         "schema_version": 1,
         "command": command,
@@ -247,6 +250,8 @@ def config(command, task, data, options):
         "loss": data.loss,
         "features": list(data.features),
         "classes": None if data.classes is None else data.classes.tolist(),
+        "columns": data.columns,
+        "scaling": {name: array.tolist() for name, array in data.scaling._asdict().items()},
         "options": json_options(options),
     }
 
@@ -364,13 +369,28 @@ def read_model(path):
         weights = Weights(*(arrays[name] for name in Weights._fields))
         activation, loss = str(arrays["activation"]), str(arrays["loss"])
         features, classes = arrays["features"], arrays.get("classes")
+        columns, scaling = read_columns(json.loads(str(arrays["columns"]))), read_scaling(arrays)
     except KeyError as error:
         raise DataError(f"{path} is not a model of fastnet: it has no {error}.") from None
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path} is broken: its columns cannot be read ({error}).") from None
     k, n1, d = weights.b2.size, weights.b1.size, features.size
-    fits = [array.shape for array in weights] == [(n1, d), (n1,), (k, n1), (k,)]
+    shapes = [array.shape for array in (*weights, *scaling)]
+    fits = shapes == [(n1, d), (n1,), (k, n1), (k,), (d,), (d,), (k,), (k,)]
     if not fits or activation not in ACTIVATIONS or (classes is not None and classes.size != k):
         raise DataError(f"{path} is broken: its arrays do not fit together.")
-    return Model(weights, activation, loss, classes, tuple(str(name) for name in features))
+    names = tuple(str(name) for name in features)
+    return Model(weights, activation, loss, classes, names, columns, *scaling)
+
+
+def read_columns(rows):
+    """Columns from their JSON."""
+    return tuple(Column(name, kind, tuple(kinds), fill) for name, kind, kinds, fill in rows)
+
+
+def read_scaling(arrays):
+    """A Scaling from its arrays or lists by name."""
+    return Scaling(*(np.asarray(arrays[name], np.float64) for name in Scaling._fields))
 
 
 def load(path):
@@ -440,6 +460,8 @@ def read_result(path, config, saved):
         config["loss"],
         None if classes is None else np.array(classes),
         tuple(config["features"]),
+        read_columns(config["columns"]),
+        read_scaling(config["scaling"]),
         read_npz(path / "split.npz"),
         read_json(path, "environment.json"),
         str(path),

@@ -188,8 +188,8 @@ class Training:
         self.backend, self.rows = load_backend(options["backend"])
         self.sets = {}
         for name in ("train", "val", "test"):
-            X, Y = data.subset(name)
-            self.sets[name] = self.rows(X, Y, self.dtype)
+            X, Y, weights = data.subset(name)
+            self.sets[name] = self.rows(X, Y, self.dtype, weights)
         loss = 0 if plan.loss == "squared" else 1
         self.problem = Problem(plan.d, plan.k, loss, self.sets["train"], self.sets["val"])
         self.pack = start_pack(plan, self.dtype, initial_weights)

@@ -291,7 +291,8 @@ def test_sets_of_their_own_follow_the_training_rows():
         "val": [3],
         "test": [4, 5],
     }
-    X, Y = made.subset("test")
+    X, Y, weights = made.subset("test")
+    assert weights.tolist() == [[1, 1]]
     assert X.tolist() == [[9, 9], [0, 0]] and Y.tolist() == [[1, 0, 0], [0, 1, 0]]
     assert made.subset("val")[1].tolist() == [[0, 0, 1]]
 
@@ -314,7 +315,7 @@ FRAME = pandas.DataFrame(X3, columns=["a", "b"])
 @pytest.mark.parametrize(
     "X, validation, message",
     [
-        (X3, X3, "the val set must be a pair (X, y), got list."),
+        (X3, [X3], "the val set must be a pair (X, y), got list."),
         (X3, np.zeros(2), "the val set must be a pair (X, y), got ndarray."),
         (X3, ([[1]], [1]), "val X must have 2 columns like X, got 1."),
         (X3, (X3, [1]), "val y must have a row for each of its X's, got shape (1,)."),

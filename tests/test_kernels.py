@@ -51,11 +51,6 @@ STILL_RTOL = 1e-9
 compiled = numba.njit(error_model="numpy", _nrt=False)
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
-
-
 @pytest.fixture(autouse=True)
 def silent_in_the_interpreter():
     """Compiled code overflows without a word; NumPy, where it stands in for it, warns."""
@@ -98,7 +93,7 @@ def random_net(rng, dtype, d, k, n1):
 def random_samples(rng, dtype, loss, d, k, n):
     X = rng.uniform(-1, 1, (n, d))
     Y = rng.normal(size=(n, k)) if loss == "squared" else np.eye(k)[rng.integers(0, k, n)]
-    return reference.rows(X, Y, dtype)
+    return reference.rows(X, Y, dtype, rng.uniform(0.1, 2, n))
 
 
 def flatten(net):
@@ -123,7 +118,8 @@ def dirty_scratch(problem, n1, batch_size, dtype):
 
 def make_problem(loss, samples):
     d, k, dtype = samples.X.shape[1], samples.Y.shape[1], samples.X.dtype
-    rows, none = packing.rows(*samples, dtype), packing.no_rows(d, k, dtype)
+    rows = packing.rows(samples.X, samples.Y, dtype, samples.weight[None])
+    none = packing.no_rows(d, k, dtype)
     return kernels.Problem(d, k, LOSSES.index(loss), rows, none)
 
 
@@ -734,7 +730,7 @@ def run_gather(rows, order, first, count, d, k, batch):
 
 
 def shuffled(seed, epoch, n):
-    order = np.full(n, -1)
+    order = np.arange(n)
     run_shuffle(seed, epoch, order)
     return order
 
@@ -778,7 +774,9 @@ def test_gather_makes_the_rows_of_a_batch(rng, dtype, d, k, first, count):
     order = np.array(reference.shuffle(0, 1, SAMPLES))
     assert run_gather(problem.train, order, first, count, d, k, batch) == count
     chosen = order[first : first + count]
-    expected = packing.rows(samples.X[chosen], samples.Y[chosen], dtype)
+    expected = packing.rows(
+        samples.X[chosen], samples.Y[chosen], dtype, samples.weight[None, chosen]
+    )
     for name in ("x", "y", "weight", *(["x_rows"] if d >= network.WIDE else [])):
         wanted = getattr(expected, name)
         np.testing.assert_array_equal(getattr(batch, name)[: wanted.size], wanted, name)
