@@ -32,6 +32,21 @@ Examples:
   fastnet sweep --task 1 --n1 4,8 --learning-rate 0.1..1@5 --clip-norm 1,none
   fastnet sweep --task 2 --n1 8,16,32 --dry-run
 """
+EXPORT_EXAMPLES = """\b
+Write a trained model for another program: scaling, forward pass and class labels.
+
+\b
+npy    a folder of W1.npy b1.npy W2.npy b2.npy and model.json
+onnx   an ONNX graph
+c      one C99 header, without dependencies or allocation
+numpy  one Python file that needs NumPy alone
+
+\b
+Examples:
+  fastnet export runs/task1-20260101-120000 --to c -o sine.h
+  fastnet export runs/digits --to onnx --member 3
+  fastnet export runs/digits/model.npz --to numpy --json
+"""
 
 
 EPILOG = "In brackets the default; the tasks have some of their own, see docs/options.md."
@@ -301,6 +316,22 @@ def show_command(run, member, json):
         show.print_member(result, member)
 
 
+@cli.command(help=EXPORT_EXAMPLES)
+@click.argument("model", type=click.Path(), metavar="RUN_OR_MODEL")
+@click.option("--to", type=click.Choice(table.EXPORTS), required=True, help="What to write.")
+@click.option("-o", "--out", type=click.Path(), help="Where [a name from the run, here].")
+@click.option("--force", is_flag=True, help="Replace what is there.")
+@click.option("--member", type=int, help="This member of the run, not its best.")
+@json_option
+@debug_option
+def export(model, to, out, force, member, json):
+    from fastnet import export, show, store
+
+    found = store.open_model(model, member)
+    done = export.write(found, to, out or export.default_path(model, to), force)
+    click.echo(document(done)) if json else show.print_export(done)
+
+
 @cli.command()
 @json_option
 @debug_option
@@ -344,7 +375,7 @@ def explain(error):
     if isinstance(error, FastnetError):
         return str(error), error.exit_code
     if isinstance(error, click.ClickException):
-        return error.format_message(), error.exit_code
+        return " ".join(error.format_message().split()), error.exit_code
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
         return "interrupted at once; a run folder keeps its last checkpoint for --resume.", 130
     if isinstance(error, MemoryError):

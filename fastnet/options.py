@@ -14,6 +14,7 @@ ACTIVATIONS = ("sigmoid", "tanh", "relu", "identity")
 OPTIMIZERS = ("sgd",)
 LOSSES = ("squared", "cross_entropy")
 STOP_REASONS = ("running", "target", "patience", "max_epochs", "diverged")
+EXPORTS = ("npy", "onnx", "c", "numpy")
 INITS = ("auto", "glorot_uniform", "he_normal", "nguyen_widrow")
 
 MAX_N1 = 65536

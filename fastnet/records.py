@@ -65,7 +65,10 @@ class Model(NamedTuple):
     y_scale: np.ndarray
 
     def outputs(self, X):
-        """z2 of every row, shape (n, k). A data frame's columns are taken by name."""
+        """z2 of every row, shape (n, k), computed in float64 whatever the weights' dtype.
+
+        A data frame's columns are taken by name.
+        """
         named = self.features != data.unnamed(len(self.features))
         if named and hasattr(X, "columns"):
             for name in self.features:
@@ -83,9 +86,9 @@ class Model(NamedTuple):
                 f"X must have {d} columns ({', '.join(self.features[:5])}"
                 f"{', ...' * (d > 5)}), got shape {shape}."
             )
-        net = reference.Net(*self.weights)
+        net = reference.Net(*(array.astype(np.float64) for array in self.weights))
         X = (X - self.x_shift) / self.x_scale
-        _, Z2 = reference.forward(net, ACTIVATIONS.index(self.activation), X.astype(net.W1.dtype))
+        _, Z2 = reference.forward(net, ACTIVATIONS.index(self.activation), X)
         return Z2
 
     def predict(self, X):
@@ -102,7 +105,7 @@ class Model(NamedTuple):
         Z2 = self.outputs(X)
         if self.classes is not None:
             return self.classes[Z2.argmax(axis=1)]
-        Y = (Z2 * self.y_scale + self.y_shift).astype(Z2.dtype)
+        Y = Z2 * self.y_scale + self.y_shift
         return Y[:, 0] if Y.shape[1] == 1 else Y
 
     def predict_proba(self, X):

@@ -324,3 +324,18 @@ def print_gradcheck(rows):
         f"{len(rows) - failed} of {len(rows)} within the tolerance {rows[0]['tolerance']:g}: "
         "norm(analytic - numeric) / norm(numeric)"
     )
+
+
+# ---------------------------------------------------------------- exports
+
+
+def print_export(done):
+    """The files of an export, and what the network takes."""
+    for path, size in done["files"].items():
+        click.echo(f"{path}  {size:,} bytes")
+    click.echo(
+        f"{counted(done['parameters'], 'parameter')} ({done['dtype']}), "
+        f"{done['constant_bytes']:,} bytes with scaling; a prediction takes "
+        f"{counted(done['multiply_adds'], 'multiply-add')} and "
+        f"{done['working_bytes']:,} bytes of memory."
+    )

@@ -393,6 +393,28 @@ def read_scaling(arrays):
     return Scaling(*(np.asarray(arrays[name], np.float64) for name in Scaling._fields))
 
 
+def open_model(path, member=None):
+    """The Model in a model.npz, or of a run: the best member's, or the named one's.
+
+    Raises
+    ------
+    FastnetError
+        when there is nothing at the path.
+    UsageError
+        for a member that there is not, or whose weights were not kept.
+    DataError
+        when the file or folder is unfinished or broken.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FastnetError(f"no run folder and no model at {path}; `fastnet ls` lists the runs.")
+    if path.is_dir() and (member is not None or not (path / "model.npz").exists()):
+        return load(path).model(member)
+    if member is not None:
+        raise UsageError(f"--member chooses one of a run; {path} is a single model.")
+    return read_model(path)
+
+
 def load(path):
     """The Result in a finished run folder.
 

@@ -7,7 +7,7 @@ import fastnet
 
 ORDER = """
 errors options tasks data vector cache network kernels packing plan formulas reference trainer
-answer records environment store api gradcheck doctor show cli __main__
+answer records environment store api gradcheck doctor show source export cli __main__
 """.split()
 FOLDER = Path(fastnet.__file__).parent
 
