@@ -309,8 +309,8 @@ def split_rows(n, validation_fraction, test_fraction, data_seed, strata=None):
                 f"validation_fraction {validation_fraction:g} and test_fraction "
                 f"{test_fraction:g} leave none of {n} rows to train on; lower one of them."
             )
-        split[name] = rest[share(len(rest), of_rest, rng, strata[rest])]
-        rest = np.setdiff1d(rest, split[name])
+        chosen = share(len(rest), of_rest, rng, strata[rest])
+        split[name], rest = rest[chosen], np.delete(rest, chosen)
     split["train"] = rest
     return split
 
