@@ -316,6 +316,40 @@ def show_command(run, member, json):
         show.print_member(result, member)
 
 
+@cli.command(
+    short_help="Draw a figure of a run, or list those that apply.",
+    help="""\b
+Draw a figure of a run as PNG, SVG or HTML; without --figure list those that apply.
+
+\b
+Examples:
+  fastnet plot runs/task1-20260101-120000
+  fastnet plot runs/task1-20260101-120000 --figure loss-curves
+  fastnet plot runs/task1-20260101-120000 --figure fit -o fit.html --theme dark
+""",
+)
+@click.argument("run", type=click.Path())
+@click.option("--figure", help="The figure's name.")
+@click.option(
+    "-o", "--output", type=click.Path(), help="The file: .png, .svg or .html [FIGURE.png]."
+)
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
+@json_option
+@debug_option
+def plot(run, figure, output, theme, json):
+    from fastnet import figures, show
+
+    subject = figures.subject(run)
+    if figure is None:
+        rows = [{"figure": f.name, "help": f.help} for f in figures.applying(subject)]
+        click.echo(document({"run": run, "figures": rows})) if json else show.print_figures(rows)
+        return
+    chart = figures.chart(figure, subject, theme=theme)
+    output = output or f"{figure}.png"
+    figures.save(chart, output)
+    click.echo(document({"run": run, "figure": figure, "file": output}) if json else output)
+
+
 @cli.command(help=EXPORT_EXAMPLES)
 @click.argument("model", type=click.Path(), metavar="RUN_OR_MODEL")
 @click.option("--to", type=click.Choice(table.EXPORTS), required=True, help="What to write.")

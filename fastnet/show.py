@@ -300,6 +300,16 @@ def print_runs(found):
     console().print(table)
 
 
+def print_figures(rows):
+    """The figures that apply to a run."""
+    table = grid("figure", "what it shows")
+    for column in table.columns:
+        column.justify = "left"
+    for row in rows:
+        table.add_row(row["figure"], row["help"])
+    console().print(table)
+
+
 def print_doctor(facts):
     """The facts of fastnet doctor, then the advice."""
     for name, value in facts.items():

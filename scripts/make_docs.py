@@ -102,7 +102,14 @@ def help_texts():
     return "\n\n".join(parts)
 
 
+def figures():
+    from fastnet.figures import FIGURES
+
+    return table(("figure", "what it shows"), [(f"`{f.name}`", f.help) for f in FIGURES.values()])
+
+
 BLOCKS = {
+    "figures": ("docs/figures.md", figures),
     "functions": ("docs/tasks.md", functions),
     "options": ("docs/options.md", options),
     "task-defaults": ("docs/options.md", task_defaults),

@@ -6,8 +6,15 @@ from pathlib import Path
 import fastnet
 
 ORDER = """
-errors options tasks data vector cache network kernels packing plan formulas reference trainer
-answer records environment store api gradcheck doctor show source export cli __main__
+errors options tasks data
+vector cache network kernels
+packing plan
+formulas reference trainer
+answer records environment store api
+samples figure_base figure_curves figure_sweep figure_fit figure_scores figures
+gradcheck doctor show
+source export
+cli __main__
 """.split()
 FOLDER = Path(fastnet.__file__).parent
 

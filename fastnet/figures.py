@@ -1,0 +1,52 @@
+"""All figures: one function a chart, each with the table that it draws.
+
+Every function takes a Result and returns an Altair chart, `figures.loss_curves(result)`, in the
+colours of theme "light", "dark" or "css" (those of the page around it); `figures.loss_curves.table`
+returns its data as a dict of arrays. FIGURES has them all by the names of the command line.
+"""
+
+from fastnet.figure_base import FIGURES, THEMES, Figure, applying, chart, save, subject
+from fastnet.figure_curves import gradient, learning_rate, loss_curves
+from fastnet.figure_fit import fit, hidden_units, regions
+from fastnet.figure_scores import (
+    confusion,
+    errors,
+    predicted_true,
+    reliability,
+    wrong_digits,
+)
+from fastnet.figure_sweep import (
+    cost_by_n1,
+    heat_map,
+    loss_by_n1,
+    parallel,
+    stop_reasons,
+    success_by_n1,
+)
+
+__all__ = [
+    "FIGURES",
+    "THEMES",
+    "Figure",
+    "applying",
+    "chart",
+    "confusion",
+    "cost_by_n1",
+    "errors",
+    "fit",
+    "gradient",
+    "heat_map",
+    "hidden_units",
+    "learning_rate",
+    "loss_by_n1",
+    "loss_curves",
+    "parallel",
+    "predicted_true",
+    "regions",
+    "reliability",
+    "save",
+    "stop_reasons",
+    "subject",
+    "success_by_n1",
+    "wrong_digits",
+]

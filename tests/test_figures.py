@@ -1,0 +1,379 @@
+"""Figures: their tables on runs made for it, that every chart is drawn, what is refused, files."""
+
+import inspect
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import fastnet
+from fastnet import answer, cli, figure_base, figures
+from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.figure_curves import at_epochs
+from fastnet.figure_fit import frames
+
+pytest.importorskip("altair", reason="charts need the extra [plot]")
+
+FIT = {"task": 1, "samples": 60, "record": ["gradient_norm", "clipped", "snapshots"]}
+
+
+@pytest.fixture(scope="module")
+def few():
+    """Six members, a validation and a test set, snapshots; some reach the target, some do not."""
+    return fastnet.sweep(
+        **FIT,
+        n1=[2, 6],
+        seeds=3,
+        max_epochs=900,
+        success_rate=0.6,
+        target_loss=0.02,
+        validation_fraction=0.2,
+        test_fraction=0.2,
+    )
+
+
+@pytest.fixture(scope="module")
+def many():
+    """80 members of two widths and two rates: from 50 on, curves become bands."""
+    return fastnet.sweep(
+        task=1, samples=20, n1=[2, 3], seeds=20, learning_rate=[0.1, 0.3], max_epochs=30
+    )
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """A poor classifier of the digits: some are wrong."""
+    return fastnet.train(task=2, n1=[4, 8], max_epochs=3)
+
+
+@pytest.fixture(scope="module")
+def spirals():
+    """Two classes in the plane, with text labels, of data of one's own."""
+    angle = np.linspace(0, 3, 40)
+    X = np.concatenate([np.c_[np.cos(angle), np.sin(angle)], np.c_[np.sin(angle), -angle]])
+    y = np.repeat(["in", "out"], 40)
+    return fastnet.sweep(X, y, n1=[3], seeds=2, max_epochs=20, record=["snapshots"]), (X, y)
+
+
+@pytest.fixture(scope="module")
+def two_outputs():
+    """A regression with three inputs and two outputs."""
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    Y = np.c_[X[:, 0] + X[:, 1], X[:, 2] ** 2]
+    return fastnet.train(X, Y, n1=[4], max_epochs=50, validation_fraction=0.2), (X, Y)
+
+
+@pytest.fixture(scope="module")
+def diverged():
+    """Relu at an absurd rate: no finite loss beyond the first."""
+    return fastnet.sweep(
+        task=1, n1=[2, 4], seeds=2, learning_rate=1e38, activation="relu", max_epochs=50
+    )
+
+
+def names(result):
+    return {figure.name for figure in figures.applying(result)}
+
+
+def columns_fit(table):
+    """Whether a table is a dict of arrays of one length, above 0."""
+    lengths = {len(column) for column in table.values()}
+    return len(lengths) == 1 and lengths.pop() > 0
+
+
+# ---------------------------------------------------------------- every figure of every run
+
+
+RUNS = ("few", "many", "digits", "diverged")
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_every_figure_that_applies_is_a_valid_chart_with_a_title_and_few_points(run, request):
+    result = request.getfixturevalue(run)
+    for figure in figures.applying(result):
+        assert columns_fit(figure.table(result)), figure.name
+        spec = figure.chart(result).to_dict()  # altair checks it against the schema
+        assert spec["title"]["text"], figure.name
+        json.dumps(spec, allow_nan=False)
+        rows = max(len(rows) for rows in spec["datasets"].values())
+        assert rows <= 3 * figure_base.POINTS, figure.name
+
+
+def test_which_figures_apply(few, many, digits, diverged, spirals, two_outputs):
+    everywhere = {"loss-curves", "learning-rate", "stop-reasons"}
+    assert names(few) == everywhere | {
+        *("gradient", "fit", "hidden-units", "predicted-true", "errors", "parallel", "heat-map"),
+        *("loss-by-n1", "success-by-n1", "cost-by-n1"),
+    }
+    assert {"parallel", "heat-map", "loss-by-n1"} <= names(many)
+    assert "cost-by-n1" not in names(many)
+    assert {"confusion", "reliability", "wrong-digits", "hidden-units"} <= names(digits)
+    assert {"fit", "errors"}.isdisjoint(names(digits))
+    assert names(spirals[0]) == everywhere | {"parallel", "hidden-units"}
+    assert names(two_outputs[0]) == everywhere | {"hidden-units"}
+    assert "loss-by-n1" in names(diverged)
+
+
+def test_figures_of_data_of_ones_own_take_the_data(spirals, two_outputs):
+    result, data = spirals
+    for name in ("regions", "confusion", "reliability"):
+        assert columns_fit(getattr(figures, name).table(result, data=data))
+        assert getattr(figures, name)(result, data=data).to_dict()["title"]["text"]
+    result, data = two_outputs
+    for name in ("predicted_true", "errors"):
+        assert columns_fit(getattr(figures, name).table(result, data=data))
+        assert getattr(figures, name)(result, data=data).to_dict()["title"]["text"]
+
+
+def test_every_chart_is_documented_and_under_its_own_name():
+    for name, figure in figures.FIGURES.items():
+        assert getattr(figures, name.replace("-", "_")) is figure.chart
+        assert inspect.getdoc(figure.chart) and inspect.getdoc(figure.table)
+
+
+# ---------------------------------------------------------------- tables
+
+
+def test_loss_curves_of_few_members_hold_their_histories(few):
+    table = figures.loss_curves.table(few)
+    for member in range(6):
+        entries = few.history(member)
+        for name, losses in (("train", entries.train_loss), ("val", entries.val_loss)):
+            mine = (table["member"] == member) & (table["series"] == name)
+            assert set(table["epoch"][mine]) <= set(entries.epoch)
+            np.testing.assert_array_equal(table["value"][mine], losses[table["epoch"][mine]])
+            best = mine & table["best"]
+            assert table["epoch"][best] == few.members["best_epoch"][member]
+
+
+def test_loss_curves_of_many_members_are_medians_and_quartiles(many):
+    table = figures.loss_curves.table(many)
+    last = (table["n1"] == 3) & (table["epoch"] == 30)
+    losses = [many.history(m).train_loss[30] for m in np.flatnonzero(many.members["n1"] == 3)]
+    low, median, high = np.percentile(losses, (25, 50, 75))
+    assert table["value"][last] == median
+    assert (table["low"][last], table["high"][last]) == (low, high)
+
+
+def test_a_member_that_has_stopped_keeps_its_last_loss(few):
+    grid = np.array([0, 1, 900])
+    values = at_epochs(few, "train_loss", grid)
+    for member in range(6):
+        losses = few.history(member).train_loss
+        np.testing.assert_array_equal(values[member], [losses[0], losses[1], losses[-1]])
+
+
+def test_loss_by_n1_has_the_quartiles_of_all_members(many):
+    table = figures.loss_by_n1.table(many)
+    losses = answer.monitored(many.members)
+    for n1 in (2, 3):
+        mine = table["n1"] == n1
+        assert table["count"][mine][0] == 40
+        expected = np.percentile(losses[many.members["n1"] == n1], (25, 50, 75))
+        shown = [table[name][mine][0] for name in ("low", "median", "high")]
+        np.testing.assert_array_equal(shown, expected)
+
+
+def test_success_by_n1_is_the_answer(few):
+    table = figures.success_by_n1.table(few)
+    rows = few.by_n1()
+    assert table["n1"].tolist() == [2, 6]
+    assert table["rate"].tolist() == [row["success_rate"] for row in rows]
+    assert table["low"].tolist() == [row["success_low"] for row in rows]
+
+
+def test_cost_by_n1_counts_only_those_that_reached_the_target(few):
+    table = figures.cost_by_n1.table(few)
+    epochs = table["measure"] == "epochs"
+    reached = few.members[few.members["stop_reason"] == "target"]
+    assert 0 < len(reached) < 6
+    assert sorted(table["value"][epochs]) == sorted(reached["epochs"])
+
+
+def test_stop_reasons_count_every_member(few):
+    table = figures.stop_reasons.table(few)
+    assert table["count"].sum() == 6
+    for n1, reason, count in zip(table["n1"], table["reason"], table["count"]):
+        mine = (few.members["n1"] == n1) & (few.members["stop_reason"] == reason)
+        assert mine.sum() == count
+
+
+def test_the_fit_is_the_models_and_its_frames_the_snapshots(few):
+    table = figures.fit.table(few)
+    last = table["frame"] == table["frame"].max()
+    np.testing.assert_array_equal(table["value"][last], few.model().predict(table["x"][last]))
+    epochs = [epoch for epoch, _ in frames(few)]
+    assert epochs[:4] == [0, 1, 2, 4] and epochs[-1] == few.best["best_epoch"]
+    first = table["frame"] == 0
+    assert not np.array_equal(table["value"][first], table["value"][last])
+
+
+def test_hidden_units_add_up_to_the_network(few):
+    table = figures.hidden_units.table(few)
+    total = table["unit"] == -1
+    model = few.model()
+    x = table["x"][total]
+    np.testing.assert_allclose(table["value"][total], model.predict(x), rtol=1e-5, atol=1e-5)
+    parts = table["value"][~total].reshape(-1, len(x)).sum(axis=0) + model.weights.b2[0]
+    np.testing.assert_allclose(parts, table["value"][total], rtol=1e-5, atol=1e-5)
+
+
+def test_hidden_units_of_digits_are_rows_of_w1(digits):
+    table = figures.hidden_units.table(digits)
+    unit = table["unit"] == 2
+    W1 = digits.weights().W1
+    np.testing.assert_array_equal(table["value"][unit], W1[2])
+    assert table["x"][unit][9] == 1 and table["y"][unit][9] == 1
+
+
+def test_regions_name_the_most_probable_class(spirals):
+    result, data = spirals
+    table = figures.regions.table(result, data=data)
+    last = table["frame"] == table["frame"].max()
+    middle = np.c_[(table["x"] + table["x2"]) / 2, (table["y"] + table["y2"]) / 2][last]
+    assert (table["value"][last] == result.model().predict(middle)).all()
+
+
+def test_r2_is_that_of_scikit_learn(two_outputs):
+    metrics = pytest.importorskip("sklearn.metrics", reason="the outside judge")
+    result, (X, Y) = two_outputs
+    table = figures.predicted_true.table(result, data=(X, Y))
+    rows = result.split["val"]
+    for j, output in enumerate(("y0", "y1")):
+        mine = (table["set"] == "val") & (table["output"] == output)
+        expected = metrics.r2_score(Y[rows, j], result.model().predict(X[rows])[:, j])
+        np.testing.assert_allclose(table["r2"][mine], expected, rtol=1e-9)
+
+
+def test_errors_are_counted_once_each(few):
+    table = figures.errors.table(few)
+    for name in ("train", "val", "test"):
+        mine = table["set"] == name
+        assert table["count"][mine].sum() == len(few.split[name])
+        np.testing.assert_allclose(table["share"][mine].sum(), 1)
+
+
+def test_confusion_reliability_and_wrong_digits_agree_with_the_accuracy(digits):
+    rows = len(digits.split["test"])
+    wrong = rows - round(digits.best["test_accuracy"] * rows)
+    table = figures.confusion.table(digits)
+    assert table["count"].sum() == rows
+    assert table["count"][table["true"] != table["predicted"]].sum() == wrong
+    table = figures.reliability.table(digits)
+    assert round((table["right"] * table["count"]).sum()) == rows - wrong
+    assert (table["low"] <= table["right"]).all() and (table["right"] <= table["high"]).all()
+    table = figures.wrong_digits.table(digits)
+    assert len(set(table["place"])) == min(wrong, 24)
+
+
+def test_the_heat_map_has_medians_of_two_axes(many):
+    table = figures.heat_map.table(many)
+    assert (table["x_axis"][0], table["y_axis"][0]) == ("n1", "learning_rate")
+    cell = (table["x"] == "3") & (table["y"] == "0.3")
+    members = many.members
+    mine = (members["n1"] == 3) & (members["learning_rate"] == 0.3)
+    assert table["loss"][cell] == np.median(members["train_loss"][mine])
+    other = figures.heat_map.table(many, axes=("seed", "n1"))
+    assert len(other["loss"]) == 40
+    with pytest.raises(UsageError, match="axes must be two of n1, seed, learning_rate, got l2, n1"):
+        figures.heat_map.table(many, axes=("l2", "n1"))
+
+
+def test_parallel_coordinates_put_equal_settings_at_equal_places(many):
+    table = figures.parallel.table(many)
+    assert list(dict.fromkeys(table["axis"])) == ["N1", "seed", "learning rate", "loss"]
+    n1 = table["axis"] == "N1"
+    place = {2: 0.0, 3: 1.0}
+    expected = [place[n1] for n1 in many.members["n1"][table["member"][n1]]]
+    assert table["position"][n1].tolist() == expected
+    loss = table["position"][table["axis"] == "loss"]
+    assert loss.min() == 0 and loss.max() == 1
+
+
+# ---------------------------------------------------------------- titles, themes, refusals, files
+
+
+def test_titles_say_the_finding(few, many, diverged):
+    assert figure_base.finding(few) == "N1 = 6 suffices: 2 of 3 seeds"
+    assert figure_base.finding(many) == "No N1 suffices: at most 0 of 20 seeds reach it"
+    assert figure_base.finding(diverged) == "All 4 members diverged"
+
+
+def test_themes_change_colours_alone(few):
+    light, dark = (figures.loss_curves(few, theme=theme).to_dict() for theme in ("light", "dark"))
+    assert light.pop("config") != dark.pop("config")
+    assert str(light["datasets"]) == str(dark["datasets"])
+    with pytest.raises(UsageError, match="theme must be one of light, dark, css, got 'blue'"):
+        figures.loss_curves(few, theme="blue")
+
+
+def test_a_figure_that_does_not_apply_says_why_and_which_do(few, spirals):
+    with pytest.raises(
+        UsageError, match=r"regions: the run has 1 inputs, not 2; for this run .*fit"
+    ):
+        figures.regions(few)
+    with pytest.raises(
+        UsageError, match=r"figure pie: there is no such figure; for this run .*fit"
+    ):
+        figures.chart("pie", few)
+    with pytest.raises(UsageError, match="it draws a run, not a bench"):
+        figures.chart("fit", {})
+    with pytest.raises(UsageError, match=r"samples of your own data; give data=\(X, y\)"):
+        figures.confusion.table(spirals[0])
+    with pytest.raises(DataError, match=r"data has shape \(3, 2\); the run had at least 80 rows"):
+        figures.confusion.table(spirals[0], data=(np.ones((3, 2)), ["in"] * 3))
+
+
+def test_without_altair_the_error_names_the_command(few, monkeypatch):
+    monkeypatch.setattr(figure_base, "alt", None)
+    with pytest.raises(FastnetError, match=r"pip install 'fastnet\[plot\]'"):
+        figures.loss_curves(few)
+
+
+def test_without_vl_convert_the_error_names_the_command(few, monkeypatch, tmp_path):
+    monkeypatch.setitem(__import__("sys").modules, "vl_convert", None)
+    with pytest.raises(FastnetError, match=r"vl-convert-python; .*'fastnet\[plot\]'"):
+        figures.save(figures.stop_reasons(few), tmp_path / "a.png")
+
+
+def test_files(few, tmp_path):
+    pytest.importorskip("vl_convert", reason="files need the extra [plot]")
+    chart = figures.stop_reasons(few)
+    for name, start in (("a.png", b"\x89PNG"), ("a.svg", b"<svg"), ("a.html", b"<!DOCTYPE")):
+        figures.save(chart, tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(start)
+    assert b'src="http' not in (tmp_path / "a.html").read_bytes()
+    with pytest.raises(UsageError, match=r"must end in .png, .svg or .html, got 'a.gif'"):
+        figures.save(chart, tmp_path / "a.gif")
+    with pytest.raises(FastnetError, match="cannot be written"):
+        figures.save(chart, tmp_path / "nowhere" / "a.png")
+
+
+# ---------------------------------------------------------------- the command
+
+
+def plot(*arguments):
+    return CliRunner().invoke(cli.cli, ["plot", *map(str, arguments)])
+
+
+def test_plot_lists_what_applies_and_writes_what_is_named(few, tmp_path, monkeypatch):
+    pytest.importorskip("vl_convert", reason="files need the extra [plot]")
+    monkeypatch.chdir(tmp_path)
+    few.save("run")
+    listed = json.loads(plot("run", "--json").stdout)["figures"]
+    assert {row["figure"] for row in listed} == names(few)
+    assert "loss-curves" in plot("run").stdout
+    assert plot("run", "--figure", "errors").stdout == "errors.png\n"
+    assert (tmp_path / "errors.png").read_bytes().startswith(b"\x89PNG")
+    written = plot("run", "--figure", "fit", "-o", "f.svg", "--theme", "dark", "--json")
+    assert json.loads(written.stdout)["file"] == "f.svg"
+    assert figure_base.PAPER["dark"] in (tmp_path / "f.svg").read_text()
+
+
+def test_plot_refuses_what_does_not_apply_before_it_writes(few, tmp_path):
+    few.save(tmp_path / "run")
+    failed = plot(tmp_path / "run", "--figure", "confusion", "-o", tmp_path / "c.png")
+    assert isinstance(failed.exception, UsageError)
+    assert "it predicts numbers, not classes; for this run there are" in str(failed.exception)
+    assert not (tmp_path / "c.png").exists()
