@@ -353,7 +353,7 @@ class Job:
     def train(self):
         """Compile, train, collect, save."""
         if self.progress:
-            ready = cache.marker(self.training.options["dtype"]).exists()
+            ready = all(cache.marker(kernel).exists() for kernel in self.training.kernels())
             stage = (
                 "load" if ready or self.training.options["backend"] == "reference" else "compile"
             )

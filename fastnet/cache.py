@@ -16,7 +16,7 @@ import numba
 from numba.core import config
 from numba.extending import register_jitable
 
-SOURCES = ("vector.py", "network.py", "kernels.py")
+SOURCES = ("choice.py", "vector.py", "network.py", "kernels.py")
 
 
 def version_hash():
@@ -63,16 +63,16 @@ def find_folder():
 FOLDER = find_folder()
 
 
-def marker(dtype):
-    """A file that is there once this installation's kernels are compiled for the dtype."""
+def marker(kernel):
+    """A file that is there once this installation's kernels are compiled for those choices."""
     place = hashlib.sha256(__file__.encode()).hexdigest()[:8]
-    return Path(FOLDER or os.devnull) / f"compiled-{dtype}-{place}"
+    return Path(FOLDER or os.devnull) / f"compiled-{kernel}-{place}"
 
 
-def leave_marker(dtype):
-    """Note that the kernels for the dtype are in the cache."""
+def leave_marker(kernel):
+    """Note that the kernels for the choices, as "float32-squared-sigmoid-sgd", are in the cache."""
     if FOLDER is not None:
-        marker(dtype).touch()
+        marker(kernel).touch()
 
 
 # Without error_model="numpy" each division would be guarded by a branch. Without the runtime

@@ -41,9 +41,9 @@ def check(loss, activation, d, n1, k, samples=17, seed=0):
     drawn = packing.initial_weights(seed, n1, d, k, "glorot_uniform", activation)
     net = reference.Net(*(np.array(a + 0.1 * rng.normal(size=a.shape)) for a in drawn))
     rows = reference.rows(X, Y, np.float64, rng.uniform(0, 2, samples))
-    codes = ACTIVATIONS.index(activation), LOSSES.index(loss)
-    _, analytic, _ = reference.loss_and_gradient(net, *codes, 0.0, rows)
-    numeric = numeric_gradient(net, *codes, rows)
+    kind = reference.ACTIVATIONS[activation], reference.LOSSES[loss]
+    _, analytic, _ = reference.loss_and_gradient(net, *kind, 0.0, rows)
+    numeric = numeric_gradient(net, *kind, rows)
     differences = {
         name: float(np.linalg.norm(a - b) / max(np.linalg.norm(b), 1e-300))
         for name, a, b in zip(net._fields, analytic, numeric, strict=True)

@@ -13,8 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from fastnet.cache import entry, inner, merged, shared
+from fastnet.choice import Choice, table
 from fastnet.network import (
-    CROSS_ENTROPY,
+    ACTIVATIONS,
+    LOSSES,
     WIDE,
     Net,
     Rows,
@@ -28,8 +30,7 @@ from fastnet.network import (
 )
 from fastnet.vector import LANES, fma, keep_apart, load, spread, store, total
 
-# Codes of what a member can choose; the names stand in options.py in this order.
-SGD = 0
+# Codes of a member's stop; the names stand in options.py in this order.
 RUNNING, TARGET, PATIENCE, MAX_EPOCHS, DIVERGED = range(5)
 # Columns of what a round records.
 TRAIN_LOSS, VAL_LOSS, LEARNING_RATE, GRADIENT_NORM, CLIPPED = range(5)
@@ -60,7 +61,7 @@ class Problem(NamedTuple):
 
     d: int
     k: int
-    loss: int
+    loss: Choice  # a row of LOSSES
     train: Rows
     val: Rows  # count 0 when there is none
 
@@ -98,19 +99,23 @@ def clip(gradient, length, norm, clip_norm):
 
 
 @inner
-def update(optimizer, w, o, length, gradient, learning_rate):
-    """One step of the optimiser. SGD: w -= learning_rate * gradient."""
+def sgd(w, o, length, gradient, learning_rate):
+    """Stochastic gradient descent: w -= learning_rate * gradient."""
     for i in range(0, length, LANES):
         store(w, o + i, fma(load(gradient, i), -learning_rate, load(w, o + i)))
 
 
+OPTIMIZERS = table("optimizer", sgd={"update": sgd})
+CHOICES = {"activation": ACTIVATIONS, "loss": LOSSES, "optimizer": OPTIMIZERS}
+
+
 @merged
-def descend(net, setting, state, norm, scratch):
+def descend(optimizer, net, setting, state, norm, scratch):
     """Clip the gradient in scratch and move the weights along it; whether it was clipped."""
     length = parameter_length(net.n1, net.d, net.k)
     clipped = clip(scratch.gradient, length, norm, float(setting["clip_norm"]))
     rate = float(state["learning_rate"])
-    update(setting["optimizer"], net.w, net.o, length, scratch.gradient, rate)
+    optimizer.update(net.w, net.o, length, scratch.gradient, rate)
     return clipped
 
 
@@ -175,7 +180,7 @@ def gather(rows, order, first, count, d, k, batch):
 
 
 @merged
-def batch_epoch(net, loss, setting, state, train, scratch):
+def batch_epoch(optimizer, net, loss, setting, state, train, scratch):
     """One epoch of mini-batches; its mean loss, largest norm and clipped share in the state."""
     size = setting["batch_size"]
     order = scratch.order[: used_rows(train, scratch.order)]
@@ -190,7 +195,7 @@ def batch_epoch(net, loss, setting, state, train, scratch):
         if not math.isfinite(norm):
             largest = norm
             break
-        clipped += descend(net, setting, state, norm, scratch)
+        clipped += descend(optimizer, net, setting, state, norm, scratch)
         steps += 1
     state["mean_loss"] = summed / train.totals[train.fold]
     state["gradient_norm"] = largest
@@ -284,7 +289,7 @@ def losses_at_entry(net, problem, setting, state, scratch):
 
 
 @merged
-def train_member(problem, net, setting, state, best, end, history, scratch):
+def train_member(optimizer, problem, net, setting, state, best, end, history, scratch):
     """Advance one member to epoch `end`, or to its stop; how many entries were recorded."""
     length = parameter_length(net.n1, net.d, net.k)
     recorded = 0
@@ -307,9 +312,9 @@ def train_member(problem, net, setting, state, best, end, history, scratch):
         if state["stop"] != RUNNING:
             break
         if setting["batch_size"] == 0:
-            descend(net, setting, state, float(state["gradient_norm"]), scratch)
+            descend(optimizer, net, setting, state, float(state["gradient_norm"]), scratch)
         else:
-            batch_epoch(net, problem.loss, setting, state, problem.train, scratch)
+            batch_epoch(optimizer, net, problem.loss, setting, state, problem.train, scratch)
         state["epoch"] += 1
     return recorded
 
@@ -322,61 +327,40 @@ def of_fold(rows, fold):
 
 
 @entry
-def advance(problem, pack, ids, end, histories, counts, scratch):
+def advance(activation, optimizer, problem, pack, ids, end, histories, counts, scratch):
     """Advance the members `ids` to epoch `end`: their entries below it into histories[m's slot].
+
+    All of them have this activation (a row of ACTIVATIONS) and optimizer (of OPTIMIZERS).
 
     histories (len(ids), kept epochs of the round, COLUMNS) and counts (len(ids),) are filled.
     """
     for i in range(ids.size):
         setting, state = pack.settings[ids[i]], pack.states[ids[i]]
-        offset, n1, activation = (
-            int(setting["offset"]),
-            int(setting["n1"]),
-            int(setting["activation"]),
-        )
+        offset, n1 = int(setting["offset"]), int(setting["n1"])
         net = Net(pack.parameters, offset, n1, problem.d, problem.k, activation)
         train, val = (
             of_fold(problem.train, int(setting["fold"])),
             of_fold(problem.val, int(setting["fold"])),
         )
         own = Problem(problem.d, problem.k, problem.loss, train, val)
-        counts[i] = train_member(own, net, setting, state, pack.best, end, histories[i], scratch)
-
-
-@inner
-def hits(net, rows, first, panels, output):
-    """Weight of the samples of a block whose largest logit (the first of equals) is their class."""
-    right, weights = 0.0, rows.fold * padded(rows.count) + first * LANES
-    for p in range(panels):
-        z0, y0 = p * net.k * LANES, (first + p) * net.k * LANES
-        for lane in range(min(LANES, rows.count - (first + p) * LANES)):
-            top = 0
-            for j in range(1, net.k):
-                if output[z0 + j * LANES + lane] > output[z0 + top * LANES + lane]:
-                    top = j
-            if rows.y[y0 + top * LANES + lane] == 1.0:
-                right += float(rows.weight[weights + p * LANES + lane])
-    return right
+        counts[i] = train_member(
+            optimizer, own, net, setting, state, pack.best, end, histories[i], scratch
+        )
 
 
 @entry
-def evaluate(problem, rows, pack, ids, losses, accuracies, scratch):
+def evaluate(activation, problem, rows, pack, ids, losses, accuracies, scratch):
     """Mean loss and accuracy of the best weights of the members `ids` over the rows."""
     for i in range(ids.size):
         setting = pack.settings[ids[i]]
-        offset, n1, activation = (
-            int(setting["offset"]),
-            int(setting["n1"]),
-            int(setting["activation"]),
-        )
+        offset, n1 = int(setting["offset"]), int(setting["n1"])
         net = Net(pack.best, offset, n1, problem.d, problem.k, activation)
         own = of_fold(rows, int(setting["fold"]))
         panels, step, summed, right = padded(rows.count) // LANES, block_panels(n1), 0.0, 0.0
         for first in range(0, panels, step):
             count = min(step, panels - first)
             forward(net, rows.x, first * net.d * LANES, count, scratch.hidden, scratch.output)
-            if problem.loss == CROSS_ENTROPY:
-                right += hits(net, own, first, count, scratch.output)
+            right += problem.loss.hits(scratch.output, own, first, count, net.k)
             summed += loss_and_error(problem.loss, scratch.output, own, first, count, net.k)
         losses[i] = summed / own.totals[own.fold]
         accuracies[i] = right / own.totals[own.fold]

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastnet.cache import inner, merged, shared
+from fastnet.choice import Choice, table
 from fastnet.vector import (
     LANES,
     ROUND_DOUBLE,
@@ -42,10 +43,6 @@ from fastnet.vector import (
 WIDE = 8  # from so many inputs or outputs on, they lie in the lanes of their gradient
 BLOCK_VALUES = 131072  # hidden values of a block at most: 512 KiB of float32, in the L2 cache
 BLOCK_PANELS = 32  # panels of a block at most
-
-# Codes of what a member can choose; the names stand in options.py in this order.
-SIGMOID, TANH, RELU, IDENTITY = range(4)
-SQUARED, CROSS_ENTROPY = range(2)
 
 
 class Rows(NamedTuple):
@@ -81,7 +78,7 @@ class Net(NamedTuple):
     n1: int
     d: int
     k: int
-    activation: int
+    activation: Choice  # a row of ACTIVATIONS
 
 
 # ---------------------------------------------------------------- elementary functions
@@ -151,28 +148,57 @@ def log1p(x):
     return fma(e, 6.93147180369123816490e-01, f - (half - small))
 
 
+# ---------------------------------------------------------------- activations: s(z), s'(z) of h
+# A NaN stays NaN.
+
+
 @inner
-def activate(activation, z):
-    """s(z); a NaN stays NaN."""
-    if activation == SIGMOID:
-        return 1.0 / (1.0 + exp(z, -1.0))
-    if activation == TANH:
-        return 2.0 / (1.0 + exp(z, -2.0)) - 1.0
-    if activation == RELU:
-        return where_greater(0.0, z, 0.0, z)
+def sigmoid(z):
+    return 1.0 / (1.0 + exp(z, -1.0))
+
+
+@inner
+def sigmoid_slope(h):
+    return h * (1.0 - h)
+
+
+@inner
+def tanh(z):
+    return 2.0 / (1.0 + exp(z, -2.0)) - 1.0
+
+
+@inner
+def tanh_slope(h):
+    return 1.0 - h * h
+
+
+@inner
+def relu(z):
+    return where_greater(0.0, z, 0.0, z)
+
+
+@inner
+def relu_slope(h):
+    return where_greater(h, 0.0, 1.0, h * 0.0)
+
+
+@inner
+def identity(z):
     return z
 
 
 @inner
-def slope(activation, h):
-    """s'(z), from h = s(z)."""
-    if activation == SIGMOID:
-        return h * (1.0 - h)
-    if activation == TANH:
-        return 1.0 - h * h
-    if activation == RELU:
-        return where_greater(h, 0.0, 1.0, h * 0.0)
+def identity_slope(h):
     return h * 0.0 + 1.0
+
+
+ACTIVATIONS = table(
+    "activation",
+    sigmoid={"value": sigmoid, "slope": sigmoid_slope},
+    tanh={"value": tanh, "slope": tanh_slope},
+    relu={"value": relu, "slope": relu_slope},
+    identity={"value": identity, "slope": identity_slope},
+)
 
 
 # ---------------------------------------------------------------- sizes that follow from the shape
@@ -270,7 +296,7 @@ def forward(net, x, x0, panels, hidden, output):
                 z = spread(w, w[b1 + u])
                 for j in range(d):
                     z = fma(w[o + u * d + j], load(x, inputs + j * LANES), z)
-            h = activate(activation, z)
+            h = activation.value(z)
             store(hidden, u * stride + column, h)
             if k == 1:
                 single_output = fma(w[w2 + u], h, single_output)
@@ -324,6 +350,35 @@ def cross_entropy_error(output, z0, y, y0, weight, k):
 
 
 @inner
+def hits(output, rows, first, panels, k):
+    """Weight of the samples of a block whose largest logit (the first of equals) is their class."""
+    right, weights = 0.0, rows.fold * padded(rows.count) + first * LANES
+    for p in range(panels):
+        z0, y0 = p * k * LANES, (first + p) * k * LANES
+        for lane in range(min(LANES, rows.count - (first + p) * LANES)):
+            top = 0
+            for j in range(1, k):
+                if output[z0 + j * LANES + lane] > output[z0 + top * LANES + lane]:
+                    top = j
+            if rows.y[y0 + top * LANES + lane] == 1.0:
+                right += float(rows.weight[weights + p * LANES + lane])
+    return right
+
+
+@inner
+def no_hits(output, rows, first, panels, k):
+    """Numbers are not right or wrong."""
+    return 0.0
+
+
+LOSSES = table(
+    "loss",
+    squared={"error": squared_error, "hits": no_hits},
+    cross_entropy={"error": cross_entropy_error, "hits": hits},
+)
+
+
+@inner
 def loss_and_error(loss, output, rows, first, panels, k):
     """Weighted sum of the losses of a block, in float64; output (z2) becomes dL/dz2."""
     keep_apart()
@@ -332,10 +387,7 @@ def loss_and_error(loss, output, rows, first, panels, k):
     for p in range(panels):
         weight = load(rows.weight, weights + p * LANES)
         z0, y0 = p * k * LANES, (first + p) * k * LANES
-        if loss == SQUARED:
-            each = squared_error(output, z0, rows.y, y0, weight, k)
-        else:
-            each = cross_entropy_error(output, z0, rows.y, y0, weight, k)
+        each = loss.error(output, z0, rows.y, y0, weight, k)
         losses = fma(each, to_float64(weight), losses)
     return total(losses)
 
@@ -390,7 +442,7 @@ def unit_backward(net, u, x, x0, panels, scratch):
             back = w2 * error
         else:
             back = load(delta, row + p * LANES)
-        dz = back * slope(activation, h)
+        dz = back * activation.slope(h)
         if d > 1:
             store(delta, row + p * LANES, dz)
         sum_b = sum_b + dz

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from fastnet.errors import UsageError
 
-# The position of a name is its code in network.py, kernels.py and reference.py.
+# Each name is a row of a table in network.py or kernels.py, and in reference.py.
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "identity")
 OPTIMIZERS = ("sgd",)
 LOSSES = ("squared", "cross_entropy")

@@ -8,7 +8,6 @@ import numpy as np
 
 from fastnet import answer, data, reference
 from fastnet.errors import DataError, UsageError
-from fastnet.options import ACTIVATIONS
 from fastnet.packing import Weights
 from fastnet.plan import COLUMNS, SETTING_COLUMNS, shown
 from fastnet.trainer import STOP_NAMES
@@ -87,8 +86,9 @@ class Model(NamedTuple):
                 f"{', ...' * (d > 5)}), got shape {shape}."
             )
         net = reference.Net(*(array.astype(np.float64) for array in self.weights))
+        activation = reference.ACTIVATIONS[self.activation]
         X = (X - self.x_shift) / self.x_scale
-        _, Z2 = reference.forward(net, ACTIVATIONS.index(self.activation), X)
+        _, Z2 = reference.forward(net, activation, X)
         return Z2
 
     def predict(self, X):

@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-SIGMOID, TANH, RELU, IDENTITY = range(4)
-SQUARED, CROSS_ENTROPY = range(2)
 RUNNING, TARGET, PATIENCE, MAX_EPOCHS, DIVERGED = range(5)
 DENSE_EPOCHS = 1024
 
@@ -61,32 +59,57 @@ def of_fold(rows, fold):
 # ---------------------------------------------------------------- forward
 
 
-def activate(activation, z):
-    """s(z)."""
+class Activation(NamedTuple):
+    """A row of ACTIVATIONS."""
+
+    value: object  # s(z)
+    slope: object  # s'(z), from h = s(z)
+
+
+def sigmoid(z):
     with np.errstate(over="ignore"):
-        if activation == SIGMOID:
-            return 1 / (1 + np.exp(-z))
-        if activation == TANH:
-            return np.tanh(z)
-        if activation == RELU:
-            return np.maximum(z, 0)
-        return z
+        return 1 / (1 + np.exp(-z))
 
 
-def slope(activation, h):
-    """s'(z), from h = s(z)."""
-    if activation == SIGMOID:
-        return h * (1 - h)
-    if activation == TANH:
-        return 1 - h * h
-    if activation == RELU:
-        return (h > 0).astype(h.dtype)
+def sigmoid_slope(h):
+    return h * (1 - h)
+
+
+def tanh(z):
+    return np.tanh(z)
+
+
+def tanh_slope(h):
+    return 1 - h * h
+
+
+def relu(z):
+    return np.maximum(z, 0)
+
+
+def relu_slope(h):
+    return (h > 0).astype(h.dtype)
+
+
+def identity(z):
+    return z
+
+
+def identity_slope(h):
     return np.ones_like(h)
+
+
+ACTIVATIONS = {
+    "sigmoid": Activation(sigmoid, sigmoid_slope),
+    "tanh": Activation(tanh, tanh_slope),
+    "relu": Activation(relu, relu_slope),
+    "identity": Activation(identity, identity_slope),
+}
 
 
 def forward(net, activation, X):
     """H = s(X W1^T + b1) and Z2 = H W2^T + b2."""
-    H = activate(activation, X @ net.W1.T + net.b1)
+    H = activation.value(X @ net.W1.T + net.b1)
     Z2 = H @ net.W2.T + net.b2
     return H, Z2
 
@@ -119,9 +142,7 @@ def cross_entropy_error(Z2, Y):
     return losses, dZ2
 
 
-def loss_and_error(loss, Z2, Y):
-    """The loss of each sample, float64, and dL/dz2."""
-    return squared_error(Z2, Y) if loss == SQUARED else cross_entropy_error(Z2, Y)
+LOSSES = {"squared": squared_error, "cross_entropy": cross_entropy_error}
 
 
 def mean(values, rows):
@@ -132,7 +153,7 @@ def mean(values, rows):
 def mean_loss(net, activation, loss, rows):
     """Mean loss over the rows."""
     _, Z2 = forward(net, activation, rows.X)
-    losses, _ = loss_and_error(loss, Z2, rows.Y)
+    losses, _ = loss(Z2, rows.Y)
     return mean(losses, rows)
 
 
@@ -147,7 +168,7 @@ def backward(net, activation, X, H, dZ2):
     """
     dW2 = dZ2.T @ H
     db2 = dZ2.sum(axis=0)
-    dZ1 = (dZ2 @ net.W2) * slope(activation, H)
+    dZ1 = (dZ2 @ net.W2) * activation.slope(H)
     dW1 = dZ1.T @ X
     db1 = dZ1.sum(axis=0)
     return Net(dW1, db1, dW2, db2)
@@ -162,7 +183,7 @@ def mean_gradient(net, summed, l2, total):
 def loss_and_gradient(net, activation, loss, l2, rows):
     """Mean loss over the rows, its gradient, and the gradient's norm."""
     H, Z2 = forward(net, activation, rows.X)
-    losses, dZ2 = loss_and_error(loss, Z2, rows.Y)
+    losses, dZ2 = loss(Z2, rows.Y)
     dZ2 = dZ2 * rows.weight[:, None]
     gradient = mean_gradient(net, backward(net, activation, rows.X, H, dZ2), l2, rows.total)
     return mean(losses, rows), gradient, gradient_norm(gradient)
@@ -183,16 +204,20 @@ def clip(gradient, norm, clip_norm):
     return Net(*(g * g.dtype.type(clip_norm / norm) for g in gradient)), True
 
 
-def update(net, gradient, learning_rate):
+def sgd(net, gradient, learning_rate):
     """One step of stochastic gradient descent, in place: w -= learning_rate * gradient."""
     for w, g in zip(net, gradient):
         w -= w.dtype.type(learning_rate) * g
 
 
-def descend(net, setting, state, gradient, norm):
+OPTIMIZERS = {"sgd": sgd}
+CHOICES = {"activation": ACTIVATIONS, "loss": LOSSES, "optimizer": OPTIMIZERS}
+
+
+def descend(optimizer, net, setting, state, gradient, norm):
     """Clip the gradient and move the weights along it; whether it was clipped."""
     gradient, clipped = clip(gradient, norm, setting["clip_norm"])
-    update(net, gradient, state["learning_rate"])
+    optimizer(net, gradient, state["learning_rate"])
     return clipped
 
 
@@ -217,22 +242,20 @@ def shuffle(seed, epoch, n):
     return order
 
 
-def batch_epoch(net, loss, setting, state, train):
+def batch_epoch(activation, optimizer, net, loss, setting, state, train):
     """One epoch of mini-batches; its mean loss, largest norm and clipped share in the state."""
     order = shuffle(int(setting["seed"]), int(state["epoch"]) + 1, train.count)
     summed, largest, clipped = 0.0, 0.0, []
     for first in range(0, train.count, setting["batch_size"]):
         batch = order[first : first + setting["batch_size"]]
         rows = Rows(train.X[batch], train.Y[batch], train.weight[batch])
-        mean, gradient, norm = loss_and_gradient(
-            net, setting["activation"], loss, setting["l2"], rows
-        )
+        mean, gradient, norm = loss_and_gradient(net, activation, loss, setting["l2"], rows)
         summed += mean * rows.total
         largest = max(largest, norm)
         if not np.isfinite(norm):
             largest = norm
             break
-        clipped.append(descend(net, setting, state, gradient, norm))
+        clipped.append(descend(optimizer, net, setting, state, gradient, norm))
     state["mean_loss"] = summed / train.total
     state["gradient_norm"] = largest
     state["clipped"] = sum(clipped) / max(len(clipped), 1)
@@ -288,12 +311,12 @@ def note(state, train_loss, val_loss, better):
 # ---------------------------------------------------------------- one member, many epochs
 
 
-def losses_at_entry(net, problem, setting, state):
+def losses_at_entry(activation, net, problem, setting, state):
     """Training and validation loss of the weights as they are; full batch: and the gradient.
 
     With mini-batches and a validation set, the training loss is the mean of the epoch past.
     """
-    activation, loss, val_loss, gradient = setting["activation"], problem.loss, np.nan, None
+    loss, val_loss, gradient = problem.loss, np.nan, None
     if problem.val.count:
         val_loss = mean_loss(net, activation, loss, problem.val)
     if setting["batch_size"] == 0:
@@ -309,11 +332,11 @@ def losses_at_entry(net, problem, setting, state):
     return train_loss, val_loss, gradient
 
 
-def train_member(problem, net, setting, state, best, end, history):
+def train_member(activation, optimizer, problem, net, setting, state, best, end, history):
     """Advance one member to epoch `end`, or to its stop; how many entries were recorded."""
     recorded = 0
     while state["stop"] == RUNNING and state["epoch"] < end:
-        train_loss, val_loss, gradient = losses_at_entry(net, problem, setting, state)
+        train_loss, val_loss, gradient = losses_at_entry(activation, net, problem, setting, state)
         monitored = val_loss if problem.val.count else train_loss
         numbers = (train_loss, monitored, state["gradient_norm"])
         if np.isfinite(numbers).all() and all_finite(net):
@@ -330,9 +353,9 @@ def train_member(problem, net, setting, state, best, end, history):
         if state["stop"] != RUNNING:
             break
         if setting["batch_size"] == 0:
-            descend(net, setting, state, gradient, state["gradient_norm"])
+            descend(optimizer, net, setting, state, gradient, state["gradient_norm"])
         else:
-            batch_epoch(net, problem.loss, setting, state, problem.train)
+            batch_epoch(activation, optimizer, net, problem.loss, setting, state, problem.train)
         state["epoch"] += 1
     return recorded
 
@@ -344,7 +367,7 @@ def net_of(flat, setting, d, k):
     return Net(W1.reshape(n1, d), b1, W2.reshape(n1, k).T, b2)
 
 
-def advance(problem, pack, ids, end, histories, counts, scratch=None):
+def advance(activation, optimizer, problem, pack, ids, end, histories, counts, scratch=None):
     """Advance the members `ids` to epoch `end`, their entries below it into `histories`."""
     with np.errstate(all="ignore"):
         for i, member in enumerate(ids):
@@ -353,17 +376,19 @@ def advance(problem, pack, ids, end, histories, counts, scratch=None):
             own = problem._replace(train=train, val=val)
             net = net_of(pack.parameters, setting, problem.d, problem.k)
             best = net_of(pack.best, setting, problem.d, problem.k)
-            counts[i] = train_member(own, net, setting, state, best, end, histories[i])
+            counts[i] = train_member(
+                activation, optimizer, own, net, setting, state, best, end, histories[i]
+            )
 
 
-def evaluate(problem, rows, pack, ids, losses, accuracies, scratch=None):
+def evaluate(activation, problem, rows, pack, ids, losses, accuracies, scratch=None):
     """Mean loss and accuracy of the best weights of the members `ids` over the rows."""
     with np.errstate(all="ignore"):
         for i, member in enumerate(ids):
             setting = pack.settings[member]
             net = net_of(pack.best, setting, problem.d, problem.k)
             own = of_fold(rows, setting["fold"])
-            _, Z2 = forward(net, setting["activation"], own.X)
-            each, _ = loss_and_error(problem.loss, Z2, own.Y)
+            _, Z2 = forward(net, activation, own.X)
+            each, _ = problem.loss(Z2, own.Y)
             losses[i] = mean(each, own)
             accuracies[i] = mean(Z2.argmax(axis=1) == own.Y.argmax(axis=1), own)

@@ -33,6 +33,7 @@ from fastnet.kernels import (
     Pack,
     Problem,
 )
+from fastnet.options import ACTIVATIONS, OPTIMIZERS
 
 # Stops that the trainer decides; the kernels decide those of kernels.py.
 TIME_LIMIT, INTERRUPTED, STOPPED = range(5, 8)
@@ -190,10 +191,11 @@ class Training:
         for name in ("train", "val", "test"):
             X, Y, weights = data.subset(name)
             self.sets[name] = self.rows(X, Y, self.dtype, weights)
-        loss = 0 if plan.loss == "squared" else 1
+        loss = self.backend.CHOICES["loss"][plan.loss]
         self.problem = Problem(plan.d, plan.k, loss, self.sets["train"], self.sets["val"])
         self.pack = start_pack(plan, self.dtype, initial_weights)
         self.cost = unit_cost(plan.settings)
+        self.kind = plan.settings["activation"] * len(OPTIMIZERS) + plan.settings["optimizer"]
         self.seconds = np.zeros(plan.settings.size)
         names = ["train_loss", "learning_rate", *[n for n in options["record"] if n in FIELDS]]
         self.history = History(
@@ -212,18 +214,44 @@ class Training:
             self.problem, int(settings["n1"].max()), int(settings["batch_size"].max()), self.dtype
         )
 
+    def choices(self, member):
+        """What the kernels of a member are compiled for: its activation and its optimizer."""
+        setting, tables = self.plan.settings[member], self.backend.CHOICES
+        return (
+            tables["activation"][ACTIVATIONS[setting["activation"]]],
+            tables["optimizer"][OPTIMIZERS[setting["optimizer"]]],
+        )
+
+    def one_of_each_kind(self):
+        """Members of which each stands for all that share its kernels."""
+        return np.unique(self.kind, return_index=True)[1]
+
+    def kernels(self):
+        """Names of the compiled kernels that the run needs."""
+        run = self.options["dtype"], self.plan.loss
+        settings = self.plan.settings[self.one_of_each_kind()]
+        return [
+            "-".join((*run, ACTIVATIONS[activation], OPTIMIZERS[optimizer]))
+            for activation, optimizer in settings[["activation", "optimizer"]]
+        ]
+
     def warm_up(self):
         """Compile, or load from the cache, what the run needs; the seconds it took."""
         before = time.perf_counter()
         nobody = np.empty(0, np.int64)
         buffer = np.empty((0, 1, COLUMNS))
-        self.backend.advance(self.problem, self.pack, nobody, 0, buffer, nobody, self.scratches[0])
-        rows, numbers = self.sets["train"], np.empty(0)
-        self.backend.evaluate(
-            self.problem, rows, self.pack, nobody, numbers, numbers, self.scratches[0]
-        )
+        rows, numbers, scratch = self.sets["train"], np.empty(0), self.scratches[0]
+        for member in self.one_of_each_kind():
+            activation, optimizer = self.choices(member)
+            self.backend.advance(
+                activation, optimizer, self.problem, self.pack, nobody, 0, buffer, nobody, scratch
+            )
+            self.backend.evaluate(
+                activation, self.problem, rows, self.pack, nobody, numbers, numbers, scratch
+            )
         if self.options["backend"] == "kernels":
-            cache.leave_marker(self.options["dtype"])
+            for kernel in self.kernels():
+                cache.leave_marker(kernel)
         return time.perf_counter() - before
 
     @property
@@ -232,13 +260,15 @@ class Training:
         return np.flatnonzero(self.pack.states["stop"] == RUNNING)
 
     def chunks(self, ids):
-        """ids, the widest first, and the ends of chunks of about equal cost."""
+        """ids by kind, each the widest first; ends of chunks of one kind and about equal cost."""
         cost = self.cost[ids]
-        order = np.argsort(-cost, kind="stable")
+        order = np.lexsort((-cost, self.kind[ids]))
         summed = np.cumsum(cost[order])
         count = 1 if self.threads == 1 else CHUNKS_PER_THREAD * self.threads
         ends = np.searchsorted(summed, summed[-1] * np.arange(1, count + 1) / count, "left") + 1
-        return ids[order], np.unique(np.minimum(ends, ids.size))
+        ends = np.minimum(ends, ids.size)
+        borders = np.flatnonzero(np.diff(self.kind[ids[order]])) + 1
+        return ids[order], np.union1d(ends, borders)
 
     def spread(self, ids, work):
         """Call work(ids of a chunk, its slice, scratch) for all members, on all threads."""
@@ -271,7 +301,14 @@ class Training:
         def work(chunk, part, scratch):
             began, first = time.perf_counter(), states["epoch"][chunk]
             self.backend.advance(
-                self.problem, self.pack, chunk, end, buffer[part], counts[part], scratch
+                *self.choices(chunk[0]),
+                self.problem,
+                self.pack,
+                chunk,
+                end,
+                buffer[part],
+                counts[part],
+                scratch,
             )
             cost = (states["epoch"][chunk] - first + 1) * self.cost[chunk]
             self.seconds[chunk] += (time.perf_counter() - began) * cost / cost.sum()
@@ -341,8 +378,9 @@ class Training:
 
             def work(chunk, part, scratch):
                 some = np.empty((2, chunk.size))
+                activation, _ = self.choices(chunk[0])
                 self.backend.evaluate(
-                    self.problem, rows, self.pack, chunk, some[0], some[1], scratch
+                    activation, self.problem, rows, self.pack, chunk, some[0], some[1], scratch
                 )
                 losses[chunk], accuracies[chunk] = some
 

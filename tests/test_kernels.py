@@ -8,6 +8,11 @@ A compiled kernel that only kernels call cannot be called from Python: the funct
 """
 
 import itertools
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import numba
@@ -15,8 +20,9 @@ import numpy as np
 import pytest
 
 from fastnet import data, kernels, network, options, packing, plan, reference, tasks, trainer
-from fastnet.network import LANES
-from fastnet.options import ACTIVATIONS, LOSSES
+from fastnet.cache import inner
+from fastnet.choice import table
+from fastnet.network import ACTIVATIONS, LANES, LOSSES
 from fastnet.vector import load, store, to_float64
 
 INTERPRETED = bool(numba.config.DISABLE_JIT)
@@ -76,6 +82,7 @@ class Member(NamedTuple):
         return self.problem.d, self.problem.k, len(self.net.b1)
 
 
+SIGMOID = ACTIVATIONS["sigmoid"]
 START = 2 * LANES  # where the tests put a member's parameters
 
 
@@ -120,7 +127,7 @@ def make_problem(loss, samples):
     d, k, dtype = samples.X.shape[1], samples.Y.shape[1], samples.X.dtype
     rows = packing.rows(samples.X, samples.Y, dtype, samples.weight[None])
     none = packing.no_rows(d, k, dtype)
-    return kernels.Problem(d, k, LOSSES.index(loss), rows, none)
+    return kernels.Problem(d, k, LOSSES[loss], rows, none)
 
 
 def make_member(net, samples, loss):
@@ -179,13 +186,13 @@ def log1p_all(x, out):
 @compiled
 def activate_all(activation, z, out):
     for i in range(0, z.size, LANES):
-        store(out, i, network.activate(activation, load(z, i)))
+        store(out, i, activation.value(load(z, i)))
 
 
 @compiled
 def slope_all(activation, h, out):
     for i in range(0, h.size, LANES):
-        store(out, i, network.slope(activation, load(h, i)))
+        store(out, i, activation.slope(load(h, i)))
 
 
 def applied(function, values, *before):
@@ -240,7 +247,7 @@ def test_sigmoid(rng, dtype):
     z = spread_values(rng, dtype, -80, 80)
     exact = 1 / (1 + np.exp(-more_precise(z)))
     bound = SIGMOID_EPS[dtype] * EPS[dtype]
-    for result in applied(activate_all, z, network.SIGMOID), reference.activate(network.SIGMOID, z):
+    for result in applied(activate_all, z, ACTIVATIONS["sigmoid"]), reference.sigmoid(z):
         np.testing.assert_allclose(result, exact, rtol=bound)
 
 
@@ -249,38 +256,39 @@ def test_tanh(rng, dtype):
     z = spread_values(rng, dtype, -30, 30)
     exact = np.tanh(more_precise(z))
     bound = TANH_EPS[dtype] * EPS[dtype]
-    for result in applied(activate_all, z, network.TANH), reference.activate(network.TANH, z):
+    for result in applied(activate_all, z, ACTIVATIONS["tanh"]), reference.tanh(z):
         np.testing.assert_allclose(result, exact, rtol=0, atol=bound)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["relu", "identity"])
 def test_relu_and_identity_do_not_round(rng, dtype, name):
-    z, code = spread_values(rng, dtype, -30, 30), ACTIVATIONS.index(name)
+    z = spread_values(rng, dtype, -30, 30)
     expected = np.maximum(z, 0) if name == "relu" else z
-    np.testing.assert_array_equal(applied(activate_all, z, code), expected)
-    np.testing.assert_array_equal(reference.activate(code, z), expected)
+    np.testing.assert_array_equal(applied(activate_all, z, ACTIVATIONS[name]), expected)
+    np.testing.assert_array_equal(reference.ACTIVATIONS[name].value(z), expected)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_slope_is_the_reference_to_the_bit(rng, dtype, activation):
-    code = ACTIVATIONS.index(activation)
-    h = reference.activate(code, spread_values(rng, dtype, -30, 30))
-    np.testing.assert_array_equal(applied(slope_all, h, code), reference.slope(code, h))
+    twin = reference.ACTIVATIONS[activation]
+    h = twin.value(spread_values(rng, dtype, -30, 30))
+    result = applied(slope_all, h, ACTIVATIONS[activation])
+    np.testing.assert_array_equal(result, twin.slope(h))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_nan_and_infinity_come_through_every_activation(dtype, activation):
-    code, z = ACTIVATIONS.index(activation), np.array([np.nan, np.inf, -np.inf], dtype)
+    row, z = ACTIVATIONS[activation], np.array([np.nan, np.inf, -np.inf], dtype)
     with np.errstate(all="ignore"):
-        limits = reference.activate(code, z)
-    result = applied(activate_all, z, code)
+        limits = reference.ACTIVATIONS[activation].value(z)
+    result = applied(activate_all, z, row)
     # The ends of exp stand for infinity: sigmoid's lower limit is 1e-38, not 0.
     np.testing.assert_allclose(result, limits, rtol=EPS[dtype], atol=1e-37)
     assert np.isnan(result[0])
-    assert np.isnan(applied(slope_all, z[:1], code)).all()
+    assert np.isnan(applied(slope_all, z[:1], row)).all()
 
 
 # ---------------------------------------------------------------- sizes
@@ -323,14 +331,68 @@ def test_kept_thins_histories_as_the_reference_does():
     assert result[dense + 1 : 2 * dense + 1].sum() == dense // 2
 
 
-def test_the_reference_repeats_the_codes():
-    for module, table in (
-        (network, ACTIVATIONS),
-        (network, LOSSES),
-        (kernels, options.STOP_REASONS),
-    ):
-        for twin in (module, reference):
-            assert [getattr(twin, name.upper()) for name in table] == list(range(len(table)))
+def test_tables_have_a_row_for_every_name_of_the_options():
+    named = {
+        "activation": options.ACTIVATIONS,
+        "loss": options.LOSSES,
+        "optimizer": options.OPTIMIZERS,
+    }
+    for backend in kernels, reference:
+        assert {title: tuple(rows) for title, rows in backend.CHOICES.items()} == named
+        reasons = options.STOP_REASONS
+        assert [getattr(backend, n.upper()) for n in reasons] == list(range(len(reasons)))
+
+
+# ---------------------------------------------------------------- choices
+
+FRUIT = table("fruit", apple={"weight": lambda: 1.0}, pear={"weight": inner(lambda: 2.0)})
+
+
+@compiled
+def run_choice(fruit):
+    return fruit.weight()
+
+
+def test_a_choice_calls_its_own_function():
+    assert run_choice(FRUIT["pear"]) == 2.0
+    assert repr(FRUIT["pear"]) == "<fruit pear>"
+
+
+@pytest.mark.skipif(INTERPRETED, reason="nothing is compiled under NUMBA_DISABLE_JIT=1")
+def test_a_choice_is_one_type_by_name():
+    pear = numba.typeof(FRUIT["pear"])
+    assert pear == numba.typeof(FRUIT["pear"]) != numba.typeof(FRUIT["apple"])
+    assert pickle.loads(pickle.dumps(pear)) == pear
+    assert run_choice(FRUIT["pear"]) == 2.0 and len(run_choice.signatures) == 1
+
+
+CACHED = """
+import numba
+from fastnet.cache import inner
+from fastnet.choice import table
+FRUIT = table("fruit", apple={"weight": inner(lambda: 1.0)}, pear={"weight": inner(lambda: 2.0)})
+
+@numba.njit(cache=True)
+def weigh(fruit):
+    return fruit.weight()
+
+print([weigh(fruit) for fruit in FRUIT.values()], sum(weigh.stats.cache_hits.values()))
+"""
+
+
+@pytest.mark.skipif(INTERPRETED, reason="nothing is compiled under NUMBA_DISABLE_JIT=1")
+def test_kernels_for_choices_are_found_in_the_cache_by_another_process(tmp_path):
+    script = tmp_path / "weigh.py"
+    script.write_text(CACHED)
+    folder = str(Path(network.__file__).parents[1])
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": folder}
+    outputs = [
+        subprocess.run(
+            [sys.executable, script], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert outputs == ["[1.0, 2.0] 0\n", "[1.0, 2.0] 2\n"]
 
 
 # ---------------------------------------------------------------- products
@@ -390,19 +452,17 @@ def run_mean_loss(w, o, n1, d, k, activation, loss, rows, scratch):
 def loss_and_gradient(member, activation, l2=0.0):
     """Loss, gradient as a Net, and norm, by the kernel."""
     d, k, n1 = member.shape
-    loss, rows = member.problem.loss, member.problem.train
-    code = ACTIVATIONS.index(activation)
+    loss, rows, row = member.problem.loss, member.problem.train, ACTIVATIONS[activation]
     mean, norm = run_loss_and_gradient(
-        member.flat, START, n1, d, k, code, loss, l2, rows, member.scratch
+        member.flat, START, n1, d, k, row, loss, l2, rows, member.scratch
     )
     return mean, reference.Net(*packing.views(member.scratch.gradient, 0, n1, d, k)), norm
 
 
 def mean_loss(member, activation):
     d, k, n1 = member.shape
-    loss, rows = member.problem.loss, member.problem.train
-    code = ACTIVATIONS.index(activation)
-    return run_mean_loss(member.flat, START, n1, d, k, code, loss, rows, member.scratch)
+    loss, rows, row = member.problem.loss, member.problem.train, ACTIVATIONS[activation]
+    return run_mean_loss(member.flat, START, n1, d, k, row, loss, rows, member.scratch)
 
 
 def assert_equals_reference(member, activation, l2=0.0):
@@ -413,8 +473,8 @@ def assert_equals_reference(member, activation, l2=0.0):
     mean, gradient, norm = loss_and_gradient(member, activation, l2)
     expected_mean, expected, expected_norm = reference.loss_and_gradient(
         in_float64(member.net),
-        ACTIVATIONS.index(activation),
-        member.problem.loss,
+        reference.ACTIVATIONS[activation],
+        reference.LOSSES[member.problem.loss.name],
         l2,
         in_float64(member.samples),
     )
@@ -477,13 +537,12 @@ def test_l2_penalty_acts_on_the_gradient_of_the_weights_alone(rng, dtype, loss, 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("d, k", [(1, 1), (9, 10)])
 def test_forward_leaves_activations_and_outputs(rng, dtype, d, k):
-    n1, n, activation = 5, SAMPLES, network.SIGMOID
+    n1, n = 5, SAMPLES
     member = random_member(rng, dtype, "squared", d, k, n1, n)
     count = network.padded(n) // LANES
-    run_forward(
-        member.flat, START, n1, d, k, activation, member.problem.train, count, member.scratch
-    )
-    H, Z2 = reference.forward(in_float64(member.net), activation, in_float64(member.samples).X)
+    run_forward(member.flat, START, n1, d, k, SIGMOID, member.problem.train, count, member.scratch)
+    net, X = in_float64(member.net), in_float64(member.samples).X
+    H, Z2 = reference.forward(net, reference.ACTIVATIONS["sigmoid"], X)
     used = member.scratch.hidden[: n1 * network.block_stride(n1)].reshape(n1, -1)
     assert_close(used[:, :n].T, H, SUM_TOLERANCE[dtype])
     outputs = member.scratch.output[: count * k * LANES]
@@ -492,7 +551,7 @@ def test_forward_leaves_activations_and_outputs(rng, dtype, d, k):
 
 @compiled
 def run_mean_gradient(w, o, n1, d, k, l2, count, scratch):
-    network.mean_gradient(network.Net(w, o, n1, d, k, 0), l2, count, scratch)
+    network.mean_gradient(network.Net(w, o, n1, d, k, SIGMOID), l2, count, scratch)
 
 
 @pytest.mark.parametrize("d, k", [(3, 2), (9, 10)])
@@ -605,14 +664,14 @@ def run_clip(gradient, norm, clip_norm):
 
 
 @compiled
-def run_update(w, o, length, gradient, learning_rate):
-    kernels.update(kernels.SGD, w, o, length, gradient, learning_rate)
+def run_sgd(w, o, length, gradient, learning_rate):
+    kernels.sgd(w, o, length, gradient, learning_rate)
 
 
 @compiled
-def run_descend(w, o, n1, d, k, settings, states, norm, scratch):
-    net = network.Net(w, o, n1, d, k, 0)
-    return kernels.descend(net, settings[0], states[0], norm, scratch)
+def run_descend(optimizer, w, o, n1, d, k, settings, states, norm, scratch):
+    net = network.Net(w, o, n1, d, k, SIGMOID)
+    return kernels.descend(optimizer, net, settings[0], states[0], norm, scratch)
 
 
 @compiled
@@ -662,11 +721,11 @@ def test_a_gradient_of_exactly_the_clipping_norm_is_left():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_update_moves_against_the_gradient(rng, dtype):
+def test_sgd_moves_against_the_gradient(rng, dtype):
     net, gradient = (random_net(rng, dtype, 3, 2, 5) for _ in range(2))
     w, g = flatten(net), flatten(gradient)[START:-LANES].copy()
-    run_update(w, START, g.size, g, 0.3)
-    reference.update(net, gradient, 0.3)
+    run_sgd(w, START, g.size, g, 0.3)
+    reference.sgd(net, gradient, 0.3)
     # One rounding or two: an ulp of the larger of w and the step.
     np.testing.assert_allclose(w, flatten(net), rtol=2 * EPS[dtype], atol=2 * EPS[dtype])
 
@@ -681,9 +740,11 @@ def test_descend_clips_and_moves(rng, dtype, clip_norm):
     settings, states = np.zeros(1, kernels.SETTINGS), np.zeros(1, kernels.STATE)
     settings["clip_norm"], states["learning_rate"] = clip_norm, 0.3
     norm = reference.gradient_norm(gradient)
-    clipped = run_descend(member.flat, START, n1, d, k, settings, states, norm, member.scratch)
+    sgd, scratch = kernels.OPTIMIZERS["sgd"], member.scratch
+    clipped = run_descend(sgd, member.flat, START, n1, d, k, settings, states, norm, scratch)
     assert clipped == (clip_norm < norm)
-    assert reference.descend(member.net, settings[0], states[0], gradient, norm) == clipped
+    twin = reference.descend(reference.sgd, member.net, settings[0], states[0], gradient, norm)
+    assert twin == clipped
     np.testing.assert_allclose(
         member.flat, flatten(member.net), rtol=2 * EPS[dtype], atol=2 * EPS[dtype]
     )
@@ -1042,6 +1103,20 @@ def test_a_training_with_a_penalty_is_the_reference(activation):
     assert_same_training(run, twin, TRAINING_TOLERANCE["float64"])
 
 
+@pytest.mark.parametrize("backend", ["kernels", "reference"])
+def test_members_of_several_activations_are_each_as_alone(backend):
+    """They are advanced in groups, each by the kernel compiled for it."""
+    given = {"dtype": "float64", "backend": backend, "n1": [3, 5], "max_epochs": 4, "l2": 0.01}
+    given |= {"init": "glorot_uniform", "learning_rate": 0.1, "threads": 2}
+    names = ["relu", "sigmoid", "tanh"]
+    run = trained(*some_digits(0, 60), activation=names, **given)
+    for name in names:
+        alone = trained(*some_digits(0, 60), activation=name, **given)
+        same = np.flatnonzero(run.plan.columns["activation"] == name)
+        for member, twin in zip(same, range(2), strict=True):
+            assert member_bytes(run, member) == member_bytes(alone, twin)
+
+
 # ---------------------------------------------------------------- honest losses, accuracy
 
 
@@ -1216,10 +1291,11 @@ def test_a_gradient_of_1e19_is_clipped_and_still_moves_the_weights(backend):
 
 
 @pytest.mark.skipif(INTERPRETED, reason="nothing is compiled under NUMBA_DISABLE_JIT=1")
-def test_one_signature_of_advance_per_dtype():
+def test_one_signature_of_advance_per_choice_and_dtype():
     """Each more would cost seconds: all array types a Training makes must be the same."""
+    before = len(kernels.advance.signatures)
     for name, dtype, full_batch, validate in itertools.product(
         TRAININGS, DTYPES, (True, False), (True, False)
     ):
         task_training(name, dtype, "kernels", full_batch, validate, max_epochs=1)
-    assert len(kernels.advance.signatures) == len(DTYPES)
+    assert len(kernels.advance.signatures) <= before + 2 * len(DTYPES)

@@ -6,7 +6,6 @@ import re
 import numpy as np
 import pytest
 
-from fastnet import kernels, network, options
 from fastnet.errors import UsageError
 from fastnet.options import AXES, MAX_MEMBERS, OPTIONS, TABLE, TASKS, check, parse, resolve
 
@@ -34,21 +33,6 @@ def test_every_row_is_complete(option):
     assert check(option.name, option.default) == option.default
     assert option.flag == "--" + option.name.replace("_", "-")
     assert isinstance(option.default, tuple) == (option.axis or option.kind == "choices")
-
-
-def test_names_stand_in_the_order_of_the_codes_of_the_kernels():
-    codes = (network.SIGMOID, network.TANH, network.RELU, network.IDENTITY)
-    assert dict(zip(options.ACTIVATIONS, codes, strict=True)) == {
-        "sigmoid": 0,
-        "tanh": 1,
-        "relu": 2,
-        "identity": 3,
-    }
-    assert options.LOSSES[network.SQUARED] == "squared"
-    assert options.LOSSES[network.CROSS_ENTROPY] == "cross_entropy"
-    assert options.OPTIMIZERS[kernels.SGD] == "sgd"
-    assert options.STOP_REASONS[kernels.TARGET] == "target"
-    assert options.STOP_REASONS[kernels.DIVERGED] == "diverged"
 
 
 # ---------------------------------------------------------------- from text

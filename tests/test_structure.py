@@ -7,7 +7,7 @@ import fastnet
 
 ORDER = """
 errors options tasks data
-vector cache network kernels
+vector cache choice network kernels
 packing plan
 formulas reference trainer
 answer records environment store api
