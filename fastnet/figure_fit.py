@@ -15,7 +15,6 @@ from fastnet.figure_base import (
     frame,
     text_title,
 )
-from fastnet.options import ACTIVATIONS
 from fastnet.packing import Weights
 
 UNITS = 24  # at most so many hidden units are drawn, those that count most
@@ -317,7 +316,7 @@ def unit_curves(model, low, high):
     W1, b1, W2, b2 = model.weights
     x = np.linspace(low, high, max(50, POINTS // (min(len(b1), UNITS) + 1)))
     z = (x[:, None] - model.x_shift) / model.x_scale @ W1.T + b1
-    H = reference.activate(ACTIVATIONS.index(model.activation), z)
+    H = reference.ACTIVATIONS[model.activation].value(z)
     parts = H * W2[0] * model.y_scale[0]
     units = leading(np.ptp(parts, axis=0))
     whole = parts.sum(axis=1) + b2[0] * model.y_scale[0] + model.y_shift[0]
