@@ -125,30 +125,34 @@ def columns(options, loss, d):
 
 def make(options, data):
     """The Plan for the options of a run and its data."""
-    d, k = data.X.shape[1], data.Y.shape[1]
-    table = columns(options, data.loss, d)
+    shape = data.X.shape[1], data.Y.shape[1]
+    return of_shape(options, data.loss, *shape, data.train_counts())
+
+
+def of_shape(options, loss, d, k, counts):
+    """The Plan for the options of a run on data of d inputs and k outputs, of which `counts` rows
+    are trained on in each fold."""
+    table = columns(options, loss, d)
     if (table["learning_rate"] < options["min_learning_rate"]).any():
         raise UsageError(
             f"min_learning_rate {options['min_learning_rate']:g} is above the learning rate "
             f"{table['learning_rate'].min():g}."
         )
-    folds = max(1, len(data.folds))
-    table = np.repeat(table, folds)
+    table = np.repeat(table, len(counts))
     settings = np.zeros(table.size, SETTINGS)
-    settings["fold"] = np.arange(table.size) % folds
+    settings["fold"] = np.arange(table.size) % len(counts)
     for name in SETTINGS.names:
         if name in ("activation", "optimizer"):
             names = ACTIVATIONS if name == "activation" else OPTIMIZERS
             settings[name] = [names.index(value) for value in table[name]]
         elif name in COLUMNS.names:
             settings[name] = table[name]
-    n = data.train_counts()[settings["fold"]]
-    settings["batch_size"][table["batch_size"] >= n] = 0
+    settings["batch_size"][table["batch_size"] >= counts[settings["fold"]]] = 0
     settings["max_epochs"] = options["max_epochs"]
     settings["min_learning_rate"] = options["min_learning_rate"]
     starts = offsets(table["n1"], d, k)
     settings["offset"] = starts[:-1]
-    return Plan(table, settings, int(starts[-1]), d, k, data.loss)
+    return Plan(table, settings, int(starts[-1]), d, k, loss)
 
 
 def pick(plan, members):

@@ -255,14 +255,13 @@ def member_dict(record):
     }
 
 
-def members_table(training):
-    """The record of every member of a Training, its best weights evaluated on every set."""
-    table = np.zeros(len(training.plan.columns), MEMBERS)
+def settings_table(plan, states):
+    """The record of every member but its scores and seconds."""
+    table = np.zeros(len(plan.columns), MEMBERS)
     table["member"] = np.arange(len(table))
     for name in COLUMNS.names:
-        table[name] = training.plan.columns[name]
-    table["fold"] = training.plan.settings["fold"]
-    states = training.pack.states
+        table[name] = plan.columns[name]
+    table["fold"] = plan.settings["fold"]
     live = states["stop"] == 0
     names = np.array([STOP_NAMES[code] for code in range(len(STOP_NAMES))])
     table["stop_reason"] = names[states["stop"]]
@@ -270,6 +269,12 @@ def members_table(training):
     table["status"] = np.where(live, "live", "done")
     table["epochs"] = np.maximum(states["last_epoch"], 0)
     table["best_epoch"] = np.maximum(states["best_epoch"], 0)
+    return table
+
+
+def members_table(training):
+    """The record of every member of a Training, its best weights evaluated on every set."""
+    table = settings_table(training.plan, training.pack.states)
     for name in ("train", "val", "test"):
         table[f"{name}_loss"], table[f"{name}_accuracy"] = training.evaluate(name)
     table["seconds"] = training.seconds

@@ -154,6 +154,9 @@ class Folder:
             raise FastnetError(
                 f"{self.path} is in use by another fastnet process; wait for it or stop it."
             ) from None
+        self.lock_file.truncate(0)
+        self.lock_file.write(str(os.getpid()))  # whom to ask to stop
+        self.lock_file.flush()
 
     def unlock(self):
         if self.lock_file is not None:

@@ -110,6 +110,12 @@ class History:
         self.pieces = [(np.arange(self.counts.size), self.counts.copy(), table)]
         return table
 
+    def restore(self, saved):
+        """Continue from a checkpoint."""
+        self.counts[...] = saved["history_counts"]
+        everyone = np.arange(self.counts.size)
+        self.pieces = [(everyone, saved["history_counts"], saved["history_values"])]
+
     def flat(self, states):
         """Arrays of history.npz: every kept entry, and each member's best and last one."""
         values, counts = self.table(), self.counts
@@ -174,6 +180,12 @@ def kept_epochs(end, start=0):
     return epochs[epochs >= start]
 
 
+def history_names(options, validates):
+    """What a history holds of every entry."""
+    asked = [name for name in options["record"] if name in FIELDS]
+    return ["train_loss", "learning_rate", *asked, *["val_loss"] * bool(validates)]
+
+
 def unit_cost(settings):
     """About what an epoch of each member costs: its units, and 4 more for the rest of a sample."""
     return settings["n1"] + 4
@@ -197,10 +209,7 @@ class Training:
         self.cost = unit_cost(plan.settings)
         self.kind = plan.settings["activation"] * len(OPTIMIZERS) + plan.settings["optimizer"]
         self.seconds = np.zeros(plan.settings.size)
-        names = ["train_loss", "learning_rate", *[n for n in options["record"] if n in FIELDS]]
-        self.history = History(
-            plan.settings.size, names + ["val_loss"] * bool(self.sets["val"].count)
-        )
+        self.history = History(plan.settings.size, history_names(options, self.sets["val"].count))
         self.snapshots = Snapshots() if "snapshots" in options["record"] else None
         self.start, self.epochs, self.elapsed = 0, 1, 0.0
         self.scratches = [self.make_scratch() for _ in range(self.threads)]
@@ -415,9 +424,7 @@ class Training:
         self.seconds[...] = saved["seconds"]
         start, epochs, self.elapsed = saved["progress"]
         self.start, self.epochs = int(start), int(epochs)
-        everyone, counts = np.arange(self.plan.settings.size), saved["history_counts"]
-        self.history.counts[...] = counts
-        self.history.pieces = [(everyone, counts, saved["history_values"])]
+        self.history.restore(saved)
         if self.snapshots is not None and "snapshot_W1" in saved:
             self.snapshots.pieces = [[saved[f"snapshot_{name}"] for name in Snapshots.ARRAYS]]
 

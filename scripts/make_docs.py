@@ -35,22 +35,9 @@ def functions():
     return table(("name", "formula", "source"), rows)
 
 
-def typed(option, value):
-    """A value, or the values of an axis, as typed after the option's flag."""
-    if isinstance(value, tuple):
-        count = len(value)
-        if option.kind == "int" and count > 2 and value == tuple(range(value[0], value[0] + count)):
-            return str(count) if option.name == "seeds" else f"{value[0]}:{value[-1]}"
-        comma = "," if option.name == "seeds" and count == 1 else ""
-        return ",".join(typed(option, v) for v in value) + comma
-    if value is None:
-        return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def default(option):
     """The default in the table of options; commands may differ in it."""
-    from fastnet.options import defaults
+    from fastnet.options import defaults, typed
 
     if option.kind in ("flag", "choices"):
         return "off"
@@ -76,7 +63,7 @@ def options():
 
 
 def task_defaults():
-    from fastnet.options import OPTIONS, TASK_COMMANDS, TASKS, defaults
+    from fastnet.options import OPTIONS, TASK_COMMANDS, TASKS, defaults, typed
 
     parts = [*TASKS.values(), *TASK_COMMANDS.values()]
     names = [name for name in OPTIONS if any(name in part for part in parts)]

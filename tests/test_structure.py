@@ -10,7 +10,7 @@ errors options tasks data
 vector cache choice network kernels
 packing plan
 formulas reference trainer
-answer records environment store api
+answer records environment store api watch
 samples figure_base figure_curves figure_sweep figure_fit figure_scores figures
 gradcheck doctor show
 source export
