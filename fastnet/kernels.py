@@ -27,6 +27,9 @@ from fastnet.network import (
     mean_loss,
     padded,
     parameter_length,
+    part_sums,
+    parts_of,
+    sums_length,
 )
 from fastnet.vector import LANES, fma, keep_apart, load, spread, store, total
 
@@ -346,6 +349,22 @@ def advance(activation, optimizer, problem, pack, ids, end, histories, counts, s
         counts[i] = train_member(
             optimizer, own, net, setting, state, pack.best, end, histories[i], scratch
         )
+
+
+@entry
+def add_part(activation, problem, pack, ids, part, scratch):
+    """Loss and gradient summed over one part of the full batch of the members `ids`, all of this
+    activation, into scratch.parts: what advance() then begins with. Threads share out the parts.
+    """
+    for i in range(ids.size):
+        setting = pack.settings[ids[i]]
+        offset, n1, d, k = int(setting["offset"]), int(setting["n1"]), problem.d, problem.k
+        net = Net(pack.parameters, offset, n1, d, k, activation)
+        rows, length = of_fold(problem.train, int(setting["fold"])), sums_length(n1, d, k)
+        count = parts_of(rows.count, n1, d, k)
+        scratch.parts.losses[part] = part_sums(net, problem.loss, rows, part, count, scratch)
+        for j in range(length):
+            scratch.parts.sums[part * length + j] = scratch.sums[j]
 
 
 @entry

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastnet import network
 from fastnet.errors import UsageError
-from fastnet.network import LANES, WIDE, Rows, Scratch, columns, padded, parameter_length
+from fastnet.network import LANES, WIDE, Parts, Rows, Scratch, padded, parameter_length
 from fastnet.options import ACTIVATIONS
 
 
@@ -81,8 +81,17 @@ def no_rows(d, k, dtype):
     return rows(np.empty((0, d)), np.empty((0, k)), dtype)
 
 
-def scratch(problem, n1, batch_size, dtype):
-    """Working memory for one thread, for members up to width n1 and that mini-batch size."""
+def parts(length, dtype):
+    """Room for the sums of a huge network's parts, each of so many numbers at most."""
+    count = network.MOST_PARTS
+    return Parts(np.zeros(1, np.int64), np.zeros(count), np.zeros(count * length, dtype))
+
+
+def scratch(problem, n1, batch_size, dtype, shared=None):
+    """Working memory for one thread, for members up to width n1 and that mini-batch size.
+
+    `shared` are the Parts of all threads; left out, there is no huge network.
+    """
     d, k = problem.d, problem.k
     # A narrow member has more panels in a block than a wide one: room for either.
     block = network.BLOCK_PANELS * LANES
@@ -93,7 +102,7 @@ def scratch(problem, n1, batch_size, dtype):
         delta=np.zeros(unit, dtype),
         output=np.zeros(block * k, dtype),
         error_rows=np.zeros(block * padded(k) if k >= WIDE else 1, dtype),
-        sums=np.zeros(n1 * (columns(d) + 1 + columns(k)) + k + LANES, dtype),
+        sums=np.zeros(network.sums_length(n1, d, k) + LANES, dtype),
         gradient=np.zeros(parameter_length(n1, d, k), dtype),
         order=np.zeros(problem.train.count, np.int64),
         batch=Rows(
@@ -105,6 +114,7 @@ def scratch(problem, n1, batch_size, dtype):
             count=0,
             fold=0,
         ),
+        parts=parts(0, dtype) if shared is None else shared,
     )
 
 

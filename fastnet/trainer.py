@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from fastnet import cache, packing
+from fastnet import cache, network, packing
 from fastnet.kernels import (
     CLIPPED,
     COLUMNS,
@@ -212,16 +212,36 @@ class Training:
         self.history = History(plan.settings.size, history_names(options, self.sets["val"].count))
         self.snapshots = Snapshots() if "snapshots" in options["record"] else None
         self.start, self.epochs, self.elapsed = 0, 1, 0.0
+        self.parts = self.parts_of_members()
+        self.shared = self.room_for_parts()
         self.scratches = [self.make_scratch() for _ in range(self.threads)]
+
+    def parts_of_members(self):
+        """Parts that each member's full batch is cut into; more than 1 for huge networks."""
+        settings = self.plan.settings
+        parts = np.ones(settings.size, np.int64)
+        if self.options["backend"] == "kernels":
+            count, shape = self.sets["train"].count, (self.plan.d, self.plan.k)
+            for n1 in np.unique(settings["n1"]):
+                some = (settings["n1"] == n1) & (settings["batch_size"] == 0)
+                parts[some] = network.parts_of(count, int(n1), *shape)
+        return parts
+
+    def room_for_parts(self):
+        """Where threads leave the sums of a huge network's parts; None when there is none."""
+        huge = self.plan.settings["n1"][self.parts > 1]
+        if huge.size == 0:
+            return None
+        length = network.sums_length(int(huge.max()), self.plan.d, self.plan.k)
+        return packing.parts(length, self.dtype)
 
     def make_scratch(self):
         """Working memory for one thread, enough for the widest member."""
         if self.options["backend"] == "reference":
             return None
         settings = self.plan.settings
-        return packing.scratch(
-            self.problem, int(settings["n1"].max()), int(settings["batch_size"].max()), self.dtype
-        )
+        widest, batch = int(settings["n1"].max()), int(settings["batch_size"].max())
+        return packing.scratch(self.problem, widest, batch, self.dtype, self.shared)
 
     def choices(self, member):
         """What the kernels of a member are compiled for: its activation and its optimizer."""
@@ -258,6 +278,8 @@ class Training:
             self.backend.evaluate(
                 activation, self.problem, rows, self.pack, nobody, numbers, numbers, scratch
             )
+            if self.shared is not None:
+                self.backend.add_part(activation, self.problem, self.pack, nobody, 0, scratch)
         if self.options["backend"] == "kernels":
             for kernel in self.kernels():
                 cache.leave_marker(kernel)
@@ -279,33 +301,81 @@ class Training:
         borders = np.flatnonzero(np.diff(self.kind[ids[order]])) + 1
         return ids[order], np.union1d(ends, borders)
 
-    def spread(self, ids, work):
-        """Call work(ids of a chunk, its slice, scratch) for all members, on all threads."""
-        ids, ends = self.chunks(ids)
-        chunks = queue.SimpleQueue()
-        for first, last in zip([0, *ends[:-1]], ends):
-            chunks.put(slice(first, last))
+    def share(self, items, work):
+        """Call work(item, scratch) for every item, on all threads."""
+        waiting = queue.SimpleQueue()
+        for item in items:
+            waiting.put(item)
 
         def worker(scratch):
             with contextlib.suppress(queue.Empty):
                 while True:
-                    part = chunks.get_nowait()
-                    work(ids[part], part, scratch)
+                    work(waiting.get_nowait(), scratch)
 
-        if self.threads == 1 or len(ends) == 1:
+        if self.threads == 1 or len(items) == 1:
             worker(self.scratches[0])
         else:
             with ThreadPoolExecutor(self.threads) as pool:
                 for done in [pool.submit(worker, scratch) for scratch in self.scratches]:
                     done.result()
+
+    def spread(self, ids, work):
+        """Call work(ids of a chunk, its slice, scratch) for all members, on all threads."""
+        if ids.size == 0:
+            return ids
+        ids, ends = self.chunks(ids)
+        slices = [slice(first, last) for first, last in zip([0, *ends[:-1]], ends)]
+        self.share(slices, lambda part, scratch: work(ids[part], part, scratch))
         return ids
 
     def advance(self, end):
         """Advance the live members to epoch `end`: their order, what was recorded, how much."""
-        ids = self.live
+        live = self.live
+        buffer = np.empty((live.size, len(kept_epochs(end, self.start)), COLUMNS))
+        counts = np.zeros(live.size, np.int64)
+        huge = live[self.parts[live] > 1]
+        for i, member in enumerate(huge):
+            counts[i] = self.advance_together(member, end, buffer[i])
+        others = live[self.parts[live] == 1]
+        others = self.advance_apart(others, end, buffer[huge.size :], counts[huge.size :])
+        return np.concatenate([huge, others]), buffer, counts
+
+    def advance_together(self, member, end, entries):
+        """All threads advance one huge network; how many of its entries were recorded."""
+        began, state = time.perf_counter(), self.pack.states[member]
+        activation, optimizer = self.choices(member)
+        ids, entry, count, recorded = (
+            np.array([member]),
+            np.empty((1, 1, COLUMNS)),
+            np.zeros(1, int),
+            0,
+        )
+
+        def work(part, scratch):
+            self.backend.add_part(activation, self.problem, self.pack, ids, part, scratch)
+
+        while state["stop"] == RUNNING and state["epoch"] < end:
+            self.share(range(self.parts[member]), work)
+            self.shared.ready[0] = 1
+            self.backend.advance(
+                activation,
+                optimizer,
+                self.problem,
+                self.pack,
+                ids,
+                int(state["epoch"]) + 1,
+                entry,
+                count,
+                self.scratches[0],
+            )
+            entries[recorded : recorded + count[0]] = entry[0, : count[0]]
+            recorded += int(count[0])
+        self.seconds[member] += time.perf_counter() - began
+        return recorded
+
+    def advance_apart(self, ids, end, buffer, counts):
+        """Advance members that threads share out; they in the order of buffer and counts."""
         states = self.pack.states
-        buffer = np.empty((ids.size, len(kept_epochs(end, self.start)), COLUMNS))
-        counts = np.zeros(ids.size, np.int64)
 
         def work(chunk, part, scratch):
             began, first = time.perf_counter(), states["epoch"][chunk]
@@ -322,8 +392,7 @@ class Training:
             cost = (states["epoch"][chunk] - first + 1) * self.cost[chunk]
             self.seconds[chunk] += (time.perf_counter() - began) * cost / cost.sum()
 
-        ids = self.spread(ids, work)
-        return ids, buffer, counts
+        return self.spread(ids, work)
 
     def round(self):
         """One round, its length aimed at ROUND_SECONDS."""

@@ -1,0 +1,70 @@
+"""One huge network: all threads share out its full batch, and no byte depends on them."""
+
+import numpy as np
+import pytest
+
+import fastnet
+from fastnet import network
+
+N1, D, N = 128, 70, 4000
+OPTIONS = dict(n1=[3, N1], learning_rate=0.1, clip_norm=0.5, max_epochs=5, optimizer="sgd")
+# float64 sums of the same 4,000 terms in another order, over 5 steps.
+SAME_SUMS = 1e-10
+
+
+@pytest.fixture(scope="module")
+def samples():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (N, D))
+    return X, np.tanh(X @ rng.normal(size=D)) + 0.1 * rng.normal(size=N)
+
+
+def run(samples, **more):
+    return fastnet.sweep(*samples, **{**OPTIONS, **more})
+
+
+def assert_same_bytes(one, other, members):
+    for member, same in members:
+        for a, b in zip(one.weights(member), other.weights(same)):
+            assert a.tobytes() == b.tobytes()
+        assert one.history(member).train_loss.tobytes() == other.history(same).train_loss.tobytes()
+
+
+def test_the_shape_alone_says_how_many_parts():
+    assert network.parts_of(N, N1, D, 1) == 2 and network.parts_of(N, 3, D, 1) == 1
+    assert network.parts_of(100_000, 512, 64, 1) == network.MOST_PARTS
+    assert network.parts_of(1000, 320, 1, 1) == network.parts_of(1437, 128, 64, 10) == 1
+    assert network.parts_of(16, 65536, 4096, 1) == 1  # one block has one part
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bytes_do_not_depend_on_threads_company_and_rounds(samples, dtype, monkeypatch):
+    whole = run(samples, threads=2, dtype=dtype)
+    assert_same_bytes(run(samples, threads=1, dtype=dtype), whole, [(0, 0), (1, 1)])
+    assert_same_bytes(run(samples, threads=3, dtype=dtype, n1=N1), whole, [(0, 1)])
+    monkeypatch.setattr("fastnet.trainer.ROUND_SECONDS", 1e-9)  # rounds of one epoch
+    assert_same_bytes(run(samples, threads=2, dtype=dtype), whole, [(0, 0), (1, 1)])
+
+
+def test_its_parts_add_up_to_the_reference(samples):
+    weight = np.random.default_rng(1).uniform(0, 2, N)
+    given = dict(dtype="float64", sample_weight=weight, validation_fraction=0.1, n1=N1)
+    kernels, reference = (run(samples, backend=b, **given) for b in ("kernels", "reference"))
+    for a, b in zip(kernels.weights(), reference.weights()):
+        np.testing.assert_allclose(a, b, rtol=0, atol=SAME_SUMS * np.abs(b).max())
+    for name in ("train_loss", "val_loss"):
+        a, b = (getattr(result.history(), name) for result in (kernels, reference))
+        np.testing.assert_allclose(a, b, rtol=SAME_SUMS)
+
+
+def test_a_target_stops_it_where_it_stops_alone(samples):
+    target = run(samples, n1=N1).history().train_loss[3]
+    stopped = run(samples, n1=[3, N1], target_loss=float(target), stop="first", max_epochs=50)
+    record = stopped.members[1]
+    assert record["stop_reason"] == "target" and record["epochs"] == 3
+    assert stopped.members["stop_reason"][0] == "stopped" and stopped.members["epochs"][0] == 3
+
+
+def test_mini_batches_are_not_cut(samples):
+    one, two = (run(samples, n1=N1, batch_size=1000, threads=t, max_epochs=2) for t in (1, 2))
+    assert_same_bytes(one, two, [(0, 0)])
