@@ -188,6 +188,7 @@ def of_set(names, **more):
     """The colour of train, val and test, with a legend of those there are."""
     there = [name for name in SETS if name in set(names)]
     scale = alt.Scale(domain=there, range=[SETS[name] for name in there])
+    more = {"legend": None} if len(there) == 1 else more
     return alt.Color("set:N", title=None, scale=scale, **more)
 
 
@@ -236,6 +237,8 @@ def finding(result):
         return f"N1 = {smallest} suffices: {line['reached']} of {line['members']} seeds"
     if np.isfinite(members["target_loss"]).any() and table[0]["success_rate"] is not None:
         most = max(table, key=lambda line: line["success_rate"])
+        if most["reached"] == 0:
+            return "No N1 suffices: no member reaches the target"
         return f"No N1 suffices: at most {most['reached']} of {most['members']} seeds reach it"
     return f"Lowest loss {loss:.3g}, with N1 = {best['n1']}"
 

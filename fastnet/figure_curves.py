@@ -150,11 +150,18 @@ def curve_chart(table, y_title, y_log=True, dash=None, width=WIDTH, height=HEIGH
     ).encode(**encoded)
     layers = [line]
     if many:
-        band = base.mark_area(fillOpacity=0.12, opacity=1).encode(
+        faint = min(0.14, 0.8 / len(np.unique(table["n1"])))
+        band = base.mark_area(fillOpacity=faint, opacity=1).encode(
             y=alt.Y("low:Q", **y_more), y2="high:Q", detail="series:N"
         )
         layers.insert(0, band)
     return alt.layer(*layers).properties(width=width, height=height)
+
+
+def trained(result):
+    """The need of an entry beyond the initial weights."""
+    some = (result.entries["epoch"] > 0).any()
+    return None if some else "no member trained beyond its initial weights"
 
 
 # ---------------------------------------------------------------- loss
@@ -177,7 +184,7 @@ def loss_table(result):
     return table
 
 
-@figure("loss against epoch, on logarithmic axes", loss_table)
+@figure("loss against epoch, on logarithmic axes", loss_table, trained)
 def loss_curves(table, result):
     """Loss against epoch: a line a member, from 50 members on medians with quartile bands."""
     both = len(set(table["series"])) > 1
@@ -212,7 +219,7 @@ def rate_table(result):
     return curves(result, ("learning_rate",))
 
 
-@figure("learning rate against epoch: where plateaus lowered it", rate_table)
+@figure("learning rate against epoch: where plateaus lowered it", rate_table, trained)
 def learning_rate(table, result):
     """The learning rate of every member as it fell on plateaus."""
     offsets, rate = result.entries["offsets"], result.entries["learning_rate"]
@@ -232,8 +239,9 @@ def recorded(*names):
 
     def needs(result):
         missing = [name for name in names if name not in result.recorded["record"]]
-        there = set(names) - set(missing)
-        return None if there else f"the run did not record it (--record {','.join(missing)})"
+        if len(missing) < len(names):
+            return trained(result)
+        return f"the run did not record it (--record {','.join(missing)})"
 
     return needs
 

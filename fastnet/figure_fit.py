@@ -125,10 +125,14 @@ def fit_table(result, member=None, data=None):
     columns = {name: [] for name in ("part", "frame", "epoch", "output", "x", "value")}
     for part, number, epoch, x, values in parts:
         for j, name in enumerate(names):
-            row = (part, number, epoch, name, x, np.asarray(values[:, j], float))
-            for column, value in zip(columns.values(), row):
-                column.append(value if np.ndim(value) else np.full(len(x), value))
+            add(columns, len(x), part, number, epoch, name, x, values[:, j].astype(float))
     return {name: np.concatenate(column) for name, column in columns.items()}
+
+
+def add(columns, count, *row):
+    """Append `count` rows to lists of columns; a single value stands in each of them."""
+    for column, value in zip(columns.values(), row):
+        column.append(value if np.ndim(value) else np.full(count, value))
 
 
 def only(table, mask):
@@ -187,24 +191,26 @@ def under(epochs):
 
 def regions_table(result, member=None, data=None):
     """What the network says over the plane of two inputs: frame, epoch, x, y, x2, y2 (a cell's
-    corners), value (the most probable class, or the output) and sure (its probability)."""
+    corners), value (the most probable class, or the first output) and sure (its probability).
+
+    Samples (at most 400) are in frame -1, with their true values and without x2 and y2.
+    """
     checked = samples.find(result, data)
     shown = frames(result, member)
-    count = 44 if len(shown) == 1 else 30
+    count = 42 if len(shown) == 1 else 30  # divisors of the 420 pixels: no seams between cells
     edges = [padded(checked.X[:, j], count) for j in (0, 1)]
     low = np.stack(np.meshgrid(edges[0][:-1], edges[1][:-1]), axis=-1).reshape(-1, 2)
     high = np.stack(np.meshgrid(edges[0][1:], edges[1][1:]), axis=-1).reshape(-1, 2)
     columns = {n: [] for n in ("frame", "epoch", "x", "y", "x2", "y2", "value", "sure")}
+    names = None if result.classes is None else np.array([str(c) for c in result.classes])
+    kept = evenly(np.arange(len(checked.X)), 400)
+    true = checked.Y[kept, 0] if names is None else names[checked.Y[kept].argmax(axis=1)]
+    add(columns, len(kept), -1, -1, *checked.X[kept].T.astype(float), np.nan, np.nan, true, 1.0)
     for i, (epoch, model) in enumerate(shown):
         values = outputs_of(model, (low + high) / 2)
-        sure = np.round(values.max(axis=1), 3)
-        if model.classes is None:
-            value, sure = values[:, 0].astype(float), np.ones(len(values))
-        else:
-            value = np.array([str(c) for c in model.classes])[values.argmax(axis=1)]
-        row = (np.full(len(low), i), np.full(len(low), epoch), *low.T, *high.T, value, sure)
-        for column, part in zip(columns.values(), row):
-            column.append(part)
+        sure = 1.0 if names is None else np.round(values.max(axis=1), 3)
+        value = values[:, 0].astype(float) if names is None else names[values.argmax(axis=1)]
+        add(columns, len(low), i, epoch, *low.T, *high.T, value, sure)
     return {name: np.concatenate(column) for name, column in columns.items()}
 
 
@@ -224,7 +230,7 @@ def padded(values, count):
     # Rounded: 17 digits a corner would be most of a page's bytes.
     return np.array(
         [
-            float(f"{v:.5g}")
+            float(f"{v:.7g}")
             for v in np.linspace(values.min() - room, values.max() + room, count + 1)
         ]
     )
@@ -238,7 +244,7 @@ def padded(values, count):
 )
 def regions(table, result):
     """Decision regions, or the surface of a regression, with a slider over the snapshots."""
-    epochs = np.unique(table["frame"])
+    epochs = np.unique(table["frame"][table["frame"] >= 0])
     classes = result.classes is not None
     if classes:
         names = [str(name) for name in result.classes]
@@ -246,22 +252,27 @@ def regions(table, result):
             "value:N", title="class", scale=alt.Scale(domain=names, range=palette(len(names)))
         )
     else:
-        colour = alt.Color("value:Q", title="y", scale=alt.Scale(scheme="viridis"))
+        title = output_names(result, len(result.weights().b2))[0]
+        colour = alt.Color("value:Q", title=title, scale=alt.Scale(scheme="viridis"))
     shown = "snapshot" if len(epochs) > 1 else "0"
-    end = alt.Scale(nice=False, zero=False)
+    more = {"scale": alt.Scale(nice=False, zero=False), "axis": alt.Axis(grid=False)}
     cells = alt.Chart(wide(table, epochs)).mark_rect()
     cells = cells.transform_calculate(
         value=f"datum['value' + {shown}]", sure=f"datum['sure' + {shown}]"
     )
     cells = cells.encode(
-        x=alt.X("x:Q", title=result.features[0], scale=end),
-        y=alt.Y("y:Q", title=result.features[1], scale=end),
+        x=alt.X("x:Q", title=result.features[0], **more),
+        y=alt.Y("y:Q", title=result.features[1], **more),
         x2="x2:Q",
         y2="y2:Q",
         color=colour,
         opacity=alt.Opacity("sure:Q", scale=None) if classes else alt.value(1),
     )
-    chart = cells.properties(width=420, height=420)
+    dots = alt.Chart(frame(only(table, table["frame"] == -1))).mark_circle(
+        size=26, opacity=1, stroke="white", strokeWidth=0.8
+    )
+    dots = dots.encode(x="x:Q", y="y:Q", color=colour, tooltip=["x", "y", "value"])
+    chart = alt.layer(cells, dots).properties(width=420, height=420)
     chart = chart.add_params(slider(epochs)) if len(epochs) > 1 else chart
     return chart.properties(
         title=text_title(f"{who(result)}: loss {loss_of(result):.3g}", under(epochs))
@@ -313,14 +324,14 @@ def ends_of(result, given):
 
 def unit_curves(model, low, high):
     """The contributions of the units to the first output over one input."""
-    W1, b1, W2, b2 = model.weights
-    x = np.linspace(low, high, max(50, POINTS // (min(len(b1), UNITS) + 1)))
-    z = (x[:, None] - model.x_shift) / model.x_scale @ W1.T + b1
-    H = reference.ACTIVATIONS[model.activation].value(z)
-    parts = H * W2[0] * model.y_scale[0]
+    net = reference.Net(*(array.astype(float) for array in model.weights))
+    x = np.linspace(low, high, max(50, POINTS // (min(len(net.b1), UNITS) + 1)))
+    X = (x[:, None] - model.x_shift) / model.x_scale
+    H, Z2 = reference.forward(net, reference.ACTIVATIONS[model.activation], X)
+    parts = H * net.W2[0] * model.y_scale[0]
     units = leading(np.ptp(parts, axis=0))
-    whole = parts.sum(axis=1) + b2[0] * model.y_scale[0] + model.y_shift[0]
-    values = np.vstack([parts[:, units].T, whole]).astype(float)
+    whole = Z2[:, 0] * model.y_scale[0] + model.y_shift[0]
+    values = np.vstack([parts[:, units].T, whole])
     unit = np.repeat([*units, -1], len(x))
     return {"unit": unit, "x": np.tile(x, len(units) + 1), "y": unit, "value": values.ravel()}
 
@@ -350,7 +361,10 @@ def unit_lines(table, result, title):
     colour = alt.Color("unit:N", scale=alt.Scale(range=list(CLASSES)))
     lines = lines.encode(x=x, y=y, color=colour, detail="unit:N", tooltip=["unit", "x", "value"])
     whole = alt.Chart(frame(only(table, total))).mark_line(strokeWidth=3, style="ink")
-    under = "thick: their sum with the output's bias, the network's output"
+    output = output_names(result, len(result.weights().b2))[0]
+    under = f"thick: their sum with the bias, the output {output}"
+    if result.classes is not None:
+        under = f"thick: their sum with the bias, z2 of class {output} (before softmax)"
     return alt.layer(lines, whole.encode(x=x, y=y)).properties(
         width=WIDTH, height=HEIGHT, title=text_title(title + " add up to the fit", under)
     )

@@ -145,7 +145,7 @@ def errors(table, result):
     bars = base.encode(
         x=alt.X("low:Q", bin="binned", title="predicted - true", axis=alt.Axis(format="~g")),
         x2="high:Q",
-        y=alt.Y("share:Q", title="share of the set", axis=alt.Axis(format="%")),
+        y=alt.Y("share:Q", title="share", axis=alt.Axis(format="%")),
         color=of_set(table["set"], legend=None),
         tooltip=["set", "low", "high", "count"],
     )
@@ -258,7 +258,12 @@ def reliability(table, result):
     )
     dots = base.mark_point(filled=True, opacity=1).encode(
         y=alt.Y("right:Q", title="share that is right", scale=scale),
-        size=alt.Size("count:Q", title="samples", scale=alt.Scale(range=[30, 300])),
+        size=alt.Size(
+            "count:Q",
+            title="samples",
+            scale=alt.Scale(range=[30, 300]),
+            legend=alt.Legend(tickCount=3),
+        ),
     )
     ends = alt.Chart(frame({"e": [0.0, 1.0]})).mark_line(
         style="ink", strokeDash=[5, 4], strokeWidth=1

@@ -17,6 +17,7 @@ from fastnet.figure_base import (
     finding,
     frame,
     log_axis,
+    log_ticks,
     positive,
     target_rules,
     text_title,
@@ -24,15 +25,16 @@ from fastnet.figure_base import (
 from fastnet.plan import SETTING_COLUMNS, shown
 
 LINES = 300  # at most so many members in the parallel coordinates
-STOPS = {
-    "target": CLASSES[0],
-    "patience": CLASSES[1],
-    "max_epochs": CLASSES[6],
-    "time_limit": CLASSES[9],
-    "interrupted": CLASSES[5],
-    "stopped": CLASSES[4],
-    "diverged": MARK,
+STOPS = {  # colours, and what members did
+    "target": (CLASSES[0], "reached the target"),
+    "patience": (CLASSES[1], "stopped by patience"),
+    "max_epochs": (CLASSES[6], "ran all epochs"),
+    "time_limit": (CLASSES[9], "ran out of time"),
+    "interrupted": (CLASSES[5], "interrupted"),
+    "stopped": (CLASSES[4], "stopped as another reached the target"),
+    "diverged": (MARK, "diverged"),
 }
+OTHER = (CLASSES[7], "stopped otherwise")
 
 
 def several_n1(result):
@@ -143,7 +145,7 @@ def success_by_n1(table, result):
     data = frame(table, smallest=table["n1"] == smallest)
     colour = alt.condition("datum.smallest", alt.value(MARK), alt.value(RAMP[0]))
     y = {"title": "seeds that reach the target", "scale": alt.Scale(domain=[0, 1])}
-    y["axis"] = alt.Axis(format="%")
+    y["axis"] = alt.Axis(format="%", tickCount=5)
     base = alt.Chart(data).encode(x=alt.X("n1:O", title="N1, hidden units"), color=colour)
     bars = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", **y), y2="high:Q")
     dots = base.mark_point(filled=True, size=60, opacity=1).encode(
@@ -208,11 +210,11 @@ def stop_reasons(table, result):
     """Stop reasons of the members of each N1."""
     there = [name for name in STOPS if name in set(table["reason"])]
     there += sorted(set(table["reason"]) - set(there))
-    colours = [STOPS.get(name, CLASSES[7]) for name in there]
+    colours = [STOPS.get(name, OTHER)[0] for name in there]
     totals = {name: int(table["count"][table["reason"] == name].sum()) for name in there}
     most = max(totals, key=totals.get)
     count = len(result.members)
-    title = f"{totals[most]:,} of {count:,} member{'s' * (count > 1)} stopped by {most}"
+    title = f"{totals[most]:,} of {count:,} member{'s' * (count > 1)} {STOPS.get(most, OTHER)[1]}"
     bars = (
         alt.Chart(frame(table))
         .mark_bar()
@@ -321,7 +323,7 @@ def parallel(table, result):
         "loss:Q",
         title="loss",
         scale=alt.Scale(type="log", range=list(RAMP)),
-        legend=alt.Legend(format="~g", tickCount=4, gradientOpacity=1),
+        legend=alt.Legend(format="~g", values=log_ticks(table["loss"]), gradientOpacity=1),
     )
     # strokeOpacity: with opacity the drawing of 240 lines as PNG took 10 s instead of 0.5.
     drawn = alt.Chart(frame(table)).mark_line(strokeOpacity=0.5, strokeWidth=1.2)
@@ -393,7 +395,7 @@ def heat_map(table, result):
         "loss:Q",
         title="median loss",
         scale=alt.Scale(type="log", scheme="viridis", reverse=True),
-        legend=alt.Legend(format="~g", tickCount=4),
+        legend=alt.Legend(format="~g", values=log_ticks(table["loss"])),
     )
     layers = [base.mark_rect().encode(color=colour)]
     few = len(orders["x"]) <= 14 and len(orders["y"]) <= 20 and (table["members"] > 1).any()

@@ -6,6 +6,7 @@ returns its data as a dict of arrays. FIGURES has them all by the names of the c
 """
 
 from fastnet.figure_base import FIGURES, THEMES, Figure, applying, chart, save, subject
+from fastnet.figure_bench import speedup
 from fastnet.figure_curves import gradient, learning_rate, loss_curves
 from fastnet.figure_fit import fit, hidden_units, regions
 from fastnet.figure_scores import (
@@ -45,6 +46,7 @@ __all__ = [
     "regions",
     "reliability",
     "save",
+    "speedup",
     "stop_reasons",
     "subject",
     "success_by_n1",

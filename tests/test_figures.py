@@ -102,6 +102,7 @@ def test_every_figure_that_applies_is_a_valid_chart_with_a_title_and_few_points(
 
 def test_which_figures_apply(few, many, digits, diverged, spirals, two_outputs):
     everywhere = {"loss-curves", "learning-rate", "stop-reasons"}
+    assert [figure.name for figure in figures.applying(BENCH)] == ["speedup"]
     assert names(few) == everywhere | {
         *("gradient", "fit", "hidden-units", "predicted-true", "errors", "parallel", "heat-map"),
         *("loss-by-n1", "success-by-n1", "cost-by-n1"),
@@ -291,12 +292,37 @@ def test_parallel_coordinates_put_equal_settings_at_equal_places(many):
     assert loss.min() == 0 and loss.max() == 1
 
 
+BENCH = {
+    "workloads": [
+        {
+            "name": "digits",
+            "rows": [
+                {"peer": "fastnet", "status": "ok", "fastnet_is_faster_by": 1.0},
+                {"peer": "numpy", "status": "ok", "fastnet_is_faster_by": 4.5},
+                {"peer": "torch", "status": "losses differ", "fastnet_is_faster_by": 9.0},
+                {"peer": "jax", "status": "not installed"},
+            ],
+        },
+        {"name": "scale", "growth": []},
+    ]
+}
+
+
+def test_speedup_shows_only_peers_whose_losses_agree():
+    table = figures.speedup.table(BENCH)
+    assert (table["workload"].tolist(), table["peer"].tolist()) == (["digits"], ["numpy"])
+    assert table["times"].tolist() == [4.5]
+    assert "4.5 times" in figures.speedup(BENCH).to_dict()["title"]["text"]
+    with pytest.raises(UsageError, match="the document compares no peer with fastnet"):
+        figures.speedup({"workloads": []})
+
+
 # ---------------------------------------------------------------- titles, themes, refusals, files
 
 
 def test_titles_say_the_finding(few, many, diverged):
     assert figure_base.finding(few) == "N1 = 6 suffices: 2 of 3 seeds"
-    assert figure_base.finding(many) == "No N1 suffices: at most 0 of 20 seeds reach it"
+    assert figure_base.finding(many) == "No N1 suffices: no member reaches the target"
     assert figure_base.finding(diverged) == "All 4 members diverged"
 
 

@@ -11,7 +11,7 @@ vector cache choice network kernels
 packing plan
 formulas reference trainer
 answer records environment store api watch
-samples figure_base figure_curves figure_sweep figure_fit figure_scores figures
+samples figure_base figure_bench figure_curves figure_sweep figure_fit figure_scores figures
 gradcheck doctor show
 source export
 cli __main__
