@@ -391,6 +391,67 @@ def gradcheck(json):
     sys.exit(0 if all(row["passed"] for row in rows) else 1)
 
 
+BENCH_EXAMPLES = """\b
+Measure fastnet against the NumPy reference and its peers, losses compared first.
+
+\b
+Examples:
+  fastnet bench
+  fastnet bench --workload tiny --peers numpy-reference,sklearn
+  fastnet bench --workload minibatch --full --out minibatch.json --chart minibatch.svg
+"""
+
+
+@cli.command(help=BENCH_EXAMPLES, epilog="Needs a checkout; see docs/benchmark.md.")
+@click.option(
+    "--workload",
+    "workloads",
+    multiple=True,
+    help="task1-sweep, task2-sweep, minibatch, tiny, grid10000, answer, scale [all].",
+)
+@click.option("--peers", multiple=True, help="Names, with commas between them [all].")
+@click.option("--runs", type=click.IntRange(1), default=5, help="Runs of each, in turn [5].")
+@click.option(
+    "--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="[float32]"
+)
+@click.option("--threads", type=click.IntRange(1), help="Cores to use [all].")
+@click.option("--full", "size", flag_value="full", help="Whole workloads: takes hours.")
+@click.option("--smoke", "size", flag_value="smoke", help="Tiny sizes: tries the bench itself.")
+@click.option("--out", type=click.Path(), help="Write the JSON document there, too.")
+@click.option("--chart", type=click.Path(), help="Draw the speeds, .svg or .png.")
+@json_option
+@click.option("--quiet", is_flag=True, help="No progress.")
+@debug_option
+def bench(out, chart, json, quiet, size, **given):
+    command, report = bench_modules()
+    report.check_files(out, chart)
+    say = (lambda text: None) if quiet else (lambda text: click.echo(text, err=True))
+    found = command.finite(command.run(**given, size=size or "default", say=say))
+    text = document(found)
+    if out:
+        with open(out, "w") as file:
+            file.write(text + "\n")
+    if chart:
+        report.save_chart(found, chart)
+    click.echo(text) if json else report.print_document(found)
+    sys.exit(6 if found["failures"] else 0)
+
+
+def bench_modules():
+    """bench.command and bench.report of the checkout that this package lies in."""
+    root = os.path.dirname(os.path.dirname(os.path.abspath(fastnet.__file__)))
+    if not os.path.isfile(os.path.join(root, "bench", "command.py")):
+        raise FastnetError(
+            "bench needs a checkout of the source, which this installation is not; "
+            "run scripts/fastnet bench there."
+        )
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    from bench import command, report
+
+    return command, report
+
+
 def main():
     """The entry point: every error becomes one line and its exit code."""
     settings = {}

@@ -95,12 +95,28 @@ def figures():
     return table(("figure", "what it shows"), [(f"`{f.name}`", f.help) for f in FIGURES.values()])
 
 
+def speed():
+    """The table of the README, from the documents that fastnet bench --out has written."""
+    from bench import report
+
+    return report.ratios(report.stored(ROOT / "bench" / "results"))
+
+
+def benchmark():
+    """All tables of the stored documents."""
+    from bench import report
+
+    return report.tables(report.stored(ROOT / "bench" / "results"))
+
+
 BLOCKS = {
     "figures": ("docs/figures.md", figures),
     "functions": ("docs/tasks.md", functions),
     "options": ("docs/options.md", options),
     "task-defaults": ("docs/options.md", task_defaults),
     "help": ("docs/cli.md", help_texts),
+    "speed": ("README.md", speed),
+    "benchmark": ("docs/benchmark.md", benchmark),
 }
 
 

@@ -1,0 +1,139 @@
+"""The whole question, from a cold process: which N1 is the smallest that suffices?
+
+fastnet runs as its users run it, once with an empty kernel cache and then with a warm one. A
+peer's loop would take hours; its seconds an epoch are measured at a few widths and multiplied by
+the epochs that fastnet's members really took: the same training stops at the same epoch.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from bench.peers import PEERS
+from bench.runner import missing
+from bench.session import ROOT, PeerError, Session, environment
+from bench.workloads import make_work
+from fastnet import tasks
+
+# Of the N1 and seeds of the question, and the widths at which peers are measured.
+QUESTION = {"smoke": ("1:2", 2, 300), "default": ("1:20", 20, None), "full": ("1:20", 20, None)}
+WIDTHS = {"smoke": (1, 2), "default": (1, 10, 20), "full": (1, 5, 10, 15, 20)}
+EPOCHS = {"smoke": 2, "default": 100, "full": 1000}
+LOOPS = ("numpy-reference", "numpy-tuned", "sklearn", "torch-loop")
+
+
+def command(size, folder, dtype, threads):
+    """The command line that answers the question."""
+    widths, seeds, epochs = QUESTION[size]
+    arguments = ["sweep", "--task", "1", "--n1", widths, "--seeds", str(seeds), "--dtype", dtype]
+    if epochs:
+        arguments += ["--max-epochs", str(epochs)]
+    arguments += ["--threads", str(threads), "--out", folder, "--json", "--quiet"]
+    return [sys.executable, "-m", "fastnet", *arguments]
+
+
+def whole_process(size, cache, dtype, threads):
+    """Seconds of one cold process, its answer and the members it trained."""
+    from fastnet import load
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = str(Path(folder) / "run")
+        began = time.monotonic()
+        done = subprocess.run(
+            command(size, out, dtype, threads),
+            cwd=ROOT,
+            env=environment(threads, {"NUMBA_CACHE_DIR": cache} if cache else {}),
+            capture_output=True,
+            text=True,
+        )
+        seconds = time.monotonic() - began
+        if done.returncode:
+            raise PeerError(done.stderr.strip().splitlines()[-1])
+        return seconds, json.loads(done.stdout)["smallest_n1"], load(out).members
+
+
+def loop_row(peer, members, settings, dtype, folder):
+    """What the double loop takes in a peer, from its speed at some widths."""
+    widths, rates = WIDTHS[settings.size], []
+    X, Y = tasks.function_data()
+    began = None
+    with Session(peer, "1 thread", settings.threads, folder) as session:
+        for width in widths:
+            work = make_work(X, Y, "squared", [width], 1, dtype, learning_rate=0.4, epochs=1)
+            took = session.prepare(work if peer.extras else work.plain())
+            began = took if began is None else began
+            session.epochs(1)
+            epochs = EPOCHS[settings.size]
+            times = [session.epochs(epochs)[0] for _ in range(settings.runs)]
+            rates.append(float(np.median(times)) / epochs)
+        memory = session.memory
+    train = float((np.interp(members["n1"], widths, rates) * (members["epochs"] + 1)).sum())
+    note = (
+        f"scaled up from {EPOCHS[settings.size]} epochs at N1 {', '.join(map(str, widths))} to the "
+        f"{int(members['epochs'].sum()):,} epochs of fastnet's members; its training time divided "
+        f"by {settings.threads}, as if processes cost nothing"
+    )
+    seconds = began + train / settings.threads
+    return {"peer": peer.name, "status": "ok", "seconds": [seconds], "note": note,
+            "start_seconds": began, "memory_bytes": memory}  # fmt: skip
+
+
+def fastnet_rows(settings, dtype):
+    """From an empty kernel cache and from a warm one; the members of the last run."""
+    with tempfile.TemporaryDirectory() as folder:
+        cold, cache = [], None
+        for i in range(0 if settings.size == "smoke" else min(settings.runs, 3)):
+            cache = os.path.join(folder, str(i))
+            settings.say(f"answer: fastnet, empty cache, run {i + 1}")
+            cold.append(whole_process(settings.size, cache, dtype, settings.threads)[0])
+        settings.say("answer: fastnet, warm cache")
+        warm = [
+            whole_process(settings.size, cache, dtype, settings.threads)
+            for _ in range(settings.runs)
+        ]
+    _, answer, members = warm[-1]
+    found = {"fastnet": [seconds for seconds, _, _ in warm], "fastnet, empty cache": cold}
+    notes = {"fastnet": "kernels in the cache", "fastnet, empty cache": "compiles its kernels"}
+    rows = [
+        {"peer": name, "status": "ok", "seconds": seconds, "note": notes[name]}
+        for name, seconds in found.items()
+        if seconds
+    ]
+    return rows, answer, members
+
+
+def run(settings, dtype):
+    """The part of the document on the answer."""
+    rows, answer, members = fastnet_rows(settings, dtype)
+    ours = float(np.median(rows[0]["seconds"]))
+    with tempfile.TemporaryDirectory() as folder:
+        for name in (name for name in LOOPS if name in settings.peers):
+            peer = PEERS[name]
+            settings.say(f"answer: {name}")
+            if missing(peer):
+                rows.append(
+                    {"peer": name, "status": "not installed", "note": f"needs {missing(peer)}"}
+                )
+                continue
+            try:
+                rows.append(loop_row(peer, members, settings, dtype, folder))
+            except PeerError as error:
+                rows.append({"peer": name, "status": "failed", "note": str(error)})
+    for row in rows:
+        if "seconds" in row:
+            row["median_seconds"] = float(np.median(row["seconds"]))
+            row["fastnet_is_faster_by"] = row["median_seconds"] / ours
+    return {
+        "name": "answer",
+        "description": f"from a cold process to the smallest sufficient N1; {len(members)} members",
+        "dtype": dtype,
+        "members": len(members),
+        "answer": answer,
+        "rows": rows,
+    }

@@ -1,0 +1,130 @@
+"""What `fastnet bench` calls: choose, measure, collect, write."""
+
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+from datetime import datetime, timezone
+from importlib import metadata
+
+from bench import NAMES, answer, runner, scale
+from bench.peers import PEERS
+from bench.session import ROOT, environment
+from bench.workloads import WORKLOADS
+from fastnet import environment as facts
+from fastnet.errors import FastnetError, UsageError
+from fastnet.trainer import default_threads
+
+LIBRARIES = ("scipy", "scikit-learn", "joblib", "torch", "jax", "jaxlib")
+
+
+def chosen(given, allowed, what):
+    """Names from a list with commas, each known; all when nothing is given."""
+    names = [name for text in given for name in text.split(",") if name]
+    for name in names:
+        if name not in allowed:
+            raise UsageError(f"--{what} must be of {', '.join(allowed)}, got {name!r}.")
+    return tuple(dict.fromkeys(names)) or tuple(allowed)
+
+
+def measured_limits(threads, dtype):
+    """The machine's limits, from a process of their own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.limits", str(threads), dtype],
+        cwd=ROOT,
+        env=environment(threads, {}),
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise FastnetError(
+            f"the limits cannot be measured: {done.stderr.strip().splitlines()[-1]}."
+        )
+    return json.loads(done.stdout)
+
+
+def versions():
+    """Of fastnet, of what it computes with, and of the peers' libraries; None: not there."""
+    found = facts.versions()
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def processor():
+    """The processor's name for people."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            line = next(line for line in file if line.startswith("model name"))
+        return line.split(":")[1].strip()
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def machine():
+    cpu = facts.cpu()
+    bits = facts.simd_bits(cpu["features"])
+    return {
+        "processor": processor(),
+        "core": cpu["name"],
+        "simd_bits": bits,
+        "cores": default_threads(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }
+
+
+def part(name, settings, dtype, limit):
+    """The document's parts for one name on the command line."""
+    if name == "answer":
+        return [answer.run(settings, dtype)]
+    if name == "scale":
+        return [scale.run(settings, dtype)]
+    made = WORKLOADS[name](settings.size, dtype)
+    return [runner.run(workload, settings, limit) for workload in made]
+
+
+def run(workloads, peers, runs, dtype, threads, size, say):
+    """The whole document, and whether every check held."""
+    names = chosen(workloads, NAMES, "workload")
+    peers = chosen(peers, PEERS, "peers")
+    peers = ("fastnet", *(name for name in peers if name != "fastnet"))
+    settings = runner.Settings(peers, runs, threads or default_threads(), size, say)
+    about = machine()
+    say("limits of the machine")
+    limit = measured_limits(settings.threads, dtype)
+    parts = [p for name in names for p in part(name, settings, dtype, limit)]
+    failures = [
+        {"workload": p["name"], "peer": row["peer"], "status": row["status"]}
+        for p in parts
+        for row in p.get("rows", ())
+        if row["status"] not in ("ok", "not installed")
+    ]
+    return {
+        "command": "bench",
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command_line": ["fastnet", *sys.argv[1:]],
+        "machine": about,
+        "versions": versions(),
+        "size": size,
+        "threads": settings.threads,
+        "runs": runs,
+        "tolerance": runner.TOLERANCE,
+        "limits": limit,
+        "workloads": parts,
+        "failures": failures,
+    }
+
+
+def finite(value):
+    """The document with null in place of what JSON cannot say."""
+    if isinstance(value, dict):
+        return {name: finite(v) for name, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

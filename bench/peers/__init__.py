@@ -1,0 +1,119 @@
+"""Who is compared: one small module a peer, each with prepare(work, threads).
+
+prepare() returns an object whose epochs(n) trains every member for n epochs from its initial
+weights and returns the loss of each after them (the exact mean over all samples). The first call
+may compile. A peer's module runs in processes of its own and imports neither fastnet nor Numba,
+unless it is one of fastnet's two.
+"""
+
+from typing import NamedTuple
+
+# glibc gives large temporaries back to the system in every step, and the kernel zeroes them anew:
+# padded PyTorch ran 3.7 times slower. fastnet runs without this help.
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 34)}
+
+
+class Peer(NamedTuple):
+    """A row of the benchmark."""
+
+    name: str
+    module: str
+    needs: tuple = ()  # libraries that must be installed
+    ways: tuple = ("1 thread", "threads", "processes")  # tried; the fastest counts
+    loops: bool = False  # costs of members add up: a sample of them can stand for all
+    extras: bool = True  # clips, lowers the rate on a plateau, keeps the best weights
+    environment: dict = KEEP_MEMORY
+    pinned: bool = False  # one core a process where it is to use one thread
+    note: str = ""
+
+
+NO_EXTRAS = (
+    "has no clipping, plateau schedule or kept best weights of this kind: trained without, and its "
+    "losses compared with fastnet's without"
+)
+ROWS = (
+    Peer(
+        "fastnet",
+        "bench.peers.fastnet_kernels",
+        ways=("1 thread", "threads"),
+        environment={},
+        note="whole calls of fastnet.sweep(), planning and result included",
+    ),
+    Peer(
+        "numpy-reference",
+        "bench.peers.fastnet_reference",
+        ways=("1 thread", "processes"),
+        loops=True,
+        note="fastnet's own backend='reference': plain NumPy, one member at a time",
+    ),
+    Peer(
+        "numpy-tuned",
+        "bench.peers.numpy_tuned",
+        loops=True,
+        note="preallocated, blocked for the cache, sigmoid as tanh, gradients by hand",
+    ),
+    Peer(
+        "sklearn",
+        "bench.peers.sklearn_mlp",
+        needs=("sklearn",),
+        ways=("1 thread", "processes"),
+        loops=True,
+        extras=False,
+        note=f"MLPRegressor, MLPClassifier; momentum, alpha and shuffle off; {NO_EXTRAS}",
+    ),
+    Peer(
+        "sklearn-joblib",
+        "bench.peers.sklearn_joblib",
+        needs=("sklearn", "joblib"),
+        ways=("threads",),
+        loops=True,
+        extras=False,
+        note="as sklearn, members over joblib's worker processes",
+    ),
+    Peer(
+        "torch-loop",
+        "bench.peers.torch_loop",
+        needs=("torch",),
+        loops=True,
+        note="nn.Sequential, autograd, SGD, clip_grad_norm_, one member at a time",
+    ),
+    Peer(
+        "torch-grouped",
+        "bench.peers.torch_grouped",
+        needs=("torch",),
+        note="members of one width in one tensor, gradients by hand, no padding",
+    ),
+    Peer(
+        "torch-grouped-compiled",
+        "bench.peers.torch_grouped_compiled",
+        needs=("torch",),
+        note="torch-grouped under torch.compile",
+    ),
+    Peer(
+        "torch-vmap",
+        "bench.peers.torch_vmap",
+        needs=("torch",),
+        note="stack_module_state, vmap of grad_and_value; padded to the widest with masks",
+    ),
+    Peer(
+        "parallel-mlps",
+        "bench.peers.parallel_mlps",
+        needs=("torch",),
+        note="ParallelMLPs (Farias et al. 2022): one fused hidden layer, sums by segment; tuned",
+    ),
+    Peer(
+        "jax-vmap",
+        "bench.peers.jax_vmap",
+        needs=("jax",),
+        pinned=True,
+        note="vmap of value_and_grad, padded to the widest with masks; epochs inside jit",
+    ),
+    Peer(
+        "jax-grouped",
+        "bench.peers.jax_grouped",
+        needs=("jax",),
+        pinned=True,
+        note="vmap over members of one width, gradients by hand, no padding; epochs inside jit",
+    ),
+)
+PEERS = {peer.name: peer for peer in ROWS}

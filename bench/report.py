@@ -1,0 +1,212 @@
+"""The document as tables for people, Markdown for the README, and a chart."""
+
+import json
+from pathlib import Path
+
+from bench import NAMES
+from fastnet.errors import FastnetError, UsageError
+
+
+def figure(value, digits=3):
+    """A number for people, with thousands separated; - where there is none."""
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+
+
+def megabytes(value):
+    return None if value is None else value / 1e6
+
+
+# ---------------------------------------------------------------- tables
+
+COLUMNS = (
+    ("peer", lambda r: r["peer"]),
+    ("losses", lambda r: r["status"] if r["status"] != "ok" else f"{r['loss_difference']:.0e}"),
+    ("best way", lambda r: r.get("way")),
+    ("member-epochs/s", lambda r: r.get("member_epochs_per_second")),
+    ("s/epoch", lambda r: r.get("median_seconds_per_epoch")),
+    ("spread", lambda r: f"{r['spread']:.0%}" if "spread" in r else None),
+    ("fastnet x", lambda r: r.get("fastnet_is_faster_by")),
+    ("ns/unit-sample", lambda r: r.get("ns_per_unit_sample")),
+    ("GFLOP/s", lambda r: r.get("gflops")),
+    ("of BLAS", lambda r: f"{r['share_of_blas']:.0%}" if "share_of_blas" in r else None),
+    ("x bound", lambda r: r.get("times_bound")),
+    ("start s", lambda r: r.get("start_seconds")),
+    ("compile s", lambda r: r.get("compile_seconds")),
+    ("MB", lambda r: megabytes(r.get("memory_bytes"))),
+)
+ANSWER_COLUMNS = (
+    ("peer", lambda r: r["peer"]),
+    ("status", lambda r: r["status"]),
+    ("seconds", lambda r: r.get("median_seconds")),
+    ("fastnet x", lambda r: r.get("fastnet_is_faster_by")),
+)
+GROWTH = ("factor", "members", "n1", "samples", "inputs", "threads", "seconds_per_epoch",
+          "ns_per_unit_sample")  # fmt: skip
+GROWTH_COLUMNS = tuple((name, lambda r, name=name: r[name]) for name in GROWTH)
+
+
+def columns(part):
+    """The columns that a part of the document has."""
+    if "growth" in part:
+        return GROWTH_COLUMNS
+    return ANSWER_COLUMNS if part["name"] == "answer" else COLUMNS
+
+
+def cells(part):
+    """Header and rows of a part, as texts."""
+    chosen = columns(part)
+    rows = part.get("growth") or part["rows"]
+    return [name for name, _ in chosen], [[figure(get(row)) for _, get in chosen] for row in rows]
+
+
+def print_document(document):
+    """All tables on stdout."""
+    from fastnet import show
+
+    screen = show.console()
+    for part in document["workloads"]:
+        screen.print(f"\n{part['name']}: {part['description']}; {part['dtype']}", soft_wrap=True)
+        header, rows = cells(part)
+        table = show.grid(*header)
+        for row in rows:
+            table.add_row(*row)
+        screen.print(table)
+        for row in part.get("rows", ()):
+            screen.print(f"  {row['peer']}: {row['note']}", soft_wrap=True)
+    screen.print(f"\n{setting(document)}", soft_wrap=True)
+
+
+def setting(document):
+    """Machine, limits, versions and command in a few lines."""
+    machine, limits = document["machine"], document["limits"]
+    versions = ", ".join(f"{n} {v}" for n, v in document["versions"].items() if v)
+    lines = [
+        f"{machine['processor']} ({machine['core']}), {machine['simd_bits']} bits, "
+        f"{document['threads']} threads; load before {figure(machine['load_before'])}",
+    ]
+    for name, limit in limits.items():
+        lines.append(
+            f"limits, {name}: BLAS {figure(limit['blas_gflops'])} and FMA "
+            f"{figure(limit['fma_gflops'])} GFLOP/s, sigmoid {figure(limit['sigmoid_ns'])} ns, "
+            f"NumPy's tanh {figure(limit['numpy_tanh_ns'])} ns"
+        )
+    return "\n".join(
+        [*lines, versions, f"{document['date']}: {' '.join(document['command_line'])}"]
+    )
+
+
+# ---------------------------------------------------------------- Markdown
+
+NOTHING = "No measurement is stored."
+
+
+def markdown_table(header, rows):
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def parts_of(documents):
+    """The parts of all documents, in the order of the workloads."""
+    parts = [part for document in documents for part in document["workloads"]]
+    return sorted(parts, key=lambda part: NAMES.index(part["name"].split("/")[0]))
+
+
+def ratios(documents):
+    """The README's table: how many times as fast as each peer fastnet is, a column a workload."""
+    parts = [part for part in parts_of(documents) if "growth" not in part]
+    if not parts:
+        return NOTHING
+    peers = list(dict.fromkeys(row["peer"] for part in parts for row in part["rows"]))
+    header = ["", *(part["name"] for part in parts)]
+    own = ["fastnet", *(own_speed(part) for part in parts)]
+    rows = [[p, *(ratio(part, p) for part in parts)] for p in peers if p != "fastnet"]
+    return markdown_table(header, [own, *rows])
+
+
+def own_speed(part):
+    """fastnet's own figure: what the ratios are of."""
+    row = next(row for row in part["rows"] if row["peer"] == "fastnet")
+    if part["name"] == "answer":
+        return f"{figure(row['median_seconds'])} s"
+    return f"{figure(row['member_epochs_per_second'])} member-epochs/s"
+
+
+def ratio(part, peer):
+    row = next((row for row in part["rows"] if row["peer"] == peer), None)
+    if row is None:
+        return "-"
+    if row["status"] != "ok":
+        return row["status"]
+    return f"{figure(row['fastnet_is_faster_by'], 2)} x"
+
+
+def tables(documents):
+    """The tables of docs/benchmark.md."""
+    texts = []
+    for document in documents:
+        for part in document["workloads"]:
+            title = f"**{part['name']}**: {part['description']}; {part['dtype']}"
+            texts += [title, markdown_table(*cells(part))]
+        texts.append("```text\n" + setting(document) + "\n```")
+    return "\n\n".join(texts) or NOTHING
+
+
+def stored(folder):
+    """The documents of a folder, by name."""
+    return [json.loads(path.read_text()) for path in sorted(Path(folder).glob("*.json"))]
+
+
+# ---------------------------------------------------------------- chart
+
+
+def check_files(out, chart):
+    """Refuse what cannot be written, before anything is measured."""
+    for option, path in (("out", out), ("chart", chart)):
+        if path and not Path(path).parent.is_dir():
+            raise FastnetError(
+                f"--{option}: there is no folder {Path(path).parent}; make it first."
+            )
+    if chart:
+        check_chart(chart)
+
+
+def check_chart(path):
+    """Refuse a chart that cannot be drawn."""
+    if Path(path).suffix not in (".svg", ".png"):
+        raise UsageError(f"--chart must end in .svg or .png, got {path}.")
+    try:
+        import altair  # noqa: F401
+        import vl_convert  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise FastnetError(
+            f"--chart needs {error.name}, which is not installed: pip install 'fastnet[plot]'."
+        ) from None
+
+
+def save_chart(document, path):
+    """Member-epochs a second of every peer, one row of bars a workload."""
+    import altair
+
+    values = [
+        {"workload": p["name"], "peer": r["peer"], "speed": r["member_epochs_per_second"]}
+        for p in document["workloads"]
+        for r in p.get("rows", ())
+        if "member_epochs_per_second" in r
+    ]
+    if not values:
+        raise FastnetError("--chart shows member-epochs/s; answer and scale have none.")
+    bars = altair.Chart(altair.Data(values=values)).mark_bar()
+    encoded = bars.encode(
+        x=altair.X("speed:Q", title="member-epochs per second").scale(type="log"),
+        y=altair.Y("peer:N", title=None, sort="-x"),
+        color=altair.condition("datum.peer == 'fastnet'", altair.value("#d95f02"),
+                               altair.value("#7570b3")),
+    ).properties(width=420)  # fmt: skip
+    faceted = encoded.facet(row=altair.Row("workload:N", title=None)).resolve_scale(
+        x="independent", y="independent"
+    )
+    faceted.save(path)

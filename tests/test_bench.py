@@ -1,0 +1,271 @@
+"""The benchmark at tiny sizes: losses first, who is missing, what is reported."""
+
+import json
+import os
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import bench
+import fastnet
+from bench import answer, command, limits, report, runner, session, work, workloads
+from bench.peers import PEERS, Peer, fastnet_kernels
+from fastnet import cli
+from fastnet.errors import FastnetError, UsageError
+
+WRONG = """
+from bench.peers.numpy_tuned import NumPy
+
+class Wrong(NumPy):
+    def epochs(self, n):
+        return [1.01 * loss for loss in super().epochs(n)]
+
+def prepare(work, threads):
+    print("not an answer")  # must not come between the answers
+    return Wrong(work)
+"""
+RAISES = "def prepare(work, threads):\n    raise ValueError('cannot train this')\n"
+DIES = "raise SystemExit('could not be loaded')\n"
+QUICK = ("numpy-tuned", "sklearn-joblib")  # both with two processes
+LIMITS = {
+    name: dict(threads=n, blas_gflops=100.0, fma_gflops=120.0, sigmoid_ns=0.2, numpy_tanh_ns=0.2)
+    for name, n in (("one", 1), ("all", 2))
+}
+
+
+class Output(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def call(*arguments):
+    """`fastnet bench` in this process; errors as main() explains them."""
+    result = CliRunner().invoke(cli.cli, ["bench", "--smoke", "--runs", "2", *arguments])
+    error = result.exception
+    if error is None or isinstance(error, SystemExit):
+        return Output(result.exit_code, result.stdout, result.stderr)
+    message, code = cli.explain(error)
+    return Output(code, result.stdout, message)
+
+
+@pytest.fixture(autouse=True)
+def known_limits(monkeypatch):
+    """The machine's limits are measured by a test of their own."""
+    monkeypatch.setattr(command, "measured_limits", lambda threads, dtype: LIMITS)
+
+
+@pytest.fixture
+def strange_peers(tmp_path, monkeypatch):
+    """Peers that are wrong, cannot train, die and are not installed."""
+    for name, text in (("wrong", WRONG), ("raises", RAISES), ("dies", DIES)):
+        (tmp_path / f"{name}_peer.py").write_text(text)
+        monkeypatch.setitem(PEERS, name, Peer(name, f"{name}_peer", ways=("1 thread",)))
+    monkeypatch.setitem(PEERS, "absent", Peer("absent", "nowhere", needs=("no_such_library",)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+def rows_of(document, workload):
+    part = next(p for p in document["workloads"] if p["name"] == workload)
+    return {row["peer"]: row for row in part["rows"]}
+
+
+# ---------------------------------------------------------------- losses first
+
+
+def test_a_peer_with_a_wrong_loss_gives_exit_code_6(strange_peers, tmp_path):
+    out = tmp_path / "bench.json"
+    peers = "wrong,fastnet,raises,dies,absent"
+    given = ("--workload", "task1-sweep", "--threads", "1", "--json", "--out", str(out))
+    found = call(*given, "--peers", peers)
+    document = json.loads(found.out)
+    assert found.code == 6
+    assert json.loads(out.read_text()) == document
+    rows = rows_of(document, "task1-sweep")
+    assert list(rows) == ["fastnet", "wrong", "raises", "dies", "absent"]
+    assert [row["status"] for row in rows.values()] == [
+        "ok", "losses differ", "failed", "failed", "not installed",
+    ]  # fmt: skip
+    assert rows["wrong"]["loss_difference"] == pytest.approx(0.01, rel=1e-2)
+    assert "cannot train this" in rows["raises"]["note"]
+    assert "could not be loaded" in rows["dies"]["note"]
+    assert rows["absent"]["note"] == "needs no_such_library"
+    assert {f["peer"] for f in document["failures"]} == {"wrong", "raises", "dies"}
+    table = report.ratios([document])
+    assert "| wrong | losses differ |" in table
+    assert "| absent | not installed |" in table
+
+
+def test_the_quick_peers_agree_and_are_reported():
+    given = ("--workload", "minibatch", "--threads", "2", "--json")
+    found = call(*given, "--peers", ",".join(QUICK))
+    document = json.loads(found.out)
+    assert found.code == 0, document["failures"]
+    assert document["schema_version"] == 1
+    assert {"machine", "versions", "limits", "command_line", "runs", "threads"} <= set(document)
+    for part in document["workloads"]:
+        assert part["bound_seconds_per_epoch"] > 0
+        for row in part["rows"]:
+            assert row["loss_difference"] <= runner.TOLERANCE
+            assert len(row["seconds_per_epoch"]) == 2
+            middle = np.median(row["seconds_per_epoch"])
+            assert row["member_epochs_per_second"] == pytest.approx(part["members"] / middle)
+            assert row["memory_bytes"] > 1e6 and row["start_seconds"] > 0
+        own = next(row for row in part["rows"] if row["peer"] == "fastnet")
+        assert own["fastnet_is_faster_by"] == 1
+
+
+def test_a_table_for_people_and_a_sample_of_a_grid(monkeypatch):
+    for name, made in (("SAMPLE_MEMBERS", 2), ("RUN_SECONDS", {"smoke": 0.001})):
+        monkeypatch.setattr(runner, name, made)
+    grid = workloads.grid10000
+
+    def few(size, dtype):
+        yield next(iter(grid(size, dtype)))._replace(check_members=3)
+
+    monkeypatch.setitem(workloads.WORKLOADS, "grid10000", few)
+    found = call("--workload", "grid10000", "--peers", "sklearn", "--threads", "1")
+    assert found.code == 0
+    assert "grid10000/32: sklearn" in found.err
+    assert "measured on 2 members, evenly spread, and scaled up" in found.out
+    assert "member-epochs/s" in found.out
+
+
+OUTSIDE = [n for n, p in PEERS.items() if {"torch", "jax"} & set(p.needs) and "compiled" not in n]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_peers_outside_the_test_extra_agree(name, tmp_path):
+    peer = PEERS[name]
+    pytest.importorskip(peer.needs[0], reason="of the extra [bench], not of [test]")
+    with session.Session(peer, "processes", 1, tmp_path) as asked:
+        for workload in ("task1-sweep", "minibatch", "grid10000"):
+            made = next(iter(workloads.WORKLOADS[workload]("smoke", "float64"))).work
+            asked.prepare(made)
+            expected = fastnet_kernels.prepare(made, 1).epochs(7)
+            # clip_grad_norm_ divides by the norm + 1e-6
+            np.testing.assert_allclose(asked.epochs(7)[1], expected, rtol=1e-5)
+
+
+# ---------------------------------------------------------------- answer and scale
+
+
+def test_answer_and_scale():
+    found = call(
+        "--workload",
+        "answer,scale",
+        "--runs",
+        "1",
+        "--threads",
+        "1",
+        "--peers",
+        "numpy-reference",
+        "--json",
+    )
+    assert found.code == 0
+    answered, grown = json.loads(found.out)["workloads"]
+    assert answered["members"] == 4
+    assert [row["peer"] for row in answered["rows"]] == ["fastnet", "numpy-reference"]
+    assert "scaled up from 2 epochs at N1 1, 2" in answered["rows"][1]["note"]
+    assert {row["factor"] for row in grown["growth"]} >= {"members", "n1", "samples", "inputs"}
+    assert all(row["ns_per_unit_sample"] > 0 for row in grown["growth"])
+    text = report.tables([json.loads(found.out)])
+    assert "**answer**" in text and "| factor | members |" in text
+
+
+def test_a_process_that_fails_is_an_error(monkeypatch):
+    monkeypatch.setitem(answer.QUESTION, "smoke", ("0", 2, 3))
+    with pytest.raises(session.PeerError, match="--n1 must be"):
+        answer.whole_process("smoke", None, "float32", 1)
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(UsageError, match=r"--workload must be of task1-sweep, .* got 'task3'"):
+        command.chosen(("task3",), bench.NAMES, "workload")
+    assert command.chosen(("tiny,answer", "tiny"), bench.NAMES, "workload") == ("tiny", "answer")
+    assert call("--peers", "tensorflow").code == 2
+
+
+def test_files_that_cannot_be_written_are_refused_first(tmp_path, monkeypatch):
+    with pytest.raises(FastnetError, match=r"--out: there is no folder .*nowhere; make it"):
+        report.check_files(tmp_path / "nowhere" / "bench.json", None)
+    with pytest.raises(UsageError, match=r"--chart must end in .svg or .png, got .*bench.pdf"):
+        report.check_files(None, tmp_path / "bench.pdf")
+    monkeypatch.setitem(__import__("sys").modules, "altair", None)
+    with pytest.raises(FastnetError, match=r"pip install 'fastnet\[plot\]'"):
+        report.check_files(None, tmp_path / "bench.svg")
+
+
+def test_bench_needs_a_checkout(tmp_path, monkeypatch):
+    monkeypatch.setattr(fastnet, "__file__", str(tmp_path / "fastnet" / "__init__.py"))
+    found = call("--workload", "tiny")
+    assert found.code == 1
+    assert found.err.startswith("bench needs a checkout of the source")
+
+
+def test_a_chart(tmp_path):
+    pytest.importorskip("altair", reason="of the extra [plot], not of [test]")
+    pytest.importorskip("vl_convert", reason="of the extra [plot], not of [test]")
+    row = {"peer": "fastnet", "member_epochs_per_second": 10.0}
+    report.save_chart({"workloads": [{"name": "tiny", "rows": [row]}]}, str(tmp_path / "a.svg"))
+    assert "<svg" in (tmp_path / "a.svg").read_text()
+    with pytest.raises(FastnetError, match="answer and scale have none"):
+        report.save_chart({"workloads": []}, "a.svg")
+
+
+# ---------------------------------------------------------------- parts
+
+
+def test_a_work_survives_its_file(tmp_path):
+    made = next(iter(workloads.WORKLOADS["minibatch"]("smoke", "float32"))).work
+    work.save(tmp_path / "work.npz", made)
+    again = work.load(tmp_path / "work.npz")
+    for name, value in made._asdict().items():
+        np.testing.assert_array_equal(getattr(again, name), value)
+    picked = list(made.pick([3, 0]).weights())
+    for one, other in zip(picked[1], next(made.weights())):
+        np.testing.assert_array_equal(one, other)
+    assert not made.plain().monitored and made.monitored
+
+
+def test_members_are_divided_by_cost():
+    made = next(iter(workloads.WORKLOADS["task1-sweep"]("default", "float32"))).work
+    parts = session.shares(made, 2)
+    assert sorted(np.concatenate(parts)) == list(range(len(made.n1)))
+    loads = [made.n1[part].sum() for part in parts]
+    assert max(loads) < 1.05 * min(loads)
+    alike = session.shares(made.pick([0, 1, 2]), 2)
+    assert [part.tolist() for part in alike] == [[0, 2], [1]]
+
+
+def test_children_start_without_what_disturbs(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    clean = session.environment(1, {"MALLOC_MMAP_MAX_": "0"})
+    assert "OPENBLAS_CORETYPE" not in clean and clean["OMP_NUM_THREADS"] == "1"
+    assert clean["MALLOC_MMAP_MAX_"] == "0"
+
+
+def test_a_loss_that_is_no_number_differs():
+    assert runner.worst(np.array([np.nan]), np.array([1.0])) == np.inf
+    assert command.finite({"a": [np.inf, 1.0]}) == {"a": [None, 1.0]}
+
+
+def test_limits_and_bound(monkeypatch):
+    monkeypatch.setattr(limits, "RUNS", 1)
+    found = limits.measure(1, "float32")
+    assert all(value > 0 for limit in found.values() for value in limit.values())
+    made = next(iter(workloads.WORKLOADS["task1-sweep"]("default", "float32")))
+    # 4 d + 6 k = 10 operations at 120 GFLOP/s and a sigmoid of 0.2 ns, 6,344 units, 1,000 samples
+    expected = 6344 * 1000 * (10 / 120 + 0.2) * 1e-9
+    assert limits.bound(made, LIMITS, 2) == pytest.approx(expected)
+
+
+def test_every_workload_and_every_peer_is_there():
+    assert (*workloads.WORKLOADS, "answer", "scale") == bench.NAMES
+    for peer in PEERS.values():
+        assert (session.ROOT / (peer.module.replace(".", os.sep) + ".py")).is_file()
