@@ -452,6 +452,42 @@ def bench_modules():
     return command, report
 
 
+@cli.command()
+@click.option("--runs", default="runs", show_default=True, help="The folder of runs.")
+@click.option("--port", default=8501, show_default=True, help="Port to listen on.")
+@click.option("--address", default="localhost", show_default=True, help="Address to listen on.")
+@click.option(
+    "--max-upload",
+    default=200,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Largest table to upload, in MB.",
+)
+@click.option("--no-browser", is_flag=True, help="Open no browser.")
+@debug_option
+def ui(runs, port, address, max_upload, no_browser):
+    """Serve the page: start runs and watch them, look back, learn backpropagation."""
+    from importlib.util import find_spec
+    from subprocess import run as call
+
+    if find_spec("streamlit") is None or find_spec("altair") is None:
+        raise FastnetError("the page needs streamlit; install it with: pip install 'fastnet[ui]'")
+    settings = {
+        "server.address": address,
+        "server.port": port,
+        "server.maxUploadSize": max_upload,
+        "server.headless": "true" if no_browser else "false",
+        "browser.gatherUsageStats": "false",
+    }
+    script = os.path.join(os.path.dirname(fastnet.__file__), "app.py")
+    line = [sys.executable, "-m", "streamlit", "run", script]
+    line += [part for name, value in settings.items() for part in (f"--{name}", str(value))]
+    try:
+        sys.exit(call(line, env={**os.environ, "FASTNET_UI_RUNS": runs}).returncode)
+    except KeyboardInterrupt:  # the page's own way to end; runs go on
+        sys.exit(0)
+
+
 def main():
     """The entry point: every error becomes one line and its exit code."""
     settings = {}

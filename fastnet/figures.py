@@ -5,8 +5,9 @@ colours of theme "light", "dark" or "css" (those of the page around it); `figure
 returns its data as a dict of arrays. FIGURES has them all by the names of the command line.
 """
 
-from fastnet.figure_base import FIGURES, THEMES, Figure, applying, chart, save, subject
+from fastnet.figure_base import FIGURES, THEMES, Figure, applying, chart, finding, save, subject
 from fastnet.figure_bench import speedup
+from fastnet.figure_compare import compare
 from fastnet.figure_curves import gradient, learning_rate, loss_curves
 from fastnet.figure_fit import fit, hidden_units, regions
 from fastnet.figure_scores import (
@@ -31,9 +32,11 @@ __all__ = [
     "Figure",
     "applying",
     "chart",
+    "compare",
     "confusion",
     "cost_by_n1",
     "errors",
+    "finding",
     "fit",
     "gradient",
     "heat_map",

@@ -11,9 +11,11 @@ vector cache choice network kernels
 packing plan
 formulas reference trainer
 answer records environment store api watch
-samples figure_base figure_bench figure_curves figure_sweep figure_fit figure_scores figures
+samples figure_base figure_bench figure_curves figure_sweep figure_fit figure_scores
+figure_compare figures
 gradcheck doctor show
 source export
+app_parts app_train app_member app_files app_runs app_learn app
 cli __main__
 """.split()
 FOLDER = Path(fastnet.__file__).parent
