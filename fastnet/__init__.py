@@ -6,7 +6,7 @@ The names below are loaded when first used, so that `fastnet --help` answers at 
 from fastnet.errors import DataError, FastnetError, UsageError
 
 __version__ = "0.1.0"
-_API = ("train", "sweep", "load", "resume", "Result")
+_API = ("train", "sweep", "load", "resume", "Result", "load_model", "predict", "evaluate")
 __all__ = ["FastnetError", "UsageError", "DataError", *_API]
 
 

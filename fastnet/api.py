@@ -7,19 +7,49 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastnet import cache, data, environment, kernels, plan, records, store, tasks, trainer
+from fastnet import (
+    cache,
+    columns,
+    data,
+    environment,
+    kernels,
+    plan,
+    records,
+    store,
+    tables,
+    tasks,
+    trainer,
+)
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.options import OPTIONS, resolve
+from fastnet.options import OF_DATA, OPTIONS, resolve
 from fastnet.records import Result
 from fastnet.store import default_folder
 
-__all__ = ["Progress", "Result", "default_folder", "dry_run", "load", "resume", "sweep", "train"]
+__all__ = [
+    "Progress",
+    "Result",
+    "default_folder",
+    "dry_run",
+    "evaluate",
+    "load",
+    "load_model",
+    "predict",
+    "resume",
+    "sweep",
+    "train",
+]
 
 CHECKPOINT_SECONDS = 3.0  # between checkpoints at least; and 50 times what the last one took
 # Options that --resume may change: they change no byte.
 RESUMABLE = ("threads", "time_limit")
 # Arguments that go with X and y.
 SAMPLES = ("validation", "test", "sample_weight", "class_weight", "folds")
+# What a table has in place of them.
+IN_TABLES = {
+    "validation": "validation_data or a split_column",
+    "test": "test_data or a split_column",
+    "sample_weight": "a column of weights",
+}
 
 
 class Progress(NamedTuple):
@@ -135,17 +165,117 @@ def load(folder):
     return store.load(folder)
 
 
+def load_model(path):
+    """The Model in a model.npz, or the best one of a run folder.
+
+    Raises
+    ------
+    FastnetError
+        when there is nothing at the path.
+    DataError
+        when the file or folder is unfinished, broken, or not of fastnet.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile, fastnet
+    >>> x = np.linspace(-1, 1, 50)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = fastnet.train(x, x**2, n1=3, max_epochs=10, out=folder + "/run")
+    ...     model = fastnet.load_model(folder + "/run/model.npz")
+    >>> bool((model.predict(x) == result.model().predict(x)).all())
+    True
+    """
+    return store.open_model(path)
+
+
+def predict(model, source, proba=False):
+    """Predictions for every row of a table.
+
+    Parameters
+    ----------
+    model : Model or path
+        A path of a run folder or a model.npz.
+    source : path, binary file or DataFrame
+        The table, as `--data` takes it; its columns go by name, others are ignored.
+    proba : bool
+        Also the probability of each class.
+
+    Returns
+    -------
+    DataFrame
+        A column for each target, with `proba` then one for each class, p_<class>.
+
+    Raises
+    ------
+    DataError
+        for a missing column, an unknown category, a missing value, an unreadable file.
+    UsageError
+        for proba without classes.
+    """
+    import pandas
+
+    model, table = opened(model), as_table(source)
+    if proba and model.classes is None:
+        raise UsageError("proba needs a model of classes; this one predicts numbers.")
+    Z2 = model.outputs(table)
+    predicted = model.decoded(Z2)
+    names = model.targets
+    frame = pandas.DataFrame(dict(zip(names, predicted.reshape(len(Z2), -1).T)))
+    for name, share in zip(model.classes, model.probabilities(Z2).T) if proba else ():
+        frame[f"p_{name}"] = share
+    return frame
+
+
+def evaluate(model, source, weights=None):
+    """How good the predictions for a table with known targets are.
+
+    Parameters
+    ----------
+    model, source
+        As in `predict`; the table has the target columns, too.
+    weights : str, optional
+        Column of sample weights.
+
+    Returns
+    -------
+    dict
+        rows, loss (as in training, scaled), metrics (of metrics.py, in the targets' own units);
+        for classes also their names and the confusion matrix: a row for each true class.
+    """
+    model, table = opened(model), as_table(source)
+    loss = "squared" if model.classes is None else "cross_entropy"
+    columns.find(table, model.targets, "target")
+    y, _ = columns.targets(table, model.targets, loss)
+    weight = np.ones(len(y))
+    if weights is not None:
+        columns.find(table, [weights], "weights")
+        weight = columns.weights(table, weights)
+        if not weight.any():
+            raise DataError(f"{table.name}: all weights in column {weights!r} are 0.")
+    return model.evaluation(table, y, weight)
+
+
+def opened(model):
+    """A Model, read from its file where a path is given."""
+    return model if isinstance(model, records.Model) else store.open_model(model)
+
+
+def as_table(source):
+    """A Table of a file or data frame."""
+    return tables.Table(source, "data") if hasattr(source, "columns") else tables.read(source)
+
+
 # ---------------------------------------------------------------- from arguments to a Training
 
 
-def task_data(task, options):
-    """X, y and loss of a built-in task."""
-    if task == 1:
-        names = ("function", "samples", "noise", "data_seed")
-        return *tasks.function_data(*(options[name] for name in names)), "squared"
-    if task == 2:
-        return *tasks.digits(), "cross_entropy"
-    raise UsageError(f"task must be 1 or 2, got {task!r}.")
+def task_data(task, loss, options):
+    """What data.make takes of a built-in task."""
+    own = "squared" if task == 1 else "cross_entropy"
+    if loss not in (None, own):
+        raise UsageError(f"task {task} has loss {own}, got {loss}.")
+    names = ("function", "samples", "noise", "data_seed")
+    X, y = tasks.function_data(*(options[n] for n in names)) if task == 1 else tasks.digits()
+    return {"X": X, "y": y, "loss": own}
 
 
 def checked_task(task):
@@ -161,31 +291,42 @@ def checked_task(task):
 
 def checked_data(X, y, task, options, given):
     """The Data of a run; `given` are those of SAMPLES."""
-    if task is None and (X is None or y is None):
-        raise UsageError("nothing to train on: give X and y, or task=1 or task=2.")
-    if task is not None and (X is not None or y is not None):
-        raise UsageError("give X and y or a task, not both.")
-    loss = options["loss"]
-    if task is not None:
-        X, y, own = task_data(task, options)
-        if loss not in (None, own):
-            raise UsageError(f"task {task} has loss {own}, got {loss}.")
-        loss = own
-    return data.make(
-        X,
-        y,
-        loss,
-        validation_fraction=options["validation_fraction"],
-        test_fraction=options["test_fraction"],
-        data_seed=options["data_seed"],
-        **given,
-    )
+    sources = {"X and y": X is not None or y is not None, "a task": task is not None}
+    sources["data"] = options["data"] is not None
+    named = [name for name, there in sources.items() if there]
+    if not named or (named == ["X and y"] and (X is None or y is None)):
+        raise UsageError("nothing to train on: give X and y, task=1 or task=2, or data.")
+    if len(named) > 1:
+        raise UsageError(f"give {named[0]} or {named[1]}, not both.")
+    for name in OF_DATA if named != ["data"] else ():
+        if options[name]:
+            raise UsageError(f"{name} belongs to data, the file of a table; drop it.")
+    samples = {"X": X, "y": y, "loss": options["loss"]}
+    if named == ["a task"]:
+        samples = task_data(task, options["loss"], options)
+    elif named == ["data"]:
+        samples = table_data(options, given)
+    names = ("validation_fraction", "test_fraction", "data_seed", "impute", "scale", "dtype")
+    return data.make(**samples, **{name: options[name] for name in names}, **given)
+
+
+def table_data(options, given):
+    """What data.make takes of the files that the options name."""
+    wrong = [
+        name for name in ("validation", "test", "sample_weight") if given.get(name) is not None
+    ]
+    if wrong:
+        raise UsageError(f"{wrong[0]} goes with X and y; a table has {IN_TABLES[wrong[0]]}.")
+    return columns.load(options)
 
 
 def prepare(command, X, y, task, given):
     """Options, Data and Plan, all checked: nothing is allocated or written before."""
     samples = {name: given.pop(name) for name in SAMPLES if name in given}
+    if samples.get("class_weight", "") in (None, "balanced"):
+        given["class_weight"] = samples.pop("class_weight")  # an option
     options = resolve(given, command, task)
+    samples.setdefault("class_weight", options["class_weight"])
     for name in ("function", "samples", "noise") if task != 1 else ():
         if options[name] != OPTIONS[name].default:
             raise UsageError(f"{name} belongs to task 1; drop {name} {options[name]}.")
@@ -231,6 +372,8 @@ def describe(task, options, checked):
         return f"Task 1: {tasks.FUNCTIONS[options['function']].formula}, loss squared"
     if task == 2:
         return "Task 2: handwritten digits, loss cross_entropy"
+    if options["data"] is not None:
+        return f"{Path(options['data']).name}: {', '.join(checked.targets)}, loss {checked.loss}"
     return f"Loss {checked.loss}"
 
 
@@ -256,6 +399,7 @@ def extent(task, options, checked, members):
     held = {"all": members.length, "best": members.length // max(count, 1), "none": 0}
     return {
         "description": describe(task, options, checked),
+        "notices": list(checked.notices),
         "samples": len(checked.split["train"]),
         "inputs": members.d,
         "outputs": members.k,

@@ -21,6 +21,7 @@ Examples:
   fastnet train --task 1 --n1 6 --seeds 10 --learning-rate 0.4
   fastnet train --task 1 --function humps --n1 8:24:4 --max-epochs 20000
   fastnet train --task 2 --out runs/digits --json
+  fastnet train --data houses.csv --target price --test-fraction 0.2
 """
 SWEEP_EXAMPLES = """\b
 Train every combination of widths, seeds and settings; answer how small N1 can be.
@@ -31,6 +32,24 @@ Examples:
   fastnet sweep --task 1 --n1 1:20 --seeds 50 --target-loss 1e-3
   fastnet sweep --task 1 --n1 4,8 --learning-rate 0.1..1@5 --clip-norm 1,none
   fastnet sweep --task 2 --n1 8,16,32 --dry-run
+  fastnet sweep --data flowers.csv --target species --validation-fraction 0.2 --n1 2,4,8
+"""
+PREDICT_EXAMPLES = """\b
+Predict the targets of a table; its columns go by name, in any order.
+
+\b
+Examples:
+  fastnet predict runs/houses-20260101-120000 --data new.csv -o prices.csv
+  fastnet predict runs/flowers/model.npz --data new.parquet --proba
+  fastnet predict runs/houses --data - < new.csv
+"""
+EVALUATE_EXAMPLES = """\b
+Say how good the predictions for a table with known targets are.
+
+\b
+Examples:
+  fastnet evaluate runs/houses-20260101-120000 --data test.csv
+  fastnet evaluate runs/flowers/model.npz --data test.csv --json
 """
 EXPORT_EXAMPLES = """\b
 Write a trained model for another program: scaling, forward pass and class labels.
@@ -73,9 +92,8 @@ class Value(click.ParamType):
     def get_metavar(self, param, ctx=None):
         if self.option.choices:
             return "|".join(self.option.choices)
-        return {"int": "INT", "float": "NUM"}.get(self.option.kind, "TEXT") + (
-            ",..." if self.option.axis else ""
-        )
+        kinds = {"int": "INT", "float": "NUM", "path": "FILE", "names": "COL,..."}
+        return kinds.get(self.option.kind, "TEXT") + (",..." if self.option.axis else "")
 
 
 def label_of(option, param, ctx):
@@ -89,8 +107,11 @@ def label_of(option, param, ctx):
 def default_text(option):
     """The default as help shows it."""
     value = option.default[0] if option.axis else option.default
-    if option.kind == "flag" or option.name in ("stop", "loss", "threads", "record"):
+    unsaid = ("stop", "loss", "threads", "record", "features")
+    if option.kind in ("flag", "path") or option.name in unsaid:
         return ""
+    if option.kind == "names":
+        value = None
     value = {"seeds": "0,"}.get(option.name, "none" if value is None else value)
     return f" [{value:g}]" if isinstance(value, float) else f" [{value}]"
 
@@ -223,8 +244,11 @@ def sweep(**arguments):
 def run(command, task, out, force, resume, dry_run, require_target, json, quiet, **given):
     """train and sweep: call the library, print, choose the exit code."""
     given = {name: value for name, value in given.items() if value is not None}
-    if resume is None and task is None:
-        raise UsageError("nothing to train on: give --task 1 or --task 2 (or --resume DIR).")
+    if resume is None and task is None and "data" not in given:
+        raise UsageError(
+            "nothing to train on: give --task 1, --task 2, or --data FILE --target COLUMN (or "
+            "--resume DIR)."
+        )
     from fastnet import api, show
 
     display = show.Display(quiet)
@@ -236,12 +260,12 @@ def run(command, task, out, force, resume, dry_run, require_target, json, quiet,
         with display:
             result = api.resume(resume, force=force, progress=display, **given)
     else:
-        task = int(task)
+        task = None if task is None else int(task)
         if dry_run:
             plan = api.dry_run(command, task=task, **given)
             click.echo(document(plan) if json else show.plan_text(plan))
             return
-        folder = out or api.default_folder(f"task{task}")
+        folder = out or api.default_folder(f"task{task}" if task else stem(given["data"]))
         with display:
             result = api.run(command, task=task, out=folder, force=force, progress=display, **given)
     if json:
@@ -249,6 +273,11 @@ def run(command, task, out, force, resume, dry_run, require_target, json, quiet,
     elif not quiet:
         show.print_result(result)
     sys.exit(exit_code(result, require_target))
+
+
+def stem(path):
+    """The name of a run on a file."""
+    return "data" if path == "-" else os.path.splitext(os.path.basename(path))[0]
 
 
 def document(value):
@@ -364,6 +393,50 @@ def export(model, to, out, force, member, json):
     found = store.open_model(model, member)
     done = export.write(found, to, out or export.default_path(model, to), force)
     click.echo(document(done)) if json else show.print_export(done)
+
+
+def model_options(function):
+    """What the commands that use a model on a table have in common."""
+    for option in reversed(
+        (
+            click.argument("model", type=click.Path(), metavar="RUN_OR_MODEL"),
+            click.option(
+                "--data",
+                required=True,
+                type=click.Path(),
+                help="A table: .csv, .tsv, .parquet, .npz, .npy or -.",
+            ),
+            click.option("--member", type=int, help="This member of the run, not its best."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+@cli.command(help=PREDICT_EXAMPLES)
+@model_options
+@click.option("-o", "--out", type=click.Path(), help="A .csv, .tsv or .parquet file [stdout].")
+@click.option("--force", is_flag=True, help="Replace the file that is there.")
+@click.option("--proba", is_flag=True, help="Also the probability of each class.")
+@debug_option
+def predict(model, data, member, out, force, proba):
+    from fastnet import api, store, tables
+
+    write = tables.writer(out, force)
+    write(api.predict(store.open_model(model, member), data, proba), out)
+
+
+@cli.command(help=EVALUATE_EXAMPLES)
+@model_options
+@click.option("--weights", help="Column of sample weights.")
+@json_option
+@debug_option
+def evaluate(model, data, member, weights, json):
+    from fastnet import api, show, store
+
+    found = api.evaluate(store.open_model(model, member), data, weights)
+    found = {"model": model, "data": data, **found}
+    click.echo(document(found)) if json else show.print_evaluation(found)
 
 
 @cli.command()

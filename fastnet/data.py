@@ -1,11 +1,13 @@
-"""From a person's arrays to samples: checks, one-hot targets, the split."""
+"""From a person's arrays to samples: checks, one-hot targets, the split, the scaling."""
 
 import hashlib
 from typing import NamedTuple
 
 import numpy as np
 
+from fastnet import scaling
 from fastnet.errors import DataError, UsageError
+from fastnet.scaling import Scaling, no_scaling
 
 SETS = ("train", "val", "test")
 FRACTIONS = {"val": "validation_fraction", "test": "test_fraction"}
@@ -29,19 +31,9 @@ class Column(NamedTuple):
     categories: tuple = ()
     fill: float | None = None
 
-
-class Scaling(NamedTuple):
-    """A network's input is (x - x_shift) / x_scale, a prediction z2 * y_scale + y_shift."""
-
-    x_shift: np.ndarray  # (d,)
-    x_scale: np.ndarray  # (d,)
-    y_shift: np.ndarray  # (k,)
-    y_scale: np.ndarray  # (k,)
-
-
-def no_scaling(d, k):
-    """The Scaling that changes nothing."""
-    return Scaling(np.zeros(d), np.ones(d), np.zeros(k), np.ones(k))
+    def inputs(self):
+        """Names of the inputs that it becomes: of a category, one each."""
+        return tuple(f"{self.name}={c}" for c in self.categories) or (self.name,)
 
 
 class Data(NamedTuple):
@@ -50,7 +42,8 @@ class Data(NamedTuple):
     X (n, d) and Y (n, k) hold all rows, scaled; `split` names those of each set; Y is one-hot
     where there are `classes`. `weight` (n,) is in every mean, `class_weight` (k,), where there is
     one, multiplies it in training. `folds` are pairs of row numbers, to train on and to validate:
-    with folds all rows are of the training set, and every member belongs to one fold.
+    with folds all rows are of the training set, and every member belongs to one fold. `targets`
+    names the columns of y, `notices` tell what was left out of a table.
     """
 
     X: np.ndarray
@@ -64,10 +57,14 @@ class Data(NamedTuple):
     folds: tuple
     columns: tuple
     scaling: Scaling
+    targets: tuple = ()
+    notices: tuple = ()
 
     def subset(self, name):
         """X, Y and weights (folds, rows) of the set train, val or test."""
         rows = self.rows(name)
+        if len(rows) == len(self.X):  # all of them, in order: no copy
+            return self.X, self.Y, self.weights(name)
         return self.X[rows], self.Y[rows], self.weights(name)
 
     def rows(self, name):
@@ -96,11 +93,12 @@ class Data(NamedTuple):
         return (self.weights("train") != 0).sum(axis=1)
 
     def digest(self):
-        """SHA-256 of the samples, their weights and the split."""
+        """SHA-256 of the samples, their scaling, their weights and the split."""
         summed = hashlib.sha256()
         sets = [self.split[name] for name in SETS]
         weights = () if self.class_weight is None else (self.class_weight,)
-        for array in (self.X, self.Y, *sets, self.weight, *weights, *sum(self.folds, ())):
+        facts = (*sets, self.weight, *weights, *sum(self.folds, ()), *self.scaling)
+        for array in (self.X, self.Y, *facts):
             summed.update(str((array.shape, array.dtype.str)).encode())
             summed.update(np.ascontiguousarray(array).data)
         return summed.hexdigest()
@@ -138,8 +136,11 @@ def plain(values, name):
         raise DataError(f"{name} is ragged; all its rows must have the same length.") from None
 
 
-def inputs(X, name="X"):
-    """X as a checked array (n, d), float32 or float64, and the names of its columns."""
+def inputs(X, name="X", missing=False):
+    """X as a checked array (n, d), float32 or float64, and the names of its columns.
+
+    With `missing` it may hold NaN.
+    """
     names = tuple(str(c) for c in X.columns) if hasattr(X, "columns") else ()
     X = plain(X, name)
     if X.ndim == 1:
@@ -149,7 +150,8 @@ def inputs(X, name="X"):
     if X.dtype.kind not in "fiub":
         raise DataError(f"{name} must hold numbers, got dtype {X.dtype}; encode texts first.")
     X = X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
-    return finite(X, name), names or unnamed(X.shape[1])
+    refuse(X, np.isinf(X) if missing else ~np.isfinite(X), name)
+    return X, names or unnamed(X.shape[1])
 
 
 def unnamed(count):
@@ -209,8 +211,8 @@ def one_hot(y, classes, name="y"):
     return np.eye(len(classes))[place]
 
 
-def targets(y, loss, X, name="y"):
-    """Y (n, k), the loss and the classes (None for numbers)."""
+def targets(y, loss, X, name="y", rows=slice(None)):
+    """Y (n, k), the loss and the classes (None for numbers), which are those of the given rows."""
     y = plain(y, name)
     if y.ndim not in (1, 2) or len(y) != len(X):
         raise DataError(f"{name} must have a row for each of X's {len(X)}, got shape {y.shape}.")
@@ -218,10 +220,10 @@ def targets(y, loss, X, name="y"):
     if loss == "squared":
         return numbers(y, name), loss, None
     y = labels(y, name)
-    classes = np.unique(y)
+    classes = np.unique(y[rows])
     if len(classes) < 2:
         raise DataError(f"{name} has one class only ({classes[0]}); at least two are needed.")
-    return one_hot(y, classes), loss, classes
+    return one_hot(y, classes, name), loss, classes
 
 
 def sample_weights(given, n, name="sample_weight"):
@@ -315,6 +317,33 @@ def split_rows(n, validation_fraction, test_fraction, data_seed, strata=None):
     return split
 
 
+def scale_all(made, impute, scale, dtype):
+    """The Data with missing numbers filled in, inputs and targets scaled; learnt in training.
+
+    Inputs that stand for categories stay as they are. With neither, X is the caller's own.
+    """
+    if impute == scale == "none":
+        return made
+    rows = made.split["train"]
+    rows = rows[made.weight[rows] > 0]
+    columns = made.columns or tuple(Column(name, "number") for name in made.features)
+    names = [None if c.categories else f"column {c.name!r}" for c in columns for _ in c.inputs()]
+    fills = scaling.medians(made.X, rows, names) if impute == "median" else ()
+    shift, width = scaling.learn(scale, made.X, rows, names)
+    X = scaling.scaled(made.X, shift, width, dtype or made.X.dtype, fills)
+    if fills:
+        fill = {name: value for name, value in zip(names, fills)}
+        columns = tuple(c._replace(fill=fill.get(f"column {c.name!r}")) for c in columns)
+        made = made._replace(columns=columns)
+    learnt = made.scaling._replace(x_shift=shift, x_scale=width)
+    if made.classes is not None:
+        return made._replace(X=X, scaling=learnt)
+    names = [f"target {name!r}" for name in made.targets]
+    shift, width = scaling.learn(scale, made.Y, rows, names)
+    Y = scaling.scaled(made.Y, shift, width, np.float64)
+    return made._replace(X=X, Y=Y, scaling=learnt._replace(y_shift=shift, y_scale=width))
+
+
 def make(
     X,
     y,
@@ -327,11 +356,19 @@ def make(
     sample_weight=None,
     class_weight=None,
     folds=None,
+    impute="none",
+    scale="none",
+    dtype=None,
+    columns=(),
+    split=None,
+    target_names=(),
+    notices=(),
 ):
-    """Check and split: the Data of a run.
+    """Check, split and scale: the Data of a run.
 
-    validation and test are (X, y) or (X, y, sample_weight). A sample of weight 0 counts for
-    nothing.
+    validation and test are (X, y) or (X, y, sample_weight); or `split` has the numbers of X's
+    rows that are "val" and "test". A sample of weight 0 counts for nothing. `columns` are those
+    of the table that X was made of. What is scaled or filled in is of `dtype`.
 
     Raises
     ------
@@ -340,39 +377,59 @@ def make(
     UsageError
         for fractions that leave nothing to train on, or nothing in a set.
     """
-    X, features = inputs(X)
+    X, features = inputs(X, missing=impute != "none")
     if len(X) == 0:
         raise DataError(f"X has no rows, shape {X.shape}; there is nothing to train on.")
-    Y, loss, classes = targets(y, loss, X)
-    strata = Y.argmax(axis=1) if classes is not None else None
+    features = tuple(n for column in columns for n in column.inputs()) or features
+    given = split or {}
+    free = np.ones(len(X), bool)
+    for rows in given.values():
+        free[rows] = False
+    rest = np.flatnonzero(free)
+    if len(rest) == 0:
+        raise DataError("no rows are left to train on; the split names all of them val or test.")
+    y_name = f"target {target_names[0]!r}" if target_names else "y"
+    Y, loss, classes = targets(y, loss, X, y_name, rest)
+    folds = checked_folds(folds, len(X))
+    check_sets(validation, test, validation_fraction, test_fraction, folds)
+    weight = sample_weights(sample_weight, len(X))
+    strata = Y[rest].argmax(axis=1) if classes is not None else None
+    split = split_rows(len(rest), validation_fraction, test_fraction, data_seed, strata)
+    split = {**{name: rest[rows] for name, rows in split.items()}, **given}
+    factors = class_weights(class_weight, Y[split["train"]], classes)
+    for name, pair in (("val", validation), ("test", test)):
+        if pair is not None:
+            missing = impute != "none"
+            X, Y, weight, rows = append(X, Y, weight, pair, classes, features, name, missing)
+            split[name] = rows
+    kept = no_scaling(X.shape[1], Y.shape[1])
+    names = target_names or (("y",) if classes is not None or Y.shape[1] == 1 else ())
+    names = names or tuple(f"y{j}" for j in range(Y.shape[1]))
+    facts = columns, kept, names, notices
+    made = Data(X, Y, loss, classes, features, split, weight, factors, folds, *facts)
+    for name in SETS:
+        if len(split[name]) and not made.weights(name).any(axis=1).all():
+            raise DataError(f"all weights of the {name} set are 0; it must have one that is not.")
+    return scale_all(made, impute, scale, dtype)
+
+
+def check_sets(validation, test, validation_fraction, test_fraction, folds):
+    """Refuse a set that is given twice."""
     for given, fraction, name in (
         (validation, validation_fraction, "validation"),
         (test, test_fraction, "test"),
     ):
         if given is not None and fraction:
             raise UsageError(f"give {name} or {name}_fraction {fraction:g}, not both.")
-    folds = checked_folds(folds, len(X))
     if folds and (validation is not None or validation_fraction or test_fraction):
         raise UsageError("folds name their own rows; drop validation and the fractions.")
-    weight = sample_weights(sample_weight, len(X))
-    split = split_rows(len(X), validation_fraction, test_fraction, data_seed, strata)
-    factors = class_weights(class_weight, Y[split["train"]], classes)
-    for name, given in (("val", validation), ("test", test)):
-        if given is not None:
-            X, Y, weight, split[name] = append(X, Y, weight, given, classes, features, name)
-    scaling = no_scaling(X.shape[1], Y.shape[1])
-    made = Data(X, Y, loss, classes, features, split, weight, factors, folds, (), scaling)
-    for name in SETS:
-        if len(split[name]) and not made.weights(name).any(axis=1).all():
-            raise DataError(f"all weights of the {name} set are 0; it must have one that is not.")
-    return made
 
 
-def append(X, Y, weight, given, classes, features, name):
+def append(X, Y, weight, given, classes, features, name, missing=False):
     """X, Y and weights with the rows of another set, and the numbers of those rows."""
     if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
         raise DataError(f"the {name} set must be a pair (X, y), got {type(given).__name__}.")
-    X2, features2 = inputs(given[0], f"{name} X")
+    X2, features2 = inputs(given[0], f"{name} X", missing)
     y2 = plain(given[1], f"{name} y")
     if X2.shape[1] != X.shape[1]:
         raise DataError(f"{name} X must have {X.shape[1]} columns like X, got {X2.shape[1]}.")

@@ -4,6 +4,7 @@ No numpy and no numba here: `fastnet --help` imports this file.
 """
 
 import math
+import os
 import re
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ class Option(NamedTuple):
     """One row: `axis` options take lists; `none` allows None; low and high are inclusive."""
 
     name: str
-    kind: str  # int, float, choice, flag, text
+    kind: str  # int, float, choice, choices, flag, text, names (of columns), path
     default: object
     help: str
     axis: bool = False
@@ -129,7 +130,6 @@ TABLE = (
         "Loss; by default from the task or the targets.",
         none=True,
         choices=LOSSES,
-        commands=(),
     ),
     Option("max_epochs", "int", 1000, "Most epochs of a member.", low=1, high=10**9),
     Option("min_learning_rate", "float", 0.0, "The rate never falls below this.", low=0),
@@ -189,6 +189,35 @@ TABLE = (
         "Also keep gradient_norm, clipped (every epoch) or snapshots (weights at 0, 1, 2, 4, ...).",
         choices=("gradient_norm", "clipped", "snapshots"),
     ),
+    Option("data", "path", None, "A table: .csv, .tsv, .parquet, .npz, .npy or -.", none=True),
+    Option("target", "names", (), "Columns to predict: COL or COL,COL."),
+    Option("features", "names", (), "Columns to predict from; by default all others."),
+    Option("weights", "text", None, "Column of sample weights.", none=True),
+    Option(
+        "class_weight",
+        "choice",
+        None,
+        "balanced: classes count alike, however many samples they have.",
+        none=True,
+        choices=("balanced",),
+    ),
+    Option(
+        "impute",
+        "choice",
+        "none",
+        "What stands in for missing numbers: none refuses them.",
+        choices=("none", "median"),
+    ),
+    Option(
+        "scale",
+        "choice",
+        "auto",
+        "Scaling of inputs and of targets that are numbers; auto: standard for --data, else none.",
+        choices=("auto", "standard", "minmax", "none"),
+    ),
+    Option("split_column", "text", None, "Column that says train, val or test.", none=True),
+    Option("validation_data", "path", None, "A table of validation samples.", none=True),
+    Option("test_data", "path", None, "A table of test samples.", none=True),
     Option("function", "text", "sine", "Task 1: the function to approximate."),
     Option("samples", "int", 1000, "Task 1: points.", low=2, high=10**8),
     Option("noise", "float", 0.0, "Task 1: standard deviation of noise added to y.", low=0),
@@ -211,6 +240,8 @@ TABLE = (
     ),
 )
 OPTIONS = {option.name: option for option in TABLE}
+# Options that name columns or files beside those of --data.
+OF_DATA = ("target", "features", "weights", "split_column", "validation_data", "test_data")
 AXES = tuple(option.name for option in TABLE if option.axis)
 # What the built-in tasks set apart from the table, and then the commands; docs/tasks.md tells how
 # these values were found.
@@ -241,14 +272,21 @@ TASK_COMMANDS = {
 }
 
 
+KINDS = {
+    "int": "an integer",
+    "float": "a number",
+    "flag": "true or false",
+    "names": "column names",
+    "path": "a file",
+}
+
+
 def wanted(option):
     """What values the option takes, in words."""
     if option.choices:
         text = "one of " + ", ".join(option.choices)
     else:
-        text = {"int": "an integer", "float": "a number", "flag": "true or false"}.get(
-            option.kind, "a text"
-        )
+        text = KINDS.get(option.kind, "a text")
         if option.low > -math.inf:
             text += f" {'>' if option.above else '>='} {option.low:g}"
         if option.high < math.inf:
@@ -298,6 +336,14 @@ def check_one(option, value, label=None):
         if bad:
             raise wrong(option, bad[0], label)
         return tuple(dict.fromkeys(names))
+    if option.kind == "names":
+        names = value.split(",") if isinstance(value, str) else value
+        if not many(names) or not all(isinstance(n, str) and n for n in names):
+            raise wrong(option, value, label)
+        return tuple(names)
+    if option.kind == "path" and isinstance(value, (str, os.PathLike)):
+        # Absolute: a run is resumed from any folder.
+        return value if value == "-" else os.path.abspath(value)
     if isinstance(value, str) and option.kind in ("choice", "text"):
         if option.choices and value not in option.choices:
             raise wrong(option, value, label)
@@ -457,5 +503,7 @@ def resolve(given, command, task=None):
     if command == "train" and "n1" in given:
         values["seeds"] = (0,)
     values.update(given)
+    if values["scale"] == "auto":
+        values["scale"] = "none" if values["data"] is None else "standard"
     paired = check("zip", values["zip"])
     return {name: check(name, value, paired=paired) for name, value in values.items()}

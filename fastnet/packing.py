@@ -53,11 +53,14 @@ def unpack(flat, settings, d, k):
 
 
 def panels(values, dtype):
-    """Rows (n, c) as panels (panels, c, LANES), flat; filled with zeros."""
+    """Rows (n, c) as panels (panels, c, LANES), flat; filled with zeros. The only copy made."""
     n, c = values.shape
-    filled = np.zeros((padded(n), c), dtype)
-    filled[:n] = values
-    return np.ascontiguousarray(filled.reshape(-1, LANES, c).transpose(0, 2, 1)).reshape(-1)
+    full, rest = divmod(n, LANES)
+    filled = np.zeros((padded(n) // LANES, c, LANES), dtype)
+    filled[:full] = values[: n - rest].reshape(full, LANES, c).transpose(0, 2, 1)
+    if rest:
+        filled[full, :, :rest] = values[n - rest :].T
+    return filled.reshape(-1)
 
 
 def rows(X, Y, dtype, weights=None):

@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastnet import answer, data, reference
+from fastnet import answer, columns, data, metrics, reference, scaling
 from fastnet.errors import DataError, UsageError
 from fastnet.packing import Weights
 from fastnet.plan import COLUMNS, SETTING_COLUMNS, shown
+from fastnet.tables import Table
 from fastnet.trainer import STOP_NAMES
 
 SCHEMA_VERSION = 1
+BLOCK_ROWS, BLOCK_VALUES = 1 << 15, 1 << 24  # rows, and values of hidden units, predicted at once
 SCORES = tuple(
     f"{name}_{score}" for score in ("loss", "accuracy") for name in ("train", "val", "test")
 )
@@ -50,6 +52,8 @@ class Model(NamedTuple):
         The network's input is (x - x_shift) / x_scale.
     y_shift, y_scale : ndarray of shape (k,)
         A prediction is z2 * y_scale + y_shift.
+    targets : tuple of str
+        Names of what is predicted: of each output, or of the class.
     """
 
     weights: Weights
@@ -62,34 +66,61 @@ class Model(NamedTuple):
     x_scale: np.ndarray
     y_shift: np.ndarray
     y_scale: np.ndarray
+    targets: tuple = ()
 
-    def outputs(self, X):
-        """z2 of every row, shape (n, k), computed in float64 whatever the weights' dtype.
+    def inputs(self, X):
+        """X (n, d) before scaling; where a missing number has a fill, NaN.
 
-        A data frame's columns are taken by name.
+        X is a Table or data frame whose columns are taken by name, in any order, or an array of
+        the `features`, with a column for each category.
         """
-        named = self.features != data.unnamed(len(self.features))
-        if named and hasattr(X, "columns"):
-            for name in self.features:
-                if name not in X.columns:
-                    raise DataError(
-                        f"X has no column {name!r}; the model was trained on "
-                        f"{', '.join(self.features)}."
-                    )
-            X = X[list(self.features)]  # whatever their order
-        shape = np.shape(X)
-        X, _ = data.inputs(X)
-        d = self.weights.W1.shape[1]
+        named = self.columns or self.features != data.unnamed(len(self.features))
+        if isinstance(X, Table) or (named and hasattr(X, "columns")):
+            table = X if isinstance(X, Table) else Table(X, "X")
+            asked = self.columns or tuple(data.Column(name, "number") for name in self.features)
+            X = np.empty((len(table.frame), len(self.features)))
+            columns.encode(table, asked, X)
+            return X
+        shape, d = np.shape(X), len(self.features)
+        fills = [column.fill for column in self.columns]
+        X, _ = data.inputs(X, missing=bool(fills) and None not in fills)
         if X.shape[1] != d:
             raise DataError(
                 f"X must have {d} columns ({', '.join(self.features[:5])}"
                 f"{', ...' * (d > 5)}), got shape {shape}."
             )
+        return X
+
+    def outputs(self, X):
+        """z2 of every row, shape (n, k), computed in float64 whatever the weights' dtype.
+
+        The columns of a table or data frame go by name.
+        """
+        fills = [column.fill for column in self.columns for _ in column.inputs()]
+
+        def scale(block):
+            return scaling.scaled(block, self.x_shift, self.x_scale, np.float64, fills)
+
+        return self.forward(self.inputs(X), scale)
+
+    def forward(self, X, scale, rows=None):
+        """z2 (n, k) of X or of some of its rows, in blocks; `scale` makes inputs of a block."""
         net = reference.Net(*(array.astype(np.float64) for array in self.weights))
         activation = reference.ACTIVATIONS[self.activation]
-        X = (X - self.x_shift) / self.x_scale
-        _, Z2 = reference.forward(net, activation, X)
+        count = len(X if rows is None else rows)
+        Z2 = np.empty((count, net.b2.size))
+        step = max(1, min(BLOCK_ROWS, BLOCK_VALUES // net.b1.size))
+        for first in range(0, count, step):
+            part = slice(first, first + step)
+            block = scale(X[part if rows is None else rows[part]])
+            _, Z2[part] = reference.forward(net, activation, block)
         return Z2
+
+    def metrics(self, Z2, Y, weight):
+        """What z2 is worth where Y (n, k) are the scaled targets."""
+        if self.classes is not None:
+            return metrics.cross_entropy(Y, Z2, weight)
+        return metrics.squared(Y, Z2, weight, self.y_scale, self.targets)
 
     def predict(self, X):
         """Predicted numbers (n,) or (n, k), or class labels (n,).
@@ -102,11 +133,15 @@ class Model(NamedTuple):
         >>> result.model().predict(X).shape
         (50,)
         """
-        Z2 = self.outputs(X)
+        predicted = self.decoded(self.outputs(X))
+        several = self.classes is None and predicted.shape[1] > 1
+        return predicted if several else predicted.reshape(-1)
+
+    def decoded(self, Z2):
+        """Numbers (n, k) in their own units or class labels (n,), from z2."""
         if self.classes is not None:
             return self.classes[Z2.argmax(axis=1)]
-        Y = Z2 * self.y_scale + self.y_shift
-        return Y[:, 0] if Y.shape[1] == 1 else Y
+        return Z2 * self.y_scale + self.y_shift
 
     def predict_proba(self, X):
         """Probability of each class, shape (n, k), columns in the order of `classes`."""
@@ -114,9 +149,30 @@ class Model(NamedTuple):
             raise UsageError(
                 "predict_proba needs a classifier; this model was trained for squared loss."
             )
-        Z2 = self.outputs(X)
+        return self.probabilities(self.outputs(X))
+
+    def probabilities(self, Z2):
+        """softmax of z2."""
         powers = np.exp(Z2 - Z2.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)
+
+    def evaluation(self, X, y, weight):
+        """rows, loss, metrics and, of classes, the confusion matrix, for targets as given."""
+        if self.classes is not None:
+            Y = data.one_hot(y, self.classes, f"target {self.targets[0]!r}")
+        else:
+            Y = (y.reshape(len(y), -1) - self.y_shift) / self.y_scale
+        Z2 = self.outputs(X)
+        losses, _ = reference.LOSSES[self.loss](Z2, Y)
+        found = {
+            "rows": len(y),
+            "loss": metrics.known(losses @ weight / weight.sum()),
+            "metrics": self.metrics(Z2, Y, weight),
+        }
+        if self.classes is not None:
+            found["classes"] = self.classes.tolist()
+            found["confusion"] = metrics.confusion(Y, Z2).tolist()
+        return found
 
 
 class Result(NamedTuple):
@@ -154,6 +210,8 @@ class Result(NamedTuple):
     split: Mapping
     environment: dict
     run: str | None = None
+    targets: tuple = ()
+    metrics: Mapping | None = None  # of the best member, by set: those of metrics.py
 
     @property
     def best(self):
@@ -187,7 +245,7 @@ class Result(NamedTuple):
         """A member's network, ready to predict."""
         member = self.best_member if member is None else self._number(member)
         activation = str(self.members["activation"][member])
-        facts = self.loss, self.classes, self.features, self.columns, *self.scaling
+        facts = self.loss, self.classes, self.features, self.columns, *self.scaling, self.targets
         return Model(self.weights(member), activation, *facts)
 
     def _number(self, member):
@@ -217,7 +275,7 @@ class Result(NamedTuple):
             "run": self.run,
             "members": len(self.members),
             "status": self.status,
-            "best": member_dict(best),
+            "best": {**member_dict(best), "metrics": self.metrics},
             "stop_reasons": {str(r): int(c) for r, c in zip(reasons, counts)},
             "seconds": self.seconds,
             "by_n1": table,
@@ -281,6 +339,22 @@ def members_table(training):
     return table
 
 
+def metrics_of(model, checked, fold):
+    """The metrics of a model on each set of a Data; None where a set is empty."""
+    found = {}
+    for name in data.SETS:
+        rows = checked.rows(name)
+        if checked.folds and name != "test":
+            rows = checked.folds[fold][name == "val"]
+        rows = rows[checked.weight[rows] > 0]
+        if rows.size == 0:
+            found[name] = None
+            continue
+        Z2 = model.forward(checked.X, np.asarray, rows)
+        found[name] = model.metrics(Z2, checked.Y[rows], checked.weight[rows])
+    return found
+
+
 def collect(training, checked, command, task, status, seconds, environment):
     """The Result of a Training as it stands."""
     members = members_table(training)
@@ -290,7 +364,11 @@ def collect(training, checked, command, task, status, seconds, environment):
     kept = keep[training.options["keep"]]
     flat = training.history.flat(training.pack.states)
     entries = {name: flat.pop(name) for name in (*Entries._fields, "offsets")}
-    return Result(
+
+    def packed(chosen):
+        return {**training.unpacked(training.pack.best, chosen), "members": chosen}
+
+    result = Result(
         command,
         task,
         training.options,
@@ -298,7 +376,7 @@ def collect(training, checked, command, task, status, seconds, environment):
         status,
         seconds,
         best,
-        {} if kept is None else {**training.unpacked(training.pack.best, kept), "members": kept},
+        packed(np.array([best])),
         entries,
         {"record": flat, "snapshots": training.recorded()},
         checked.loss,
@@ -308,4 +386,8 @@ def collect(training, checked, command, task, status, seconds, environment):
         checked.scaling,
         checked.split,
         environment,
+        targets=checked.targets,
     )
+    with np.errstate(all="ignore"):  # a member that diverged
+        metrics = metrics_of(result.model(), checked, int(members["fold"][best]))
+    return result._replace(packed={} if kept is None else packed(kept), metrics=metrics)

@@ -14,6 +14,15 @@ from fastnet import answer
 from fastnet.errors import UsageError
 from fastnet.plan import SETTING_COLUMNS, shown
 
+METRICS = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R2",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "log_loss": "log loss",
+}
+
 
 def console(stderr=False):
     """A console for tables; off a terminal it wraps nothing."""
@@ -128,6 +137,8 @@ def plan_text(plan):
         f"most {plan['memory_bytes'] / 1e6:,.1f} MB of memory, {plan['disk_bytes'] / 1e6:,.1f} MB "
         "on disk"
     )
+    for notice in plan["notices"]:
+        text += f"\n{notice}"
     if plan.get("seconds") is not None:
         text += f"\nat most {seconds(plan['seconds'])} on {counted(plan['threads'], 'thread')}"
     return text
@@ -165,6 +176,8 @@ def print_result(result):
         print_by_n1(out, result)
         click.echo("\n" + answer.sentence(result.members, result.options) + "\n")
     click.echo(best_line(result))
+    if result.task is None and result.metrics:
+        print_metrics(out, result)
     if result.command == "sweep":
         print_best_members(out, result)
     targets = np.isfinite(result.members["target_loss"]).any()
@@ -179,6 +192,40 @@ def print_result(result):
         f"train {seconds(times['train'])}, in all {seconds(times['total'])}."
     )
     print_files(result)
+
+
+def print_metrics(out, result):
+    """The metrics of the best member on each set, in the units of the targets."""
+    sets = {name: found for name, found in result.metrics.items() if found is not None}
+    names = list(metric_rows(sets["train"], result.targets)[0][1])
+    table = grid("set", "target", *(METRICS[name] for name in names))
+    for part, found in sets.items():
+        for target, values in metric_rows(found, result.targets):
+            table.add_row(part, target, *(number(values[name]) for name in names))
+    out.print(table)
+
+
+def metric_rows(found, targets):
+    """The metrics of each target, those of the whole first."""
+    whole = {name: value for name, value in found.items() if name != "targets"}
+    return [(", ".join(targets), whole), *found.get("targets", {}).items()]
+
+
+def print_evaluation(found):
+    """The metrics of an evaluation and, for classes, the confusion matrix."""
+    out = console()
+    click.echo(f"{counted(found['rows'], 'row')}, loss {number(found['loss'])}")
+    for target, values in metric_rows(found["metrics"], ["all"]):
+        scores = ", ".join(f"{METRICS[name]} {number(value)}" for name, value in values.items())
+        click.echo(f"{scores}" if target == "all" else f"{target}: {scores}")
+    if "confusion" not in found:
+        return
+    labels = [str(label) for label in found["classes"]]
+    click.echo("\nConfusion: a row for the true class, a column for the predicted one.")
+    table = grid("", *labels)
+    for label, counts in zip(labels, found["confusion"]):
+        table.add_row(label, *(str(count) for count in counts))
+    out.print(table)
 
 
 def print_by_n1(out, result):

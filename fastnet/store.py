@@ -20,6 +20,7 @@ from fastnet.options import ACTIVATIONS, OPTIONS, check
 from fastnet.packing import Weights
 from fastnet.plan import OFF, shown
 from fastnet.records import MEMBERS, Entries, Model, Result
+from fastnet.tables import replace
 
 try:
     import fcntl
@@ -38,16 +39,6 @@ def default_folder(name, runs="runs"):
 
 
 # ---------------------------------------------------------------- writing
-
-
-def replace(path, write):
-    """Call write(file) on a new file beside `path`, then put it in its place."""
-    beside = path.with_name(path.name + ".part")
-    with open(beside, "wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
 
 
 def write_json(path, value):
@@ -222,6 +213,7 @@ def write_model(path, model):
     """All that predicting needs, in one file without pickles."""
     arrays = model.weights._asdict()
     arrays["features"] = np.array(model.features)
+    arrays["targets"] = np.array(model.targets, np.str_)
     arrays["columns"] = np.array(json.dumps(model.columns))
     arrays.update({name: getattr(model, name) for name in Scaling._fields})
     if model.classes is not None:
@@ -253,6 +245,7 @@ def config(command, task, data, options):
         "loss": data.loss,
         "features": list(data.features),
         "classes": None if data.classes is None else data.classes.tolist(),
+        "targets": list(data.targets),
         "columns": data.columns,
         "scaling": {name: array.tolist() for name, array in data.scaling._asdict().items()},
         "options": json_options(options),
@@ -372,6 +365,7 @@ def read_model(path):
         weights = Weights(*(arrays[name] for name in Weights._fields))
         activation, loss = str(arrays["activation"]), str(arrays["loss"])
         features, classes = arrays["features"], arrays.get("classes")
+        targets = tuple(str(name) for name in arrays["targets"])
         columns, scaling = read_columns(json.loads(str(arrays["columns"]))), read_scaling(arrays)
     except KeyError as error:
         raise DataError(f"{path} is not a model of fastnet: it has no {error}.") from None
@@ -380,10 +374,18 @@ def read_model(path):
     k, n1, d = weights.b2.size, weights.b1.size, features.size
     shapes = [array.shape for array in (*weights, *scaling)]
     fits = shapes == [(n1, d), (n1,), (k, n1), (k,), (d,), (d,), (k,), (k,)]
-    if not fits or activation not in ACTIVATIONS or (classes is not None and classes.size != k):
+    fits &= d == sum(len(column.inputs()) for column in columns) or not columns
+    fits &= (
+        (classes is not None and classes.shape == (k,))
+        if loss == "cross_entropy"
+        else (loss == "squared" and classes is None)
+    )
+    numbers = (*weights, *scaling)
+    fits &= all(a.dtype.kind == "f" and np.isfinite(a).all() for a in numbers)
+    if not fits or activation not in ACTIVATIONS:
         raise DataError(f"{path} is broken: its arrays do not fit together.")
     names = tuple(str(name) for name in features)
-    return Model(weights, activation, loss, classes, names, columns, *scaling)
+    return Model(weights, activation, loss, classes, names, columns, *scaling, targets)
 
 
 def read_columns(rows):
@@ -490,6 +492,8 @@ def read_result(path, config, saved):
         read_npz(path / "split.npz"),
         read_json(path, "environment.json"),
         str(path),
+        tuple(config["targets"]),
+        saved["best"]["metrics"],
     )
 
 

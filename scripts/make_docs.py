@@ -41,6 +41,8 @@ def default(option):
 
     if option.kind in ("flag", "choices"):
         return "off"
+    if option.kind == "names":
+        return "`none`"
     texts = {c: f"`{typed(option, defaults(c)[option.name])}`" for c in ("train", "sweep")}
     if len(set(texts.values())) == 1:
         return texts["train"]
@@ -109,7 +111,35 @@ def benchmark():
     return report.tables(report.stored(ROOT / "bench" / "results"))
 
 
+def shortened(content, most=48):
+    """The beginning of a file, its lines ended by ¶, for a table."""
+    text = content if isinstance(content, str) else content.decode("latin-1")
+    text = text.replace("\n", "¶").replace("\t", " ")
+    return f"`{text[:most]}{' ...' * (len(text) > most)}`" if text else "(nothing)"
+
+
+def bad_tables():
+    sys.path.insert(0, str(ROOT / "tests"))
+    from test_bad_tables import BAD_FILES, BAD_TABLES
+
+    rows = [
+        (shortened(content), f"`{given}`" if given else "", str(code), message)
+        for content, given, code, message in BAD_TABLES
+    ]
+    rows += [
+        (
+            f"{name}: {'(not there)' if content is None else shortened(content)}",
+            "",
+            "3",
+            name + text,
+        )
+        for name, content, text in BAD_FILES
+    ]
+    return table(("file", "options", "exit code", "message"), rows)
+
+
 BLOCKS = {
+    "bad-tables": ("docs/data.md", bad_tables),
     "figures": ("docs/figures.md", figures),
     "functions": ("docs/tasks.md", functions),
     "options": ("docs/options.md", options),

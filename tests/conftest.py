@@ -1,9 +1,54 @@
 """Fixtures of all tests."""
 
+import json
+import os
+import shlex
+import sys
+from typing import NamedTuple
+
 import numpy as np
 import pytest
+
+from fastnet import cli
 
 
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+class Output(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        """stdout as exactly one JSON document without NaN or Infinity."""
+        return json.loads(self.out, parse_constant=lambda name: pytest.fail(f"{name} in the JSON"))
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch):
+    """No options from the environment, and none that make rich take any stream for a terminal."""
+    for name in os.environ.copy():
+        if name.startswith("FASTNET_") or name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """Run a command line in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(line):
+        monkeypatch.setattr(sys, "argv", ["fastnet", *shlex.split(line)])
+        capsys.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        return Output(code, *capsys.readouterr())
+
+    return run

@@ -99,7 +99,7 @@ def test_task_1_has_its_function_and_samples():
     assert len(result.split["train"]) == 30 and result.options["function"] == "abs"
 
 
-NOTHING = "nothing to train on: give X and y, or task=1 or task=2."
+NOTHING = "nothing to train on: give X and y, task=1 or task=2, or data."
 
 
 @pytest.mark.parametrize(
@@ -132,11 +132,6 @@ def test_arguments_that_contradict(command, given, message):
     first = ("sweep",) if command is api.dry_run else ()
     with saying(message):
         command(*first, **given)
-
-
-def test_task_data_refuses_what_prepare_lets_through():
-    with saying("task must be 1 or 2, got 3."):
-        api.task_data(3, {})
 
 
 @pytest.mark.parametrize("name", ["seed", "hidden_layer_sizes", "lr"])

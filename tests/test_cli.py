@@ -4,15 +4,14 @@ import io
 import json
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
+from conftest import Output
 from rich.console import Console
 
 import fastnet
@@ -24,43 +23,6 @@ from fastnet.options import TABLE
 TINY = "--task 1 --samples 20 --n1 2 --max-epochs 5"
 
 
-class Output(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        """stdout as exactly one JSON document without NaN or Infinity."""
-        return json.loads(self.out, parse_constant=lambda name: pytest.fail(f"{name} in the JSON"))
-
-
-@pytest.fixture(autouse=True)
-def no_variables(monkeypatch):
-    """No options from the environment, and none that make rich take any stream for a terminal."""
-    for name in os.environ.copy():
-        if name.startswith("FASTNET_") or name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def command(monkeypatch, capsys, tmp_path):
-    """Run a command line in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(line):
-        monkeypatch.setattr(sys, "argv", ["fastnet", *shlex.split(line)])
-        capsys.readouterr()
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as ended:
-            code = ended.code or 0
-        return Output(code, *capsys.readouterr())
-
-    return run
-
-
 def written():
     """Every file below the current folder."""
     return sorted(str(path) for path in Path().rglob("*") if path.is_file())
@@ -69,11 +31,15 @@ def written():
 # ---------------------------------------------------------------- bad command lines
 
 N1 = "--n1 must be an integer >= 1 and <= 65536, got "
+NOTHING = (
+    "nothing to train on: give --task 1, --task 2, or --data FILE --target COLUMN (or "
+    "--resume DIR)."
+)
 BAD = [
     # command line, exit code, the whole message
     ("frobnicate", 2, "No such command 'frobnicate'."),
-    ("train", 2, "nothing to train on: give --task 1 or --task 2 (or --resume DIR)."),
-    ("sweep --n1 4", 2, "nothing to train on: give --task 1 or --task 2 (or --resume DIR)."),
+    ("train", 2, NOTHING),
+    ("sweep --n1 4", 2, NOTHING),
     ("train --task 3", 2, "Invalid value for '--task': '3' is not one of '1', '2'."),
     ("train --task 1 --n1", 2, "Option '--n1' requires an argument."),
     ("train --task 1 more", 2, "Got unexpected extra argument (more)"),
@@ -887,6 +853,8 @@ def test_help_has_examples_first_and_every_option_of_the_table(command, verb):
     "line", re.findall(r"^  fastnet (.+)$", cli.TRAIN_EXAMPLES + cli.SWEEP_EXAMPLES, re.M)
 )
 def test_the_examples_of_help_run(command, line):
+    Path("houses.csv").write_text("size,price\n" + "".join(f"{i},{i / 2}\n" for i in range(30)))
+    Path("flowers.csv").write_text("width,species\n1,a\n2,b\n3,a\n4,b\n5,a\n")
     got = command(f"{line} --max-epochs 1 --dry-run")
     assert (got.code, got.err) == (0, "") and got.out
 

@@ -28,11 +28,11 @@ def test_axes_come_first_in_the_order_of_the_design():
 
 @pytest.mark.parametrize("option", TABLE, ids=lambda option: option.name)
 def test_every_row_is_complete(option):
-    assert option.kind in ("int", "float", "choice", "choices", "flag", "text")
+    assert option.kind in (*("int", "float", "choice", "choices", "flag", "text", "names", "path"),)
     assert option.help.endswith(".")
     assert check(option.name, option.default) == option.default
     assert option.flag == "--" + option.name.replace("_", "-")
-    assert isinstance(option.default, tuple) == (option.axis or option.kind == "choices")
+    assert isinstance(option.default, tuple) == (option.axis or option.kind in ("choices", "names"))
 
 
 # ---------------------------------------------------------------- from text
@@ -304,7 +304,9 @@ def test_unknown_option_names_those_there_are():
 
 
 def test_resolve_takes_the_table_as_it_is_without_a_task():
-    assert resolve({}, "sweep") == {option.name: option.default for option in TABLE}
+    table = {option.name: option.default for option in TABLE}
+    assert resolve({}, "sweep") == {**table, "scale": "none"}
+    assert resolve({"data": "/a.csv"}, "sweep") == {**table, "data": "/a.csv", "scale": "standard"}
     assert resolve({}, "train") == {**resolve({}, "sweep"), "stop": "first"}
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import fastnet
 
 ORDER = """
-errors options tasks data
+errors options tasks
+scaling data tables columns
 vector cache choice network kernels
 packing plan
-formulas reference trainer
+formulas reference metrics trainer
 answer records environment store api watch
 samples figure_base figure_bench figure_curves figure_sweep figure_fit figure_scores
 figure_compare figures

@@ -1,0 +1,87 @@
+"""Scaling of inputs and of targets that are numbers, learnt on training rows; missing numbers.
+
+Everything is computed in float64 and rounded once, here as in a model that predicts: so a loss
+of the run and one of its saved model agree.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastnet.errors import DataError
+
+BLOCK_ROWS = 1 << 15  # rows that are held in float64 at a time
+
+
+class Scaling(NamedTuple):
+    """A network's input is (x - x_shift) / x_scale, a prediction z2 * y_scale + y_shift."""
+
+    x_shift: np.ndarray  # (d,)
+    x_scale: np.ndarray  # (d,)
+    y_shift: np.ndarray  # (k,)
+    y_scale: np.ndarray  # (k,)
+
+
+def no_scaling(d, k):
+    """The Scaling that changes nothing."""
+    return Scaling(np.zeros(d), np.ones(d), np.zeros(k), np.ones(k))
+
+
+def standard(values):
+    """Mean and standard deviation."""
+    return values.mean(), values.std()
+
+
+def minmax(values):
+    """Middle and half width of the range: scaled values lie in [-1, 1]."""
+    low, high = values.min(), values.max()
+    return low + (high - low) / 2, (high - low) / 2
+
+
+METHODS = {"standard": standard, "minmax": minmax}
+
+
+def learn(method, values, rows, names):
+    """Shift and scale (c,) of the columns named (None: stays as it is), from the given rows.
+
+    Missing values count for nothing; a column that is constant there is only shifted.
+    """
+    shift, scale = np.zeros(len(names)), np.ones(len(names))
+    for j, name in enumerate(names if method != "none" else ()):
+        if name is None:
+            continue
+        column = values[rows, j].astype(np.float64)
+        column = column[~np.isnan(column)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            shift[j], width = METHODS[method](column)
+        if not np.isfinite(width) or not np.isfinite(shift[j]):
+            raise DataError(f"{name} has values too large to scale, up to {column.max():g}.")
+        # The deviation of equal values may be rounding alone.
+        if width > 0 and column.min() < column.max():
+            scale[j] = width
+    return shift, scale
+
+
+def medians(values, rows, names):
+    """The median of each column in the given rows; None where the name is None."""
+    found = []
+    for j, name in enumerate(names):
+        column = values[rows, j].astype(np.float64)
+        column = column[~np.isnan(column)]
+        if name is not None and column.size == 0:
+            raise DataError(f"{name} has no value in the training rows; leave it out.")
+        found.append(None if name is None else float(np.median(column)))
+    return found
+
+
+def scaled(values, shift, scale, dtype, fills=()):
+    """(values - shift) / scale as a new array; with fills, those stand in for NaN."""
+    result = np.empty(values.shape, dtype)
+    filled = [(j, fill) for j, fill in enumerate(fills) if fill is not None]
+    for first in range(0, len(values), BLOCK_ROWS):
+        block = values[first : first + BLOCK_ROWS].astype(np.float64)
+        for j, fill in filled:
+            block[np.isnan(block[:, j]), j] = fill
+        with np.errstate(over="ignore"):
+            result[first : first + BLOCK_ROWS] = (block - shift) / scale
+    return result

@@ -1,0 +1,355 @@
+"""A person's file as a table: CSV, TSV, Parquet, npz or npy, with a name for every column.
+
+pandas is imported when a table is read, not before.
+"""
+
+import csv
+import io
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fastnet.errors import DataError, FastnetError, UsageError
+
+FORMATS = (".csv", ".tsv", ".parquet", ".npz", ".npy")
+NO_PYARROW = "Parquet files need pyarrow; pip install 'fastnet[parquet]'."
+CHUNK_ROWS = 1 << 16  # of a CSV parsed at a time: 10 bytes a value at most, the whole at once 25
+
+
+class Table(NamedTuple):
+    """A data frame and where it comes from; a text `file` can be read again for line numbers."""
+
+    frame: object
+    name: str
+    file: object = None
+    separator: str = ","
+
+    def places(self, bad):
+        """The rows where the mask is true, in words: line numbers of a text file."""
+        rows = np.flatnonzero(bad)
+        first, word, note = rows[:5], "row", " (counted from 0)"
+        if self.file is not None:
+            first, word, note = line_numbers(self.file, self.separator, first), "line", ""
+        more = f", ... ({len(rows)} in all)" if len(rows) > 5 else ""
+        return f"{word}{'s' * (len(rows) > 1)} {', '.join(map(str, first))}{more}{note}"
+
+    def refuse(self, column, bad, what, cure):
+        """An error for the rows of a column where the mask is true, if there are any."""
+        if bad.any():
+            raise DataError(f"{self.name}: column {column!r} {what} in {self.places(bad)}; {cure}.")
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read(source, name=None):
+    """The Table in a file.
+
+    Parameters
+    ----------
+    source : path or binary file
+        A path that ends in .csv, .tsv, .parquet, .npz or .npy, "-" for a CSV on standard
+        input, or an open binary file whose `name` (or the argument) tells which it is.
+    name : str, optional
+        What messages call it.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    DataError
+        when it cannot be read or is no table with named columns.
+
+    Examples
+    --------
+    >>> import io
+    >>> table = read(io.BytesIO(b"size,colour\\n1.5,red\\n2,blue\\n"), "shop.csv")
+    >>> table.frame["colour"].tolist()
+    ['red', 'blue']
+    """
+    if str(source) == "-":
+        source, name = io.BytesIO(sys.stdin.buffer.read()), name or "standard input"
+    if hasattr(source, "read"):
+        name = name or str(getattr(source, "name", "the file"))
+        return read_file(source, source, name)
+    name = name or shown(source)
+    try:
+        with open(source, "rb") as file:
+            return read_file(file, source, name)
+    except OSError as error:
+        raise DataError(f"{name} cannot be read ({error.strerror or error}).") from None
+
+
+def shown(path):
+    """A path in messages: as seen from the current folder where it lies below that."""
+    inside = os.path.relpath(path)
+    return str(path) if inside.startswith("..") else inside
+
+
+def read_file(file, source, name):
+    """The Table in an open file; `source` is what to open for line numbers."""
+    ending = os.path.splitext(name)[1].lower() if name != "standard input" else ".csv"
+    if ending not in FORMATS:
+        raise DataError(f"{name}: data must be a file {', '.join(FORMATS)}, or - for a CSV.")
+    if ending in (".csv", ".tsv"):
+        frame, separator = read_text(file, name, ending)
+        table = Table(frame, name, source, separator)
+    else:
+        readers = {".parquet": read_parquet, ".npz": read_npz, ".npy": read_npy}
+        table = Table(readers[ending](file, name), name)
+    if len(table.frame) == 0:
+        raise DataError(f"{name} has no rows below its column names.")
+    return table
+
+
+def read_text(file, name, ending):
+    """The frame of a CSV or TSV file and its separator."""
+    import pandas
+
+    try:
+        separator, names = header(file, name, ending)
+        file.seek(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pandas.errors.ParserWarning)
+            return joined(file, names, separator), separator
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{name} is not UTF-8 text (byte {error.object[error.start]:#04x}); "
+            "save it as CSV in UTF-8."
+        ) from None
+    except pandas.errors.ParserWarning:
+        raise DataError(
+            f"{name} has rows with more cells than its {len(names)} column names; name every "
+            "column in the first line."
+        ) from None
+    except (pandas.errors.ParserError, csv.Error) as error:
+        reason = str(error).replace("Error tokenizing data. C error: ", "").strip().rstrip(".")
+        raise DataError(f"{name} cannot be read: {reason}.") from None
+
+
+def header(file, name, ending):
+    """The separator and the column names in the first line that is not empty."""
+    text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+    try:
+        line = next((line for line in text if line.strip()), "")
+    finally:
+        text.detach()
+    separator = "\t" if ending == ".tsv" else max(",;\t", key=line.count)
+    names = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    check_names(names, name)
+    return separator, names
+
+
+def check_names(names, name):
+    """Refuse a header that is none, or in which a column has no name of its own."""
+    if not names:
+        raise DataError(f"{name} is empty; its first line must name the columns.")
+    if "" in names:
+        raise DataError(f"{name}: column {names.index('') + 1} has no name in the first line.")
+    if len(set(names)) < len(names):
+        twice = next(n for i, n in enumerate(names) if n in names[:i])
+        raise DataError(f"{name} names the column {twice!r} twice; give each its own name.")
+    if all(is_number(n) for n in names):
+        raise DataError(
+            f"{name}: the first line must name the columns, got {', '.join(names[:5])}."
+        )
+
+
+def is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def joined(file, names, separator):
+    """All chunks of a text file as one frame, each column joined and freed by itself.
+
+    A column that is numbers in one chunk and texts in another is read again as texts.
+    """
+    import pandas
+
+    texts = {}
+    while True:
+        chunks = list(
+            pandas.read_csv(
+                file,
+                sep=separator,
+                names=names,
+                header=0,
+                index_col=False,
+                dtype=texts,
+                na_values=["?"],
+                skipinitialspace=True,
+                low_memory=False,
+                chunksize=CHUNK_ROWS,
+                encoding="utf-8-sig",
+            )
+        )
+        mixed = [n for n in names if len({is_text(chunk[n]) for chunk in chunks}) > 1]
+        if not mixed:
+            break
+        texts = {**texts, **dict.fromkeys(mixed, "str")}
+        file.seek(0)
+    columns = {n: pandas.concat([c.pop(n) for c in chunks], ignore_index=True) for n in names}
+    return pandas.DataFrame(columns, copy=False)
+
+
+def is_text(values):
+    """Whether a column of a chunk holds texts; None where it is empty and fits either."""
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    return not (is_numeric_dtype(values) or is_bool_dtype(values))
+
+
+def line_numbers(file, separator, rows):
+    """Lines of a text file (the first is 1) on which the given data rows begin."""
+    if not hasattr(file, "read"):
+        with open(file, "rb") as opened:
+            return line_numbers(opened, separator, rows)
+    file.seek(0)
+    text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+    try:
+        records = csv.reader(text, delimiter=separator, skipinitialspace=True)
+        return lines_of(records, {int(row) for row in rows})
+    finally:
+        text.detach()
+
+
+def lines_of(records, rows):
+    """Line numbers of the rows; empty lines are no rows, a quoted cell may hold several lines."""
+    found, row, line = [], -2, 1  # the header is row -1
+    for record in records:
+        if len(record) > 1 or "".join(record).strip():
+            row += 1
+            if row in rows:
+                found.append(line)
+        line = records.line_num + 1
+    return found
+
+
+def read_parquet(file, name):
+    """The frame of a Parquet file."""
+    import pandas
+
+    try:
+        frame = pandas.read_parquet(file)
+    except ImportError:
+        raise DataError(f"{name}: {NO_PYARROW}") from None
+    except Exception as error:  # pyarrow raises many kinds for a broken file
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise DataError(f"{name} cannot be read: {reason}.") from None
+    return frame.rename(columns=str).reset_index(drop=True)
+
+
+def load_arrays(file, name):
+    """What NumPy reads from an open file, refusing pickles."""
+    try:
+        loaded = np.load(file, allow_pickle=False)
+        return dict(loaded) if hasattr(loaded, "files") else loaded
+    except Exception as error:  # numpy and zipfile raise many kinds for a broken file
+        unsafe = "it is no NumPy file, or holds pickled objects"  # NumPy tells how to load them
+        reason = unsafe if "pickle" in str(error) else str(error).rstrip(".")
+        raise DataError(f"{name} cannot be read: {reason}.") from None
+
+
+def read_npy(file, name):
+    """A 2-D array as a frame with the columns x0, x1, ...; or the fields of a structured one."""
+    array = load_arrays(file, name)
+    if isinstance(array, dict):
+        raise DataError(f"{name} is an npz; name it .npz.")
+    import pandas
+
+    if array.dtype.names:
+        return pandas.DataFrame({n: array[n] for n in array.dtype.names})
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise DataError(f"{name} must hold an array of shape (n, columns), got {array.shape}.")
+    return pandas.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])], copy=False)
+
+
+def read_npz(file, name):
+    """The arrays of an npz with a row for each of X's (or of the longest) as columns.
+
+    A 1-D array is a column of its own name; the 2-D array X is x0, x1, ..., another one NAME
+    is NAME0, NAME1, ... Arrays of other lengths are left out.
+    """
+    import pandas
+
+    arrays = load_arrays(file, name)
+    if not isinstance(arrays, dict):
+        raise DataError(f"{name} is an npy; name it .npy.")
+    tables = {n: a for n, a in arrays.items() if a.ndim in (1, 2)}
+    if not tables:
+        raise DataError(f"{name} has no arrays of one or two dimensions.")
+    rows = len(tables["X"]) if "X" in tables else max(map(len, tables.values()))
+    parts = []
+    for n, array in tables.items():
+        if len(array) == rows:
+            stem = "x" if n == "X" else n
+            labels = [n] if array.ndim == 1 else [f"{stem}{j}" for j in range(array.shape[1])]
+            parts.append(pandas.DataFrame(array.reshape(rows, -1), columns=labels, copy=False))
+    return pandas.concat(parts, axis=1) if len(parts) > 1 else parts[0]
+
+
+# ---------------------------------------------------------------- writing
+
+
+def writer(path, force=False):
+    """The function that writes a frame to a file by its name, or as CSV to stdout (None)."""
+    writers = {".csv": write_text, ".tsv": write_text, ".parquet": write_parquet}
+    ending = ".csv" if path is None else os.path.splitext(path)[1].lower()
+    if ending not in writers:
+        raise UsageError(f"-o: the name must end in {', '.join(writers)}, got {path!r}.")
+    if path is not None and os.path.exists(path) and not force:
+        raise FastnetError(f"-o: {path} exists; name another file, or replace it with --force.")
+    return writers[ending]
+
+
+def write_text(frame, path):
+    """A CSV or TSV file, or CSV to stdout."""
+    separator = "\t" if str(path).lower().endswith(".tsv") else ","
+    form = {"sep": separator, "index": False, "lineterminator": "\n"}
+    if path is None:
+        frame.to_csv(sys.stdout, **form)
+    else:
+        write_file(path, lambda file: frame.to_csv(file, **form))
+
+
+def write_parquet(frame, path):
+    """A Parquet file."""
+    try:
+        write_file(path, lambda file: frame.to_parquet(file, index=False))
+    except ImportError:
+        raise DataError(f"{path}: {NO_PYARROW}") from None
+
+
+def write_file(path, write):
+    """replace() whose failure is one line, and leaves nothing behind."""
+    path = Path(path)
+    try:
+        replace(path, write)
+    except OSError as error:
+        raise FastnetError(f"-o: {path} cannot be written ({error.strerror}).") from None
+    finally:
+        beside(path).unlink(missing_ok=True)
+
+
+def beside(path):
+    """The file that replace() writes first."""
+    return path.with_name(path.name + ".part")
+
+
+def replace(path, write):
+    """Call write(file) on a new file beside `path`, then put it in its place."""
+    with open(beside(path), "wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside(path), path)

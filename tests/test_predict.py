@@ -1,0 +1,510 @@
+"""From a table to a model and back: train, save, load, predict, evaluate."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+from conftest import Output
+
+import fastnet
+from fastnet import api, store
+from fastnet.data import Column
+from fastnet.errors import DataError, FastnetError, UsageError
+
+# Losses are summed in other orders, from float32 weights and, in training, float32 inputs.
+SAME_LOSS = {"rel": 1e-6, "abs": 1e-7}
+METRICS = {"rel": 1e-5}
+
+
+@pytest.fixture
+def houses():
+    """120 houses: numbers, a text, a boolean; targets of three kinds."""
+    rng = np.random.default_rng(0)
+    n = 120
+    frame = pandas.DataFrame(
+        {
+            "size": rng.uniform(10, 90, n).round(2),
+            "year": rng.integers(1900, 2020, n),
+            "town": rng.choice(["Ulm", "Bonn", "Kiel"], n),
+            "garden": rng.random(n) > 0.5,
+        }
+    )
+    frame["price"] = (frame["size"] * 3000 + frame["garden"] * 15000 + frame["year"]).round(0)
+    frame["rent"] = (frame["price"] * 0.004 + rng.normal(0, 5, n)).round(1)
+    frame["kind"] = np.where(frame["price"] > 1.8e5, "dear", "fair")
+    frame.loc[frame["price"] < 9e4, "kind"] = "cheap"
+    frame["sold"] = frame["price"] < 1.5e5
+    return frame
+
+
+@pytest.fixture
+def table(houses, tmp_path):
+    path = tmp_path / "houses.csv"
+    houses.to_csv(path, index=False)
+    return path
+
+
+FEATURES = ["town", "size", "garden", "year"]
+TARGETS = {
+    "regression": ["price"],
+    "multi-output": ["price", "rent"],
+    "binary": ["sold"],
+    "multi-class": ["kind"],
+}
+
+
+def train(table, kind, **given):
+    small = {"n1": 4, "max_epochs": 60, "learning_rate": 1.0, "features": FEATURES}
+    return fastnet.train(data=table, target=TARGETS[kind], **{**small, **given})
+
+
+# ---------------------------------------------------------------- round trips
+
+
+@pytest.mark.parametrize("scale", ["standard", "minmax"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", TARGETS)
+def test_train_save_load_predict(houses, table, tmp_path, kind, dtype, scale):
+    sets = {"validation_fraction": 0.2, "test_fraction": 0.1}
+    result = train(table, kind, out=tmp_path / "run", dtype=dtype, scale=scale, **sets)
+    expected = result.model().outputs(houses)
+    other_order = houses[houses.columns[::-1]]
+    for model in (fastnet.load(tmp_path / "run").model(), fastnet.load_model(tmp_path / "run")):
+        np.testing.assert_array_equal(model.outputs(houses), expected)
+        np.testing.assert_array_equal(model.outputs(other_order), expected)
+    assert model.columns == (
+        Column("town", "category", ("Bonn", "Kiel", "Ulm")),
+        *(Column(name, "number") for name in FEATURES[1:]),
+    )
+    names = ("town=Bonn", "town=Kiel", "town=Ulm", *FEATURES[1:])
+    assert model.features == names and model.targets == tuple(TARGETS[kind])
+    predicted = fastnet.predict(tmp_path / "run" / "model.npz", table)
+    assert list(predicted) == TARGETS[kind] and len(predicted) == len(houses)
+    truth = houses[TARGETS[kind]]
+    if kind in ("regression", "multi-output"):
+        assert 0 < ((predicted - truth) ** 2).mean().iloc[0] ** 0.5 < houses["price"].std()
+    else:
+        assert (predicted == truth).mean().iloc[0] > 0.7
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_evaluate_gives_the_losses_and_metrics_of_the_run(houses, table, tmp_path, kind):
+    result = train(table, kind, out=tmp_path / "run", test_fraction=0.25, seeds=2)
+    best, metrics = result.best, result.metrics
+    assert metrics["val"] is None
+    for part in ("train", "test"):
+        rows = result.split[part]
+        found = fastnet.evaluate(tmp_path / "run", houses.iloc[rows])
+        assert found["rows"] == len(rows)
+        assert found["loss"] == pytest.approx(best[f"{part}_loss"], **SAME_LOSS)
+        assert flat(found["metrics"]) == pytest.approx(flat(metrics[part]), **METRICS)
+        if "accuracy" in metrics[part]:
+            assert metrics[part]["accuracy"] == pytest.approx(best[f"{part}_accuracy"])
+            assert metrics[part]["log_loss"] == pytest.approx(best[f"{part}_loss"], **SAME_LOSS)
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["best"]["metrics"] == metrics == fastnet.load(tmp_path / "run").metrics
+
+
+def flat(metrics):
+    """Metrics without nesting."""
+    each = metrics.get("targets", {}).items()
+    own = {name: value for name, value in metrics.items() if name != "targets"}
+    return {**own, **{f"{name} {key}": v for name, m in each for key, v in m.items()}}
+
+
+def test_metrics_are_those_of_scikit_learn(houses, table):
+    sklearn = pytest.importorskip("sklearn.metrics")
+    weight = np.linspace(0, 2, len(houses)).round(2)
+    houses["w"] = weight
+    houses.to_csv(table, index=False)
+    model = train(table, "multi-output").model()
+    found = fastnet.evaluate(model, table, weights="w")["metrics"]
+    truth, predicted = houses[["price", "rent"]], model.predict(houses)
+    given = {"sample_weight": weight}
+    for name, function in (
+        ("rmse", sklearn.root_mean_squared_error),
+        ("mae", sklearn.mean_absolute_error),
+        ("r2", sklearn.r2_score),
+    ):
+        assert found[name] == pytest.approx(function(truth, predicted, **given))
+        each = [found["targets"][target][name] for target in truth]
+        expected = function(truth, predicted, multioutput="raw_values", **given)
+        assert each == pytest.approx(expected.tolist())
+    model = train(table, "multi-class").model()
+    found = fastnet.evaluate(model, table, weights="w")
+    truth, predicted = houses["kind"], model.predict(houses)
+    assert found["metrics"] == pytest.approx(
+        {
+            "accuracy": sklearn.accuracy_score(truth, predicted, **given),
+            "balanced_accuracy": sklearn.balanced_accuracy_score(truth, predicted, **given),
+            "log_loss": sklearn.log_loss(truth, model.predict_proba(houses), **given),
+        }
+    )
+    assert found["confusion"] == sklearn.confusion_matrix(truth, predicted).tolist()
+    assert found["classes"] == ["cheap", "dear", "fair"]
+
+
+def test_a_constant_target_has_no_r2(houses, table):
+    model = train(table, "regression").model()
+    found = fastnet.evaluate(model, houses.assign(price=5.0))
+    assert found["metrics"]["r2"] is None and found["metrics"]["rmse"] > 0
+    model = train(table, "multi-output").model()
+    found = fastnet.evaluate(model, houses.assign(price=5.0))["metrics"]
+    assert found["r2"] is None and found["targets"]["rent"]["r2"] is not None
+
+
+def test_balanced_accuracy_is_over_the_classes_there_are(houses, table):
+    model = train(table, "multi-class").model()
+    some = houses[houses["kind"] != "fair"]
+    found = fastnet.evaluate(model, some)["metrics"]
+    right = model.predict(some) == some["kind"]
+    assert found["balanced_accuracy"] == pytest.approx(right.groupby(some["kind"]).mean().mean())
+
+
+# ---------------------------------------------------------------- what is learnt in training
+
+
+@pytest.mark.parametrize("scale", ["standard", "minmax", "none"])
+def test_scaling_is_learnt_on_training_rows(houses, table, scale):
+    result = train(table, "regression", test_fraction=0.5, scale=scale)
+    model = result.model()
+    rows = houses.iloc[result.split["train"]]
+    expected = {
+        "standard": (rows["size"].mean(), rows["size"].std(ddof=0)),
+        "minmax": (
+            (rows["size"].max() + rows["size"].min()) / 2,
+            (rows["size"].max() - rows["size"].min()) / 2,
+        ),
+        "none": (0, 1),
+    }[scale]
+    assert (model.x_shift[3], model.x_scale[3]) == pytest.approx(expected)
+    assert (model.x_shift[:3] == 0).all() and (model.x_scale[:3] == 1).all()  # categories
+    if scale == "standard":
+        prices = rows["price"]
+        assert (model.y_shift[0], model.y_scale[0]) == pytest.approx(
+            (prices.mean(), prices.std(ddof=0))
+        )
+
+
+def test_samples_of_weight_0_teach_no_scaling(houses, table):
+    houses["w"] = (houses["size"] < 50) * 1
+    houses.to_csv(table, index=False)
+    model = train(table, "regression", weights="w").model()
+    assert model.x_shift[3] == pytest.approx(houses["size"][houses["size"] < 50].mean())
+
+
+def test_medians_of_training_rows_stand_in_for_missing_numbers(houses, table, tmp_path):
+    houses["size"] = houses["size"].mask(np.arange(len(houses)) % 7 == 3)
+    houses.to_csv(table, index=False)
+    given = {"impute": "median", "test_fraction": 0.5, "out": tmp_path / "run"}
+    result = train(table, "regression", **given)
+    median = houses["size"].iloc[result.split["train"]].median()
+    model = fastnet.load_model(tmp_path / "run")
+    assert {c.name: c.fill for c in model.columns}["size"] == pytest.approx(median)
+    filled = houses.assign(size=houses["size"].fillna(median))
+    np.testing.assert_array_equal(model.predict(houses), model.predict(filled))
+
+
+def test_arrays_take_impute_and_scale_too(rng):
+    X = rng.normal(5, 3, (60, 2))
+    y = X.sum(axis=1)
+    X[::9, 1] = np.nan
+    with pytest.raises(DataError, match=r"^X has nan in row 0, column 1"):
+        fastnet.train(X, y, n1=2, max_epochs=2)
+    result = fastnet.train(X, y, n1=2, max_epochs=2, impute="median", scale="standard")
+    model = result.model()
+    median = np.nanmedian(X[:, 1])
+    assert model.columns[1] == Column("x1", "number", (), median)
+    filled = np.where(np.isnan(X), median, X)
+    np.testing.assert_array_equal(model.predict(X), model.predict(filled))
+    with pytest.raises(DataError, match=r"^X has inf in row 0"):
+        fastnet.train(np.where(np.isnan(X), np.inf, X), y, n1=2, max_epochs=2, impute="median")
+    untouched = fastnet.train(filled, y, n1=2, max_epochs=2).model()
+    assert (untouched.x_scale == 1).all() and (untouched.y_shift == 0).all()
+
+
+def test_a_set_of_its_own_is_as_good_as_its_rows(houses, table, tmp_path):
+    """The same rows train and validate, whether a column or a file says so: the same bytes."""
+    parts = np.where(np.arange(120) < 80, "train", np.where(np.arange(120) < 100, "val", "test"))
+    houses.assign(part=parts).to_csv(tmp_path / "all.csv", index=False)
+    houses[:80].to_csv(tmp_path / "train.csv", index=False)
+    houses[80:100].to_csv(tmp_path / "val.csv", index=False)
+    houses[100:].to_csv(tmp_path / "test.csv", index=False)
+    one = train(tmp_path / "all.csv", "multi-class", split_column="part")
+    files = {f"{name}_data": tmp_path / f"{name[:4].rstrip('i')}.csv" for name in ("test",)}
+    files["validation_data"] = tmp_path / "val.csv"
+    two = train(tmp_path / "train.csv", "multi-class", **files)
+    for a, b in zip(one.weights(), two.weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert one.best["test_loss"] == two.best["test_loss"] and one.metrics == two.metrics
+
+
+def test_fractions_of_classes_are_stratified(houses, table):
+    result = train(table, "multi-class", test_fraction=0.25)
+    rows = houses["kind"].iloc[result.split["test"]]
+    shares = rows.value_counts(normalize=True) - houses["kind"].value_counts(normalize=True)
+    assert shares.abs().max() < 1 / len(rows)
+
+
+@pytest.mark.parametrize("given", [{"weights": "w"}, {"class_weight": "balanced"}])
+def test_weights_of_a_table_are_those_of_arrays(houses, table, given):
+    houses["w"] = np.linspace(0.5, 2, len(houses)).round(3)
+    houses.to_csv(table, index=False)
+    by_table = train(table, "binary", features=["size", "year"], scale="none", **given)
+    arrays = {"sample_weight": houses["w"]} if "weights" in given else given
+    by_array = fastnet.train(
+        houses[["size", "year"]], houses["sold"], n1=4, max_epochs=60, learning_rate=1.0, **arrays
+    )
+    for a, b in zip(by_table.weights(), by_array.weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", ["validation", "test", "sample_weight"])
+def test_arguments_of_arrays_do_not_go_with_a_table(table, name):
+    with pytest.raises(UsageError, match=f"^{name} goes with X and y; a table has "):
+        train(table, "regression", **{name: ([[1.0]], [1.0])})
+
+
+# ---------------------------------------------------------------- models refuse
+
+
+def test_a_model_takes_frames_or_arrays_of_its_inputs(houses, table):
+    model = train(table, "regression").model()
+    encoded = pandas.get_dummies(houses["town"]).join(houses[FEATURES[1:]]).to_numpy(float)
+    np.testing.assert_array_equal(model.predict(encoded), model.predict(houses))
+    with pytest.raises(DataError, match=r"^X must have 6 columns \(town=Bonn, .*got shape \(3, 4"):
+        model.predict(np.zeros((3, 4)))
+    with pytest.raises(
+        DataError, match=r"^X: column 'town' has the unknown category 'Rom' in rows 0"
+    ):
+        model.predict(houses.assign(town="Rom"))
+    with pytest.raises(DataError, match=r"^X has no column 'year'; the model was trained on town,"):
+        model.predict(houses.drop(columns="year"))
+
+
+def test_proba_needs_classes(table):
+    model = train(table, "regression").model()
+    with pytest.raises(UsageError, match=r"^proba needs a model of classes"):
+        fastnet.predict(model, table, proba=True)
+
+
+def test_an_evaluation_refuses_labels_that_were_not_trained(houses, table):
+    model = train(table, "multi-class").model()
+    with pytest.raises(DataError, match=r"^target 'kind' has the label huge, which is not among"):
+        fastnet.evaluate(model, houses.assign(kind="huge"))
+    with pytest.raises(DataError, match=r"^target: data has no column 'kind'"):
+        fastnet.evaluate(model, houses.drop(columns="kind"))
+
+
+# ---------------------------------------------------------------- the command line
+
+
+@pytest.fixture
+def run(command, table):
+    """A run folder `run` of classes, beside houses.csv."""
+    line = "train --data houses.csv --target kind --features town,size,garden,year --n1 4"
+    got = command(f"{line} --max-epochs 30 --test-fraction 0.2 --out run --quiet")
+    assert got == Output(0, "", "")
+    return Path("run")
+
+
+def test_predict_prints_csv(command, run, houses):
+    got = command("predict run --data houses.csv --proba")
+    assert (got.code, got.err) == (0, "")
+    frame = pandas.read_csv(io.StringIO(got.out))
+    assert list(frame) == ["kind", "p_cheap", "p_dear", "p_fair"]
+    model = fastnet.load_model(run)
+    assert (frame["kind"] == model.predict(houses)).all()
+    expected = model.predict_proba(houses)
+    np.testing.assert_allclose(frame.iloc[:, 1:].to_numpy(), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.tsv", "p.parquet"])
+def test_predict_writes_files(command, run, name):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow", reason="the extra [parquet]")
+    assert command(f"predict run/model.npz --data houses.csv -o {name}") == Output(0, "", "")
+    readers = {".csv": pandas.read_csv, ".tsv": pandas.read_csv, ".parquet": pandas.read_parquet}
+    frame = readers[Path(name).suffix](name)
+    assert len(frame) == 120 and list(frame) == ["kind"]
+    assert command(f"predict run --data houses.csv -o {name}") == Output(
+        1,
+        "",
+        f"Error: -o: {name} exists; name another file, or replace it with --force.\n",
+    )
+    assert command(f"predict run --data houses.csv -o {name} --force").code == 0
+    assert not Path(f"{name}.part").exists()
+
+
+def test_predict_of_a_member(command, run, houses):
+    line = "sweep --data houses.csv --target rent --features size --n1 2,3 --max-epochs 5 --quiet"
+    assert command(f"{line} --out two").code == 0
+    got = command("predict two --data houses.csv --member 1")
+    expected = fastnet.load("two").model(1).predict(houses)
+    np.testing.assert_allclose(pandas.read_csv(io.StringIO(got.out))["rent"], expected, rtol=1e-12)
+
+
+BAD = [
+    ("predict nothing --data houses.csv", 1, "no run folder and no model at nothing; `fastnet ls`"),
+    ("predict run --data none.csv", 3, "none.csv cannot be read (No such file or directory)."),
+    ("predict run", 2, "Missing option '--data'."),
+    ("predict run --data bad.csv", 3, "bad.csv: column 'town' has the unknown category 'Rom' in "),
+    ("predict run --data short.csv", 3, "short.csv has no column 'town'; the model was trained on"),
+    ("predict run --data houses.csv -o p.txt", 2, "-o: the name must end in .csv, .tsv, .parquet,"),
+    ("predict run --data houses.csv -o no/p.csv", 1, "-o: no/p.csv cannot be written (No such"),
+    ("predict run --data houses.csv --member 7", 2, "member must be an integer from 0 to 0, got 7"),
+    ("predict houses.csv --data houses.csv", 3, "houses.csv cannot be read: it is no npz, or "),
+    ("evaluate run --data short.csv", 3, "target: short.csv has no column 'kind'; it has size."),
+    ("evaluate run --data houses.csv --weights w", 3, "weights: houses.csv has no column 'w'; it"),
+    ("evaluate run --data houses.csv --weights price", 0, ""),
+    ("evaluate run --data zero.csv --weights w", 3, "zero.csv: all weights in column 'w' are 0."),
+]
+
+
+@pytest.mark.parametrize("line, code, message", BAD)
+def test_bad_lines(command, run, houses, line, code, message):
+    houses.assign(town="Rom").to_csv("bad.csv", index=False)
+    houses.assign(w=0).to_csv("zero.csv", index=False)
+    Path("short.csv").write_text("size\n1\n")
+    got = command(line)
+    assert got.code == code
+    if code:
+        assert got.out == "" and got.err.startswith(f"Error: {message}"), got.err
+        assert got.err.count("\n") == 1
+
+
+def test_evaluate_prints_and_gives_json(command, run):
+    got = command("evaluate run --data houses.csv --json")
+    assert (got.code, got.err) == (0, "")
+    found = got.json
+    assert found["schema_version"] == 1 and found["model"] == "run" and found["rows"] == 120
+    assert np.sum(found["confusion"]) == 120 and found["classes"] == ["cheap", "dear", "fair"]
+    text = command("evaluate run --data houses.csv").out
+    assert f"accuracy {found['metrics']['accuracy']:.4g}" in text
+    assert text.splitlines()[-1].split() == ["fair", *map(str, found["confusion"][2])]
+
+
+def test_evaluate_prints_each_target(command, table):
+    line = "train --data houses.csv --target price,rent --features size --max-epochs 3 --out run"
+    told = command(line)
+    assert told.code == 0 and "price, rent" in told.out and "RMSE" in told.out
+    lines = command("evaluate run --data houses.csv").out.splitlines()
+    assert lines[0].startswith("120 rows, loss ") and lines[1].startswith("RMSE ")
+    assert lines[2].startswith("price: RMSE ") and lines[3].startswith("rent: RMSE ")
+
+
+def test_a_dry_run_tells_notices(command, table):
+    Path("t.csv").write_text("a,b,y\n1,2,0.5\n2,2,1.5\n")
+    got = command("train --data t.csv --target y --dry-run")
+    assert (got.code, got.err) == (0, "")
+    assert got.out.startswith("t.csv: y, loss squared; 2 training samples, 1 input, 1 output\n")
+    assert "Column 'b' has one value in all rows and is left out.\n" in got.out
+    assert len(command("train --data t.csv --target y --dry-run --json").json["notices"]) == 1
+
+
+def test_standard_input_names_its_run(command, monkeypatch):
+    text = io.TextIOWrapper(io.BytesIO(b"a,y\n1,0.5\n2,1.5\n"))
+    monkeypatch.setattr("sys.stdin", text)
+    got = command("train --data - --target y --n1 2 --max-epochs 2 --json")
+    assert got.code == 0 and got.json["run"].startswith("runs/data-")
+
+
+# ---------------------------------------------------------------- resume
+
+
+def interrupted(table, folder, monkeypatch):
+    """A run on the table, interrupted after its first round, with its checkpoint."""
+    monkeypatch.setattr(api.trainer, "ROUND_SECONDS", 0.0)  # rounds of one epoch
+    monkeypatch.setattr(api.Job, "after_round", lambda job, training: training.start > 5)
+    result = train(table, "multi-class", out=folder, max_epochs=40, test_fraction=0.2)
+    assert result.status == "interrupted"
+    monkeypatch.undo()
+
+
+def test_a_run_on_a_table_resumes_to_the_same_bytes(table, tmp_path, monkeypatch):
+    whole = train(table, "multi-class", max_epochs=40, test_fraction=0.2)
+    interrupted(table, tmp_path / "run", monkeypatch)
+    monkeypatch.chdir("/")  # the folder remembers where the file is
+    result = fastnet.resume(tmp_path / "run")
+    for a, b in zip(whole.weights(), result.weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert result.metrics == whole.metrics
+
+
+def test_a_changed_table_is_refused(houses, table, tmp_path, monkeypatch):
+    interrupted(table, tmp_path / "run", monkeypatch)
+    # Scaled, both tables are the same.
+    houses.assign(price=houses["price"] + 1000).to_csv(table, index=False)
+    fastnet.resume(tmp_path / "run", force=True)  # kind, not price, is the target
+    interrupted(table, tmp_path / "two", monkeypatch)
+    houses.assign(size=houses["size"] + 1000).to_csv(table, index=False)
+    with pytest.raises(FastnetError, match="cannot be resumed to the same bytes: data: SHA-256"):
+        fastnet.resume(tmp_path / "two")
+    table.unlink()
+    with pytest.raises(DataError, match=r"houses\.csv cannot be read"):
+        fastnet.resume(tmp_path / "two")
+
+
+# ---------------------------------------------------------------- broken models
+
+
+@pytest.fixture
+def saved(table, tmp_path):
+    """The path of a model.npz and its arrays."""
+    train(table, "multi-class", out=tmp_path / "run")
+    path = tmp_path / "run" / "model.npz"
+    return path, store.read_npz(path)
+
+
+def test_a_truncated_model_is_refused(saved):
+    path, _ = saved
+    content = path.read_bytes()
+    for end in (0, 1, 100, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:end])
+        with pytest.raises(DataError, match=r"model\.npz cannot be read: "):
+            fastnet.load_model(path)
+
+
+def test_a_model_with_a_wrong_byte_is_refused_or_the_same(saved, rng):
+    """Every array has a checksum (CRC-32); bytes that no array needs may change."""
+    path, arrays = saved
+    content = path.read_bytes()
+    for place in rng.choice(len(content), 60, replace=False):
+        changed = bytearray(content)
+        changed[place] ^= 0xFF
+        path.write_bytes(changed)
+        try:
+            model = fastnet.load_model(path)
+        except DataError:
+            continue
+        np.testing.assert_array_equal(model.weights.W1, arrays["W1"])
+        assert model.features == tuple(arrays["features"])
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"schema_version": 2}, "has schema version 2; this fastnet reads 1"),
+        ({"W1": None}, "is not a model of fastnet: it has no 'W1'"),
+        ({"columns": None}, "is not a model of fastnet: it has no 'columns'"),
+        ({"columns": "[["}, "is broken: its columns cannot be read"),
+        ({"columns": "[]", "features": ["a"]}, "is broken: its arrays do not fit together"),
+        ({"columns": '[["a", "number", [], null]]'}, "is broken: its arrays do not fit together"),
+        ({"b1": np.zeros(9)}, "is broken: its arrays do not fit together"),
+        ({"b2": np.array([0, 1, np.nan])}, "is broken: its arrays do not fit together"),
+        ({"x_scale": np.zeros(2)}, "is broken: its arrays do not fit together"),
+        ({"classes": None}, "is broken: its arrays do not fit together"),
+        ({"loss": "mse"}, "is broken: its arrays do not fit together"),
+        ({"activation": "cube"}, "is broken: its arrays do not fit together"),
+        ({"b1": np.array([{}] * 4)}, "cannot be read: it is no npz, or holds pickled objects"),
+    ],
+)
+def test_a_foreign_or_broken_model_is_refused(saved, change, message):
+    path, arrays = saved
+    arrays = {name: a for name, a in {**arrays, **change}.items() if a is not None}
+    np.savez(path, **arrays)
+    with pytest.raises(DataError, match=f"{message}"):
+        fastnet.load_model(path)
