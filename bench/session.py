@@ -1,5 +1,6 @@
 """A peer's processes: started with a clean environment, kept alive, asked in turn."""
 
+import functools
 import json
 import os
 import select
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from bench import work as storage
+from fastnet.environment import cpu, simd_bits
 
 ROOT = Path(__file__).resolve().parents[1]
 ANSWER_SECONDS = 1800  # longer than any compilation seen
@@ -32,7 +34,15 @@ def environment(threads, extra):
     """The environment of a child: this process's, without what would disturb it."""
     kept = {name: value for name, value in os.environ.items() if name not in DROPPED}
     limits = {f"{name}_NUM_THREADS": str(threads) for name in THREAD_VARIABLES}
-    return {**kept, **limits, "JAX_PLATFORMS": "cpu", **extra}
+    return {**kept, **limits, **jax_variables(), **extra}
+
+
+@functools.cache
+def jax_variables():
+    """XLA takes vectors of 256 bits on AVX-512 unless it is told otherwise."""
+    wide = simd_bits(cpu()["features"]) == 512
+    flags = {"XLA_FLAGS": "--xla_cpu_prefer_vector_width=512"} if wide else {}
+    return {"JAX_PLATFORMS": "cpu", **flags}
 
 
 class Child:

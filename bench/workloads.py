@@ -69,8 +69,9 @@ def task1_sweep(size, dtype):
     yield Workload("task1-sweep", "sin(2 pi x), ragged widths, full batch", work, epochs)
 
 
-# At 0.3, the task's own rate, the widest members oscillate, and rounding soon shows in losses.
-TASK1_RATE = 0.05
+# Gradient descent on W2 is stable up to about 2 / (N1 / 4): at 0.05 the widest members oscillate,
+# and after 20 epochs float32 losses differ by 9e-4 of rounding alone. Speed does not depend on it.
+TASK1_RATE = 0.01
 
 
 def digits(size):

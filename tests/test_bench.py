@@ -245,9 +245,13 @@ def test_members_are_divided_by_cost():
 
 def test_children_start_without_what_disturbs(monkeypatch):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    monkeypatch.setattr(session, "simd_bits", lambda features: 512)
+    session.jax_variables.cache_clear()
     clean = session.environment(1, {"MALLOC_MMAP_MAX_": "0"})
+    session.jax_variables.cache_clear()
     assert "OPENBLAS_CORETYPE" not in clean and clean["OMP_NUM_THREADS"] == "1"
     assert clean["MALLOC_MMAP_MAX_"] == "0"
+    assert clean["XLA_FLAGS"] == "--xla_cpu_prefer_vector_width=512"
 
 
 def test_a_loss_that_is_no_number_differs():
