@@ -83,7 +83,7 @@ def train(X=None, y=None, **arguments):
     Parameters
     ----------
     X : array or DataFrame of shape (n, d)
-        Inputs; leave out with `task`.
+        Inputs; leave out with `task` and with `data`, the path of a table (docs/data.md).
     y : array of shape (n,) or (n, k)
         Numbers, or class labels (texts and booleans classify by themselves, integers with
         loss="cross_entropy").
@@ -268,14 +268,12 @@ def as_table(source):
 # ---------------------------------------------------------------- from arguments to a Training
 
 
-def task_data(task, loss, options):
-    """What data.make takes of a built-in task."""
-    own = "squared" if task == 1 else "cross_entropy"
-    if loss not in (None, own):
-        raise UsageError(f"task {task} has loss {own}, got {loss}.")
-    names = ("function", "samples", "noise", "data_seed")
-    X, y = tasks.function_data(*(options[n] for n in names)) if task == 1 else tasks.digits()
-    return {"X": X, "y": y, "loss": own}
+def task_data(task, options):
+    """X, y and loss of a built-in task."""
+    if task == 1:
+        names = ("function", "samples", "noise", "data_seed")
+        return *tasks.function_data(*(options[name] for name in names)), "squared"
+    return *tasks.digits(), "cross_entropy"
 
 
 def checked_task(task):
@@ -303,7 +301,10 @@ def checked_data(X, y, task, options, given):
             raise UsageError(f"{name} belongs to data, the file of a table; drop it.")
     samples = {"X": X, "y": y, "loss": options["loss"]}
     if named == ["a task"]:
-        samples = task_data(task, options["loss"], options)
+        X, y, own = task_data(task, options)
+        if options["loss"] not in (None, own):
+            raise UsageError(f"task {task} has loss {own}, got {options['loss']}.")
+        samples = {"X": X, "y": y, "loss": own}
     elif named == ["data"]:
         samples = table_data(options, given)
     names = ("validation_fraction", "test_fraction", "data_seed", "impute", "scale", "dtype")

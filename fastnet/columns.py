@@ -12,7 +12,7 @@ import numpy as np
 
 from fastnet.data import Column
 from fastnet.errors import DataError, UsageError
-from fastnet.tables import is_number, is_text, read
+from fastnet.tables import few, is_number, is_text, read
 
 MAX_CATEGORIES = 100  # distinct texts that are categories; more are names, numbers or prose
 FEW_INTEGERS = 20  # distinct whole numbers that may be classes as well as measurements
@@ -68,7 +68,7 @@ def describe(table, names):
     DataError
         for dates, free text and columns without any value.
     """
-    columns, notices = [], []
+    columns, constant = [], []
     for name in names:
         values = table.frame[name]
         if values.isna().all():
@@ -77,13 +77,20 @@ def describe(table, names):
         if kind == "date":
             raise no_dates(table, name, values.dropna().iloc[0])
         if (values == values.iloc[0]).all():
-            notices.append(f"Column {name!r} has one value in all rows and is left out.")
+            constant.append(name)
         elif kind == "number":
             columns.append(Column(name, "number"))
         else:
             columns.append(Column(name, "category", categories(table, name)))
+    notices = list(table.notices)
+    if constant:
+        several = len(constant) > 1
+        notices.append(
+            f"Left out, for {'they have' if several else 'it has'} one value in all rows: "
+            f"column{'s' * several} {few(constant)}."
+        )
     if not columns:
-        raise DataError(f"{table.name} has no column to learn from. " + " ".join(notices))
+        raise DataError(f"{table.name} has no column to learn from. {' '.join(notices)}".strip())
     return tuple(columns), tuple(notices)
 
 
@@ -168,7 +175,7 @@ def encode_category(table, column, out, impute):
     codes = pandas.Index(column.categories).get_indexer(texts)
     unknown = codes < 0
     if unknown.any():
-        known = ", ".join(column.categories[:10]) + ", ..." * (len(column.categories) > 10)
+        known = few(column.categories)
         first = str(texts[unknown].iloc[0])
         table.refuse(column.name, unknown, f"has the unknown category {first!r}", f"known: {known}")
     out[...] = 0
@@ -322,8 +329,7 @@ def find(table, names, option):
         if name not in there:
             hint = " Is its first line the column names?" if any(map(is_number, there)) else ""
             raise DataError(
-                f"{option}: {table.name} has no column {name!r}; it has "
-                f"{', '.join(there[:20])}{', ...' * (len(there) > 20)}.{hint}"
+                f"{option}: {table.name} has no column {name!r}; it has {few(there, 20)}.{hint}"
             )
 
 

@@ -8,6 +8,7 @@ import io
 import os
 import sys
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,12 +22,16 @@ CHUNK_ROWS = 1 << 16  # of a CSV parsed at a time: 10 bytes a value at most, the
 
 
 class Table(NamedTuple):
-    """A data frame and where it comes from; a text `file` can be read again for line numbers."""
+    """A data frame and where it comes from; a text `file` can be read again for line numbers.
+
+    `notices` tell what of the file is not in the frame.
+    """
 
     frame: object
     name: str
     file: object = None
     separator: str = ","
+    notices: tuple = ()
 
     def places(self, bad):
         """The rows where the mask is true, in words: line numbers of a text file."""
@@ -86,6 +91,11 @@ def read(source, name=None):
         raise DataError(f"{name} cannot be read ({error.strerror or error}).") from None
 
 
+def few(names, most=10):
+    """Names for a message, at most so many."""
+    return ", ".join(map(str, names[:most])) + ", ..." * (len(names) > most)
+
+
 def shown(path):
     """A path in messages: as seen from the current folder where it lies below that."""
     inside = os.path.relpath(path)
@@ -102,7 +112,8 @@ def read_file(file, source, name):
         table = Table(frame, name, source, separator)
     else:
         readers = {".parquet": read_parquet, ".npz": read_npz, ".npy": read_npy}
-        table = Table(readers[ending](file, name), name)
+        table = readers[ending](file, name)
+    check_twice(table.frame.columns, name)
     if len(table.frame) == 0:
         raise DataError(f"{name} has no rows below its column names.")
     return table
@@ -152,13 +163,18 @@ def check_names(names, name):
         raise DataError(f"{name} is empty; its first line must name the columns.")
     if "" in names:
         raise DataError(f"{name}: column {names.index('') + 1} has no name in the first line.")
-    if len(set(names)) < len(names):
-        twice = next(n for i, n in enumerate(names) if n in names[:i])
-        raise DataError(f"{name} names the column {twice!r} twice; give each its own name.")
+    check_twice(names, name)
     if all(is_number(n) for n in names):
         raise DataError(
             f"{name}: the first line must name the columns, got {', '.join(names[:5])}."
         )
+
+
+def check_twice(names, name):
+    """Refuse two columns of one name."""
+    twice = [n for n, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"{name} names the column {twice[0]!r} twice; give each its own name.")
 
 
 def is_number(text):
@@ -236,7 +252,7 @@ def lines_of(records, rows):
 
 
 def read_parquet(file, name):
-    """The frame of a Parquet file."""
+    """The Table in a Parquet file."""
     import pandas
 
     try:
@@ -246,7 +262,7 @@ def read_parquet(file, name):
     except Exception as error:  # pyarrow raises many kinds for a broken file
         reason = str(error).splitlines()[0].rstrip(".")
         raise DataError(f"{name} cannot be read: {reason}.") from None
-    return frame.rename(columns=str).reset_index(drop=True)
+    return Table(frame.rename(columns=str).reset_index(drop=True), name)
 
 
 def load_arrays(file, name):
@@ -261,21 +277,21 @@ def load_arrays(file, name):
 
 
 def read_npy(file, name):
-    """A 2-D array as a frame with the columns x0, x1, ...; or the fields of a structured one."""
+    """A 2-D array as a Table with the columns x0, x1, ...; or the fields of a structured one."""
     array = load_arrays(file, name)
     if isinstance(array, dict):
         raise DataError(f"{name} is an npz; name it .npz.")
     import pandas
 
     if array.dtype.names:
-        return pandas.DataFrame({n: array[n] for n in array.dtype.names})
+        return Table(pandas.DataFrame({n: array[n] for n in array.dtype.names}), name)
     if array.ndim != 2 or array.shape[1] == 0:
         raise DataError(f"{name} must hold an array of shape (n, columns), got {array.shape}.")
-    return pandas.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])], copy=False)
+    return Table(array_frame("x", array), name)
 
 
 def read_npz(file, name):
-    """The arrays of an npz with a row for each of X's (or of the longest) as columns.
+    """The Table of an npz: its arrays with a row for each of X's (or of the longest).
 
     A 1-D array is a column of its own name; the 2-D array X is x0, x1, ..., another one NAME
     is NAME0, NAME1, ... Arrays of other lengths are left out.
@@ -289,13 +305,19 @@ def read_npz(file, name):
     if not tables:
         raise DataError(f"{name} has no arrays of one or two dimensions.")
     rows = len(tables["X"]) if "X" in tables else max(map(len, tables.values()))
-    parts = []
-    for n, array in tables.items():
-        if len(array) == rows:
-            stem = "x" if n == "X" else n
-            labels = [n] if array.ndim == 1 else [f"{stem}{j}" for j in range(array.shape[1])]
-            parts.append(pandas.DataFrame(array.reshape(rows, -1), columns=labels, copy=False))
-    return pandas.concat(parts, axis=1) if len(parts) > 1 else parts[0]
+    fits = {n: array for n, array in tables.items() if len(array) == rows}
+    parts = [array_frame("x" if n == "X" else n, array) for n, array in fits.items()]
+    rest = [n for n in arrays if n not in fits]
+    notice = f"Left out of {name}, for they have not its {rows} rows: {few(rest)}."
+    return Table(pandas.concat(parts, axis=1), name, notices=(notice,) if rest else ())
+
+
+def array_frame(name, array):
+    """A 1-D array as a frame with one column, a 2-D array with NAME0, NAME1, ...; not copied."""
+    import pandas
+
+    names = [name] if array.ndim == 1 else [f"{name}{j}" for j in range(array.shape[1])]
+    return pandas.DataFrame(array.reshape(len(array), -1), columns=names, copy=False)
 
 
 # ---------------------------------------------------------------- writing

@@ -176,8 +176,8 @@ BAD_TABLES = [
         "size,price\n1,2.5\n1,3.5\n",
         "--target price",
         3,
-        "data.csv has no column to learn from. Column 'size' has one value in all rows and is "
-        "left out.",
+        "data.csv has no column to learn from. Left out, for it has one value in all rows: "
+        "column size.",
     ),
     (
         "width,kind\n1,3\n2,4\n3,3\n",
@@ -350,6 +350,7 @@ def test_bad_files(refused, name, content, message):
     "arrays, message",
     [
         ({"a": np.zeros(())}, "data.npz has no arrays of one or two dimensions."),
+        ({"X": np.zeros((2, 1)), "x0": [1, 2]}, "data.npz names the column 'x0' twice; give each "),
         ({"X": np.zeros((2, 2)), "y": np.zeros(3)}, "target: data.npz has no column 'y'; it has "),
         ({"X": np.array([{}]), "y": np.zeros(1)}, "data.npz cannot be read: it is no NumPy file"),
     ],

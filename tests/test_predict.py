@@ -164,6 +164,29 @@ def test_balanced_accuracy_is_over_the_classes_there_are(houses, table):
     assert found["balanced_accuracy"] == pytest.approx(right.groupby(some["kind"]).mean().mean())
 
 
+def test_metrics_do_not_need_kept_weights(table):
+    kept, lost = (train(table, "regression", keep=keep) for keep in ("all", "none"))
+    assert lost.metrics == kept.metrics and lost.packed == {}
+
+
+def test_metrics_of_a_fold_are_of_its_rows(rng):
+    X = rng.normal(size=(40, 2))
+    rows = np.arange(40)
+    folds = [(rows[rows % 4 != i], rows[rows % 4 == i]) for i in range(4)]
+    result = fastnet.sweep(X, X[:, 0] > 0, n1=2, max_epochs=20, learning_rate=1.0, folds=folds)
+    for part in ("train", "val"):
+        found = result.metrics[part]
+        assert found["log_loss"] == pytest.approx(result.best[f"{part}_loss"], **SAME_LOSS)
+        assert found["accuracy"] == pytest.approx(result.best[f"{part}_accuracy"])
+
+
+def test_metrics_of_what_diverged_are_numbers_or_null(table, tmp_path):
+    result = train(table, "regression", learning_rate=1e30, out=tmp_path / "run")
+    assert result.best["stop_reason"] == "diverged"
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["best"]["metrics"] == result.metrics
+
+
 # ---------------------------------------------------------------- what is learnt in training
 
 
@@ -401,8 +424,19 @@ def test_a_dry_run_tells_notices(command, table):
     got = command("train --data t.csv --target y --dry-run")
     assert (got.code, got.err) == (0, "")
     assert got.out.startswith("t.csv: y, loss squared; 2 training samples, 1 input, 1 output\n")
-    assert "Column 'b' has one value in all rows and is left out.\n" in got.out
+    assert "Left out, for it has one value in all rows: column b.\n" in got.out
     assert len(command("train --data t.csv --target y --dry-run --json").json["notices"]) == 1
+
+
+def test_a_config_file_names_columns(command, table):
+    Path("run.toml").write_text(
+        'data = "houses.csv"\ntarget = ["price", "rent"]\nfeatures = "size,town"\nn1 = 3\n'
+    )
+    got = command("train --config run.toml --max-epochs 2 --json")
+    assert got.code == 0
+    config = json.loads((Path(got.json["run"]) / "config.json").read_text())
+    assert config["options"]["target"] == ["price", "rent"] and config["options"]["n1"] == [3]
+    assert config["features"] == ["size", "town=Bonn", "town=Kiel", "town=Ulm"]
 
 
 def test_standard_input_names_its_run(command, monkeypatch):
