@@ -359,13 +359,11 @@ Examples:
 )
 @click.argument("run", type=click.Path())
 @click.option("--figure", help="The figure's name.")
-@click.option(
-    "-o", "--output", type=click.Path(), help="The file: .png, .svg or .html [FIGURE.png]."
-)
+@click.option("-o", "--out", type=click.Path(), help="The file: .png, .svg or .html [FIGURE.png].")
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @json_option
 @debug_option
-def plot(run, figure, output, theme, json):
+def plot(run, figure, out, theme, json):
     from fastnet import figures, show
 
     subject = figures.subject(run)
@@ -374,9 +372,9 @@ def plot(run, figure, output, theme, json):
         click.echo(document({"run": run, "figures": rows})) if json else show.print_figures(rows)
         return
     chart = figures.chart(figure, subject, theme=theme)
-    output = output or f"{figure}.png"
-    figures.save(chart, output)
-    click.echo(document({"run": run, "figure": figure, "file": output}) if json else output)
+    out = out or f"{figure}.png"
+    figures.save(chart, out)
+    click.echo(document({"run": run, "figure": figure, "file": out}) if json else out)
 
 
 @cli.command(help=EXPORT_EXAMPLES)
@@ -437,6 +435,30 @@ def evaluate(model, data, member, weights, json):
     found = api.evaluate(store.open_model(model, member), data, weights)
     found = {"model": model, "data": data, **found}
     click.echo(document(found)) if json else show.print_evaluation(found)
+
+
+@cli.command(
+    "report",
+    short_help="Write a run's report: one HTML file.",
+    help="""\b
+Write a run's report: one HTML file with the answer, tables, figures and how to repeat it.
+
+\b
+Examples:
+  fastnet report runs/task1-20260101-120000
+  fastnet report runs/task1-20260101-120000 -o lesson.html --derivation
+""",
+)
+@click.argument("run", type=click.Path())
+@click.option("-o", "--out", type=click.Path(), default="report.html", show_default=True)
+@click.option("--derivation", is_flag=True, help="Append the derivation of the gradients.")
+@json_option
+@debug_option
+def report_command(run, out, derivation, json):
+    from fastnet import api, report
+
+    report.save(api.load(run), out, derivation)
+    click.echo(document({"run": run, "file": out}) if json else out)
 
 
 @cli.command()

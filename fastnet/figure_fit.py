@@ -82,7 +82,7 @@ def output_names(result, k):
     """What to call the outputs."""
     if result.classes is not None:
         return [str(name) for name in result.classes]
-    return ["y"] if k == 1 else [f"y{i}" for i in range(k)]
+    return list(result.targets) or ["y"] * (k == 1) or [f"y{i}" for i in range(k)]
 
 
 def who(result, member=None):
@@ -156,7 +156,7 @@ def fit(table, result):
     if not one:
         colour = alt.Color("output:N", sort=names, scale=alt.Scale(range=list(CLASSES)))
     x = alt.X("x:Q", title=result.features[0], scale=alt.Scale(nice=False))
-    title = "probability" if result.classes is not None else "y"
+    title = "probability" if result.classes is not None else ", ".join(names)
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
     dots = alt.Chart(frame(only(table, ~is_fit))).mark_circle(size=14, fillOpacity=0.45, opacity=1)
     dots = dots.encode(x=x, y=y, color=alt.value(RAMP[0]) if one else colour)

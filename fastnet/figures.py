@@ -26,6 +26,15 @@ from fastnet.figure_sweep import (
     success_by_n1,
 )
 
+# What answers first; pages and reports show them in this order.
+for _name in (
+    *("loss-by-n1", "success-by-n1", "cost-by-n1", "loss-curves", "stop-reasons"),
+    *("fit", "regions", "hidden-units", "predicted-true", "errors"),
+    *("confusion", "reliability", "wrong-digits", "learning-rate", "gradient"),
+    *("heat-map", "parallel", "speedup"),
+):
+    FIGURES[_name] = FIGURES.pop(_name)
+
 __all__ = [
     "FIGURES",
     "THEMES",

@@ -173,13 +173,13 @@ def print_result(result):
     """A run for people: the answer, tables, files, what to do next."""
     out = console()
     if result.command == "sweep":
-        print_by_n1(out, result)
+        print_table(out, *by_n1_cells(result))
         click.echo("\n" + answer.sentence(result.members, result.options) + "\n")
     click.echo(best_line(result))
     if result.task is None and result.metrics:
         print_metrics(out, result)
     if result.command == "sweep":
-        print_best_members(out, result)
+        print_table(out, *best_cells(result))
     targets = np.isfinite(result.members["target_loss"]).any()
     reached = (result.members["stop_reason"] == "target").any()
     if result.command == "train" and targets and not reached:
@@ -228,28 +228,26 @@ def print_evaluation(found):
     out.print(table)
 
 
-def print_by_n1(out, result):
-    """The table by N1."""
+def print_table(out, header, rows):
+    """A table on a console."""
+    table = grid(*header)
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+
+
+def by_n1_cells(result):
+    """Header and rows of the table by N1."""
     rows = result.by_n1()
     extra = [
         n
         for n in ("median_test_loss", "median_val_accuracy", "median_test_accuracy")
         if any(row[n] is not None for row in rows)
     ]
+    header = "N1,members,reached,success,95 %,best loss,median loss,epochs,seconds".split(",")
+    header += [n.replace("median_", "").replace("_", " ") for n in extra]
     settings = any(row["setting"] for row in rows)
-    table = grid(
-        "N1",
-        "members",
-        "reached",
-        "success",
-        "95 %",
-        "best loss",
-        "median loss",
-        "epochs",
-        "seconds",
-        *(n.replace("median_", "").replace("_", " ") for n in extra),
-        *(["setting"] if settings else []),
-    )
+    table = []
     for row in rows:
         rate = row["success_rate"]
         interval = "-" if rate is None else f"{row['success_low']:.2f} to {row['success_high']:.2f}"
@@ -267,23 +265,22 @@ def print_by_n1(out, result):
         ]
         if settings:
             cells.append(", ".join(f"{k} {setting(k, v)}" for k, v in row["setting"].items()))
-        table.add_row(*cells)
-    out.print(table)
+        table.append(cells)
+    return [*header, *(["setting"] if settings else [])], table
 
 
-def print_best_members(out, result, most=5):
-    """The best members: the lowest monitored loss first."""
+def best_cells(result, most=5):
+    """Header and rows of the best members: the lowest monitored loss first."""
     members = result.members
     order = np.argsort(np.nan_to_num(answer.monitored(members), nan=np.inf), kind="stable")[:most]
     settings = ["member", "n1", "seed", *answer.varying(members)]
     outcomes = ["stop_reason", "epochs", *scores(members)]
-    table = grid(*(name.replace("_", " ") for name in settings + outcomes))
-    for record in members[order]:
-        table.add_row(
-            *(setting(name, record[name]) for name in settings),
-            *(number(record[name].item()) for name in outcomes),
-        )
-    out.print(table)
+    rows = [
+        [setting(name, record[name]) for name in settings]
+        + [number(record[name].item()) for name in outcomes]
+        for record in members[order]
+    ]
+    return [name.replace("_", " ") for name in settings + outcomes], rows
 
 
 def print_files(result):

@@ -127,6 +127,40 @@ def test_figures_of_data_of_ones_own_take_the_data(spirals, two_outputs):
         assert getattr(figures, name)(result, data=data).to_dict()["title"]["text"]
 
 
+@pytest.fixture
+def table_run(tmp_path, monkeypatch):
+    """A run on a CSV, scaled, with a validation set; and the path of the file."""
+    monkeypatch.chdir(tmp_path)
+    x = np.linspace(10, 20, 40)
+    lines = [f"{a:.3f},{1000 + 50 * np.sin(a):.3f}" for a in x]
+    (tmp_path / "t.csv").write_text("\n".join(["depth,load", *lines]))
+    options = {"data": "t.csv", "target": ["load"], "validation_fraction": 0.25}
+    result = fastnet.sweep(**options, scale="standard", n1=[4], seeds=2, max_epochs=100)
+    return result, tmp_path / "t.csv"
+
+
+def test_a_table_is_read_again_in_its_own_units(table_run):
+    result, path = table_run
+    assert {"fit", "predicted-true", "errors", "hidden-units"} <= names(result)
+    table = figures.predicted_true.table(result)
+    assert set(table["set"]) == {"train", "val"}
+    true = np.loadtxt(path, delimiter=",", skiprows=1)[:, 1]
+    np.testing.assert_allclose(np.sort(table["true"]), np.sort(true), rtol=1e-6)
+    axes = json.dumps(figures.fit(result).to_dict()["layer"])
+    assert '"title": "depth"' in axes and '"title": "load"' in axes
+
+
+def test_a_table_that_has_changed_or_gone_is_refused(table_run):
+    result, path = table_run
+    path.write_text(path.read_text().replace("10.000", "10.500"))
+    with pytest.raises(UsageError, match=r"figure fit: .*t.csv is no longer what .*SHA-256"):
+        figures.fit(result)
+    path.unlink()
+    with pytest.raises(UsageError, match=r"data cannot be read again .*t.csv"):
+        figures.fit(result)
+    assert "fit" not in names(result) and "loss-curves" in names(result)
+
+
 def test_every_chart_is_documented_and_under_its_own_name():
     for name, figure in figures.FIGURES.items():
         assert getattr(figures, name.replace("-", "_")) is figure.chart
@@ -347,7 +381,7 @@ def test_a_figure_that_does_not_apply_says_why_and_which_do(few, spirals):
         figures.chart("fit", {})
     with pytest.raises(UsageError, match=r"samples of your own data; give data=\(X, y\)"):
         figures.confusion.table(spirals[0])
-    with pytest.raises(DataError, match=r"data has shape \(3, 2\); the run had at least 80 rows"):
+    with pytest.raises(DataError, match="data has 3 rows of X and 3 of y; the run had at least 80"):
         figures.confusion.table(spirals[0], data=(np.ones((3, 2)), ["in"] * 3))
 
 

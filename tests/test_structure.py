@@ -12,9 +12,9 @@ vector cache choice network kernels
 packing plan
 formulas reference metrics trainer
 answer records environment store api watch
-samples figure_base figure_bench figure_curves figure_sweep figure_fit figure_scores
+samples webpage figure_base figure_bench figure_curves figure_sweep figure_fit figure_scores
 figure_compare figures
-gradcheck doctor show
+gradcheck doctor show report
 source export
 app_parts app_train app_member app_files app_runs app_learn app
 cli __main__

@@ -1,0 +1,66 @@
+"""Web pages of one file: charts with all scripts inside, nothing taken from a network."""
+
+import functools
+import html
+import json
+
+from fastnet.errors import FastnetError
+
+# Draws every chart whose specification stands in the page. As SVG: sharp in print, and colours
+# that are CSS variables follow the page. The editor's menu entry would send the data to a server.
+DRAW = """
+for (const element of document.querySelectorAll("script.chart")) {
+  const options = {renderer: "svg", mode: "vega-lite",
+    actions: {export: true, source: false, compiled: false, editor: false}};
+  vegaEmbed(element.parentElement.querySelector("div"), JSON.parse(element.textContent), options);
+}
+"""
+
+
+def text(value):
+    """Any text, safe in HTML."""
+    return html.escape(str(value))
+
+
+def chart_tag(spec):
+    """A chart's specification and the place where it is drawn.
+
+    No text in it, be it a column's name or a class, can end the script it stands in.
+    """
+    safe = json.dumps(spec, allow_nan=False).replace("<", "\\u003c")
+    return f'<div></div><script class="chart" type="application/json">{safe}</script>'
+
+
+def table_tag(header, rows):
+    """A table; texts are escaped."""
+    lines = ["<tr>" + "".join(f"<th>{text(name)}</th>" for name in header) + "</tr>"]
+    lines += ["<tr>" + "".join(f"<td>{text(cell)}</td>" for cell in row) + "</tr>" for row in rows]
+    return '<div class="wide"><table>' + "\n".join(lines) + "</table></div>"
+
+
+def page(title, style, body, charts=True):
+    """The whole page as bytes."""
+    script = f'<script type="module">{bundle()}</script>' if charts else ""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{text(title)}</title>\n<style>{style}</style>\n</head>\n"
+        f"<body>\n{body}\n{script}\n</body>\n</html>\n"
+    ).encode()
+
+
+def vl_convert():
+    """The library that draws and bundles charts without a browser."""
+    try:
+        import vl_convert
+    except ImportError:
+        raise FastnetError(
+            "files of figures need vl-convert-python; install it with: pip install 'fastnet[plot]'"
+        ) from None
+    return vl_convert
+
+
+@functools.cache  # it takes 2 s
+def bundle():
+    """Vega, Vega-Lite and Vega-Embed with DRAW, as one script (0.9 MB)."""
+    return vl_convert().javascript_bundle(snippet=DRAW)

@@ -1,0 +1,139 @@
+"""The report: self-contained, escaped, complete, and a command that gives the run again."""
+
+import json
+import re
+import shlex
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import fastnet
+from fastnet import cli, figures, report
+from fastnet.errors import FastnetError
+from fastnet.webpage import chart_tag
+
+pytest.importorskip("altair", reason="charts need the extra [plot]")
+pytest.importorskip("vl_convert", reason="the scripts in the file come from the extra [plot]")
+
+
+@pytest.fixture(scope="module")
+def sweep():
+    return fastnet.sweep(
+        task=1, samples=30, n1=[2, 3], seeds=[4], max_epochs=30, clip_norm=[1.0, None]
+    )
+
+
+class Reader(HTMLParser):
+    """Text outside scripts, tags that load something, and the charts of a page."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.loads, self.charts, self.words, self.open = [], [], [], []
+        self.feed(page.decode())
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.loads += [found[name] for name in ("src", "href") if name in found]
+        if tag in ("script", "style"):
+            self.open.append(found.get("class", tag))
+
+    def handle_endtag(self, tag):
+        if tag in ("script", "style"):
+            self.open.pop()
+
+    def handle_data(self, data):
+        if self.open == ["chart"]:
+            self.charts.append(json.loads(data))
+        elif not self.open:
+            self.words.append(data)
+
+
+def test_the_report_has_answer_tables_every_figure_and_loads_nothing(sweep):
+    page = report.report(sweep)
+    read = Reader(page)
+    words = " ".join(read.words)
+    assert sweep.environment["data_sha256"] in words
+    assert "By N1" in words and "The best members" in words
+    assert "No N1 reaches the target loss 0.001" in words
+    titles = [spec["title"]["text"] for spec in read.charts]
+    assert len(titles) == len(figures.applying(sweep)) and all(titles)
+    assert read.loads == []
+    assert len(page) < 5e6
+
+
+def test_the_derivation_comes_when_asked_for_with_links_that_lead_somewhere(sweep):
+    page = report.report(sweep, derivation=True)
+    assert b"The gradients, derived" in page
+    assert b"The gradients, derived" not in report.report(sweep)
+    loads = Reader(page).loads
+    places = set(re.findall(r'<h\d id="([^"]*)"', page.decode()))
+    inside = [link[1:] for link in loads if link.startswith("#")]
+    assert len(inside) > 5 and set(inside) <= places
+    assert all(link.startswith(("#", "https://")) for link in loads)
+
+
+def test_texts_of_a_run_are_escaped(tmp_path):
+    evil = "</script><script>alert(1)</script>"
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame({evil: np.linspace(-1, 1, 20)})
+    result = fastnet.sweep(X, np.repeat([evil, "b"], 10), n1=2, max_epochs=5)
+    page = report.report(result._replace(run=f"/{evil}<b>"))
+    assert b"<script>alert" not in page and b"<b>" not in page
+    assert "<" not in chart_tag({"title": evil}).split(">", 3)[3].split("</script>")[0]
+
+
+def test_the_command_gives_the_same_run_again(sweep):
+    line = report.repeat_command(sweep)
+    expected = "--task 1 --n1 2,3 --seeds 4, --clip-norm 1.0,none --max-epochs 30 --samples 30"
+    assert set(shlex.split(line)) == {"fastnet", "sweep", *expected.split()}
+    again = {}
+    words = shlex.split(line)[2:]
+    for flag, value in zip(words[::2], words[1::2]):
+        again[flag] = value
+    context = cli.sweep.make_context("sweep", shlex.split(line)[2:])
+    given = {n: v for n, v in context.params.items() if v is not None and n in sweep.options}
+    assert given == {n: sweep.options[n] for n in given}
+    assert set(report.chosen(sweep)) == set(given)
+
+
+def test_the_command_of_own_data_is_the_python_call():
+    X = np.linspace(-1, 1, 20)
+    result = fastnet.train(X, X, n1=[1, 2], seeds=3, max_epochs=4)
+    call = "fastnet.train(X, y, n1=[1, 2], seeds=[0, 1, 2], max_epochs=4)"
+    assert report.repeat_command(result) == call
+
+
+@pytest.mark.parametrize(
+    ("value", "typed"),
+    [
+        ((1, 2, 3), "1:3"),
+        ((1, 2), "1,2"),
+        ((0.1, None), "0.1,none"),
+        (None, "none"),
+        (1e-07, "1e-07"),
+        ("sine", "sine"),
+    ],
+)
+def test_values_as_typed(value, typed):
+    assert report.shown(value) == typed
+
+
+def test_seeds_as_typed():
+    assert [report.seeds(values) for values in ((0, 1), (3,), (0,), (1, 2))] == [
+        *("2", "3,", "1", "1,2")
+    ]
+
+
+def test_the_command_writes_the_file_or_nothing(sweep, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sweep.save("run")
+    done = CliRunner().invoke(cli.cli, ["report", "run"])
+    assert done.stdout == "report.html\n"
+    assert (tmp_path / "report.html").read_bytes().startswith(b"<!DOCTYPE html>")
+    failed = CliRunner().invoke(cli.cli, ["report", "run", "-o", "nowhere/a.html"])
+    assert isinstance(failed.exception, FastnetError)
+    assert "nowhere/a.html cannot be written" in str(failed.exception)
+    as_json = CliRunner().invoke(cli.cli, ["report", "run", "-o", "b.html", "--json"])
+    assert json.loads(as_json.stdout)["file"] == "b.html"
