@@ -16,6 +16,7 @@ samples webpage figure_base figure_bench figure_curves figure_sweep figure_fit f
 figure_compare figures
 gradcheck doctor show report
 source export
+estimator search
 app_parts app_train app_member app_files app_runs app_learn app
 cli __main__
 """.split()

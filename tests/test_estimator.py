@@ -1,0 +1,296 @@
+"""The scikit-learn estimators: that library's own checks, and what we say beyond them."""
+
+import inspect
+import pickle
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas
+import pytest
+
+import fastnet
+from fastnet.errors import FastnetError
+
+pytest.importorskip("sklearn", minversion="1.6", reason="the extra [sklearn]")
+
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from fastnet.estimator import FastNetClassifier, FastNetRegressor
+from fastnet.options import OPTIONS
+
+BOTH = FastNetRegressor, FastNetClassifier
+SHORT = {"n1": 4, "optimizer": "sgd", "learning_rate": 0.2, "max_epochs": 20, "random_state": 0}
+SHORT["retrain"] = False
+# Full batch, nothing held out, nothing scaled: then a weight of 2 is the row given twice, exactly.
+EXACT = {"batch_size": None, "validation_fraction": 0, "scale": "none", "max_epochs": 50}
+# Sums in another order: weights of 2 against repeated rows, after 50 epochs in float64.
+REORDERED = 1e-9
+REPORTED = 1e-6  # a float32 loss in the trainer against a fresh pass: docs, Honest losses
+REASON = {
+    "check_sample_weight_equivalence_on_dense_data": "a weight of 2 is the row twice in every "
+    "loss, but not in the rows held out nor in the order of mini-batches"
+}
+
+
+@pytest.fixture(scope="module")
+def flowers():
+    return load_iris(return_X_y=True)
+
+
+@pytest.fixture(scope="module")
+def patients():
+    return load_diabetes(return_X_y=True)
+
+
+@pytest.fixture(scope="module")
+def fitted(flowers):
+    return FastNetClassifier(n_restarts=3, **SHORT).fit(*flowers)
+
+
+# ---------------------------------------------------------------- scikit-learn's checks
+
+
+@parametrize_with_checks([cls() for cls in BOTH], expected_failed_checks=lambda _: REASON)
+def test_checks_with_the_defaults(estimator, check):
+    check(estimator)
+
+
+@parametrize_with_checks([cls(**EXACT, dtype="float64") for cls in BOTH])
+def test_checks_in_full_batch_have_no_exception(estimator, check):
+    check(estimator)
+
+
+# ---------------------------------------------------------------- parameters
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_every_parameter_is_documented_with_its_default(cls):
+    documented = dict(re.findall(r"^    (\w+) : .*, default=(.+)$", cls.__doc__, re.MULTILINE))
+    signature = inspect.signature(cls).parameters.values()
+    assert {name: eval(text) for name, text in documented.items()} == {
+        parameter.name: parameter.default for parameter in signature
+    }
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_parameters_are_options_of_fastnet_but_for_those_of_scikit_learn(cls):
+    own = {"n_restarts", "retrain", "random_state", "n_jobs", "class_weight"}
+    assert set(cls().get_params()) - own <= set(OPTIONS)
+
+
+@pytest.mark.parametrize(
+    "parameters, message",
+    [
+        ({"n1": 0}, "n1 must be an integer >= 1 and <= 65536, got 0."),
+        ({"n1": [4, 8]}, "n1 must be an integer >= 1 and <= 65536, got [4, 8]."),
+        ({"learning_rate": "fast"}, "learning_rate must be a number > 0"),
+        ({"n_restarts": 0}, "n_restarts must be an integer >= 1 and <= 65536, got 0."),
+        ({"init": "nguyen_widrow", "activation": "relu"}, "init nguyen_widrow needs activation"),
+        ({"random_state": -1}, "random_state must be an integer >= 0"),
+    ],
+)
+def test_a_wrong_parameter_is_a_value_error_of_fit(flowers, parameters, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        FastNetClassifier(**parameters).fit(*flowers)
+
+
+def test_data_that_cannot_be_used_are_a_value_error(flowers):
+    X, y = flowers
+    net = FastNetClassifier(**SHORT)
+    with pytest.raises(ValueError, match="sample_weight is zero for all rows; at least one"):
+        net.fit(X, y, np.zeros(len(y)))
+    for given in ({"X_val": X}, {"y_val": y}):
+        with pytest.raises(ValueError, match="give both X_val and y_val, or neither"):
+            net.fit(X, y, **given)
+    with pytest.raises(ValueError, match="has the label 7, which is not among the training labels"):
+        net.fit(X, y, X_val=X[:2], y_val=[0, 7])
+    with pytest.raises(ValueError, match="X has 3 features, but FastNetClassifier is expecting 4"):
+        net.fit(X, y, X_val=X[:2, :3], y_val=y[:2])
+    with pytest.raises(ValueError, match="y has one class only"):
+        net.fit(X[:40], y[:40])
+
+
+def test_a_divergence_is_a_warning(patients):
+    wild = {"learning_rate": 1e30, "optimizer": "sgd", "clip_norm": None, "activation": "identity"}
+    net = FastNetRegressor(**{**SHORT, **wild})
+    with pytest.warns(
+        ConvergenceWarning, match=r"diverged in epoch \d+; lower learning_rate \(now"
+    ):
+        net.fit(*patients)
+    assert np.isfinite(net.predict(patients[0])).all()
+
+
+# ---------------------------------------------------------------- what is trained
+
+
+def test_it_is_fastnet_sweep_with_other_names(flowers, fitted):
+    X, y = flowers
+    options = {**fitted.get_params(), "n1": 4, "seeds": [0, 1, 2], "data_seed": 0}
+    names = [name for name in options if name in OPTIONS]
+    result = fastnet.sweep(X, y, loss="cross_entropy", **{name: options[name] for name in names})
+    assert fitted.model_.weights.W1.tobytes() == result.weights().W1.tobytes()
+    assert (fitted.predict(X) == result.model().predict(X)).all()
+    np.testing.assert_allclose(fitted.predict_proba(X), result.model().predict_proba(X), atol=1e-6)
+
+
+def test_the_best_restart_is_kept_and_all_are_there(flowers, fitted):
+    losses = fitted.result_.members["val_loss"]
+    assert len(losses) == 3 and len(set(losses)) == 3
+    assert fitted.best_loss_ == losses.min()
+    alone = clone(fitted).set_params(random_state=int(losses.argmin()), n_restarts=1)
+    assert alone.get_params()["n1"] == 4
+
+
+def test_attributes_tell_of_the_training(fitted):
+    assert fitted.validation_loss_curve_[fitted.best_epoch_] == fitted.validation_loss_curve_.min()
+    assert len(fitted.loss_curve_) == len(fitted.validation_loss_curve_) == fitted.n_epochs_ + 1
+    assert fitted.n_features_in_ == 4 and fitted.n_outputs_ == 3
+    assert fitted.classes_.tolist() == [0, 1, 2]
+
+
+def test_without_rows_held_out_the_training_loss_is_monitored(patients):
+    net = FastNetRegressor(**{**SHORT, "validation_fraction": 0}).fit(*patients)
+    assert net.validation_loss_curve_ is None
+    assert net.best_loss_ == pytest.approx(net.loss_curve_.min(), rel=1e-6)  # float32
+
+
+def test_it_is_trained_again_on_all_rows_to_the_loss_of_the_best_epoch(patients):
+    net = FastNetRegressor(n_restarts=2, **{**SHORT, "retrain": True}).fit(*patients)
+    again, best = net.retrained_, net.result_.best
+    assert len(net.result_.split["train"]) == 354 and len(again.split["train"]) == 442
+    assert again.best["seed"] == best["seed"] and len(again.members) == 1
+    assert again.best["stop_reason"] == "target"
+    assert again.best["train_loss"] <= best["train_loss"] * (1 + REPORTED)
+    assert net.model_.weights.W1.tobytes() == again.weights().W1.tobytes()
+    X, y = patients
+    assert net.fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:]).retrained_ is None
+    assert net.model_.weights.W1.tobytes() == net.result_.weights().W1.tobytes()
+
+
+def test_a_validation_set_of_ones_own_is_monitored(patients):
+    X, y = patients
+    net = FastNetRegressor(**SHORT).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+    assert len(net.result_.split["train"]) == 300 and len(net.result_.split["val"]) == 142
+    residuals = (net.predict(X[300:]) - y[300:]) / net.model_.y_scale
+    assert net.best_loss_ == pytest.approx((residuals**2).mean() / 2, rel=1e-5)  # float32
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_the_same_random_state_gives_the_same_bytes_and_any_threads_do(cls, flowers):
+    one = cls(n_restarts=2, **SHORT).fit(*flowers)
+    two = cls(n_restarts=2, n_jobs=2, **SHORT).fit(*flowers)
+    assert one.model_.weights.W1.tobytes() == two.model_.weights.W1.tobytes()
+    drawn = cls(**{**SHORT, "random_state": np.random.RandomState(1)}).fit(*flowers)
+    assert drawn.result_.members["seed"][0] == np.random.RandomState(1).randint(2**31 - 1)
+
+
+# ---------------------------------------------------------------- weights
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_a_row_of_weight_zero_is_as_good_as_not_there(cls, flowers):
+    X, y = flowers
+    kept = np.arange(len(y)) % 4 > 0
+    net = cls(**SHORT).fit(X, y, sample_weight=kept)
+    assert (
+        net.model_.weights.W1.tobytes()
+        == cls(**SHORT).fit(X[kept], y[kept]).model_.weights.W1.tobytes()
+    )
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_a_weight_of_two_is_the_row_twice(cls, flowers):
+    X, y = flowers
+    times = 1 + np.arange(len(y)) % 3
+    options = {**SHORT, **EXACT, "dtype": "float64"}
+    weighted = cls(**options).fit(X, y, sample_weight=times)
+    repeated = cls(**options).fit(X.repeat(times, axis=0), y.repeat(times))
+    np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=REORDERED)
+
+
+def test_class_weights_multiply_those_of_the_rows(flowers):
+    X, y = flowers[0][:120], flowers[1][:120]  # 50, 50 and 20 of a class
+    factors = {0: 0.8, 1: 0.8, 2: 2.0}
+    balanced = FastNetClassifier(class_weight="balanced", **SHORT).fit(X, y)
+    named = FastNetClassifier(class_weight=factors, **SHORT).fit(X, y)
+    rows = FastNetClassifier(**SHORT).fit(X, y, sample_weight=[factors[label] for label in y])
+    assert named.loss_curve_.tobytes() == rows.loss_curve_.tobytes()
+    assert balanced.loss_curve_.tobytes() == rows.loss_curve_.tobytes()
+    assert named.best_loss_ == rows.best_loss_
+
+
+# ---------------------------------------------------------------- kinds of data
+
+
+@pytest.mark.parametrize(
+    "names", [["a", "b", "c"], [False, True, True], [2.0, 5.0, 9.0], np.array(["x", "y", "z"], "O")]
+)
+def test_labels_of_any_kind_come_back_as_they_were(names, flowers):
+    X, y = flowers
+    labels = np.asarray(names)[y]
+    net = FastNetClassifier(**SHORT).fit(X, labels)
+    assert net.classes_.tolist() == np.unique(labels).tolist()
+    assert net.predict(X).dtype == labels.dtype
+    assert net.score(X, labels) > 0.6
+    assert net.predict_proba(X).sum(axis=1) == pytest.approx(np.ones(len(X)))
+
+
+def test_several_targets_are_learnt_at_once(patients):
+    X, y = patients
+    Y = np.column_stack([y, 1000 - 2 * y])
+    net = FastNetRegressor(**SHORT).fit(X, Y)
+    assert net.predict(X).shape == Y.shape and net.n_outputs_ == 2
+    assert net.score(X, Y) > 0.3
+
+
+def test_feature_names_are_known_and_checked(flowers):
+    X = pandas.DataFrame(flowers[0], columns=["sepal", "width", "petal", "size"])
+    net = FastNetClassifier(**SHORT).fit(X, flowers[1])
+    assert net.feature_names_in_.tolist() == list(X.columns)
+    with pytest.raises(ValueError, match="feature names should match"):
+        net.predict(X.rename(columns={"sepal": "leaf"}))
+
+
+def test_a_fitted_estimator_can_be_pickled_and_cloned(flowers, fitted):
+    again = pickle.loads(pickle.dumps(fitted))
+    assert (again.predict_proba(flowers[0]) == fitted.predict_proba(flowers[0])).all()
+    assert clone(fitted).get_params() == fitted.get_params()
+
+
+# ---------------------------------------------------------------- scores of the defaults
+
+
+@pytest.mark.parametrize(
+    "load, least",
+    [(load_iris, 0.9), (load_wine, 0.93), (load_breast_cancer, 0.93), (load_digits, 0.95)],
+)
+def test_the_defaults_classify_well(load, least):
+    X, y = load(return_X_y=True)
+    X, X_test, y, y_test = train_test_split(X, y, random_state=0, stratify=y)
+    assert FastNetClassifier(random_state=0).fit(X, y).score(X_test, y_test) >= least
+
+
+def test_the_defaults_regress_well(patients):
+    X, X_test, y, y_test = train_test_split(*patients, random_state=0)
+    assert FastNetRegressor(random_state=0).fit(X, y).score(X_test, y_test) > 0.25
+
+
+# ---------------------------------------------------------------- without scikit-learn
+
+
+def test_without_scikit_learn_the_error_names_the_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.base", None)
+    monkeypatch.delitem(sys.modules, "fastnet.estimator")
+    with pytest.raises(FastnetError, match=r"install it with: pip install 'fastnet\[sklearn\]'"):
+        import fastnet.estimator  # noqa: F401
+
+
+def test_nothing_else_of_fastnet_imports_scikit_learn():
+    code = "import sys, fastnet.api, fastnet.cli; sys.exit('sklearn' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
