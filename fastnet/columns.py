@@ -18,7 +18,7 @@ MAX_CATEGORIES = 100  # distinct texts that are categories; more are names, numb
 FEW_INTEGERS = 20  # distinct whole numbers that may be classes as well as measurements
 NUMERIC_SHARE = 0.8  # of a column's distinct texts that are numbers: the others are mistakes
 DATE = re.compile(r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3(\d{4}|\d\d))\b.*")
-DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+COMMA = re.compile(r"[-+]?\d+,\d+")
 # Types that float32 holds exactly; of all others a float64 is made.
 SMALL = ("float32", "float16", "bool", "int8", "uint8", "int16", "uint16")
 LEAVE_OUT = "or leave it out with --features"
@@ -100,10 +100,10 @@ def categories(table, name, most=MAX_CATEGORIES, cure=LEAVE_OUT):
     distinct = sorted(map(str, values.dropna().unique()))
     if all(DATE.fullmatch(text) for text in distinct):
         raise no_dates(table, name, distinct[0], cure)
-    if all(DECIMAL_COMMA.fullmatch(text) for text in distinct):
+    if all(COMMA.fullmatch(text) for text in distinct):
         raise DataError(
-            f"{table.name}: column {name!r} has numbers with a decimal comma such as "
-            f"{distinct[0]}; write a point."
+            f"{table.name}: column {name!r} has numbers with a comma such as {distinct[0]}; write "
+            "a decimal point and no separator of thousands."
         )
     odd = [text for text in distinct if not is_number(text)]
     if odd and len(odd) <= (1 - NUMERIC_SHARE) * len(distinct):

@@ -381,36 +381,43 @@ def make(
     if len(X) == 0:
         raise DataError(f"X has no rows, shape {X.shape}; there is nothing to train on.")
     features = tuple(n for column in columns for n in column.inputs()) or features
-    given = split or {}
-    free = np.ones(len(X), bool)
-    for rows in given.values():
-        free[rows] = False
-    rest = np.flatnonzero(free)
-    if len(rest) == 0:
-        raise DataError("no rows are left to train on; the split names all of them val or test.")
+    rest = unnamed_rows(len(X), split or {})
     y_name = f"target {target_names[0]!r}" if target_names else "y"
     Y, loss, classes = targets(y, loss, X, y_name, rest)
     folds = checked_folds(folds, len(X))
     check_sets(validation, test, validation_fraction, test_fraction, folds)
     weight = sample_weights(sample_weight, len(X))
     strata = Y[rest].argmax(axis=1) if classes is not None else None
-    split = split_rows(len(rest), validation_fraction, test_fraction, data_seed, strata)
-    split = {**{name: rest[rows] for name, rows in split.items()}, **given}
+    shares = split_rows(len(rest), validation_fraction, test_fraction, data_seed, strata)
+    split = {**{name: rest[rows] for name, rows in shares.items()}, **(split or {})}
     factors = class_weights(class_weight, Y[split["train"]], classes)
-    for name, pair in (("val", validation), ("test", test)):
-        if pair is not None:
-            missing = impute != "none"
-            X, Y, weight, rows = append(X, Y, weight, pair, classes, features, name, missing)
-            split[name] = rows
+    for name, given in (("val", validation), ("test", test)):
+        if given is not None:
+            more = given, classes, features, name, impute != "none"
+            X, Y, weight, split[name] = append(X, Y, weight, *more)
     kept = no_scaling(X.shape[1], Y.shape[1])
-    names = target_names or (("y",) if classes is not None or Y.shape[1] == 1 else ())
-    names = names or tuple(f"y{j}" for j in range(Y.shape[1]))
-    facts = columns, kept, names, notices
+    facts = columns, kept, target_names or unnamed_targets(classes, Y), notices
     made = Data(X, Y, loss, classes, features, split, weight, factors, folds, *facts)
     for name in SETS:
         if len(split[name]) and not made.weights(name).any(axis=1).all():
             raise DataError(f"all weights of the {name} set are 0; it must have one that is not.")
     return scale_all(made, impute, scale, dtype)
+
+
+def unnamed_rows(n, split):
+    """The rows that the split does not name: to train on, or to hold shares of out."""
+    free = np.ones(n, bool)
+    for rows in split.values():
+        free[rows] = False
+    if not free.any():
+        raise DataError("no rows are left to train on; the split names all of them val or test.")
+    return np.flatnonzero(free)
+
+
+def unnamed_targets(classes, Y):
+    """The names of targets that have none."""
+    several = classes is None and Y.shape[1] > 1
+    return tuple(f"y{j}" for j in range(Y.shape[1])) if several else ("y",)
 
 
 def check_sets(validation, test, validation_fraction, test_fraction, folds):

@@ -317,7 +317,8 @@ def array_frame(name, array):
     import pandas
 
     names = [name] if array.ndim == 1 else [f"{name}{j}" for j in range(array.shape[1])]
-    return pandas.DataFrame(array.reshape(len(array), -1), columns=names, copy=False)
+    array = array[:, None] if array.ndim == 1 else array
+    return pandas.DataFrame(array, columns=names, copy=False)
 
 
 # ---------------------------------------------------------------- writing

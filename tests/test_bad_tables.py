@@ -157,7 +157,8 @@ BAD_TABLES = [
         "size;price\n1,5;2.5\n2,5;3.5\n",
         "--target price",
         3,
-        "data.csv: column 'size' has numbers with a decimal comma such as 1,5; write a point.",
+        "data.csv: column 'size' has numbers with a comma such as 1,5; write a decimal point and "
+        "no separator of thousands.",
     ),
     (
         "size,note,price\n" + MANY,
@@ -350,6 +351,7 @@ def test_bad_files(refused, name, content, message):
     "arrays, message",
     [
         ({"a": np.zeros(())}, "data.npz has no arrays of one or two dimensions."),
+        ({"X": np.zeros((0, 2)), "y": []}, "data.npz has no rows below its column names."),
         ({"X": np.zeros((2, 1)), "x0": [1, 2]}, "data.npz names the column 'x0' twice; give each "),
         ({"X": np.zeros((2, 2)), "y": np.zeros(3)}, "target: data.npz has no column 'y'; it has "),
         ({"X": np.array([{}]), "y": np.zeros(1)}, "data.npz cannot be read: it is no NumPy file"),

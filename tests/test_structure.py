@@ -11,7 +11,7 @@ scaling data tables columns
 vector cache choice network kernels
 packing plan
 formulas reference metrics trainer
-answer records environment store api watch
+answer records environment store predictions api watch
 samples webpage figure_base figure_bench figure_curves figure_sweep figure_fit figure_scores
 figure_compare figures
 gradcheck doctor show report
