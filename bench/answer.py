@@ -74,14 +74,21 @@ def loop_row(peer, members, settings, dtype, folder):
             rates.append(float(np.median(times)) / epochs)
         memory = session.memory
     train = float((np.interp(members["n1"], widths, rates) * (members["epochs"] + 1)).sum())
+    one_process = began + train
     note = (
         f"scaled up from {EPOCHS[settings.size]} epochs at N1 {', '.join(map(str, widths))} to the "
         f"{int(members['epochs'].sum()):,} epochs of fastnet's members; its training time divided "
-        f"by {settings.threads}, as if processes cost nothing"
+        f"by {settings.threads}, as if processes cost nothing (one process: {one_process:.0f} s)"
     )
-    seconds = began + train / settings.threads
-    return {"peer": peer.name, "status": "ok", "seconds": [seconds], "note": note,
-            "start_seconds": began, "memory_bytes": memory}  # fmt: skip
+    return {
+        "peer": peer.name,
+        "status": "ok",
+        "note": note,
+        "seconds": [began + train / settings.threads],
+        "one_process_seconds": one_process,
+        "start_seconds": began,
+        "memory_bytes": memory,
+    }
 
 
 def fastnet_rows(settings, dtype):

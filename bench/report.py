@@ -130,6 +130,8 @@ def ratios(documents):
 def own_speed(part):
     """fastnet's own figure: what the ratios are of."""
     row = next(row for row in part["rows"] if row["peer"] == "fastnet")
+    if row["status"] == "failed":
+        return "failed"
     if part["name"] == "answer":
         return f"{figure(row['median_seconds'])} s"
     return f"{figure(row['member_epochs_per_second'])} member-epochs/s"
@@ -141,7 +143,8 @@ def ratio(part, peer):
         return "-"
     if row["status"] != "ok":
         return row["status"]
-    return f"{figure(row['fastnet_is_faster_by'], 2)} x"
+    found = row.get("fastnet_is_faster_by")
+    return "-" if found is None else f"{figure(found, 2)} x"
 
 
 def tables(documents):

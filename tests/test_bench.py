@@ -179,6 +179,11 @@ def test_a_process_that_fails_is_an_error(monkeypatch):
     monkeypatch.setitem(answer.QUESTION, "smoke", ("0", 2, 3))
     with pytest.raises(session.PeerError, match="--n1 must be"):
         answer.whole_process("smoke", None, "float32", 1)
+    found = call("--workload", "answer", "--runs", "1", "--threads", "1", "--json")
+    document = json.loads(found.out)
+    assert found.code == 6
+    assert document["failures"] == [{"workload": "answer", "peer": "fastnet", "status": "failed"}]
+    assert "| fastnet | failed |" in report.ratios([document])
 
 
 # ---------------------------------------------------------------- what is refused
