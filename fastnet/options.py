@@ -211,9 +211,9 @@ TABLE = (
     Option(
         "scale",
         "choice",
-        "auto",
-        "Scaling of inputs and of targets that are numbers; auto: standard for --data, else none.",
-        choices=("auto", "standard", "minmax", "none"),
+        "none",
+        "Scaling of inputs and of targets that are numbers, learnt on the training rows.",
+        choices=("standard", "minmax", "none"),
     ),
     Option("split_column", "text", None, "Column that says train, val or test.", none=True),
     Option("validation_data", "path", None, "A table of validation samples.", none=True),
@@ -243,8 +243,8 @@ OPTIONS = {option.name: option for option in TABLE}
 # Options that name columns or files beside those of --data.
 OF_DATA = ("target", "features", "weights", "split_column", "validation_data", "test_data")
 AXES = tuple(option.name for option in TABLE if option.axis)
-# What the built-in tasks set apart from the table, and then the commands; docs/tasks.md tells how
-# these values were found.
+# What the built-in tasks and tables (--data) set apart from the table, and then the commands;
+# docs/tasks.md and docs/scores.md tell how these values were found.
 TASKS = {
     1: {
         "learning_rate": (0.3,),
@@ -263,12 +263,26 @@ TASKS = {
         "validation_fraction": 0.1,
         "test_fraction": 0.2,
     },
+    "data": {
+        "learning_rate": (0.2,),
+        "clip_norm": (1.0,),
+        "batch_size": (32,),
+        "lr_patience": (12,),
+        "patience": (40,),
+        "l2": (1e-3,),
+        "activation": ("relu",),
+        "max_epochs": 300,
+        "scale": "standard",
+        "validation_fraction": 0.2,
+    },
 }
 TASK_COMMANDS = {
     (1, "train"): {"n1": (2, 4, 6, 8), "seeds": tuple(range(8))},
     (1, "sweep"): {"n1": tuple(range(1, 13)), "seeds": tuple(range(20))},
     (2, "train"): {"n1": (32, 64), "seeds": tuple(range(4))},
     (2, "sweep"): {"n1": (2, 4, 8, 16, 32, 64), "seeds": tuple(range(8))},
+    ("data", "train"): {"n1": (128,)},
+    ("data", "sweep"): {"n1": (4, 16, 64, 128), "seeds": tuple(range(4))},
 }
 
 
@@ -491,19 +505,25 @@ def defaults(command, task=None):
     return values
 
 
-def resolve(given, command, task=None):
-    """Every option with its value, checked: as given, else the default of command and task.
+def defaults_beside(given, command, task=None):
+    """The defaults of command, task or table, next to the options that are given.
 
-    Training a named N1 takes one seed, 0, unless seeds are named, too.
+    Training a named N1 takes one seed, 0; named validation rows take no further ones.
     """
+    table = given.get("data") is not None
+    values = defaults(command, "data" if table else task)
+    if command == "train" and "n1" in given:
+        values["seeds"] = (0,)
+    if table and any(given.get(name) is not None for name in ("split_column", "validation_data")):
+        values["validation_fraction"] = 0.0
+    return values
+
+
+def resolve(given, command, task=None):
+    """Every option with its value, checked: as given, else what it is beside those given."""
     unknown = [name for name in given if name not in OPTIONS]
     if unknown:
         check(unknown[0], None)
-    values = defaults(command, task)
-    if command == "train" and "n1" in given:
-        values["seeds"] = (0,)
-    values.update(given)
-    if values["scale"] == "auto":
-        values["scale"] = "none" if values["data"] is None else "standard"
+    values = {**defaults_beside(given, command, task), **given}
     paired = check("zip", values["zip"])
     return {name: check(name, value, paired=paired) for name, value in values.items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastnet import answer, figures, show
 from fastnet.figure_base import INK, LINE, PAPER, SOFT, finding, write
-from fastnet.options import OPTIONS, defaults
+from fastnet.options import OPTIONS, defaults, defaults_beside
 from fastnet.webpage import chart_tag, page, table_tag, text
 
 ROWS = 200  # at most so many lines of a table
@@ -168,9 +168,8 @@ def shown(value):
 def chosen(result):
     """The options that differ from the defaults of the command and task."""
     usual = defaults(result.command, result.task)
-    if result.command == "train" and result.options["n1"] != usual["n1"]:
-        usual["seeds"] = (0,)  # as options.resolve has it
-    usual["scale"] = "standard" if result.options["data"] else "none"  # what auto means
+    changed = {n: value for n, value in result.options.items() if value != usual[n]}
+    usual = defaults_beside(changed, result.command, result.task)
     return {n: value for n, value in result.options.items() if value != usual[n]}
 
 

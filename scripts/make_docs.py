@@ -74,7 +74,8 @@ def task_defaults():
     for name in names:
         values = [typed(OPTIONS[name], defaults(*column)[name]) for column in columns]
         rows.append((f"`{OPTIONS[name].flag}`", *(f"`{value}`" for value in values)))
-    return table(("option", *(f"task {task} {command}" for command, task in columns)), rows)
+    titles = {1: "task 1", 2: "task 2", "data": "--data"}
+    return table(("option", *(f"{titles[kind]} {command}" for command, kind in columns)), rows)
 
 
 def help_texts():

@@ -226,7 +226,7 @@ BAD_TABLES = [
     ),
     (
         "size,w,price\n1,0,1.5\n2,0,2.5\n",
-        "--target price --weights w",
+        "--target price --weights w --validation-fraction 0",
         3,
         "all weights of the train set are 0; it must have one that is not.",
     ),
@@ -270,7 +270,7 @@ BAD_TABLES = [
     ),
     (
         "size,price\n1e300,1.5\n-1e300,2.5\n",
-        "--target price",
+        "--target price --validation-fraction 0",
         3,
         "column 'size' has values too large to scale, up to 1e+300.",
     ),
@@ -285,7 +285,7 @@ BAD_TABLES = [
         GOOD,
         "--target price --scale robust",
         2,
-        "--scale must be one of auto, standard, minmax, none, got 'robust'.",
+        "--scale must be one of standard, minmax, none, got 'robust'.",
     ),
     (
         GOOD,

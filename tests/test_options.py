@@ -305,9 +305,16 @@ def test_unknown_option_names_those_there_are():
 
 def test_resolve_takes_the_table_as_it_is_without_a_task():
     table = {option.name: option.default for option in TABLE}
-    assert resolve({}, "sweep") == {**table, "scale": "none"}
-    assert resolve({"data": "/a.csv"}, "sweep") == {**table, "data": "/a.csv", "scale": "standard"}
+    assert resolve({}, "sweep") == table
     assert resolve({}, "train") == {**resolve({}, "sweep"), "stop": "first"}
+
+
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_tables_have_defaults_of_their_own(command):
+    resolved = resolve({"data": "/a.csv"}, command)
+    assert {name: resolved[name] for name in TASKS["data"]} == TASKS["data"]
+    for name in ("split_column", "validation_data"):
+        assert resolve({"data": "/a.csv", name: "b"}, command)["validation_fraction"] == 0
 
 
 @pytest.mark.parametrize("task", [1, 2])

@@ -58,6 +58,8 @@ TARGETS = {
 
 def train(table, kind, **given):
     small = {"n1": 4, "max_epochs": 60, "learning_rate": 1.0, "features": FEATURES}
+    off = ("batch_size", "clip_norm", "lr_patience", "patience")
+    small |= {"validation_fraction": 0, "activation": "sigmoid", "l2": 0, **dict.fromkeys(off)}
     return fastnet.train(data=table, target=TARGETS[kind], **{**small, **given})
 
 
@@ -421,11 +423,18 @@ def test_evaluate_prints_each_target(command, table):
 
 def test_a_dry_run_tells_notices(command, table):
     Path("t.csv").write_text("a,b,y\n1,2,0.5\n2,2,1.5\n")
-    got = command("train --data t.csv --target y --dry-run")
+    got = command("train --data t.csv --target y --validation-fraction 0 --dry-run")
     assert (got.code, got.err) == (0, "")
     assert got.out.startswith("t.csv: y, loss squared; 2 training samples, 1 input, 1 output\n")
     assert "Left out, for it has one value in all rows: column b.\n" in got.out
-    assert len(command("train --data t.csv --target y --dry-run --json").json["notices"]) == 1
+    assert (
+        len(
+            command("train --data t.csv --target y --validation-fraction 0 --dry-run --json").json[
+                "notices"
+            ]
+        )
+        == 1
+    )
 
 
 def test_a_config_file_names_columns(command, table):
@@ -442,7 +451,7 @@ def test_a_config_file_names_columns(command, table):
 def test_standard_input_names_its_run(command, monkeypatch):
     text = io.TextIOWrapper(io.BytesIO(b"a,y\n1,0.5\n2,1.5\n"))
     monkeypatch.setattr("sys.stdin", text)
-    got = command("train --data - --target y --n1 2 --max-epochs 2 --json")
+    got = command("train --data - --target y --n1 2 --validation-fraction 0 --max-epochs 2 --json")
     assert got.code == 0 and got.json["run"].startswith("runs/data-")
 
 
