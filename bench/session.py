@@ -118,11 +118,11 @@ class Session:
         self.peer, self.way, self.folder = peer, way, folder
         count = threads if way == "processes" else 1
         self.threads = threads if way == "threads" else 1
-        cores = sorted(os.sched_getaffinity(0))
-        pin = peer.pinned and self.threads == 1
+        pin = peer.pinned and self.threads == 1 and hasattr(os, "sched_getaffinity")
+        cores = sorted(os.sched_getaffinity(0)) if pin else [None]
         self.children = []
         for i in range(count):
-            core = cores[i % len(cores)] if pin else None
+            core = cores[i % len(cores)]
             self.children.append(Child(peer.module, self.threads, peer.environment, core))
         self.memory = 0
 
