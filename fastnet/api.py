@@ -307,7 +307,10 @@ def extent(task, options, checked, members):
         "members": count,
         "n1": sorted(set(members.columns["n1"].tolist())),
         "parameters": int((members.columns["n1"] * (members.d + 1 + members.k) + members.k).sum()),
-        "memory_bytes": 2 * members.length * size + count * 600 + 2 * history + 4 * samples,
+        "memory_bytes": (2 * members.length + members.memory) * size
+        + count * 1000
+        + 2 * history
+        + 4 * samples,
         "disk_bytes": held[options["keep"]] * size + history + entries * 8 + count * 200,
         "threads": options["threads"] or trainer.default_threads(),
     }

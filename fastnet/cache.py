@@ -16,7 +16,10 @@ import numba
 from numba.core import config
 from numba.extending import register_jitable
 
-SOURCES = ("choice.py", "vector.py", "network.py", "kernels.py")
+SOURCES = (
+    *("choice.py", "vector.py", "elementary.py", "network.py", "activations.py", "losses.py"),
+    *("optimizers.py", "schedules.py", "kernels.py"),
+)
 
 
 def version_hash():

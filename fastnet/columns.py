@@ -12,6 +12,7 @@ import numpy as np
 
 from fastnet.data import Column
 from fastnet.errors import DataError, UsageError
+from fastnet.options import CLASSIFIERS
 from fastnet.tables import few, is_number, is_text, read
 
 MAX_CATEGORIES = 100  # distinct texts that are categories; more are names, numbers or prose
@@ -195,18 +196,20 @@ def targets(table, names, loss):
     """
     kinds = {name: target_kind(table, name) for name in names}
     texts = [name for name in names if kinds[name] != "number"]
-    if len(names) > 1 and (texts or loss == "cross_entropy"):
+    if len(names) > 1 and (texts or loss in CLASSIFIERS):
         name = texts[0] if texts else names[0]
         raise UsageError(f"target {name!r} would be classes; several targets must be numbers.")
-    if loss == "squared" and kinds[names[0]] == "text":
-        raise UsageError(f"target {names[0]!r} holds texts; loss squared needs numbers.")
+    numeric = loss is not None and loss not in CLASSIFIERS
+    if numeric and kinds[names[0]] == "text":
+        raise UsageError(f"target {names[0]!r} holds texts; loss {loss} needs numbers.")
     if len(names) > 1:
-        return np.stack([checked_numbers(table, name) for name in names], axis=1), "squared"
+        y = np.stack([checked_numbers(table, name) for name in names], axis=1)
+        return y, loss or "squared"
     if loss is None:
         loss = "cross_entropy" if texts else "squared"
         if not texts:
             ask_for_loss(table, names[0])
-    return (checked_numbers if loss == "squared" else labels)(table, names[0]), loss
+    return (labels if loss in CLASSIFIERS else checked_numbers)(table, names[0]), loss
 
 
 def target_kind(table, name):
@@ -339,7 +342,7 @@ def all_targets(tables, names, loss):
     parts = [y]
     for table in tables[1:]:
         part, _ = targets(table, names, loss)
-        if loss == "cross_entropy" and part.dtype.kind != y.dtype.kind:
+        if loss in CLASSIFIERS and part.dtype.kind != y.dtype.kind:
             raise DataError(
                 f"{table.name}: target {names[0]!r} holds labels such as {part[0]!s} "
                 f"({part.dtype}), {tables[0].name} such as {y[0]!s} ({y.dtype})."

@@ -7,6 +7,7 @@ import numpy as np
 
 from fastnet import scaling
 from fastnet.errors import DataError, UsageError
+from fastnet.options import CLASSIFIERS
 from fastnet.scaling import Scaling, no_scaling
 
 SETS = ("train", "val", "test")
@@ -76,7 +77,7 @@ class Data(NamedTuple):
         rows = self.rows(name)
         weights = self.weight[None, rows]
         if name == "train" and self.class_weight is not None:
-            weights = weights * (self.Y[rows] @ self.class_weight)
+            weights = weights * (whole(self.Y[rows]) @ self.class_weight)
         if self.folds and name != "test":
             weights = weights * self.masks(name, len(rows))
         return weights
@@ -166,24 +167,28 @@ def kind_of_targets(y, loss):
     return "cross_entropy" if y.dtype.kind in "USb" else "squared"
 
 
-def numbers(y, name="y"):
+def numbers(y, loss, name="y"):
     """Regression targets as a checked array (n, k) of float64."""
     if y.dtype.kind not in "fiub":
-        raise DataError(f"{name} must hold numbers for loss squared, got dtype {y.dtype}.")
+        raise DataError(f"{name} must hold numbers for loss {loss}, got dtype {y.dtype}.")
     y = y[:, None] if y.ndim == 1 else y
     if y.shape[1] == 0:
         raise DataError(f"{name} must have at least one column, got shape {y.shape}.")
-    return finite(y.astype(np.float64), name)
+    y = finite(y.astype(np.float64), name)
+    if loss == "poisson" and (y < 0).any():
+        raise DataError(
+            f"{name} must hold counts >= 0 for loss poisson, got {y[y < 0][0]:g}; "
+            "use loss squared for measurements."
+        )
+    return y
 
 
-def labels(y, name="y"):
+def labels(y, loss, name="y"):
     """Class labels as a checked array (n,)."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
-        raise DataError(
-            f"{name} must hold one label a row for loss cross_entropy, got shape {y.shape}."
-        )
+        raise DataError(f"{name} must hold one label a row for loss {loss}, got shape {y.shape}.")
     if y.dtype.kind == "S":
         return np.char.decode(y, "utf-8", "backslashreplace")
     if y.dtype.kind == "f":
@@ -194,9 +199,23 @@ def labels(y, name="y"):
     if bad.any():
         raise DataError(
             f"{name} must hold class labels (whole numbers, texts or booleans) for loss "
-            f"cross_entropy, got {y[bad][0]}; use loss squared for measurements."
+            f"{loss}, got {y[bad][0]}; use loss squared for measurements."
         )
     return y.astype(np.int64) if y.dtype.kind == "f" else y
+
+
+def encoded(y, loss, classes, name="y"):
+    """Targets as the loss takes them (n, k): numbers; one-hot; for binary_cross_entropy a column,
+    1 for the second class."""
+    if loss not in CLASSIFIERS:
+        return numbers(y, loss, name)
+    Y = one_hot(labels(y, loss, name), classes, name)
+    return Y[:, 1:] if loss == "binary_cross_entropy" else Y
+
+
+def whole(Y):
+    """Targets of classes as one-hot rows, also where they are one column."""
+    return np.hstack([1 - Y, Y]) if Y.shape[1] == 1 else Y
 
 
 def one_hot(y, classes, name="y"):
@@ -216,14 +235,17 @@ def targets(y, loss, X, name="y", rows=slice(None)):
     y = plain(y, name)
     if y.ndim not in (1, 2) or len(y) != len(X):
         raise DataError(f"{name} must have a row for each of X's {len(X)}, got shape {y.shape}.")
-    loss = kind_of_targets(y, loss)
-    if loss == "squared":
-        return numbers(y, name), loss, None
-    y = labels(y, name)
-    classes = np.unique(y[rows])
-    if len(classes) < 2:
-        raise DataError(f"{name} has one class only ({classes[0]}); at least two are needed.")
-    return one_hot(y, classes, name), loss, classes
+    loss, classes = kind_of_targets(y, loss), None
+    if loss in CLASSIFIERS:
+        classes = np.unique(labels(y, loss, name)[rows])
+        if len(classes) < 2:
+            raise DataError(f"{name} has one class only ({classes[0]}); at least two are needed.")
+        if loss == "binary_cross_entropy" and len(classes) > 2:
+            raise DataError(
+                f"{name} must have two classes for loss binary_cross_entropy, got {len(classes)}; "
+                "use loss cross_entropy."
+            )
+    return encoded(y, loss, classes, name), loss, classes
 
 
 def sample_weights(given, n, name="sample_weight"):
@@ -251,7 +273,7 @@ def class_weights(given, Y, classes):
     if classes is None:
         raise UsageError(f"class_weight {given!r} needs classes; the targets are numbers.")
     if isinstance(given, str) and given == "balanced":
-        counts = Y.sum(axis=0)
+        counts = whole(Y).sum(axis=0)
         return len(Y) / (len(classes) * np.maximum(counts, 1))
     labels = classes.tolist()
     if not isinstance(given, dict) or set(given) - set(labels):
@@ -336,7 +358,7 @@ def scale_all(made, impute, scale, dtype):
         columns = tuple(c._replace(fill=fill.get(f"column {c.name!r}")) for c in columns)
         made = made._replace(columns=columns)
     learnt = made.scaling._replace(x_shift=shift, x_scale=width)
-    if made.classes is not None:
+    if made.classes is not None or made.loss == "poisson":  # counts stay counts
         return made._replace(X=X, scaling=learnt)
     names = [f"target {name!r}" for name in made.targets]
     shift, width = scaling.learn(scale, made.Y, rows, names)
@@ -387,13 +409,13 @@ def make(
     folds = checked_folds(folds, len(X))
     check_sets(validation, test, validation_fraction, test_fraction, folds)
     weight = sample_weights(sample_weight, len(X))
-    strata = Y[rest].argmax(axis=1) if classes is not None else None
+    strata = whole(Y[rest]).argmax(axis=1) if classes is not None else None
     shares = split_rows(len(rest), validation_fraction, test_fraction, data_seed, strata)
     split = {**{name: rest[rows] for name, rows in shares.items()}, **(split or {})}
     factors = class_weights(class_weight, Y[split["train"]], classes)
     for name, given in (("val", validation), ("test", test)):
         if given is not None:
-            more = given, classes, features, name, impute != "none"
+            more = given, loss, classes, features, name, impute != "none"
             X, Y, weight, split[name] = append(X, Y, weight, *more)
     kept = no_scaling(X.shape[1], Y.shape[1])
     facts = columns, kept, target_names or unnamed_targets(classes, Y), notices
@@ -432,7 +454,7 @@ def check_sets(validation, test, validation_fraction, test_fraction, folds):
         raise UsageError("folds name their own rows; drop validation and the fractions.")
 
 
-def append(X, Y, weight, given, classes, features, name, missing=False):
+def append(X, Y, weight, given, loss, classes, features, name, missing=False):
     """X, Y and weights with the rows of another set, and the numbers of those rows."""
     if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
         raise DataError(f"the {name} set must be a pair (X, y), got {type(given).__name__}.")
@@ -447,7 +469,7 @@ def append(X, Y, weight, given, classes, features, name, missing=False):
     if y2.ndim not in (1, 2) or len(y2) != len(X2) or len(X2) == 0:
         raise DataError(f"{name} y must have a row for each of its X's, got shape {y2.shape}.")
     name_y = f"{name} y"
-    Y2 = numbers(y2, name_y) if classes is None else one_hot(labels(y2, name_y), classes, name_y)
+    Y2 = encoded(y2, loss, classes, name_y)
     if Y2.shape[1] != Y.shape[1]:
         raise DataError(f"{name_y} must have {Y.shape[1]} columns like y, got {Y2.shape[1]}.")
     rows = np.arange(len(X), len(X) + len(X2))

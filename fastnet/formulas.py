@@ -149,13 +149,13 @@ def summed(each):
     return each.astype(np.float64).sum(axis=1)
 
 
-def squared_error(Z2, Y, setting):
+def squared_error(Z2, Y, setting=None):
     """L = 1/2 sum_k (yhat - y)^2, yhat = z2."""
     dZ2 = Z2 - Y
     return summed(dZ2 * dZ2) / 2, dZ2
 
 
-def absolute_error(Z2, Y, setting):
+def absolute_error(Z2, Y, setting=None):
     """L = sum_k |yhat - y|; the slope at the kink is 0."""
     error = Z2 - Y
     return summed(np.abs(error)), np.sign(error)
@@ -168,7 +168,7 @@ def huber_error(Z2, Y, setting):
     return summed(np.abs(inner) * (np.abs(error) - np.abs(inner) / 2)), inner
 
 
-def log_cosh_error(Z2, Y, setting):
+def log_cosh_error(Z2, Y, setting=None):
     """L = sum_k log cosh(yhat - y): e^2 / 2 near 0, |e| - log 2 far off."""
     error = Z2 - Y
     e = np.abs(error.astype(np.float64))
@@ -179,7 +179,7 @@ def log_cosh_error(Z2, Y, setting):
     return np.where(e < 1, small, large).sum(axis=1), np.tanh(error)
 
 
-def poisson_error(Z2, Y, setting):
+def poisson_error(Z2, Y, setting=None):
     """Half the deviance of counts y with mean e^z2: sum_k e^z2 - y - y (z2 - log y), 0 log 0 = 0
     (McCullagh & Nelder 1989, section 2.3)."""
     z, y = Z2.astype(np.float64), Y.astype(np.float64)
@@ -195,7 +195,7 @@ def quantile_error(Z2, Y, setting):
     return summed(slopes * error), slopes
 
 
-def cross_entropy_error(Z2, Y, setting):
+def cross_entropy_error(Z2, Y, setting=None):
     """L = -log softmax(z2)_y of each sample, and dL/dz2 = softmax(z2) - y.
 
     (m - z_y) + log1p(others): m the largest logit, others the sum of the exponentials but
@@ -212,7 +212,7 @@ def cross_entropy_error(Z2, Y, setting):
     return losses, powers / powers.sum(axis=1, keepdims=True) - Y
 
 
-def binary_cross_entropy_error(Z2, Y, setting):
+def binary_cross_entropy_error(Z2, Y, setting=None):
     """One logit: L = log(1 + e^z2) - y z2 for y = 0 or 1, and dL/dz2 = sigmoid(z2) - y.
 
     As max(z2, 0) - y z2 + log1p(e^-|z2|) nothing is lost where the network is sure.
@@ -311,7 +311,7 @@ def rprop(w, g, memory, step):
     before, length = memory
     if step.count == 1:
         length[...] = step.learning_rate
-    agreement = before * g
+    agreement = np.sign(before) * np.sign(g)
     changed = agreement < 0
     if step.worse:
         w += np.where(changed, np.sign(before) * length, 0).astype(w.dtype)
@@ -339,33 +339,34 @@ OPTIMIZERS = {
 }
 
 # ---------------------------------------------------------------- schedules
-# Each returns the learning rate after `epoch` of `epochs` epochs, warm-up not counted.
+# Each returns the learning rate after `epoch` of `epochs` epochs, warm-up not counted; `rate` is
+# the learning rate that was asked for, or what the plateau rule has made of it.
 
 
-def constant(setting, epoch, epochs):
-    return setting["learning_rate"]
+def constant(rate, setting, epoch, epochs):
+    return rate
 
 
-def cosine(setting, epoch, epochs):
+def cosine(rate, setting, epoch, epochs):
     """Down to min_learning_rate along half a cosine (Loshchilov & Hutter 2017, eq. 5)."""
-    high, low = setting["learning_rate"], setting["min_learning_rate"]
-    return low + (high - low) * (1 + math.cos(math.pi * epoch / epochs)) / 2
+    low = setting["min_learning_rate"]
+    return low + (rate - low) * (1 + math.cos(math.pi * epoch / epochs)) / 2
 
 
-def step(setting, epoch, epochs):
+def step(rate, setting, epoch, epochs):
     """Times lr_factor after every decay_epochs."""
-    return setting["learning_rate"] * setting["lr_factor"] ** (epoch // setting["decay_epochs"])
+    return rate * setting["lr_factor"] ** (epoch // setting["decay_epochs"])
 
 
-def exponential(setting, epoch, epochs):
+def exponential(rate, setting, epoch, epochs):
     """As step, in a smooth curve."""
-    return setting["learning_rate"] * setting["lr_factor"] ** (epoch / setting["decay_epochs"])
+    return rate * setting["lr_factor"] ** (epoch / setting["decay_epochs"])
 
 
 RISE, START, END = 0.3, 1 / 25, 1 / 25 / 1e4
 
 
-def one_cycle(setting, epoch, epochs):
+def one_cycle(rate, setting, epoch, epochs):
     """Up from START of the rate in the first RISE of the epochs, then down to END of it, both
     along half a cosine (Smith & Topin 2018, section 3; numbers of PyTorch's OneCycleLR)."""
     top = RISE * epochs
@@ -373,14 +374,27 @@ def one_cycle(setting, epoch, epochs):
         share, first, last = epoch / top, START, 1.0
     else:
         share, first, last = (epoch - top) / (epochs - top), 1.0, END
-    factor = last + (first - last) * (1 + math.cos(math.pi * share)) / 2
-    return setting["learning_rate"] * factor
+    return rate * (last + (first - last) * (1 + math.cos(math.pi * share)) / 2)
 
 
+# The position of a name is its code. The plateau rule itself is decide()'s.
 SCHEDULES = {
+    "plateau": constant,
     "constant": constant,
     "cosine": cosine,
     "step": step,
     "exponential": exponential,
     "one_cycle": one_cycle,
 }
+
+
+def learning_rate(rate, setting, epoch):
+    """The rate of epoch + 1: of the schedule, at least min_learning_rate, and warmed up.
+
+    In warm-up the rates of the first epochs are 1, 2, ... of warmup_epochs + 1 parts of it
+    (Goyal et al. 2017, section 2.2).
+    """
+    warm, schedule = setting["warmup_epochs"], list(SCHEDULES.values())[setting["schedule"]]
+    rate = schedule(rate, setting, max(epoch - warm, 0), max(setting["max_epochs"] - warm, 1))
+    rate = max(rate, setting["min_learning_rate"])
+    return rate * (epoch + 1) / (warm + 1) if epoch < warm else rate

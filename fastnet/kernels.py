@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastnet.activations import ACTIVATIONS
 from fastnet.cache import entry, inner, merged, shared
-from fastnet.choice import Choice, table
+from fastnet.choice import Choice
+from fastnet.losses import LOSSES, Loss, hits
 from fastnet.network import (
-    ACTIVATIONS,
-    LOSSES,
     WIDE,
     Net,
     Rows,
@@ -31,7 +31,11 @@ from fastnet.network import (
     parts_of,
     sums_length,
 )
+from fastnet.optimizers import OPTIMIZERS, Step
+from fastnet.schedules import PLATEAU, learning_rate
 from fastnet.vector import LANES, fma, keep_apart, load, spread, store, total
+
+CHOICES = {"activation": ACTIVATIONS, "loss": LOSSES, "optimizer": OPTIMIZERS}
 
 # Codes of a member's stop; the names stand in options.py in this order.
 RUNNING, TARGET, PATIENCE, MAX_EPOCHS, DIVERGED = range(5)
@@ -47,14 +51,17 @@ SETTINGS = np.dtype(
     + [(name, np.int64) for name in ("lr_patience", "patience", "max_epochs", "offset", "fold")]
     + [(name, np.float64) for name in ("learning_rate", "clip_norm", "lr_factor", "min_delta")]
     + [(name, np.float64) for name in ("min_learning_rate", "target_loss", "l2")]
+    + [(name, np.int64) for name in ("schedule", "warmup_epochs", "decay_epochs", "memory")]
+    + [(name, np.float64) for name in ("momentum", "rho", "beta_1", "beta_2", "epsilon")]
+    + [(name, np.float64) for name in ("weight_decay", "huber_delta", "quantile")]
 )
 STATE = np.dtype(
     [
         (name, np.int64)
-        for name in ("epoch", "stop", "best_epoch", "last_epoch", "waited", "stalled")
+        for name in ("epoch", "stop", "best_epoch", "last_epoch", "waited", "stalled", "steps")
     ]
-    + [(name, np.float64) for name in ("learning_rate", "best_loss", "reference")]
-    + [(name, np.float64) for name in ("gradient_norm", "clipped", "mean_loss")]
+    + [(name, np.float64) for name in ("learning_rate", "plateau_rate", "best_loss", "reference")]
+    + [(name, np.float64) for name in ("gradient_norm", "clipped", "mean_loss", "step_loss")]
     + [(name, np.float64, (COLUMNS,)) for name in ("best_entry", "last_entry")]
 )
 
@@ -64,7 +71,7 @@ class Problem(NamedTuple):
 
     d: int
     k: int
-    loss: Choice  # a row of LOSSES
+    loss: Choice  # a row of LOSSES; a member's own is a Loss
     train: Rows
     val: Rows  # count 0 when there is none
 
@@ -76,6 +83,7 @@ class Pack(NamedTuple):
     states: np.ndarray  # (M,) STATE
     parameters: np.ndarray  # flat
     best: np.ndarray  # flat, the weights of the best entry so far
+    memory: np.ndarray  # flat, what the optimisers keep between steps
 
 
 @shared
@@ -101,24 +109,29 @@ def clip(gradient, length, norm, clip_norm):
     return True
 
 
-@inner
-def sgd(w, o, length, gradient, learning_rate):
-    """Stochastic gradient descent: w -= learning_rate * gradient."""
-    for i in range(0, length, LANES):
-        store(w, o + i, fma(load(gradient, i), -learning_rate, load(w, o + i)))
-
-
-OPTIMIZERS = table("optimizer", sgd={"update": sgd})
-CHOICES = {"activation": ACTIVATIONS, "loss": LOSSES, "optimizer": OPTIMIZERS}
-
-
 @merged
-def descend(optimizer, net, setting, state, norm, scratch):
-    """Clip the gradient in scratch and move the weights along it; whether it was clipped."""
+def descend(optimizer, net, setting, state, memory, loss, norm, scratch):
+    """Clip the gradient in scratch and move the weights along it; whether it was clipped.
+
+    `loss` is that of the samples of the step, before it.
+    """
     length = parameter_length(net.n1, net.d, net.k)
     clipped = clip(scratch.gradient, length, norm, float(setting["clip_norm"]))
-    rate = float(state["learning_rate"])
-    optimizer.update(net.w, net.o, length, scratch.gradient, rate)
+    state["steps"] += 1
+    step = Step(
+        int(setting["memory"]),
+        float(state["learning_rate"]),
+        int(state["steps"]),
+        float(setting["momentum"]),
+        float(setting["beta_1"]),
+        float(setting["beta_2"]),
+        float(setting["epsilon"]),
+        float(setting["rho"]),
+        float(setting["weight_decay"]),
+        loss > state["step_loss"],
+    )
+    optimizer.update(net, length, scratch.gradient, memory, step)
+    state["step_loss"] = loss
     return clipped
 
 
@@ -183,7 +196,7 @@ def gather(rows, order, first, count, d, k, batch):
 
 
 @merged
-def batch_epoch(optimizer, net, loss, setting, state, train, scratch):
+def batch_epoch(optimizer, net, loss, setting, state, memory, train, scratch):
     """One epoch of mini-batches; its mean loss, largest norm and clipped share in the state."""
     size = setting["batch_size"]
     order = scratch.order[: used_rows(train, scratch.order)]
@@ -198,7 +211,7 @@ def batch_epoch(optimizer, net, loss, setting, state, train, scratch):
         if not math.isfinite(norm):
             largest = norm
             break
-        clipped += descend(optimizer, net, setting, state, norm, scratch)
+        clipped += descend(optimizer, net, setting, state, memory, mean, norm, scratch)
         steps += 1
     state["mean_loss"] = summed / train.totals[train.fold]
     state["gradient_norm"] = largest
@@ -243,10 +256,11 @@ def decide(setting, state, monitored):
         state["stop"] = TARGET
     elif 0 < setting["patience"] <= state["waited"]:
         state["stop"] = PATIENCE
-    elif 0 < setting["lr_patience"] <= state["stalled"]:
-        lowered = state["learning_rate"] * setting["lr_factor"]
-        state["learning_rate"] = max(lowered, setting["min_learning_rate"])
+    elif setting["schedule"] == PLATEAU and 0 < setting["lr_patience"] <= state["stalled"]:
+        lowered = state["plateau_rate"] * setting["lr_factor"]
+        state["plateau_rate"] = max(lowered, setting["min_learning_rate"])
         state["stalled"] = 0
+    state["learning_rate"] = learning_rate(float(state["plateau_rate"]), setting, epoch)
     if state["stop"] == RUNNING and epoch >= setting["max_epochs"]:
         state["stop"] = MAX_EPOCHS
     return better
@@ -292,7 +306,7 @@ def losses_at_entry(net, problem, setting, state, scratch):
 
 
 @merged
-def train_member(optimizer, problem, net, setting, state, best, end, history, scratch):
+def train_member(optimizer, problem, net, setting, state, best, memory, end, history, scratch):
     """Advance one member to epoch `end`, or to its stop; how many entries were recorded."""
     length = parameter_length(net.n1, net.d, net.k)
     recorded = 0
@@ -315,9 +329,11 @@ def train_member(optimizer, problem, net, setting, state, best, end, history, sc
         if state["stop"] != RUNNING:
             break
         if setting["batch_size"] == 0:
-            descend(optimizer, net, setting, state, float(state["gradient_norm"]), scratch)
+            norm = float(state["gradient_norm"])
+            descend(optimizer, net, setting, state, memory, train_loss, norm, scratch)
         else:
-            batch_epoch(optimizer, net, problem.loss, setting, state, problem.train, scratch)
+            loss, train = problem.loss, problem.train
+            batch_epoch(optimizer, net, loss, setting, state, memory, train, scratch)
         state["epoch"] += 1
     return recorded
 
@@ -327,6 +343,12 @@ def of_fold(rows, fold):
     """The samples with the weights of a fold; a set without folds has one row of weights."""
     fold = min(fold, rows.totals.size - 1)
     return Rows(rows.x, rows.x_rows, rows.y, rows.weight, rows.totals, rows.count, fold)
+
+
+@inner
+def own_loss(problem, setting):
+    """The loss with the member's parameters."""
+    return Loss(problem.loss, float(setting["huber_delta"]), float(setting["quantile"]))
 
 
 @entry
@@ -345,9 +367,9 @@ def advance(activation, optimizer, problem, pack, ids, end, histories, counts, s
             of_fold(problem.train, int(setting["fold"])),
             of_fold(problem.val, int(setting["fold"])),
         )
-        own = Problem(problem.d, problem.k, problem.loss, train, val)
+        own = Problem(problem.d, problem.k, own_loss(problem, setting), train, val)
         counts[i] = train_member(
-            optimizer, own, net, setting, state, pack.best, end, histories[i], scratch
+            optimizer, own, net, setting, state, pack.best, pack.memory, end, histories[i], scratch
         )
 
 
@@ -361,8 +383,8 @@ def add_part(activation, problem, pack, ids, part, scratch):
         offset, n1, d, k = int(setting["offset"]), int(setting["n1"]), problem.d, problem.k
         net = Net(pack.parameters, offset, n1, d, k, activation)
         rows, length = of_fold(problem.train, int(setting["fold"])), sums_length(n1, d, k)
-        count = parts_of(rows.count, n1, d, k)
-        scratch.parts.losses[part] = part_sums(net, problem.loss, rows, part, count, scratch)
+        count, loss = parts_of(rows.count, n1, d, k), own_loss(problem, setting)
+        scratch.parts.losses[part] = part_sums(net, loss, rows, part, count, scratch)
         for j in range(length):
             scratch.parts.sums[part * length + j] = scratch.sums[j]
 
@@ -374,12 +396,12 @@ def evaluate(activation, problem, rows, pack, ids, losses, accuracies, scratch):
         setting = pack.settings[ids[i]]
         offset, n1 = int(setting["offset"]), int(setting["n1"])
         net = Net(pack.best, offset, n1, problem.d, problem.k, activation)
-        own = of_fold(rows, int(setting["fold"]))
+        own, loss = of_fold(rows, int(setting["fold"])), own_loss(problem, setting)
         panels, step, summed, right = padded(rows.count) // LANES, block_panels(n1), 0.0, 0.0
         for first in range(0, panels, step):
             count = min(step, panels - first)
             forward(net, rows.x, first * net.d * LANES, count, scratch.hidden, scratch.output)
-            right += problem.loss.hits(scratch.output, own, first, count, net.k)
-            summed += loss_and_error(problem.loss, scratch.output, own, first, count, net.k)
+            right += hits(loss, scratch.output, own, first, count, net.k)
+            summed += loss_and_error(loss, scratch.output, own, first, count, net.k)
         losses[i] = summed / own.totals[own.fold]
         accuracies[i] = right / own.totals[own.fold]

@@ -21,24 +21,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fastnet.cache import inner, merged, shared
-from fastnet.choice import Choice, table
-from fastnet.vector import (
-    LANES,
-    ROUND_DOUBLE,
-    ROUND_SINGLE,
-    add_exponent,
-    exponent,
-    fma,
-    keep_apart,
-    load,
-    single,
-    spread,
-    store,
-    tile,
-    to_float64,
-    total,
-    where_greater,
-)
+from fastnet.choice import Choice
+from fastnet.vector import LANES, fma, keep_apart, load, spread, store, tile, to_float64, total
 
 WIDE = 8  # from so many inputs or outputs on, they lie in the lanes of their gradient
 BLOCK_VALUES = 131072  # hidden values of a block at most: 512 KiB of float32, in the L2 cache
@@ -72,7 +56,7 @@ class Parts(NamedTuple):
 class Scratch(NamedTuple):
     """One thread's working memory; made by packing.scratch()."""
 
-    hidden: np.ndarray  # (N1, stride) activations of a block
+    hidden: np.ndarray  # (N1, stride) activations of a block; where it needs z, z1 behind them
     delta: np.ndarray  # (N1, stride) dL/dz1 of a block
     output: np.ndarray  # (panels, k, L) z2, then dL/dz2 of a block
     error_rows: np.ndarray  # (samples, padded k) dL/dz2 row by row
@@ -92,126 +76,6 @@ class Net(NamedTuple):
     d: int
     k: int
     activation: Choice  # a row of ACTIVATIONS
-
-
-# ---------------------------------------------------------------- elementary functions
-
-
-@inner
-def exp(z, factor):
-    """e**(factor z) per lane to 2.1 ulp (float64: 1), factor a power of two or its negative;
-    beyond +-87 (708) its value there; NaN gives NaN.
-
-    factor z = n ln 2 + factor r with |factor r| <= ln 2 / 2, ln 2 in two parts of which n times
-    the first is exact. e**(factor r) by a polynomial with p(0) = 1 and a relative error of
-    9.1e-8 (float32, degree 5, least maximum) or 8.5e-18 (float64, degree 11, interpolation at
-    Chebyshev nodes). n is added to the exponent.
-    """
-    if single(z):
-        limit, shift = 87.0, ROUND_SINGLE
-        ln2_high, ln2_low = 0.693359375, -2.12194440e-4
-    else:
-        limit, shift = 708.0, ROUND_DOUBLE
-        ln2_high, ln2_low = 0.693145751953125, 1.42860682030941723212e-6
-    limit = limit / abs(factor)
-    z = where_greater(z, limit, limit, z)
-    z = where_greater(-limit, z, -limit, z)
-    shifted = fma(z, factor * 1.4426950408889634, shift)
-    n = shifted - shift
-    r = fma(n, -ln2_low / factor, fma(n, -ln2_high / factor, z))
-    if single(z):
-        p = fma(r, factor**5 * 0.008290314669417603, factor**4 * 0.041897929319205045)
-        p = fma(p, r, factor**3 * 0.16667636195537658)
-        p = fma(p, r, factor**2 * 0.4999914953047238)
-        p = fma(p, r, factor * 0.9999997071892411)
-    else:
-        p = fma(r, factor**11 * 2.510520637395701e-08, factor**10 * 2.7626357241447223e-07)
-        p = fma(p, r, factor**9 * 2.7557255425746435e-06)
-        p = fma(p, r, factor**8 * 2.4801504346997686e-05)
-        p = fma(p, r, factor**7 * 0.00019841269874800493)
-        p = fma(p, r, factor**6 * 0.0013888888932488599)
-        p = fma(p, r, factor**5 * 0.008333333333326141)
-        p = fma(p, r, factor**4 * 0.04166666666657314)
-        p = fma(p, r, factor**3 * 0.1666666666666667)
-        p = fma(p, r, factor**2 * 0.5000000000000006)
-        p = fma(p, r, factor * 1.0)
-    return add_exponent(fma(p, r, 1.0), shifted)
-
-
-@inner
-def log1p(x):
-    """log(1 + x) per lane for x >= 0, float64, 2 ulp; as fdlibm's s_log1p.c.
-
-    1 + x = 2**e (1 + f); the part of x that 1 + x rounds away comes back as x_lost / (1 + x).
-    """
-    u = x + 1.0
-    lost = (x - (u - 1.0)) / u
-    e = exponent(u)
-    f = add_exponent(u, ROUND_DOUBLE - e) - 1.0
-    s = f / (f + 2.0)
-    w = s * s
-    series = fma(w, 1.479819860511658591e-01, 1.531383769920937332e-01)
-    series = fma(series, w, 1.818357216161805012e-01)
-    series = fma(series, w, 2.222219843214978396e-01)
-    series = fma(series, w, 2.857142874366239149e-01)
-    series = fma(series, w, 3.999999999940941908e-01)
-    series = fma(series, w, 6.666666666666735130e-01)
-    half = 0.5 * (f * f)
-    small = fma(s, fma(series, w, half), fma(e, 1.90821492927058770002e-10, lost))
-    return fma(e, 6.93147180369123816490e-01, f - (half - small))
-
-
-# ---------------------------------------------------------------- activations: s(z), s'(z) of h
-# A NaN stays NaN.
-
-
-@inner
-def sigmoid(z):
-    return 1.0 / (1.0 + exp(z, -1.0))
-
-
-@inner
-def sigmoid_slope(h):
-    return h * (1.0 - h)
-
-
-@inner
-def tanh(z):
-    return 2.0 / (1.0 + exp(z, -2.0)) - 1.0
-
-
-@inner
-def tanh_slope(h):
-    return 1.0 - h * h
-
-
-@inner
-def relu(z):
-    return where_greater(0.0, z, 0.0, z)
-
-
-@inner
-def relu_slope(h):
-    return where_greater(h, 0.0, 1.0, h * 0.0)
-
-
-@inner
-def identity(z):
-    return z
-
-
-@inner
-def identity_slope(h):
-    return h * 0.0 + 1.0
-
-
-ACTIVATIONS = table(
-    "activation",
-    sigmoid={"value": sigmoid, "slope": sigmoid_slope},
-    tanh={"value": tanh, "slope": tanh_slope},
-    relu={"value": relu, "slope": relu_slope},
-    identity={"value": identity, "slope": identity_slope},
-)
 
 
 # ---------------------------------------------------------------- sizes that follow from the shape
@@ -323,6 +187,8 @@ def forward(net, x, x0, panels, hidden, output):
                 z = spread(w, w[b1 + u])
                 for j in range(d):
                     z = fma(w[o + u * d + j], load(x, inputs + j * LANES), z)
+            if activation.needs_z():
+                store(hidden, (n1 + u) * stride + column, z)
             h = activation.value(z)
             store(hidden, u * stride + column, h)
             if k == 1:
@@ -338,74 +204,6 @@ def forward(net, x, x0, panels, hidden, output):
 
 
 @inner
-def squared_error(output, z0, y, y0, weight, k):
-    """1/2 sum (z2 - y)**2 per sample in float64; output becomes dL/dz2."""
-    squares = spread(output, 0.0)
-    for j in range(k):
-        error = load(output, z0 + j * LANES) - load(y, y0 + j * LANES)
-        squares = fma(error, error, squares)
-        store(output, z0 + j * LANES, error * weight)
-    return to_float64(squares) * 0.5
-
-
-@inner
-def cross_entropy_error(output, z0, y, y0, weight, k):
-    """-log softmax(z2)_y per sample in float64; output becomes dL/dz2 = softmax(z2) - y.
-
-    The loss is (m - z_y) + log1p(sum of the exponentials but the largest), m the largest
-    logit: nothing is lost where the network is sure. Of equal largest logits all but one are
-    among the others. A NaN is never greater nor less, so it comes through.
-    """
-    top = load(output, z0)
-    for j in range(1, k):
-        z = load(output, z0 + j * LANES)
-        top = where_greater(z, top, z, top)
-    others, label, ties = spread(output, 0.0), spread(output, 0.0), spread(output, -1.0)
-    for j in range(k):
-        z = load(output, z0 + j * LANES)
-        label = fma(load(y, y0 + j * LANES), top - z, label)
-        power = exp(z - top, 1.0)
-        others = others + where_greater(top, z, power, power - 1.0)
-        ties = ties + where_greater(top, z, 0.0, 1.0)
-        store(output, z0 + j * LANES, power)
-    others = others + ties
-    inverse = 1.0 / (1.0 + others)
-    for j in range(k):
-        error = fma(load(output, z0 + j * LANES), inverse, 0.0 - load(y, y0 + j * LANES))
-        store(output, z0 + j * LANES, error * weight)
-    return to_float64(label) + log1p(to_float64(others))
-
-
-@inner
-def hits(output, rows, first, panels, k):
-    """Weight of the samples of a block whose largest logit (the first of equals) is their class."""
-    right, weights = 0.0, rows.fold * padded(rows.count) + first * LANES
-    for p in range(panels):
-        z0, y0 = p * k * LANES, (first + p) * k * LANES
-        for lane in range(min(LANES, rows.count - (first + p) * LANES)):
-            top = 0
-            for j in range(1, k):
-                if output[z0 + j * LANES + lane] > output[z0 + top * LANES + lane]:
-                    top = j
-            if rows.y[y0 + top * LANES + lane] == 1.0:
-                right += float(rows.weight[weights + p * LANES + lane])
-    return right
-
-
-@inner
-def no_hits(output, rows, first, panels, k):
-    """Numbers are not right or wrong."""
-    return 0.0
-
-
-LOSSES = table(
-    "loss",
-    squared={"error": squared_error, "hits": no_hits},
-    cross_entropy={"error": cross_entropy_error, "hits": hits},
-)
-
-
-@inner
 def loss_and_error(loss, output, rows, first, panels, k):
     """Weighted sum of the losses of a block, in float64; output (z2) becomes dL/dz2."""
     keep_apart()
@@ -414,7 +212,7 @@ def loss_and_error(loss, output, rows, first, panels, k):
     for p in range(panels):
         weight = load(rows.weight, weights + p * LANES)
         z0, y0 = p * k * LANES, (first + p) * k * LANES
-        each = loss.error(output, z0, rows.y, y0, weight, k)
+        each = loss.kind.error(output, z0, rows.y, y0, weight, k, loss)
         losses = fma(each, to_float64(weight), losses)
     return total(losses)
 
@@ -469,7 +267,10 @@ def unit_backward(net, u, x, x0, panels, scratch):
             back = w2 * error
         else:
             back = load(delta, row + p * LANES)
-        dz = back * activation.slope(h)
+        z = h
+        if activation.needs_z():
+            z = load(hidden, row + n1 * block_stride(n1) + p * LANES)
+        dz = back * activation.slope(z, h)
         if d > 1:
             store(delta, row + p * LANES, dz)
         sum_b = sum_b + dz

@@ -10,10 +10,18 @@ from typing import NamedTuple
 
 from fastnet.errors import UsageError
 
-# Each name is a row of a table in network.py or kernels.py, and in reference.py.
-ACTIVATIONS = ("sigmoid", "tanh", "relu", "identity")
-OPTIMIZERS = ("sgd",)
-LOSSES = ("squared", "cross_entropy")
+# Each name is a row of a table in a module of kernels, and in formulas.py.
+ACTIVATIONS = (
+    *("sigmoid", "tanh", "relu", "identity", "leaky_relu"),
+    *("elu", "softplus", "gelu", "silu", "sin"),
+)
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "rprop")
+LOSSES = (
+    *("squared", "cross_entropy", "absolute", "huber", "log_cosh", "poisson", "quantile"),
+    "binary_cross_entropy",
+)
+CLASSIFIERS = ("cross_entropy", "binary_cross_entropy")  # losses whose targets are classes
+SCHEDULES = ("plateau", "constant", "cosine", "step", "exponential", "one_cycle")
 STOP_REASONS = ("running", "target", "patience", "max_epochs", "diverged")
 EXPORTS = ("npy", "onnx", "c", "numpy")
 INITS = ("auto", "glorot_uniform", "he_normal", "nguyen_widrow")
@@ -34,6 +42,7 @@ class Option(NamedTuple):
     low: float = -math.inf
     high: float = math.inf
     above: bool = False  # low itself is excluded
+    below: bool = False  # so is high
     choices: tuple = ()
     commands: tuple = ("train", "sweep")
 
@@ -61,10 +70,11 @@ TABLE = (
     axis(
         "learning_rate",
         "float",
-        (0.1,),
-        "Learning rates; a..b@count is spaced in logarithm.",
+        (None,),
+        "Learning rates; a..b@count is spaced in logarithm; none = the optimizer's own.",
         low=0,
         above=True,
+        none=True,
     ),
     axis(
         "clip_norm",
@@ -123,6 +133,39 @@ TABLE = (
         "activation", "choice", ("sigmoid",), "Activation of the hidden units.", choices=ACTIVATIONS
     ),
     axis("optimizer", "choice", ("sgd",), "How gradients move the weights.", choices=OPTIMIZERS),
+    axis("momentum", "float", (0.9,), "Of momentum and nesterov.", low=0, high=1, below=True),
+    axis("rho", "float", (0.9,), "Decay of rmsprop's mean square.", low=0, high=1, below=True),
+    axis("beta_1", "float", (0.9,), "Decay of adam's mean gradient.", low=0, high=1, below=True),
+    axis("beta_2", "float", (0.999,), "Decay of adam's mean square.", low=0, high=1, below=True),
+    axis("epsilon", "float", (1e-8,), "What rmsprop and adam add to the root.", low=0, above=True),
+    axis("weight_decay", "float", (0.01,), "Decay of the weights with adamw.", low=0),
+    axis(
+        "schedule",
+        "choice",
+        ("plateau",),
+        "Course of the learning rate; plateau: by lr_patience.",
+        choices=SCHEDULES,
+    ),
+    axis("warmup_epochs", "int", (0,), "Epochs in which the rate rises to its start.", low=0),
+    axis(
+        "decay_epochs",
+        "int",
+        (None,),
+        "Epochs between falls of step and exponential; none = max_epochs / 10.",
+        low=1,
+        none=True,
+    ),
+    axis("huber_delta", "float", (1.0,), "Where loss huber turns linear.", low=0, above=True),
+    axis(
+        "quantile",
+        "float",
+        (0.5,),
+        "Which quantile loss quantile learns.",
+        low=0,
+        high=1,
+        above=True,
+        below=True,
+    ),
     Option(
         "loss",
         "choice",
@@ -243,6 +286,28 @@ OPTIONS = {option.name: option for option in TABLE}
 # Options that name columns or files beside those of --data.
 OF_DATA = ("target", "features", "weights", "split_column", "validation_data", "test_data")
 AXES = tuple(option.name for option in TABLE if option.axis)
+# Learning rates where none is given: what docs/methods.md found to serve most problems.
+LEARNING_RATES = {
+    "sgd": 0.1,
+    "momentum": 0.02,
+    "nesterov": 0.02,
+    "rmsprop": 0.01,
+    "adam": 0.01,
+    "adamw": 0.01,
+    "rprop": 0.01,
+}
+# What makes use of an option; there is no row for those that always count.
+USERS = {
+    "momentum": ("optimizer", ("momentum", "nesterov")),
+    "rho": ("optimizer", ("rmsprop",)),
+    "beta_1": ("optimizer", ("adam", "adamw")),
+    "beta_2": ("optimizer", ("adam", "adamw")),
+    "epsilon": ("optimizer", ("rmsprop", "adam", "adamw")),
+    "weight_decay": ("optimizer", ("adamw",)),
+    "decay_epochs": ("schedule", ("step", "exponential")),
+    "huber_delta": ("loss", ("huber",)),
+    "quantile": ("loss", ("quantile",)),
+}
 # What the built-in tasks and tables (--data) set apart from the table, and then the commands;
 # docs/tasks.md and docs/scores.md tell how these values were found.
 TASKS = {
@@ -304,7 +369,8 @@ def wanted(option):
         if option.low > -math.inf:
             text += f" {'>' if option.above else '>='} {option.low:g}"
         if option.high < math.inf:
-            text += f" and <= {option.high:.10g}" if option.low > -math.inf else ""
+            sign = "<" if option.below else "<="
+            text += f" and {sign} {option.high:.10g}" if option.low > -math.inf else ""
     return text + (" or none" if option.none else "")
 
 
@@ -328,8 +394,9 @@ def number(option, value):
             return None
     except (TypeError, ValueError, OverflowError):
         return None
-    inside = option.low < result if option.above else option.low <= result
-    return result if inside and result <= option.high and math.isfinite(result) else None
+    above = option.low < result if option.above else option.low <= result
+    below = result < option.high if option.below else result <= option.high
+    return result if above and below and math.isfinite(result) else None
 
 
 def check_one(option, value, label=None):
@@ -508,12 +575,15 @@ def defaults(command, task=None):
 def defaults_beside(given, command, task=None):
     """The defaults of command, task or table, next to the options that are given.
 
-    Training a named N1 takes one seed, 0; named validation rows take no further ones.
+    Training a named N1 takes one seed, 0; named validation rows take no further ones; a named
+    optimizer its own learning rate.
     """
     table = given.get("data") is not None
     values = defaults(command, "data" if table else task)
     if command == "train" and "n1" in given:
         values["seeds"] = (0,)
+    if "optimizer" in given:
+        values["learning_rate"] = OPTIONS["learning_rate"].default
     if table and any(given.get(name) is not None for name in ("split_column", "validation_data")):
         values["validation_fraction"] = 0.0
     return values
@@ -527,3 +597,14 @@ def resolve(given, command, task=None):
     values = {**defaults_beside(given, command, task), **given}
     paired = check("zip", values["zip"])
     return {name: check(name, value, paired=paired) for name, value in values.items()}
+
+
+def refuse_unused(options, loss):
+    """An error for an option that nothing chosen makes use of, unless it is at its default."""
+    for name, (choice, users) in USERS.items():
+        chosen = (loss,) if choice == "loss" else options[choice]
+        if options[name] != OPTIONS[name].default and not set(chosen) & set(users):
+            raise UsageError(
+                f"{name} {shown(options[name][0])} has no effect with {choice} "
+                f"{', '.join(chosen)}; it belongs to {' and '.join(users)}."
+            )

@@ -24,9 +24,10 @@ class Weights(NamedTuple):
     b2: np.ndarray
 
 
-def offsets(n1, d, k):
-    """Start of each member's run, and the length of all: (M + 1,)."""
-    return np.concatenate([[0], np.cumsum(parameter_length(np.asarray(n1, np.int64), d, k))])
+def offsets(n1, d, k, runs=1):
+    """Start of each member's run, and the length of all: (M + 1,); or of as many runs a member."""
+    lengths = parameter_length(np.asarray(n1, np.int64), d, k) * runs
+    return np.concatenate([[0], np.cumsum(lengths)])
 
 
 def views(flat, offset, n1, d, k):
@@ -90,10 +91,11 @@ def parts(length, dtype):
     return Parts(np.zeros(1, np.int64), np.zeros(count), np.zeros(count * length, dtype))
 
 
-def scratch(problem, n1, batch_size, dtype, shared=None):
+def scratch(problem, n1, batch_size, dtype, shared=None, keeps_z=True):
     """Working memory for one thread, for members up to width n1 and that mini-batch size.
 
     `shared` are the Parts of all threads; left out, there is no huge network.
+    keeps_z: whether an activation among the members' needs it.
     """
     d, k = problem.d, problem.k
     # A narrow member has more panels in a block than a wide one: room for either.
@@ -101,7 +103,7 @@ def scratch(problem, n1, batch_size, dtype, shared=None):
     unit = max(n1 * network.block_stride(n1), network.BLOCK_VALUES + n1 * LANES)
     batch = padded(batch_size)
     return Scratch(
-        hidden=np.zeros(unit, dtype),
+        hidden=np.zeros(unit * (1 + keeps_z), dtype),
         delta=np.zeros(unit, dtype),
         output=np.zeros(block * k, dtype),
         error_rows=np.zeros(block * padded(k) if k >= WIDE else 1, dtype),

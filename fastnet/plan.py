@@ -6,8 +6,18 @@ from typing import NamedTuple
 import numpy as np
 
 from fastnet.errors import UsageError
+from fastnet.kernels import OPTIMIZERS as KEPT
 from fastnet.kernels import SETTINGS
-from fastnet.options import ACTIVATIONS, AXES, MAX_MEMBERS, OPTIMIZERS
+from fastnet.options import (
+    ACTIVATIONS,
+    AXES,
+    CLASSIFIERS,
+    LEARNING_RATES,
+    MAX_MEMBERS,
+    OPTIMIZERS,
+    SCHEDULES,
+    refuse_unused,
+)
 from fastnet.packing import offsets
 
 # How a setting that is None stands in a member's record.
@@ -18,6 +28,8 @@ OFF = {
     "patience": 0,
     "target_loss": -np.inf,
 }
+# How one stands that gets its value here: it is none of a member's values.
+OPEN = {"learning_rate": 0.0, "decay_epochs": 0}
 COLUMNS = np.dtype(
     [
         ("n1", "i8"),
@@ -32,8 +44,19 @@ COLUMNS = np.dtype(
         ("target_loss", "f8"),
         ("l2", "f8"),
         ("init", "U14"),
-        ("activation", "U8"),
+        ("activation", "U10"),
         ("optimizer", "U8"),
+        ("momentum", "f8"),
+        ("rho", "f8"),
+        ("beta_1", "f8"),
+        ("beta_2", "f8"),
+        ("epsilon", "f8"),
+        ("weight_decay", "f8"),
+        ("schedule", "U11"),
+        ("warmup_epochs", "i8"),
+        ("decay_epochs", "i8"),
+        ("huber_delta", "f8"),
+        ("quantile", "f8"),
     ]
 )
 # The axes as columns, in their order.
@@ -51,6 +74,7 @@ class Plan(NamedTuple):
     columns: np.ndarray
     settings: np.ndarray
     length: int  # of the packed parameters
+    memory: int  # numbers that the optimisers keep
     d: int
     k: int
     loss: str
@@ -83,7 +107,7 @@ def resolved_init(init, loss, d, activation):
     if init == "auto":
         return (
             "nguyen_widrow"
-            if loss == "squared" and d <= FEW_INPUTS and bounded
+            if loss not in CLASSIFIERS and d <= FEW_INPUTS and bounded
             else "glorot_uniform"
         )
     if init == "nguyen_widrow" and not bounded:
@@ -117,10 +141,29 @@ def columns(options, loss, d):
     table = np.zeros(len(positions[0]), COLUMNS)
     for (name, values), position in zip(lists.items(), positions):
         column = "seed" if name == "seeds" else name
-        encoded = [OFF[name] if value is None else value for value in values]
+        encoded = [{**OFF, **OPEN}[name] if value is None else value for value in values]
         table[column] = np.array(encoded, COLUMNS[column])[position]
     table["init"] = resolved_inits(options, table, loss, d)
+    for optimizer in options["optimizer"]:
+        own = (table["learning_rate"] == OPEN["learning_rate"]) & (table["optimizer"] == optimizer)
+        table["learning_rate"][own] = LEARNING_RATES[optimizer]
+    table["decay_epochs"][table["decay_epochs"] == OPEN["decay_epochs"]] = max(
+        1, options["max_epochs"] // 10
+    )
     return table
+
+
+def refuse_mismatch(table):
+    """An error for settings that do not go together."""
+    batched = table[(table["optimizer"] == "rprop") & (table["batch_size"] != OFF["batch_size"])]
+    if batched.size:
+        raise UsageError(
+            f"optimizer rprop needs all samples in a step, got batch_size "
+            f"{batched['batch_size'][0]}; give batch_size none."
+        )
+
+
+CODES = {"activation": ACTIVATIONS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
 
 
 def make(options, data):
@@ -132,7 +175,9 @@ def make(options, data):
 def of_shape(options, loss, d, k, counts):
     """The Plan for the options of a run on data of d inputs and k outputs, of which `counts` rows
     are trained on in each fold."""
+    refuse_unused(options, loss)
     table = columns(options, loss, d)
+    refuse_mismatch(table)
     if (table["learning_rate"] < options["min_learning_rate"]).any():
         raise UsageError(
             f"min_learning_rate {options['min_learning_rate']:g} is above the learning rate "
@@ -142,25 +187,32 @@ def of_shape(options, loss, d, k, counts):
     settings = np.zeros(table.size, SETTINGS)
     settings["fold"] = np.arange(table.size) % len(counts)
     for name in SETTINGS.names:
-        if name in ("activation", "optimizer"):
-            names = ACTIVATIONS if name == "activation" else OPTIMIZERS
-            settings[name] = [names.index(value) for value in table[name]]
+        if name in CODES:
+            for value in options[name]:
+                settings[name][table[name] == value] = CODES[name].index(value)
         elif name in COLUMNS.names:
             settings[name] = table[name]
     settings["batch_size"][table["batch_size"] >= counts[settings["fold"]]] = 0
     settings["max_epochs"] = options["max_epochs"]
     settings["min_learning_rate"] = options["min_learning_rate"]
-    starts = offsets(table["n1"], d, k)
-    settings["offset"] = starts[:-1]
-    return Plan(table, settings, int(starts[-1]), d, k, loss)
+    return placed(Plan(table, settings, 0, 0, d, k, loss))
+
+
+def placed(plan):
+    """The plan with each member's place in the flat arrays, and their lengths."""
+    names, n1 = plan.columns["optimizer"], plan.columns["n1"]
+    runs = np.zeros(names.size, np.int64)
+    for name, optimizer in KEPT.items():
+        runs[names == name] = optimizer.memory
+    starts, memory = (offsets(n1, plan.d, plan.k, count) for count in (1, runs))
+    plan.settings["offset"], plan.settings["memory"] = starts[:-1], memory[:-1]
+    return plan._replace(length=int(starts[-1]), memory=int(memory[-1]))
 
 
 def pick(plan, members):
     """The Plan of some members of a plan, in the order given."""
     columns, settings = plan.columns[members], plan.settings[members].copy()
-    starts = offsets(columns["n1"], plan.d, plan.k)
-    settings["offset"] = starts[:-1]
-    return plan._replace(columns=columns, settings=settings, length=int(starts[-1]))
+    return placed(plan._replace(columns=columns, settings=settings))
 
 
 def shown(name, value):

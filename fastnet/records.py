@@ -94,6 +94,8 @@ class Model(NamedTuple):
     def outputs(self, X):
         """z2 of every row, shape (n, k), computed in float64 whatever the weights' dtype.
 
+        Of a single logit, that of the second class, the first class has 0.
+
         The columns of a table or data frame go by name.
         """
         fills = [column.fill for column in self.columns for _ in column.inputs()]
@@ -114,16 +116,24 @@ class Model(NamedTuple):
             part = slice(first, first + step)
             block = scale(X[part if rows is None else rows[part]])
             _, Z2[part] = reference.forward(net, activation, block)
+        if self.loss == "binary_cross_entropy":  # one logit, against the first class' 0
+            return np.hstack([np.zeros_like(Z2), Z2])
         return Z2
 
     def metrics(self, Z2, Y, weight):
         """What z2 is worth where Y (n, k) are the scaled targets."""
         if self.classes is not None:
-            return metrics.cross_entropy(Y, Z2, weight)
-        return metrics.squared(Y, Z2, weight, self.y_scale, self.targets)
+            return metrics.cross_entropy(data.whole(Y), Z2, weight)
+        return metrics.squared(Y, self.means(Z2), weight, self.y_scale, self.targets)
+
+    def means(self, Z2):
+        """What the network predicts, from z2: that itself, or e^z2 with loss poisson."""
+        return np.exp(Z2) if self.loss == "poisson" else Z2
 
     def predict(self, X):
         """Predicted numbers (n,) or (n, k), or class labels (n,).
+
+        With loss poisson the mean e^z2, with quantile the quantile.
 
         Examples
         --------
@@ -141,13 +151,13 @@ class Model(NamedTuple):
         """Numbers (n, k) in their own units or class labels (n,), from z2."""
         if self.classes is not None:
             return self.classes[Z2.argmax(axis=1)]
-        return Z2 * self.y_scale + self.y_shift
+        return self.means(Z2) * self.y_scale + self.y_shift
 
     def predict_proba(self, X):
         """Probability of each class, shape (n, k), columns in the order of `classes`."""
         if self.classes is None:
             raise UsageError(
-                "predict_proba needs a classifier; this model was trained for squared loss."
+                f"predict_proba needs a classifier; this model was trained for loss {self.loss}."
             )
         return self.probabilities(self.outputs(X))
 
@@ -156,6 +166,14 @@ class Model(NamedTuple):
         powers = np.exp(Z2 - Z2.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)
 
+    def mean_loss(self, Z2, Y, weight):
+        """The loss of the targets; None where it has a parameter, which a model does not keep."""
+        if self.loss in ("huber", "quantile"):
+            return None
+        loss = self.loss if self.classes is None else "cross_entropy"
+        losses, _ = reference.LOSSES[loss](Z2, Y)
+        return metrics.known(losses @ weight / weight.sum())
+
     def evaluation(self, X, y, weight):
         """rows, loss, metrics and, of classes, the confusion matrix, for targets as given."""
         if self.classes is not None:
@@ -163,10 +181,9 @@ class Model(NamedTuple):
         else:
             Y = (y.reshape(len(y), -1) - self.y_shift) / self.y_scale
         Z2 = self.outputs(X)
-        losses, _ = reference.LOSSES[self.loss](Z2, Y)
         found = {
             "rows": len(y),
-            "loss": metrics.known(losses @ weight / weight.sum()),
+            "loss": self.mean_loss(Z2, Y, weight),
             "metrics": self.metrics(Z2, Y, weight),
         }
         if self.classes is not None:

@@ -1,17 +1,22 @@
 """The training loop in plain NumPy, one member at a time: written to be read.
 
 Every kernel of network.py and kernels.py has its twin of the same name here, and the tests
-hold the two equal to rounding. Nobody optimises this file. docs/derivation.md derives each
-formula and points at its line.
+hold the two equal to rounding. Nobody optimises this file. Activations, losses, optimisers and
+schedules are formulas.py's. docs/derivation.md derives each formula and points at its line.
 
 Letters: n samples, d inputs, N1 hidden units, k outputs. X (n, d), Y (n, k) targets (one-hot
 for classes), W1 (N1, d), b1 (N1,), W2 (k, N1), b2 (k,), H (n, N1), Z2 and dZ2 (n, k).
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from fastnet.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES, Step, learning_rate
+
+CHOICES = {"activation": ACTIVATIONS, "loss": LOSSES, "optimizer": OPTIMIZERS}
+PLATEAU = list(SCHEDULES).index("plateau")
 RUNNING, TARGET, PATIENCE, MAX_EPOCHS, DIVERGED = range(5)
 DENSE_EPOCHS = 1024
 
@@ -59,90 +64,20 @@ def of_fold(rows, fold):
 # ---------------------------------------------------------------- forward
 
 
-class Activation(NamedTuple):
-    """A row of ACTIVATIONS."""
-
-    value: object  # s(z)
-    slope: object  # s'(z), from h = s(z)
-
-
-def sigmoid(z):
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-z))
-
-
-def sigmoid_slope(h):
-    return h * (1 - h)
-
-
-def tanh(z):
-    return np.tanh(z)
-
-
-def tanh_slope(h):
-    return 1 - h * h
-
-
-def relu(z):
-    return np.maximum(z, 0)
-
-
-def relu_slope(h):
-    return (h > 0).astype(h.dtype)
-
-
-def identity(z):
-    return z
-
-
-def identity_slope(h):
-    return np.ones_like(h)
-
-
-ACTIVATIONS = {
-    "sigmoid": Activation(sigmoid, sigmoid_slope),
-    "tanh": Activation(tanh, tanh_slope),
-    "relu": Activation(relu, relu_slope),
-    "identity": Activation(identity, identity_slope),
-}
+def first_layer(net, X):
+    """Z1 = X W1^T + b1."""
+    return X @ net.W1.T + net.b1
 
 
 def forward(net, activation, X):
     """H = s(X W1^T + b1) and Z2 = H W2^T + b2."""
-    H = activation.value(X @ net.W1.T + net.b1)
+    H = activation.value(first_layer(net, X))
     Z2 = H @ net.W2.T + net.b2
     return H, Z2
 
 
 # ---------------------------------------------------------------- losses
-
-
-def squared_error(Z2, Y):
-    """L = 1/2 sum_k (yhat - y)^2 of each sample, and dL/dz2 = yhat - y."""
-    dZ2 = Z2 - Y
-    losses = (dZ2 * dZ2).astype(np.float64).sum(axis=1) / 2
-    return losses, dZ2
-
-
-def cross_entropy_error(Z2, Y):
-    """L = -log softmax(z2)_y of each sample, and dL/dz2 = softmax(z2) - y.
-
-    (m - z_y) + log1p(others): m the largest logit, others the sum of the exponentials but
-    the largest. Of equal largest logits all but the first are among the others.
-    """
-    n = np.arange(len(Z2))
-    largest = Z2.argmax(axis=1)
-    m = Z2[n, largest][:, None]
-    powers = np.exp(Z2 - m)
-    others = powers.copy()
-    others[n, largest] = 0
-    others = others.sum(axis=1)
-    losses = ((m - Z2) * Y).sum(axis=1).astype(np.float64) + np.log1p(others.astype(np.float64))
-    dZ2 = powers / powers.sum(axis=1, keepdims=True) - Y
-    return losses, dZ2
-
-
-LOSSES = {"squared": squared_error, "cross_entropy": cross_entropy_error}
+# `loss` is a row of LOSSES with its setting bound: losses and dL/dz2 = loss(Z2, Y).
 
 
 def mean(values, rows):
@@ -168,7 +103,7 @@ def backward(net, activation, X, H, dZ2):
     """
     dW2 = dZ2.T @ H
     db2 = dZ2.sum(axis=0)
-    dZ1 = (dZ2 @ net.W2) * activation.slope(H)
+    dZ1 = (dZ2 @ net.W2) * activation.slope(first_layer(net, X), H)
     dW1 = dZ1.T @ X
     db1 = dZ1.sum(axis=0)
     return Net(dW1, db1, dW2, db2)
@@ -204,20 +139,25 @@ def clip(gradient, norm, clip_norm):
     return Net(*(g * g.dtype.type(clip_norm / norm) for g in gradient)), True
 
 
-def sgd(net, gradient, learning_rate):
-    """One step of stochastic gradient descent, in place: w -= learning_rate * gradient."""
-    for w, g in zip(net, gradient):
-        w -= w.dtype.type(learning_rate) * g
+def next_step(setting, state, loss):
+    """The numbers of the next step, at which the samples have this loss."""
+    state["steps"] += 1
+    names = ("momentum", "beta_1", "beta_2", "epsilon", "rho", "weight_decay")
+    numbers = (float(setting[name]) for name in names)
+    worse = bool(loss > state["step_loss"])
+    state["step_loss"] = loss
+    return Step(float(state["learning_rate"]), int(state["steps"]), *numbers, worse)
 
 
-OPTIMIZERS = {"sgd": sgd}
-CHOICES = {"activation": ACTIVATIONS, "loss": LOSSES, "optimizer": OPTIMIZERS}
+def descend(optimizer, net, setting, state, memory, loss, gradient, norm):
+    """Clip the gradient and move the weights along it; whether it was clipped.
 
-
-def descend(optimizer, net, setting, state, gradient, norm):
-    """Clip the gradient and move the weights along it; whether it was clipped."""
+    memory has the optimiser's arrays, each as a Net.
+    """
     gradient, clipped = clip(gradient, norm, setting["clip_norm"])
-    optimizer(net, gradient, state["learning_rate"])
+    step = next_step(setting, state, loss)
+    for w, g, *own in zip(net, gradient, *memory):
+        optimizer.update(w, g, own, step)
     return clipped
 
 
@@ -242,7 +182,7 @@ def shuffle(seed, epoch, n):
     return order
 
 
-def batch_epoch(activation, optimizer, net, loss, setting, state, train):
+def batch_epoch(activation, optimizer, net, loss, setting, state, memory, train):
     """One epoch of mini-batches; its mean loss, largest norm and clipped share in the state."""
     order = shuffle(int(setting["seed"]), int(state["epoch"]) + 1, train.count)
     summed, largest, clipped = 0.0, 0.0, []
@@ -255,7 +195,7 @@ def batch_epoch(activation, optimizer, net, loss, setting, state, train):
         if not np.isfinite(norm):
             largest = norm
             break
-        clipped.append(descend(optimizer, net, setting, state, gradient, norm))
+        clipped.append(descend(optimizer, net, setting, state, memory, mean, gradient, norm))
     state["mean_loss"] = summed / train.total
     state["gradient_norm"] = largest
     state["clipped"] = sum(clipped) / max(len(clipped), 1)
@@ -291,10 +231,11 @@ def decide(setting, state, monitored):
         state["stop"] = TARGET
     elif 0 < setting["patience"] <= state["waited"]:
         state["stop"] = PATIENCE
-    elif 0 < setting["lr_patience"] <= state["stalled"]:
-        lowered = state["learning_rate"] * setting["lr_factor"]
-        state["learning_rate"] = max(lowered, setting["min_learning_rate"])
+    elif setting["schedule"] == PLATEAU and 0 < setting["lr_patience"] <= state["stalled"]:
+        lowered = state["plateau_rate"] * setting["lr_factor"]
+        state["plateau_rate"] = max(lowered, setting["min_learning_rate"])
         state["stalled"] = 0
+    state["learning_rate"] = learning_rate(state["plateau_rate"], setting, epoch)
     if state["stop"] == RUNNING and epoch >= setting["max_epochs"]:
         state["stop"] = MAX_EPOCHS
     return better
@@ -332,7 +273,7 @@ def losses_at_entry(activation, net, problem, setting, state):
     return train_loss, val_loss, gradient
 
 
-def train_member(activation, optimizer, problem, net, setting, state, best, end, history):
+def train_member(activation, optimizer, problem, net, setting, state, best, memory, end, history):
     """Advance one member to epoch `end`, or to its stop; how many entries were recorded."""
     recorded = 0
     while state["stop"] == RUNNING and state["epoch"] < end:
@@ -353,18 +294,26 @@ def train_member(activation, optimizer, problem, net, setting, state, best, end,
         if state["stop"] != RUNNING:
             break
         if setting["batch_size"] == 0:
-            descend(optimizer, net, setting, state, gradient, state["gradient_norm"])
+            norm = state["gradient_norm"]
+            descend(optimizer, net, setting, state, memory, train_loss, gradient, norm)
         else:
-            batch_epoch(activation, optimizer, net, problem.loss, setting, state, problem.train)
+            loss, train = problem.loss, problem.train
+            batch_epoch(activation, optimizer, net, loss, setting, state, memory, train)
         state["epoch"] += 1
     return recorded
 
 
-def net_of(flat, setting, d, k):
+def net_of(flat, start, n1, d, k):
     """A member's weights as views into a flat array: W1, b1, W2 transposed, b2."""
-    n1, start = int(setting["n1"]), int(setting["offset"])
     W1, b1, W2, b2, _ = np.split(flat[start:], np.cumsum([n1 * d, n1, n1 * k, k]))
     return Net(W1.reshape(n1, d), b1, W2.reshape(n1, k).T, b2)
+
+
+def nets_of(flat, setting, problem, start="offset", count=1):
+    """Nets of a member that lie one after another, each filled to a multiple of 16 numbers."""
+    n1, d, k = int(setting["n1"]), problem.d, problem.k
+    length = -(-(n1 * (d + 1 + k) + k) // 16) * 16
+    return [net_of(flat, int(setting[start]) + i * length, n1, d, k) for i in range(count)]
 
 
 def advance(activation, optimizer, problem, pack, ids, end, histories, counts, scratch=None):
@@ -373,12 +322,25 @@ def advance(activation, optimizer, problem, pack, ids, end, histories, counts, s
         for i, member in enumerate(ids):
             setting, state = pack.settings[member], pack.states[member]
             train, val = (of_fold(rows, setting["fold"]) for rows in (problem.train, problem.val))
-            own = problem._replace(train=train, val=val)
-            net = net_of(pack.parameters, setting, problem.d, problem.k)
-            best = net_of(pack.best, setting, problem.d, problem.k)
+            own = problem._replace(train=train, val=val, loss=own_loss(problem, setting))
+            (net,) = nets_of(pack.parameters, setting, problem)
+            (best,) = nets_of(pack.best, setting, problem)
+            memory = nets_of(pack.memory, setting, problem, "memory", optimizer.memory)
             counts[i] = train_member(
-                activation, optimizer, own, net, setting, state, best, end, histories[i]
+                activation, optimizer, own, net, setting, state, best, memory, end, histories[i]
             )
+
+
+def own_loss(problem, setting):
+    """The loss with the member's parameters."""
+    return partial(problem.loss, setting=setting)
+
+
+def right(Z2, Y):
+    """Whether the largest logit of each sample, or the sign of a single one, tells its class."""
+    if Z2.shape[1] == 1:
+        return (Z2[:, 0] > 0) == (Y[:, 0] == 1)
+    return Z2.argmax(axis=1) == Y.argmax(axis=1)
 
 
 def evaluate(activation, problem, rows, pack, ids, losses, accuracies, scratch=None):
@@ -386,9 +348,9 @@ def evaluate(activation, problem, rows, pack, ids, losses, accuracies, scratch=N
     with np.errstate(all="ignore"):
         for i, member in enumerate(ids):
             setting = pack.settings[member]
-            net = net_of(pack.best, setting, problem.d, problem.k)
+            (net,) = nets_of(pack.best, setting, problem)
             own = of_fold(rows, setting["fold"])
             _, Z2 = forward(net, activation, own.X)
-            each, _ = problem.loss(Z2, own.Y)
+            each, _ = own_loss(problem, setting)(Z2, own.Y)
             losses[i] = mean(each, own)
-            accuracies[i] = mean(Z2.argmax(axis=1) == own.Y.argmax(axis=1), own)
+            accuracies[i] = mean(right(Z2, own.Y), own)

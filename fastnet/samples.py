@@ -38,7 +38,8 @@ def find(result, given=None):
     if given is None and result.task is None:
         made, scaling = read_again(*key(result)), result.scaling
         X = made.X.astype(float) * scaling.x_scale + scaling.x_shift
-        return Samples(X, made.Y * scaling.y_scale + scaling.y_shift, result.split)
+        Y = made.Y if made.classes is None else data.whole(made.Y)
+        return Samples(X, Y * scaling.y_scale + scaling.y_shift, result.split)
     if given is None:
         given = api.task_data(result.task, result.options)[:2]
     X, y = result.model().inputs(given[0]), data.plain(given[1], "y")
@@ -47,8 +48,8 @@ def find(result, given=None):
         raise DataError(
             f"data has {len(X)} rows of X and {len(y)} of y; the run had at least {last + 1}."
         )
-    Y = data.numbers(y) if result.classes is None else data.one_hot(data.labels(y), result.classes)
-    return Samples(X, Y, result.split)
+    Y = data.encoded(y, result.loss, result.classes)
+    return Samples(X, Y if result.classes is None else data.whole(Y), result.split)
 
 
 def why_none(result):

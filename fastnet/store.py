@@ -16,7 +16,7 @@ import numpy as np
 
 from fastnet.data import Column, Scaling
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.options import ACTIVATIONS, OPTIONS, check
+from fastnet.options import ACTIVATIONS, CLASSIFIERS, LOSSES, OPTIONS, check
 from fastnet.packing import Weights
 from fastnet.plan import OFF, shown
 from fastnet.records import MEMBERS, Entries, Model, Result
@@ -375,11 +375,13 @@ def read_model(path):
     shapes = [array.shape for array in (*weights, *scaling)]
     fits = shapes == [(n1, d), (n1,), (k, n1), (k,), (d,), (d,), (k,), (k,)]
     fits &= d == sum(len(column.inputs()) for column in columns) or not columns
+    fits &= loss in LOSSES
     fits &= (
-        (classes is not None and classes.shape == (k,))
-        if loss == "cross_entropy"
-        else (loss == "squared" and classes is None)
+        (classes is not None and classes.shape == (max(k, 2),))
+        if loss in CLASSIFIERS
+        else classes is None
     )
+    fits &= (k == 1) or loss != "binary_cross_entropy"
     numbers = (*weights, *scaling)
     fits &= all(a.dtype.kind == "f" and np.isfinite(a).all() for a in numbers)
     if not fits or activation not in ACTIVATIONS:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from fastnet import cache, network, packing
+from fastnet import activations, cache, network, packing
 from fastnet.kernels import (
     CLIPPED,
     COLUMNS,
@@ -33,7 +33,7 @@ from fastnet.kernels import (
     Pack,
     Problem,
 )
-from fastnet.options import ACTIVATIONS, OPTIMIZERS
+from fastnet.options import ACTIVATIONS, CLASSIFIERS, OPTIMIZERS
 
 # Stops that the trainer decides; the kernels decide those of kernels.py.
 TIME_LIMIT, INTERRUPTED, STOPPED = range(5, 8)
@@ -241,7 +241,9 @@ class Training:
             return None
         settings = self.plan.settings
         widest, batch = int(settings["n1"].max()), int(settings["batch_size"].max())
-        return packing.scratch(self.problem, widest, batch, self.dtype, self.shared)
+        chosen = [self.choices(member)[0] for member in self.one_of_each_kind()]
+        keeps_z = any(activation.needs_z is activations.yes for activation in chosen)
+        return packing.scratch(self.problem, widest, batch, self.dtype, self.shared, keeps_z)
 
     def choices(self, member):
         """What the kernels of a member are compiled for: its activation and its optimizer."""
@@ -446,7 +448,7 @@ class Training:
 
     def changing(self):
         """The arrays that a round changes: with their values before, it can be run again."""
-        return self.pack.states, self.pack.parameters, self.pack.best, self.seconds
+        return *self.pack[1:], self.seconds
 
     def evaluate(self, name):
         """Loss and accuracy of every member's best weights on a set; NaN where it is empty."""
@@ -463,7 +465,7 @@ class Training:
                 losses[chunk], accuracies[chunk] = some
 
             self.spread(np.arange(self.plan.settings.size), work)
-        if self.plan.loss == "squared":
+        if self.plan.loss not in CLASSIFIERS:
             accuracies[:] = np.nan
         losses[~np.isfinite(self.pack.states["best_loss"])] = np.nan
         return losses, accuracies
@@ -474,6 +476,7 @@ class Training:
             "states": self.pack.states,
             "parameters": self.pack.parameters,
             "best": self.pack.best,
+            "memory": self.pack.memory,
             "seconds": self.seconds,
             "progress": np.array([self.start, self.epochs, self.elapsed]),
             "history_counts": self.history.counts,
@@ -490,6 +493,7 @@ class Training:
         self.pack.states[...] = saved["states"]
         self.pack.parameters[...] = saved["parameters"]
         self.pack.best[...] = saved["best"]
+        self.pack.memory[...] = saved["memory"]
         self.seconds[...] = saved["seconds"]
         start, epochs, self.elapsed = saved["progress"]
         self.start, self.epochs = int(start), int(epochs)
@@ -502,10 +506,11 @@ def start_pack(plan, dtype, initial_weights):
     """The members at epoch 0."""
     parameters = packing.initialise(plan, dtype, initial_weights)
     states = np.zeros(plan.settings.size, STATE)
-    states["learning_rate"] = plan.settings["learning_rate"]
-    states["best_loss"] = np.inf
+    states["learning_rate"] = states["plateau_rate"] = plan.settings["learning_rate"]
+    states["best_loss"] = states["step_loss"] = np.inf
     states["best_epoch"] = states["last_epoch"] = -1
-    return Pack(plan.settings, states, parameters, parameters.copy())
+    memory = np.zeros(plan.memory, dtype)
+    return Pack(plan.settings, states, parameters, parameters.copy(), memory)
 
 
 @contextlib.contextmanager

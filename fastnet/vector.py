@@ -183,6 +183,20 @@ def fma(typingctx, a, b, c):
     return vector(a, b, c), codegen
 
 
+@twin(np.sqrt)
+@intrinsic
+def root(typingctx, v):
+    """The square root of each lane, correctly rounded."""
+
+    def codegen(context, builder, sig, args):
+        (v,) = args
+        name = f"llvm.sqrt.v{LANES}f{32 if v.type.element == ir.FloatType() else 64}"
+        function = ir.FunctionType(v.type, [v.type])
+        return builder.call(cgutils.get_or_insert_function(builder.module, function, name), [v])
+
+    return v(v), codegen
+
+
 @twin(lambda a, b, x, y: np.where(np.greater(a, b), x, y).astype(_dtype(a, b, x, y)))
 @intrinsic
 def where_greater(typingctx, a, b, x, y):

@@ -118,7 +118,8 @@ NOTHING = "nothing to train on: give X and y, task=1 or task=2, or data."
         ({"X": X, "y": Y, "n1": 0}, "n1 must be an integer >= 1 and <= 65536, got 0."),
         (
             {"X": X, "y": Y, "loss": "mse"},
-            "loss must be one of squared, cross_entropy or none, got 'mse'.",
+            "loss must be one of squared, cross_entropy, absolute, huber, log_cosh, poisson, "
+            "quantile, binary_cross_entropy or none, got 'mse'.",
         ),
         (
             {"X": X, "y": Y, "validation": (X, Y), "validation_fraction": 0.2},
@@ -312,7 +313,7 @@ def test_a_model_of_many_columns_names_the_first_of_them():
 
 
 def test_probabilities_need_classes(swept):
-    with saying("predict_proba needs a classifier; this model was trained for squared loss."):
+    with saying("predict_proba needs a classifier; this model was trained for loss squared."):
         swept.model().predict_proba(X)
 
 

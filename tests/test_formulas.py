@@ -171,18 +171,40 @@ def test_rprop_takes_a_step_back_where_sign_and_loss_say_so():
 
 @pytest.mark.parametrize("name", ["cosine", "step", "exponential"])
 def test_a_schedule_is_that_of_torch(name):
-    rates = [SCHEDULES[name](STORED["schedules"], epoch, 40) for epoch in range(40)]
+    rate = STORED["schedules"]["learning_rate"]
+    rates = [SCHEDULES[name](rate, STORED["schedules"], epoch, 40) for epoch in range(40)]
     np.testing.assert_allclose(rates, STORED["schedules"][name], rtol=RTOL)
 
 
 def test_one_cycle_rises_and_falls():
-    setting = {"learning_rate": 0.5}
-    rates = np.array([SCHEDULES["one_cycle"](setting, epoch, 100) for epoch in range(101)])
+    rates = np.array([formulas.one_cycle(0.5, {}, epoch, 100) for epoch in range(101)])
     assert rates[0] == pytest.approx(0.5 * formulas.START)
     assert rates.argmax() == 30 and rates.max() == 0.5
     assert (np.diff(rates[:31]) > 0).all() and (np.diff(rates[30:]) < 0).all()
     assert rates[100] == pytest.approx(0.5 * formulas.END)
 
 
-def test_constant_stays():
-    assert SCHEDULES["constant"]({"learning_rate": 0.5}, 99, 100) == 0.5
+def course(name, **given):
+    """The learning rates of ten epochs."""
+    setting = {"min_learning_rate": 0.0, "warmup_epochs": 0, "max_epochs": 10, **given}
+    setting["schedule"] = list(SCHEDULES).index(name)
+    return [formulas.learning_rate(0.5, setting, epoch) for epoch in range(10)]
+
+
+@pytest.mark.parametrize("name", ["plateau", "constant"])
+def test_a_constant_rate_stays(name):
+    assert course(name) == [0.5] * 10
+
+
+def test_warm_up_comes_before_the_schedule():
+    np.testing.assert_allclose(
+        course("constant", warmup_epochs=3)[:5], [0.125, 0.25, 0.375, 0.5, 0.5]
+    )
+    later, whole = course("cosine", warmup_epochs=4), course("cosine", max_epochs=6)
+    assert later[4:] == whole[:6]
+    np.testing.assert_allclose(later[:4], [0.1, 0.2, 0.3, 0.4])
+
+
+def test_the_rate_never_falls_below_the_least():
+    rates = course("exponential", min_learning_rate=0.2, lr_factor=0.5, decay_epochs=2)
+    assert rates[0] == 0.5 and rates[2] == 0.25 and set(rates[3:]) == {0.2}

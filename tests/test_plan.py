@@ -56,7 +56,7 @@ def test_the_axes_follow_each_other_in_the_order_of_the_table():
         "init": ["glorot_uniform", "he_normal"],
         "activation": ["sigmoid", "tanh"],
     }
-    assert (*two, "optimizer") == AXES
+    assert (*two, "optimizer") == AXES[: len(two) + 1]
     columns = make(**two).columns
     assert len(columns) == 2 ** len(two)
     for place, name in enumerate(reversed(two)):

@@ -3,12 +3,14 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 import fastnet
 
 ORDER = """
 errors options tasks
 scaling data tables columns
-vector cache choice network kernels
+vector cache choice elementary network activations losses optimizers schedules kernels
 packing plan
 formulas reference metrics trainer
 answer records environment store predictions api watch
@@ -41,7 +43,8 @@ def test_every_module_imports_only_from_those_before_it():
         assert set(imported(name)) <= set(ORDER[:place]), name
 
 
-def test_the_reference_imports_only_numpy():
-    lines = (FOLDER / "reference.py").read_text().splitlines()
-    imports = [line for line in lines if line.startswith(("import", "from"))]
-    assert imports == ["from typing import NamedTuple", "import numpy as np"]
+@pytest.mark.parametrize("name", ["reference", "formulas"])
+def test_the_reference_imports_only_numpy(name):
+    lines = (FOLDER / f"{name}.py").read_text().splitlines()
+    imports = {line.split()[1] for line in lines if line.startswith(("import ", "from "))}
+    assert imports <= {"functools", "math", "typing", "numpy", "fastnet.formulas"}

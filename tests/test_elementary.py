@@ -1,0 +1,129 @@
+"""The elementary functions of vectors against NumPy in a longer type, and their edges.
+
+A compiled function that only kernels call cannot be called from Python: over() makes one that
+calls it on a whole array.
+"""
+
+import math
+
+import numba
+import numpy as np
+import pytest
+
+from fastnet import elementary
+from fastnet.vector import LANES, load, root, store
+
+DTYPES = ("float32", "float64")
+# In units of the last place, measured over a million values and rounded up; the interpreter, which
+# rounds a * b + c twice, needs about half a unit more.
+ULPS = {"log": 1.5, "expm1": 2.5, "log1p_below_one": 3.0}
+# The tail's exponent a a / 2, up to 12.5 here, passes on its own rounding in the interpreter. In
+# float64 math.erfc of the rounded a / sqrt(2) does so, too: the expected value is no better.
+TAIL_ULPS = {"float32": 14.0 if numba.config.DISABLE_JIT else 8.0, "float64": 40.0}
+# sin and cos: in units of eps, as their values are up to 1 and cross 0 anywhere.
+SIN_EPS = 2.0
+
+compiled = numba.njit(error_model="numpy", _nrt=False)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def silent_in_the_interpreter():
+    """Compiled code overflows without a word; NumPy, where it stands in for it, warns."""
+    with np.errstate(all="ignore" if numba.config.DISABLE_JIT else None):
+        yield
+
+
+def over(function, values, *more):
+    """function(values, *more), lane by lane."""
+
+    @compiled
+    def run(values, out):
+        for i in range(0, values.size, LANES):
+            store(out, i, function(load(values, i), *more))
+
+    filled = np.ones(-(-values.size // LANES) * LANES, values.dtype)
+    filled[: values.size] = values
+    out = np.empty_like(filled)
+    run(filled, out)
+    return out[: values.size]
+
+
+def longer(values):
+    """The values in a type whose own rounding does not show."""
+    return values.astype(np.float64 if values.dtype == np.float32 else np.longdouble)
+
+
+def ulps(actual, exact):
+    """The largest error in units of the last place of `actual`'s dtype."""
+    unit = np.spacing(np.abs(exact).astype(actual.dtype))
+    return float((np.abs(actual - exact) / unit).max())
+
+
+def around_zero(rng, low, high, dtype, count=4000):
+    """Values over the whole range, and of every smaller size."""
+    tiny = 10.0 ** rng.uniform(-30, 0, count)
+    values = np.concatenate([rng.uniform(low, high, count), tiny, -tiny, [0.0, low, high]])
+    return values[(values >= low) & (values <= high)].astype(dtype)
+
+
+def test_log(rng):
+    x = np.concatenate([10.0 ** rng.uniform(-300, 300, 4000), rng.uniform(0.5, 2, 4000), [1.0]])
+    result = over(elementary.log, x)
+    assert ulps(result, np.log(longer(x))) <= ULPS["log"]
+    assert result[-1] == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_expm1(rng, dtype):
+    z = around_zero(rng, -90.0, 1.0, dtype)
+    assert ulps(over(elementary.expm1, z), np.expm1(longer(z))) <= ULPS["expm1"]
+    ends = over(elementary.expm1, np.array([-1e30, -np.inf, np.nan], dtype))
+    np.testing.assert_array_equal(ends, [-1, -1, np.nan])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_log1p_below_one(rng, dtype):
+    q = around_zero(rng, 0.0, 1.0, dtype)
+    result = over(elementary.log1p_below_one, q)
+    assert ulps(result, np.log1p(longer(q))) <= ULPS["log1p_below_one"]
+    assert np.isnan(over(elementary.log1p_below_one, np.array([np.nan], dtype))[0])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_normal_tail(rng, dtype):
+    a = around_zero(rng, 0.0, 5.0, dtype)
+    exact = np.array([math.erfc(v / math.sqrt(2)) / 2 for v in a.tolist()])
+    assert ulps(over(elementary.normal_tail, a), exact) <= TAIL_ULPS[dtype]
+    far = over(elementary.normal_tail, np.array([13, 40, 1e30, np.inf, np.nan], dtype))
+    assert (far[:4] >= 0).all() and (far[:4] < 1e-36).all() and np.isnan(far[4])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("quarters, exact", [(0.0, np.sin), (0.5, np.cos)])
+def test_sin_and_cos(rng, dtype, quarters, exact):
+    z = around_zero(rng, -100.0, 100.0, dtype)
+    result = over(elementary.sin, z, quarters)
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(result, exact(longer(z)), rtol=0, atol=SIN_EPS * eps)
+    near = np.abs(z) < 1.5
+    np.testing.assert_allclose(
+        over(elementary.sin, z[near], 0.0), np.sin(longer(z[near])), rtol=SIN_EPS * eps
+    )
+    far = over(elementary.sin, np.array([1e4, 1e30, -np.inf, np.inf, np.nan], dtype), quarters)
+    assert (np.abs(far[:4]) <= 1 + eps).all() and np.isnan(far[4])
+
+
+def test_magnitude_and_sign():
+    values = np.array([-2.0, 3.0, 0.0, np.inf, -np.inf, np.nan])
+    np.testing.assert_array_equal(over(elementary.magnitude, values), np.abs(values))
+    np.testing.assert_array_equal(over(elementary.sign, values), np.sign(values))
+
+
+def test_root():
+    values = np.array([0.0, 2.0, 1e-300, np.inf, np.nan])
+    np.testing.assert_array_equal(over(root, values), np.sqrt(values))
