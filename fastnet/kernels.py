@@ -109,7 +109,7 @@ def clip(gradient, length, norm, clip_norm):
     return True
 
 
-@merged
+@inner
 def descend(optimizer, net, setting, state, memory, loss, norm, scratch):
     """Clip the gradient in scratch and move the weights along it; whether it was clipped.
 
