@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from fastnet.network import sigmoid
+from fastnet.activations import sigmoid
 from fastnet.vector import LANES, fma, load, store
 
 RUNS = 7  # the best counts: a limit is what is possible

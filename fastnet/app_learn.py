@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from fastnet import packing, reference, tasks
+from fastnet import formulas, packing, reference, tasks
 from fastnet.app_parts import theme
 from fastnet.figure_base import INK, SETS, SOFT
 
@@ -75,7 +75,7 @@ def step_numbers(net, x, y):
     """Everything that one step computes, by the names of the formulas."""
     X, Y = np.array([[x]]), np.array([[y]])
     H, Z2 = reference.forward(net, SIGMOID, X)
-    losses, dZ2 = reference.squared_error(Z2, Y)
+    losses, dZ2 = formulas.squared_error(Z2, Y)
     gradient = reference.backward(net, SIGMOID, X, H, dZ2)
     return {
         "z1": (X @ net.W1.T + net.b1)[0],
@@ -104,7 +104,8 @@ def formula_table(numbers):
 def stepped(net, numbers, rate):
     """The network after the step, the old one unchanged."""
     after = reference.Net(*(array.copy() for array in net))
-    reference.sgd(after, numbers["gradient"], rate)
+    for w, g in zip(after, numbers["gradient"]):
+        formulas.sgd(w, g, [], formulas.Step(rate))
     return after
 
 

@@ -1,6 +1,6 @@
 """Choices that are made when a kernel is compiled: a member's activation, a run's loss, ...
 
-A Choice is a name with functions behind it, a row of a table such as network.ACTIVATIONS:
+A Choice is a name with functions behind it, a row of a table such as activations.ACTIVATIONS:
 
     ACTIVATIONS = table("activation", sigmoid={"value": sigmoid, "slope": sigmoid_slope}, ...)
 
@@ -12,7 +12,7 @@ do the same but for the cache: its type is another one in every process.) Under
 NUMBA_DISABLE_JIT=1 the same line is a plain look-up in Python.
 
 To add one: write its functions as the others of its table are written, its twin in
-reference.py, a row in both tables, and its name in options.py.
+formulas.py, a row in both tables, and its name in options.py (docs/extending.md).
 """
 
 from numba import types

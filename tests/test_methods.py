@@ -10,7 +10,18 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import activations, formulas, losses, network, optimizers, options, schedules
+from fastnet import (
+    activations,
+    data,
+    errors,
+    formulas,
+    losses,
+    network,
+    optimizers,
+    options,
+    plan,
+    schedules,
+)
 from fastnet.kernels import SETTINGS
 from fastnet.vector import LANES, load, store
 
@@ -313,3 +324,133 @@ def test_losses_of_fifty_epochs_are_those_of_torch(name, backend):
         **case,
     )
     np.testing.assert_allclose(result.history().train_loss, expected, rtol=OUTSIDE_RTOL)
+
+
+# ---------------------------------------------------------------- one sweep of many optimisers
+
+MIXED = {
+    "optimizer": ["sgd", "adam", "rprop"],
+    "schedule": ["plateau", "cosine"],
+    "activation": ["sigmoid", "silu"],
+    "n1": [2, 5],
+    "warmup_epochs": 3,
+    "max_epochs": 25,
+    "dtype": "float32",
+}
+SINE = np.linspace(-1, 1, 60), np.sin(np.linspace(-3, 3, 60))
+
+
+def member_bytes(result, member):
+    arrays = *result.weights(member), *result.history(member)
+    return [array.tobytes() for array in arrays]
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    return fastnet.sweep(*SINE, threads=1, **MIXED)
+
+
+def test_members_of_a_mixed_sweep_have_the_bytes_they_have_alone(mixed, monkeypatch):
+    monkeypatch.setattr("fastnet.trainer.ROUND_SECONDS", 1e-9)  # rounds of one epoch
+    for member in range(0, len(mixed.members), 3):
+        row = mixed.members[member]
+        own = {name: [row[name].item()] for name in ("optimizer", "schedule", "activation", "n1")}
+        alone = fastnet.sweep(*SINE, threads=2, **{**MIXED, **own})
+        assert member_bytes(alone, 0) == member_bytes(mixed, member)
+
+
+def test_an_interrupted_mixed_sweep_resumes_to_the_same_bytes(mixed, tmp_path, monkeypatch):
+    monkeypatch.setattr("fastnet.trainer.ROUND_SECONDS", 1e-9)
+    train, stopped = fastnet.api.trainer.train, lambda training, *_: training.start >= 9
+    monkeypatch.setattr(
+        "fastnet.trainer.train", lambda training, after=None: train(training, stopped)
+    )
+    first = fastnet.sweep(*SINE, out=tmp_path / "run", threads=1, **MIXED)
+    assert first.status == "interrupted"
+    monkeypatch.setattr("fastnet.trainer.train", train)
+    second = fastnet.api.resume(tmp_path / "run", *SINE, threads=2)
+    for member in range(len(mixed.members)):
+        assert member_bytes(second, member) == member_bytes(mixed, member)
+
+
+def test_memory_is_only_there_for_those_that_keep_some():
+    given = options.resolve({"n1": [4, 7], "optimizer": ["sgd", "momentum", "adam"]}, "sweep")
+    made = plan.make(given, data.make(*SINE))
+    lengths = network.parameter_length(made.columns["n1"], 1, 1)
+    assert made.memory == (lengths * [0, 1, 2, 0, 1, 2]).sum()
+    assert plan.pick(made, [0, 3]).memory == 0
+
+
+def test_an_optimizer_has_its_own_learning_rate():
+    members = fastnet.sweep(*SINE, optimizer=["sgd", "adam"], max_epochs=1).members
+    assert members["learning_rate"].tolist() == [0.1, 0.01]
+    assert options.resolve({"optimizer": "adam"}, "train", 2)["learning_rate"] == (None,)
+
+
+# ---------------------------------------------------------------- predictions
+
+
+def test_counts_are_predicted_by_their_mean():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (400, 1))
+    y = rng.poisson(np.exp(1 + X[:, 0]))
+    given = {"loss": "poisson", "n1": 4, "optimizer": "adam", "learning_rate": 0.05}
+    result = fastnet.train(X, y, max_epochs=300, backend="reference", **given)
+    predicted = result.model().predict(X)
+    assert np.abs(predicted / np.exp(1 + X[:, 0]) - 1).max() < 0.35
+    assert result.best["train_loss"] > 0 and np.isnan(result.best["train_accuracy"])
+
+
+def test_one_logit_tells_two_classes():
+    X = np.linspace(-1, 1, 81)
+    y = np.where(X > 0.25, "yes", "no")
+    given = {"loss": "binary_cross_entropy", "n1": 3, "optimizer": "adam", "learning_rate": 0.05}
+    given |= {"validation_fraction": 0.2, "class_weight": "balanced"}
+    result = fastnet.train(X, y, max_epochs=400, backend="reference", **given)
+    model = result.model()
+    assert model.weights.W2.shape == (1, 3) and model.classes.tolist() == ["no", "yes"]
+    assert (model.predict(X) == y).mean() > 0.95 and result.best["train_accuracy"] > 0.95
+    shares = model.predict_proba(X)
+    assert shares.shape == (81, 2)
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    assert ((shares[:, 1] > 0.5) == (model.predict(X) == "yes")).all()
+
+
+def test_a_quantile_lies_above_its_share_of_the_samples():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (500, 1))
+    y = X[:, 0] + rng.normal(size=500)
+    given = {"loss": "quantile", "quantile": [0.1, 0.9], "n1": 2, "optimizer": "adam"}
+    result = fastnet.sweep(X, y, max_epochs=400, backend="reference", learning_rate=0.05, **given)
+    shares = [(y < result.model(member).predict(X)).mean() for member in (0, 1)]
+    np.testing.assert_allclose(shares, [0.1, 0.9], atol=0.05)
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("y", "given", "message"),
+    [
+        ([1, -2, 3], {"loss": "poisson"}, "y must hold counts >= 0 for loss poisson, got -2; use"),
+        (
+            ["a", "b", "c"],
+            {"loss": "binary_cross_entropy"},
+            "y must have two classes for loss binary_cross_entropy, got 3; use loss cross_entropy",
+        ),
+        (
+            [1, 2, 3],
+            {"optimizer": "rprop", "batch_size": 2},
+            "optimizer rprop needs all samples in a step, got batch_size 2; give batch_size none",
+        ),
+        (
+            [1, 2, 3],
+            {"momentum": 0.8},
+            "momentum 0.8 has no effect with optimizer sgd; it belongs to momentum and nesterov",
+        ),
+        ([1, 2, 3], {"quantile": 0.8}, "quantile 0.8 has no effect with loss squared; it belongs"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(y, given, message):
+    with pytest.raises(errors.FastnetError, match=message):
+        fastnet.train([[0.0], [1.0], [2.0]], y, **given)
