@@ -286,7 +286,7 @@ OPTIONS = {option.name: option for option in TABLE}
 # Options that name columns or files beside those of --data.
 OF_DATA = ("target", "features", "weights", "split_column", "validation_data", "test_data")
 AXES = tuple(option.name for option in TABLE if option.axis)
-# Learning rates where none is given: what docs/methods.md found to serve most problems.
+# Learning rates where none is given; docs/methods.md, section 4.
 LEARNING_RATES = {
     "sgd": 0.1,
     "momentum": 0.02,
