@@ -1,0 +1,30 @@
+"""Draw the figures of the README: docs/images/*.svg, from a sweep of task 1.
+
+    .venv/bin/python scripts/make_figures.py
+
+It needs the extra [plot] and takes about ten seconds.
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # draw with this checkout, not an installed fastnet
+IMAGES = {"loss-by-n1": "loss_by_n1", "loss-curves": "loss_curves"}
+
+
+def main():
+    import fastnet
+    from fastnet import figures
+
+    result = fastnet.sweep(task=1)
+    folder = ROOT / "docs" / "images"
+    folder.mkdir(exist_ok=True)
+    for file, name in IMAGES.items():
+        path = folder / f"{file}.svg"
+        figures.save(getattr(figures, name)(result), path)
+        print(path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
