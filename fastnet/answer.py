@@ -1,5 +1,7 @@
 """The answer of a sweep: which member is best, the table by N1, the smallest sufficient N1."""
 
+import functools
+
 import numpy as np
 
 from fastnet.plan import SETTING_COLUMNS, shown
@@ -33,6 +35,7 @@ def binomial_tail(count, n, p):
     return float(np.exp(logs[count:]).sum())
 
 
+@functools.lru_cache(maxsize=4096)  # pages and reports ask a dozen times for the same few
 def success_interval(successes, n, confidence=0.95):
     """The exact interval of a share (Clopper & Pearson 1934), by bisection.
 
