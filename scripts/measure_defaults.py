@@ -101,7 +101,28 @@ def digits():
     print(f"fastnet train --task 2: {np.mean(best):.2%} on average over data seeds 0 to 9")
 
 
+def optimizers():
+    """Task 2: mean test accuracy, and epochs of the members, by optimizer and schedule."""
+    settings = [
+        ("sgd", 2.0, 16, "plateau"),
+        ("sgd", 2.0, 16, "cosine"),
+        ("sgd", 2.0, 16, "one_cycle"),
+    ]
+    settings += [("adam", rate, 32, "plateau") for rate in (0.003, 0.01, 0.03)]
+    settings += [("adam", 0.01, 32, "cosine"), ("adam", 0.01, 32, "one_cycle")]
+    names, rows = ("optimizer", "learning_rate", "batch_size", "schedule"), []
+    for setting in settings:
+        best, epochs = [], []
+        for data_seed in range(4):
+            given = dict(zip(names, setting), data_seed=data_seed)
+            m = fastnet.sweep(task=2, n1=[32, 64], seeds=4, **given).members
+            best.append(m["test_accuracy"][m["val_loss"].argmin()])
+            epochs.append(m["epochs"].mean())
+        rows.append([*setting, f"{np.mean(best):.2%}", f"{np.mean(epochs):.0f}"])
+    table([*(name.replace("_", " ") for name in names), "test accuracy", "epochs"], rows)
+
+
 if __name__ == "__main__":
-    for measure in (learning_rates, weight_lengths, few_inputs, digits):
+    for measure in (learning_rates, weight_lengths, few_inputs, digits, optimizers):
         print(measure.__doc__.strip())
         measure()
