@@ -216,9 +216,10 @@ def test_bench_needs_a_checkout(tmp_path, monkeypatch):
 def test_a_chart(tmp_path):
     pytest.importorskip("altair", reason="of the extra [plot], not of [test]")
     pytest.importorskip("vl_convert", reason="of the extra [plot], not of [test]")
-    row = {"peer": "fastnet", "member_epochs_per_second": 10.0}
-    report.save_chart({"workloads": [{"name": "tiny", "rows": [row]}]}, str(tmp_path / "a.svg"))
-    assert "<svg" in (tmp_path / "a.svg").read_text()
+    rows = [{"peer": p, "member_epochs_per_second": v} for p, v in (("fastnet", 99.0), ("b", 2.0))]
+    report.save_chart({"workloads": [{"name": "tiny", "rows": rows}]}, str(tmp_path / "a.svg"))
+    drawn = (tmp_path / "a.svg").read_text()
+    assert drawn.count('aria-roledescription="circle"') == 2
     with pytest.raises(FastnetError, match="answer and scale have none"):
         report.save_chart({"workloads": []}, "a.svg")
 
