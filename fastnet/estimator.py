@@ -38,6 +38,8 @@ __all__ = ["FastNetClassifier", "FastNetRegressor"]
 
 FLOATS = (np.float64, np.float32)  # kept as they are; anything else becomes float64
 SEEDS = 2**32  # seeds are counted modulo this
+# Options of fastnet that the estimators set by themselves, and parameters that say it.
+OWN = {"seeds": "random_state", "data_seed": "random_state", "threads": "n_jobs"}
 RESTARTS = OPTIONS["n1"]._replace(name="n_restarts")
 
 
@@ -46,7 +48,7 @@ PARAMETERS = """Parameters
     ----------
     n1 : int, default=128
         Hidden width N1.
-    learning_rate : float, default=0.2
+    learning_rate : float, default=0.003
         The first rate, always a number; lr_patience and lr_factor let it fall.
     max_epochs : int, default=300
         Most epochs, passes over the training rows.
@@ -70,7 +72,7 @@ PARAMETERS = """Parameters
         Initial weights.
     activation : {"sigmoid", "tanh", "relu", "identity"}, default="relu"
         Activation of the hidden units.
-    optimizer : str, default="sgd"
+    optimizer : str, default="adam"
         How gradients move the weights.
     target_loss : float or None, default=None
         Stop at this monitored loss; None: no target.
@@ -97,6 +99,8 @@ PARAMETERS = """Parameters
     n_jobs : int or None, default=None
         Threads, which share the restarts; None means 1 and -1 all cores, as in scikit-learn. The
         result does not depend on it.
+    options : dict or None, default=None
+        Further options of fastnet, by their names.
 """
 CLASS_WEIGHT = """
     class_weight : dict, "balanced" or None, default=None
@@ -144,13 +148,20 @@ def seeds(estimator):
 
 def options(estimator):
     """The estimator's parameters as options of fastnet, each one checked value."""
-    given = estimator.get_params(deep=False)
-    given.pop("class_weight", None)  # weights_of takes it
+    parameters, more = estimator.get_params(deep=False), dict(estimator.options or {})
+    parameters.pop("class_weight", None)  # weights_of takes it
+    given = {name: value for name, value in parameters.items() if name in OPTIONS}
     with value_errors():
-        chosen = {name: check_one(OPTIONS[name], v) for name, v in given.items() if name in OPTIONS}
+        for name in more:
+            if name in parameters or name not in OPTIONS or name in OWN:
+                cure = f"set the parameter {OWN.get(name, name)}"
+                cure = cure if name in OPTIONS else "it is no option of fastnet"
+                raise UsageError(f"options cannot have {name!r}; {cure}.")
+        chosen = {name: check_one(OPTIONS[name], v) for name, v in {**given, **more}.items()}
         restarts = seeds(estimator)
-    chosen.update(seeds=restarts, data_seed=restarts[0], threads=effective_n_jobs(estimator.n_jobs))
-    return {**chosen, "loss": "cross_entropy" if is_classifier(estimator) else "squared"}
+    loss = "cross_entropy" if is_classifier(estimator) else "squared"
+    own = {"seeds": restarts, "data_seed": restarts[0]}
+    return {"loss": loss, **chosen, **own, "threads": effective_n_jobs(estimator.n_jobs)}
 
 
 def checked(estimator, X, y):
@@ -196,7 +207,7 @@ class _FastNet:
             )
         self._take(result, result.best_member)
         self.retrained_ = None
-        if self.retrain and given["validation_fraction"] and np.isfinite(self.best_loss_):
+        if self.retrain and given["validation_fraction"] and result.best["train_loss"] >= 0:
             self._retrain(X, y, given)
         return self
 
@@ -256,7 +267,7 @@ class FastNetRegressor(MultiOutputMixin, RegressorMixin, _FastNet, BaseEstimator
         self,
         n1=128,
         *,
-        learning_rate=0.2,
+        learning_rate=0.003,
         max_epochs=300,
         batch_size=32,
         patience=40,
@@ -268,7 +279,7 @@ class FastNetRegressor(MultiOutputMixin, RegressorMixin, _FastNet, BaseEstimator
         l2=0.001,
         init="auto",
         activation="relu",
-        optimizer="sgd",
+        optimizer="adam",
         target_loss=None,
         time_limit=None,
         scale="standard",
@@ -278,6 +289,7 @@ class FastNetRegressor(MultiOutputMixin, RegressorMixin, _FastNet, BaseEstimator
         dtype="float32",
         random_state=None,
         n_jobs=None,
+        options=None,
     ):
         self.n1 = n1
         self.learning_rate = learning_rate
@@ -302,6 +314,7 @@ class FastNetRegressor(MultiOutputMixin, RegressorMixin, _FastNet, BaseEstimator
         self.dtype = dtype
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.options = options
 
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Train all restarts and keep the best.
@@ -353,7 +366,7 @@ class FastNetClassifier(ClassifierMixin, _FastNet, BaseEstimator):
         self,
         n1=128,
         *,
-        learning_rate=0.2,
+        learning_rate=0.003,
         max_epochs=300,
         batch_size=32,
         patience=40,
@@ -365,7 +378,7 @@ class FastNetClassifier(ClassifierMixin, _FastNet, BaseEstimator):
         l2=0.001,
         init="auto",
         activation="relu",
-        optimizer="sgd",
+        optimizer="adam",
         target_loss=None,
         time_limit=None,
         scale="standard",
@@ -376,6 +389,7 @@ class FastNetClassifier(ClassifierMixin, _FastNet, BaseEstimator):
         dtype="float32",
         random_state=None,
         n_jobs=None,
+        options=None,
     ):
         self.n1 = n1
         self.learning_rate = learning_rate
@@ -401,6 +415,7 @@ class FastNetClassifier(ClassifierMixin, _FastNet, BaseEstimator):
         self.dtype = dtype
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.options = options
 
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Train all restarts and keep the best.

@@ -79,7 +79,7 @@ def masked_column(name, settings):
     return column
 
 
-def table(settings, scores, fit_seconds, score_seconds):
+def table(settings, fit_seconds, scores, score_seconds):
     """cv_results_, as GridSearchCV lays it out."""
     results = {}
     statistics("fit_time", fit_seconds, results)
@@ -184,34 +184,35 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     def _search(self, estimator, X, y, sample_weight, groups):
         """Train everything in one sweep and score it: result_, cv_results_ and n_splits_."""
-        weights = weights_of(estimator, sample_weight, X, y)
-        settings = candidates(estimator, self.param_grid)
+        settings, chosen = candidates(estimator, self.param_grid), options(estimator)
         if isinstance(self.scoring, (list, tuple, set, dict)):
             raise UsageError(f"scoring must be one score, got {self.scoring!r}; use GridSearchCV.")
         self.scorer_ = check_scoring(estimator, scoring=self.scoring)
         folds = list(check_cv(self.cv, y, classifier=is_classifier(estimator)).split(X, y, groups))
-        chosen = options(estimator)
-        strata = None
+        weights, strata = weights_of(estimator, sample_weight, X, y), None
         if is_classifier(estimator):
             estimator.classes_, strata = np.unique(y, return_inverse=True)
         rows = [fold_rows(train, strata, weights, chosen) for train, _ in folds]
         swept = as_axes({**chosen, "validation_fraction": 0.0}, settings)
         self.result_ = api.sweep(X, y, folds=rows, sample_weight=weights, **swept)
         estimator.n_features_in_, self.n_splits_ = self.n_features_in_, len(folds)
-        shape = len(settings), len(chosen["seeds"]), len(folds)
-        members = self.result_.members.reshape(shape)
+        members = self.result_.members.reshape(len(settings), -1, len(folds))
+        scored = self._scores(estimator, settings, members, X, y, sample_weight, folds)
+        self.cv_results_ = table(settings, members["seconds"].sum(axis=1), *scored)
+
+    def _scores(self, estimator, settings, members, X, y, sample_weight, folds):
+        """Score and seconds of the best restart of every setting in every fold."""
         weigh = sample_weight is not None and takes_weights(self.scorer_)
-        scores, seconds = np.empty((2, shape[0], shape[2]))
-        for place in np.ndindex(scores.shape):
-            began = time.perf_counter()
-            setting, test = settings[place[0]], folds[place[1]][1]
-            restarts = members[place[0], :, place[1]]
-            more = {"sample_weight": np.asarray(sample_weight)[test]} if weigh else {}
-            fitted = copy.copy(estimator).set_params(**setting)
+        scores, seconds = np.empty((2, len(settings), len(folds)))
+        for i, fold in np.ndindex(scores.shape):
+            began, (_, test) = time.perf_counter(), folds[fold]
+            restarts = members[i, :, fold]
+            fitted = copy.copy(estimator).set_params(**settings[i])
             fitted._take(self.result_, int(restarts["member"][best_member(restarts)]))
-            scores[place] = self.scorer_(fitted, X[test], y[test], **more)
-            seconds[place] = time.perf_counter() - began
-        self.cv_results_ = table(settings, scores, members["seconds"].sum(axis=1), seconds)
+            more = {"sample_weight": np.asarray(sample_weight)[test]} if weigh else {}
+            scores[i, fold] = self.scorer_(fitted, X[test], y[test], **more)
+            seconds[i, fold] = time.perf_counter() - began
+        return scores, seconds
 
     def _best(self):
         """The estimator that predicts."""

@@ -9,6 +9,7 @@ that function in the same order. Lines may be left out. A wrong quote has to be 
 """
 
 import ast
+import json
 import re
 import sys
 from pathlib import Path
@@ -139,6 +140,23 @@ def bad_tables():
     return table(("file", "options", "exit code", "message"), rows)
 
 
+def scores():
+    """The table that scripts/measure_scores.py has stored."""
+    stored = json.loads((ROOT / "docs" / "scores.json").read_text(encoding="utf-8"))
+    who = stored["contenders"]
+    rows = []
+    for name, found in stored["sets"].items():
+        best = max(round(found[w]["score"], 3) for w in who)
+        cells = []
+        for w in who:
+            text = f"{found[w]['score']:.3f} +- {found[w]['spread']:.3f}"
+            bold = round(found[w]["score"], 3) == best
+            cells += [f"**{text}**" if bold else text, f"{found[w]['seconds']:.2g}"]
+        rows.append((name, str(found["rows"]), str(found["inputs"]), str(found["seeds"]), *cells))
+    columns = [column for w in who for column in (w, "s")]
+    return table(("set", "rows to train on", "inputs", "seeds", *columns), rows)
+
+
 BLOCKS = {
     "bad-tables": ("docs/data.md", bad_tables),
     "figures": ("docs/figures.md", figures),
@@ -148,6 +166,7 @@ BLOCKS = {
     "help": ("docs/cli.md", help_texts),
     "speed": ("README.md", speed),
     "benchmark": ("docs/benchmark.md", benchmark),
+    "scores": ("docs/scores.md", scores),
 }
 
 

@@ -80,7 +80,7 @@ def test_every_parameter_is_documented_with_its_default(cls):
 
 @pytest.mark.parametrize("cls", BOTH)
 def test_parameters_are_options_of_fastnet_but_for_those_of_scikit_learn(cls):
-    own = {"n_restarts", "retrain", "random_state", "n_jobs", "class_weight"}
+    own = {"n_restarts", "retrain", "random_state", "n_jobs", "class_weight", "options"}
     assert set(cls().get_params()) - own <= set(OPTIONS)
 
 
@@ -92,6 +92,10 @@ def test_parameters_are_options_of_fastnet_but_for_those_of_scikit_learn(cls):
         ({"learning_rate": "fast"}, "learning_rate must be a number > 0"),
         ({"n_restarts": 0}, "n_restarts must be an integer >= 1 and <= 65536, got 0."),
         ({"init": "nguyen_widrow", "activation": "relu"}, "init nguyen_widrow needs activation"),
+        ({"options": {"neurons": 3}}, "options cannot have 'neurons'; it is no option of fastnet."),
+        ({"options": {"l2": 0.1}}, "options cannot have 'l2'; set the parameter l2."),
+        ({"options": {"seeds": 3}}, "options cannot have 'seeds'; set the parameter random_state."),
+        ({"options": {"backend": 3}}, "backend must be one of kernels, reference, got 3."),
         ({"random_state": -1}, "random_state must be an integer >= 0"),
     ],
 )
@@ -188,6 +192,15 @@ def test_the_same_random_state_gives_the_same_bytes_and_any_threads_do(cls, flow
     assert one.model_.weights.W1.tobytes() == two.model_.weights.W1.tobytes()
     drawn = cls(**{**SHORT, "random_state": np.random.RandomState(1)}).fit(*flowers)
     assert drawn.result_.members["seed"][0] == np.random.RandomState(1).randint(2**31 - 1)
+
+
+def test_any_other_option_can_be_given(flowers):
+    net = FastNetClassifier(**SHORT, options={"backend": "reference", "record": "gradient_norm"})
+    net.fit(*flowers)
+    assert (
+        net.result_.options["backend"] == "reference"
+        and "gradient_norm" in net.result_.recorded["record"]
+    )
 
 
 # ---------------------------------------------------------------- weights
