@@ -193,6 +193,7 @@ def advice(members):
         "diverged": "diverged: try a lower --learning-rate or --clip-norm 1",
         "max_epochs": "were still training at the last epoch: try more --max-epochs or a larger N1",
         "patience": "stopped gaining: try another --init, more seeds, or a larger N1",
+        "converged": "converged elsewhere: try more seeds, another --init, or a larger N1",
         "time_limit": "ran out of time: raise --time-limit",
         "interrupted": "were interrupted: --resume the run",
     }

@@ -324,7 +324,7 @@ def estimated_seconds(members, checked, options, most=64, moment=0.3):
     sample.warm_up()
     while sample.live.size and sample.elapsed < moment:
         sample.round()
-    cost = trainer.unit_cost(members.settings)
+    cost = trainer.unit_cost(members)
     spent = ((sample.pack.states["last_epoch"] + 1) * cost[some]).sum()
     return float(sample.elapsed * cost.sum() / spent * (options["max_epochs"] + 1))
 

@@ -18,7 +18,7 @@ from numba.extending import register_jitable
 
 SOURCES = (
     *("choice.py", "vector.py", "elementary.py", "network.py", "activations.py", "losses.py"),
-    *("optimizers.py", "schedules.py", "kernels.py"),
+    *("optimizers.py", "schedules.py", "second_order.py", "lbfgs.py", "kernels.py"),
 )
 
 

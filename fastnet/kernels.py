@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastnet import lbfgs, second_order
 from fastnet.activations import ACTIVATIONS
 from fastnet.cache import entry, inner, merged, shared
-from fastnet.choice import Choice
+from fastnet.choice import Choice, table
 from fastnet.losses import LOSSES, Loss, hits
 from fastnet.network import (
     WIDE,
@@ -35,10 +36,8 @@ from fastnet.optimizers import OPTIMIZERS, Step
 from fastnet.schedules import PLATEAU, learning_rate
 from fastnet.vector import LANES, fma, keep_apart, load, spread, store, total
 
-CHOICES = {"activation": ACTIVATIONS, "loss": LOSSES, "optimizer": OPTIMIZERS}
-
 # Codes of a member's stop; the names stand in options.py in this order.
-RUNNING, TARGET, PATIENCE, MAX_EPOCHS, DIVERGED = range(5)
+RUNNING, TARGET, PATIENCE, MAX_EPOCHS, DIVERGED, CONVERGED = range(6)
 # Columns of what a round records.
 TRAIN_LOSS, VAL_LOSS, LEARNING_RATE, GRADIENT_NORM, CLIPPED = range(5)
 COLUMNS = 5
@@ -54,12 +53,15 @@ SETTINGS = np.dtype(
     + [(name, np.int64) for name in ("schedule", "warmup_epochs", "decay_epochs", "memory")]
     + [(name, np.float64) for name in ("momentum", "rho", "beta_1", "beta_2", "epsilon")]
     + [(name, np.float64) for name in ("weight_decay", "huber_delta", "quantile")]
+    + [("damping", np.int64)]
 )
 STATE = np.dtype(
     [
         (name, np.int64)
         for name in ("epoch", "stop", "best_epoch", "last_epoch", "waited", "stalled", "steps")
     ]
+    + [(name, np.int64) for name in ("rule", "stored")]
+    + [(name, np.float64) for name in ("mu", "mu_up", "decay", "effective")]
     + [(name, np.float64) for name in ("learning_rate", "plateau_rate", "best_loss", "reference")]
     + [(name, np.float64) for name in ("gradient_norm", "clipped", "mean_loss", "step_loss")]
     + [(name, np.float64, (COLUMNS,)) for name in ("best_entry", "last_entry")]
@@ -218,6 +220,48 @@ def batch_epoch(optimizer, net, loss, setting, state, memory, train, scratch):
     state["clipped"] = clipped / max(steps, 1)
 
 
+# ---------------------------------------------------------------- at an entry and between entries
+
+
+@merged
+def look(net, problem, setting, state, ready, scratch):
+    """Training loss of the weights as they are; full batch: and its gradient.
+
+    With mini-batches and a validation set, it is the mean of the epoch past.
+    """
+    if setting["batch_size"] == 0:
+        l2 = float(setting["l2"])
+        train_loss, norm = loss_and_gradient(net, problem.loss, l2, problem.train, scratch)
+        state["gradient_norm"] = norm
+        state["clipped"] = 1.0 if norm > setting["clip_norm"] else 0.0
+    elif problem.val.count and state["epoch"] > 0:
+        train_loss = float(state["mean_loss"])
+    else:
+        train_loss = mean_loss(net, problem.loss, problem.train, scratch)
+    return train_loss
+
+
+@merged
+def step_epoch(method, net, problem, setting, state, memory, train_loss, scratch):
+    """An epoch of steps along gradients; that of a full batch is there from look()."""
+    if setting["batch_size"] == 0:
+        norm = float(state["gradient_norm"])
+        descend(method, net, setting, state, memory, train_loss, norm, scratch)
+    else:
+        loss, train = problem.loss, problem.train
+        batch_epoch(method, net, loss, setting, state, memory, train, scratch)
+
+
+# A member's method: what it does at an entry (mean_loss of a set, look) and between two (epoch).
+STEPS = {"mean_loss": mean_loss, "look": look, "epoch": step_epoch}
+METHODS = table(
+    "method",
+    **{n: {**STEPS, "update": o.update, "memory": o.memory} for n, o in OPTIMIZERS.items()},
+    **second_order.METHODS,
+    **lbfgs.METHODS,
+)
+CHOICES = {"activation": ACTIVATIONS, "loss": LOSSES, "optimizer": METHODS}
+
 # ---------------------------------------------------------------- what is decided at an entry
 
 
@@ -285,33 +329,15 @@ def note(state, train_loss, val_loss, better):
 
 
 @merged
-def losses_at_entry(net, problem, setting, state, scratch):
-    """Training and validation loss of the weights as they are (full batch: and the gradient).
-
-    With mini-batches and a validation set, the training loss is the mean of the epoch past.
-    """
-    val_loss = np.nan
-    if problem.val.count:
-        val_loss = mean_loss(net, problem.loss, problem.val, scratch)
-    if setting["batch_size"] == 0:
-        l2 = float(setting["l2"])
-        train_loss, norm = loss_and_gradient(net, problem.loss, l2, problem.train, scratch)
-        state["gradient_norm"] = norm
-        state["clipped"] = 1.0 if norm > setting["clip_norm"] else 0.0
-    elif problem.val.count and state["epoch"] > 0:
-        train_loss = float(state["mean_loss"])
-    else:
-        train_loss = mean_loss(net, problem.loss, problem.train, scratch)
-    return train_loss, val_loss
-
-
-@merged
-def train_member(optimizer, problem, net, setting, state, best, memory, end, history, scratch):
+def train_member(method, problem, net, setting, state, best, memory, end, history, scratch):
     """Advance one member to epoch `end`, or to its stop; how many entries were recorded."""
     length = parameter_length(net.n1, net.d, net.k)
-    recorded = 0
+    recorded, ready = 0, False  # whether scratch is as the epoch before left it
     while state["stop"] == RUNNING and state["epoch"] < end:
-        train_loss, val_loss = losses_at_entry(net, problem, setting, state, scratch)
+        val_loss = np.nan
+        if problem.val.count:
+            val_loss = method.mean_loss(net, problem.loss, problem.val, scratch)
+        train_loss = method.look(net, problem, setting, state, ready, scratch)
         monitored = val_loss if problem.val.count else train_loss
         finite = math.isfinite(train_loss) and math.isfinite(monitored)
         if finite and math.isfinite(state["gradient_norm"]) and all_finite(net.w, net.o, length):
@@ -328,13 +354,12 @@ def train_member(optimizer, problem, net, setting, state, best, memory, end, his
             recorded += 1
         if state["stop"] != RUNNING:
             break
-        if setting["batch_size"] == 0:
-            norm = float(state["gradient_norm"])
-            descend(optimizer, net, setting, state, memory, train_loss, norm, scratch)
-        else:
-            loss, train = problem.loss, problem.train
-            batch_epoch(optimizer, net, loss, setting, state, memory, train, scratch)
+        method.epoch(method, net, problem, setting, state, memory, train_loss, scratch)
+        if state["rule"] != 0:
+            state["stop"] = CONVERGED
+            break
         state["epoch"] += 1
+        ready = True
     return recorded
 
 
@@ -352,10 +377,10 @@ def own_loss(problem, setting):
 
 
 @entry
-def advance(activation, optimizer, problem, pack, ids, end, histories, counts, scratch):
+def advance(activation, method, problem, pack, ids, end, histories, counts, scratch):
     """Advance the members `ids` to epoch `end`: their entries below it into histories[m's slot].
 
-    All of them have this activation (a row of ACTIVATIONS) and optimizer (of OPTIMIZERS).
+    All of them have this activation (a row of ACTIVATIONS) and method (of METHODS).
 
     histories (len(ids), kept epochs of the round, COLUMNS) and counts (len(ids),) are filled.
     """
@@ -369,7 +394,7 @@ def advance(activation, optimizer, problem, pack, ids, end, histories, counts, s
         )
         own = Problem(problem.d, problem.k, own_loss(problem, setting), train, val)
         counts[i] = train_member(
-            optimizer, own, net, setting, state, pack.best, pack.memory, end, histories[i], scratch
+            method, own, net, setting, state, pack.best, pack.memory, end, histories[i], scratch
         )
 
 

@@ -53,6 +53,21 @@ class Parts(NamedTuple):
     sums: np.ndarray  # (MOST_PARTS, length of Scratch.sums) flat
 
 
+class Solver(NamedTuple):
+    """What second-order methods work with, float64; made by packing.solver(). P is padded."""
+
+    hidden: np.ndarray  # (N1, L) activations of a panel
+    table: np.ndarray  # (samples, width) features and residuals of a block
+    products: np.ndarray  # (Q + k, width) the table's products, upper triangle
+    matrix: np.ndarray  # (P, P) of the equations, upper triangle
+    factor: np.ndarray  # (P, P) of a Cholesky factorisation
+    gradient: np.ndarray  # (P,) of the penalised loss
+    decay: np.ndarray  # (P,) the loss is penalised with 1/2 sum decay w^2
+    step: np.ndarray  # (P,)
+    start: np.ndarray  # (P,) the weights before the step
+    pairs: np.ndarray  # a number for each pair that lbfgs remembers
+
+
 class Scratch(NamedTuple):
     """One thread's working memory; made by packing.scratch()."""
 
@@ -65,6 +80,7 @@ class Scratch(NamedTuple):
     order: np.ndarray  # (n,) shuffled sample numbers
     batch: Rows  # room for a mini-batch
     parts: Parts
+    solver: Solver  # of second-order methods
 
 
 class Net(NamedTuple):

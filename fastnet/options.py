@@ -15,14 +15,16 @@ ACTIVATIONS = (
     *("sigmoid", "tanh", "relu", "identity", "leaky_relu"),
     *("elu", "softplus", "gelu", "silu", "sin"),
 )
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "rprop")
+FIRST_ORDER = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "rprop")
+OPTIMIZERS = (*FIRST_ORDER, "lm", "br", "lbfgs")
+DAMPINGS = ("marquardt", "nielsen")
 LOSSES = (
     *("squared", "cross_entropy", "absolute", "huber", "log_cosh", "poisson", "quantile"),
     "binary_cross_entropy",
 )
 CLASSIFIERS = ("cross_entropy", "binary_cross_entropy")  # losses whose targets are classes
 SCHEDULES = ("plateau", "constant", "cosine", "step", "exponential", "one_cycle")
-STOP_REASONS = ("running", "target", "patience", "max_epochs", "diverged")
+STOP_REASONS = ("running", "target", "patience", "max_epochs", "diverged", "converged")
 EXPORTS = ("npy", "onnx", "c", "numpy")
 INITS = ("auto", "glorot_uniform", "he_normal", "nguyen_widrow")
 
@@ -175,6 +177,13 @@ TABLE = (
         choices=LOSSES,
     ),
     Option("max_epochs", "int", 1000, "Most epochs of a member.", low=1, high=10**9),
+    Option(
+        "damping",
+        "choice",
+        "nielsen",
+        "How lm and br adapt the length of their steps.",
+        choices=DAMPINGS,
+    ),
     Option("min_learning_rate", "float", 0.0, "The rate never falls below this.", low=0),
     Option(
         "time_limit",
@@ -296,6 +305,12 @@ LEARNING_RATES = {
     "adamw": 0.01,
     "rprop": 0.01,
 }
+# Options of the methods that take steps of a given rate: the others find the length of their steps
+# themselves, from all samples at once.
+STEPPED = (
+    *("learning_rate", "clip_norm", "batch_size", "lr_patience", "min_learning_rate"),
+    *("schedule", "warmup_epochs"),
+)
 # What makes use of an option; there is no row for those that always count.
 USERS = {
     "momentum": ("optimizer", ("momentum", "nesterov")),
@@ -307,16 +322,16 @@ USERS = {
     "decay_epochs": ("schedule", ("step", "exponential")),
     "huber_delta": ("loss", ("huber",)),
     "quantile": ("loss", ("quantile",)),
+    "damping": ("optimizer", ("lm", "br")),
+    **{name: ("optimizer", FIRST_ORDER) for name in STEPPED},
 }
 # What the built-in tasks and tables (--data) set apart from the table, and then the commands;
 # docs/tasks.md and docs/scores.md tell how these values were found.
 TASKS = {
     1: {
-        "learning_rate": (0.3,),
-        "clip_norm": (1.0,),
-        "lr_patience": (10,),
+        "optimizer": ("lm",),
         "target_loss": (1e-3,),
-        "max_epochs": 5000,
+        "max_epochs": 200,
     },
     2: {
         "learning_rate": (2.0,),
@@ -341,6 +356,9 @@ TASKS = {
         "validation_fraction": 0.2,
     },
 }
+# And what they set for first-order methods, of which each has its own learning rate but for these.
+FIRST_ORDER_TASKS = {1: {"clip_norm": (1.0,), "lr_patience": (10,), "max_epochs": 5000}}
+LEARNING_RATES_OF_TASKS = {(1, "sgd"): (0.3,), (2, "sgd"): (2.0,)}
 TASK_COMMANDS = {
     (1, "train"): {"n1": (2, 4, 6, 8), "seeds": tuple(range(8))},
     (1, "sweep"): {"n1": tuple(range(1, 13)), "seeds": tuple(range(20))},
@@ -576,14 +594,18 @@ def defaults_beside(given, command, task=None):
     """The defaults of command, task or table, next to the options that are given.
 
     Training a named N1 takes one seed, 0; named validation rows take no further ones; a named
-    optimizer its own learning rate.
+    optimizer its own learning rate; a named learning rate or the like gradient descent.
     """
     table = given.get("data") is not None
-    values = defaults(command, "data" if table else task)
+    task = "data" if table else task
+    values = defaults(command, task)
     if command == "train" and "n1" in given:
         values["seeds"] = (0,)
     if "optimizer" in given:
-        values["learning_rate"] = OPTIONS["learning_rate"].default
+        values.update(of_optimizers(check("optimizer", given["optimizer"], paired=True), task))
+    elif values["optimizer"][0] not in FIRST_ORDER and asks_for_steps(given):
+        values["optimizer"] = OPTIONS["optimizer"].default
+        values.update(of_optimizers(values["optimizer"], task))
     if table and any(given.get(name) is not None for name in ("split_column", "validation_data")):
         values["validation_fraction"] = 0.0
     return values
@@ -599,12 +621,28 @@ def resolve(given, command, task=None):
     return {name: check(name, value, paired=paired) for name, value in values.items()}
 
 
+def asks_for_steps(given):
+    """Whether a learning rate or the like is given: that means gradient descent."""
+    return any(check(n, given[n], paired=True) != OPTIONS[n].default for n in STEPPED if n in given)
+
+
+def of_optimizers(names, task):
+    """Defaults that follow from the optimizers named, in place of the task's."""
+    if not set(names) & set(FIRST_ORDER):
+        longer = {"max_epochs": 2000} if task == 1 and "lbfgs" in names else {}
+        unused = (*STEPPED, "l2") if "br" in names else STEPPED
+        return {**longer, **{name: OPTIONS[name].default for name in unused}}
+    rate = LEARNING_RATES_OF_TASKS.get((task, *names), OPTIONS["learning_rate"].default)
+    return {**FIRST_ORDER_TASKS.get(task, {}), "learning_rate": rate}
+
+
 def refuse_unused(options, loss):
     """An error for an option that nothing chosen makes use of, unless it is at its default."""
     for name, (choice, users) in USERS.items():
         chosen = (loss,) if choice == "loss" else options[choice]
         if options[name] != OPTIONS[name].default and not set(chosen) & set(users):
+            first = options[name][0] if many(options[name]) else options[name]
             raise UsageError(
-                f"{name} {shown(options[name][0])} has no effect with {choice} "
+                f"{name} {shown(first)} has no effect with {choice} "
                 f"{', '.join(chosen)}; it belongs to {' and '.join(users)}."
             )

@@ -9,9 +9,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastnet import network
+from fastnet import lbfgs, network, second_order
 from fastnet.errors import UsageError
-from fastnet.network import LANES, WIDE, Parts, Rows, Scratch, padded, parameter_length
+from fastnet.network import (
+    LANES,
+    WIDE,
+    Parts,
+    Rows,
+    Scratch,
+    Solver,
+    padded,
+    parameter_length,
+)
 from fastnet.options import ACTIVATIONS
 
 
@@ -91,11 +100,31 @@ def parts(length, dtype):
     return Parts(np.zeros(1, np.int64), np.zeros(count), np.zeros(count * length, dtype))
 
 
-def scratch(problem, n1, batch_size, dtype, shared=None, keeps_z=True):
+def solver(matrix_n1, n1, d, k):
+    """What second-order methods work with, up to width n1; up to matrix_n1 those with a matrix."""
+    width, samples = second_order.table_width(matrix_n1, d, k), second_order.TABLE_PANELS * LANES
+    rows, size = second_order.features(matrix_n1, d) + k, parameter_length(matrix_n1, d, k)
+    length = parameter_length(max(n1, matrix_n1), d, k)
+    return Solver(
+        hidden=np.zeros(max(matrix_n1, 1) * LANES),
+        table=np.zeros(samples * width),
+        products=np.zeros((rows + 1) * width),  # rows are made in pairs
+        matrix=np.zeros(size * size),
+        factor=np.zeros((size + 1) * size),
+        gradient=np.zeros(length),
+        decay=np.zeros(length),
+        step=np.zeros(length),
+        start=np.zeros(length),
+        pairs=np.zeros(lbfgs.PAIRS),
+    )
+
+
+def scratch(problem, n1, batch_size, dtype, shared=None, keeps_z=True, matrix_n1=0):
     """Working memory for one thread, for members up to width n1 and that mini-batch size.
 
     `shared` are the Parts of all threads; left out, there is no huge network.
-    keeps_z: whether an activation among the members' needs it.
+    keeps_z: whether an activation among the members' needs it. Methods that hold a matrix have
+    members up to width matrix_n1.
     """
     d, k = problem.d, problem.k
     # A narrow member has more panels in a block than a wide one: room for either.
@@ -120,6 +149,7 @@ def scratch(problem, n1, batch_size, dtype, shared=None, keeps_z=True):
             fold=0,
         ),
         parts=parts(0, dtype) if shared is None else shared,
+        solver=solver(matrix_n1, n1, d, k),
     )
 
 

@@ -6,16 +6,18 @@ from typing import NamedTuple
 import numpy as np
 
 from fastnet.errors import UsageError
-from fastnet.kernels import OPTIMIZERS as KEPT
-from fastnet.kernels import SETTINGS
+from fastnet.kernels import METHODS, SETTINGS
 from fastnet.options import (
     ACTIVATIONS,
     AXES,
     CLASSIFIERS,
+    DAMPINGS,
+    FIRST_ORDER,
     LEARNING_RATES,
     MAX_MEMBERS,
     OPTIMIZERS,
     SCHEDULES,
+    STEPPED,
     refuse_unused,
 )
 from fastnet.packing import offsets
@@ -27,9 +29,12 @@ OFF = {
     "lr_patience": 0,
     "patience": 0,
     "target_loss": -np.inf,
+    "learning_rate": 0.0,
 }
 # How one stands that gets its value here: it is none of a member's values.
 OPEN = {"learning_rate": 0.0, "decay_epochs": 0}
+# Methods that hold a matrix of P x P numbers in every thread, two of 128 MiB for the largest P.
+WITH_MATRIX, MOST_PARAMETERS = ("lm", "br"), 4096
 COLUMNS = np.dtype(
     [
         ("n1", "i8"),
@@ -146,7 +151,7 @@ def columns(options, loss, d):
     table["init"] = resolved_inits(options, table, loss, d)
     for optimizer in options["optimizer"]:
         own = (table["learning_rate"] == OPEN["learning_rate"]) & (table["optimizer"] == optimizer)
-        table["learning_rate"][own] = LEARNING_RATES[optimizer]
+        table["learning_rate"][own] = LEARNING_RATES.get(optimizer, OFF["learning_rate"])
     table["decay_epochs"][table["decay_epochs"] == OPEN["decay_epochs"]] = max(
         1, options["max_epochs"] // 10
     )
@@ -161,6 +166,39 @@ def refuse_mismatch(table):
             f"optimizer rprop needs all samples in a step, got batch_size "
             f"{batched['batch_size'][0]}; give batch_size none."
         )
+
+
+def refuse_matrix(table, loss, d, k):
+    """An error for what lm and br cannot do."""
+    held = table[np.isin(table["optimizer"], WITH_MATRIX)]
+    if held.size == 0:
+        return
+    name = held["optimizer"][0]
+    if loss != "squared":
+        raise UsageError(f"optimizer {name} needs loss squared, got {loss}; use lbfgs.")
+    if (held["l2"][held["optimizer"] == "br"] > 0).any():
+        raise UsageError("optimizer br finds its own penalty; drop l2, or use optimizer lm.")
+    count = int(held["n1"].max()) * (d + 1 + k) + k
+    if count > MOST_PARAMETERS:
+        raise UsageError(
+            f"optimizer {name} holds a matrix of all parameters by all, at most "
+            f"{MOST_PARAMETERS:,} of them, got {count:,}; use a smaller n1, or lbfgs."
+        )
+
+
+def switch_off(table, options):
+    """Settings that mean nothing to second-order members stand as off."""
+    chosen = ~np.isin(table["optimizer"], FIRST_ORDER)
+    if not chosen.any():
+        return
+    for name in set(STEPPED) & set(OFF):
+        if len(options[name]) > 1 and not options["zip"]:
+            raise UsageError(
+                f"{name} has {len(options[name])} values, which optimizer "
+                f"{table['optimizer'][chosen][0]} does not use: its members would be trained as "
+                f"often; give {name} one value."
+            )
+        table[name][chosen] = OFF[name]
 
 
 CODES = {"activation": ACTIVATIONS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
@@ -178,10 +216,13 @@ def of_shape(options, loss, d, k, counts):
     refuse_unused(options, loss)
     table = columns(options, loss, d)
     refuse_mismatch(table)
-    if (table["learning_rate"] < options["min_learning_rate"]).any():
+    refuse_matrix(table, loss, d, k)
+    switch_off(table, options)
+    rates = table["learning_rate"][table["learning_rate"] != OFF["learning_rate"]]
+    if (rates < options["min_learning_rate"]).any():
         raise UsageError(
             f"min_learning_rate {options['min_learning_rate']:g} is above the learning rate "
-            f"{table['learning_rate'].min():g}."
+            f"{rates.min():g}."
         )
     table = np.repeat(table, len(counts))
     settings = np.zeros(table.size, SETTINGS)
@@ -195,6 +236,7 @@ def of_shape(options, loss, d, k, counts):
     settings["batch_size"][table["batch_size"] >= counts[settings["fold"]]] = 0
     settings["max_epochs"] = options["max_epochs"]
     settings["min_learning_rate"] = options["min_learning_rate"]
+    settings["damping"] = DAMPINGS.index(options["damping"])
     return placed(Plan(table, settings, 0, 0, d, k, loss))
 
 
@@ -202,7 +244,7 @@ def placed(plan):
     """The plan with each member's place in the flat arrays, and their lengths."""
     names, n1 = plan.columns["optimizer"], plan.columns["n1"]
     runs = np.zeros(names.size, np.int64)
-    for name, optimizer in KEPT.items():
+    for name, optimizer in METHODS.items():
         runs[names == name] = optimizer.memory
     starts, memory = (offsets(n1, plan.d, plan.k, count) for count in (1, runs))
     plan.settings["offset"], plan.settings["memory"] = starts[:-1], memory[:-1]

@@ -18,9 +18,12 @@ BLOCK_ROWS, BLOCK_VALUES = 1 << 15, 1 << 24  # rows, and values of hidden units,
 SCORES = tuple(
     f"{name}_{score}" for score in ("loss", "accuracy") for name in ("train", "val", "test")
 )
+# The rule by which a member converged, by its code in second_order.py.
+CONVERGED_BY = ("", "min_grad", "mu_max", "line_search")
 MEMBERS = np.dtype(
     [("member", "i8"), *[(name, COLUMNS[name]) for name in COLUMNS.names], ("fold", "i8")]
     + [("status", "U4"), ("stop_reason", "U11"), ("epochs", "i8"), ("best_epoch", "i8")]
+    + [("converged_by", "U11"), ("effective_parameters", "f8")]
     + [(name, "f8") for name in SCORES]
     + [("seconds", "f8")]
 )
@@ -315,9 +318,10 @@ def setting(record):
 
 
 def plain(value):
-    """A value for JSON: NaN and infinities as None."""
+    """A value for JSON: NaN, infinities and empty texts as None."""
     value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    missing = value == "" or (isinstance(value, float) and not math.isfinite(value))
+    return None if missing else value
 
 
 def member_dict(record):
@@ -341,6 +345,9 @@ def settings_table(plan, states):
     names = np.array([STOP_NAMES[code] for code in range(len(STOP_NAMES))])
     table["stop_reason"] = names[states["stop"]]
     table["stop_reason"][live] = "interrupted"
+    table["converged_by"] = np.array(CONVERGED_BY)[states["rule"]]
+    bayesian = table["optimizer"] == "br"
+    table["effective_parameters"] = np.where(bayesian, states["effective"], np.nan)
     table["status"] = np.where(live, "live", "done")
     table["epochs"] = np.maximum(states["last_epoch"], 0)
     table["best_epoch"] = np.maximum(states["best_epoch"], 0)

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastnet import reference_second_order as second_order
 from fastnet.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES, Step, learning_rate
 
-CHOICES = {"activation": ACTIVATIONS, "loss": LOSSES, "optimizer": OPTIMIZERS}
 PLATEAU = list(SCHEDULES).index("plateau")
-RUNNING, TARGET, PATIENCE, MAX_EPOCHS, DIVERGED = range(5)
+RUNNING, TARGET, PATIENCE, MAX_EPOCHS, DIVERGED, CONVERGED = range(6)
 DENSE_EPOCHS = 1024
 
 
@@ -201,6 +201,154 @@ def batch_epoch(activation, optimizer, net, loss, setting, state, memory, train)
     state["clipped"] = sum(clipped) / max(len(clipped), 1)
 
 
+# ---------------------------------------------------------------- at an entry and between entries
+# A method's look() gives the loss at an entry and what epoch() takes over from there.
+
+
+def look(net, activation, problem, setting, state):
+    """Training loss of the weights as they are; full batch: and its gradient.
+
+    With mini-batches and a validation set, it is the mean of the epoch past.
+    """
+    if setting["batch_size"] == 0:
+        train_loss, gradient, norm = loss_and_gradient(
+            net, activation, problem.loss, setting["l2"], problem.train
+        )
+        state["gradient_norm"] = norm
+        state["clipped"] = norm > setting["clip_norm"]
+        return train_loss, gradient
+    if problem.val.count and state["epoch"] > 0:
+        return float(state["mean_loss"]), None
+    return mean_loss(net, activation, problem.loss, problem.train), None
+
+
+def step_epoch(method, net, activation, problem, setting, state, memory, train_loss, gradient):
+    """An epoch of steps along gradients; that of a full batch is there from look()."""
+    if setting["batch_size"] == 0:
+        norm = state["gradient_norm"]
+        descend(method, net, setting, state, memory, train_loss, gradient, norm)
+    else:
+        loss, train = problem.loss, problem.train
+        batch_epoch(activation, method, net, loss, setting, state, memory, train)
+
+
+def flatten(net):
+    """All weights as one array, in the order of second_order.py."""
+    return np.concatenate([net.W1.ravel(), net.b1, net.W2.T.ravel(), net.b2])
+
+
+def write(w, net):
+    """Write such an array into the net."""
+    n1, d = net.W1.shape
+    W1, b1, W2, b2 = np.split(w, np.cumsum([n1 * d, n1, net.W2.size]))
+    for array, values in zip(net, (W1.reshape(n1, d), b1, W2.reshape(n1, -1).T, b2)):
+        array[...] = values
+
+
+def in_float64(net, rows):
+    """Weights and samples in float64."""
+    return Net(*(w.astype(np.float64) for w in net)), Rows(*(a.astype(np.float64) for a in rows))
+
+
+def lm_mean_loss(net, activation, loss, rows):
+    """Mean loss over the rows, in float64."""
+    net, rows = in_float64(net, rows)
+    return mean_loss(net, activation, loss, rows)
+
+
+def residuals(net, activation, rows):
+    """What lm sees of the network, in float64: inputs, H, s'(z1), W2, yhat - y, weights."""
+    net, rows = in_float64(net, rows)
+    H, Z2 = forward(net, activation, rows.X)
+    S = activation.slope(first_layer(net, rows.X), H)
+    return rows.X, H, S, net.W2, Z2 - rows.Y, rows.weight
+
+
+def l2_decay(net, l2):
+    """The penalty of each weight: none of biases."""
+    numbers = (l2, 0.0, l2, 0.0)
+    return flatten(Net(*(np.full(w.shape, number) for w, number in zip(net, numbers))))
+
+
+def lm_look(net, activation, problem, setting, state):
+    """Mean loss; matrix and gradient of the loss with its L2 penalty, and that."""
+    mean = lm_mean_loss(net, activation, problem.loss, problem.train)
+    equations = second_order.normal_equations(*residuals(net, activation, problem.train))
+    return mean, penalised(net, *equations, l2_decay(net, float(setting["l2"])), state)
+
+
+def br_look(net, activation, problem, setting, state):
+    """Mean loss; matrix and gradient of the loss with the penalty of Bayesian regularisation."""
+    mean, w = lm_mean_loss(net, activation, problem.loss, problem.train), flatten(net)
+    equations = second_order.normal_equations(*residuals(net, activation, problem.train))
+    second_order.reestimate(w, mean, equations[0], problem.train.total, len(net.b2), state)
+    return mean, penalised(net, *equations, np.full(w.size, state["decay"]), state)
+
+
+def penalised(net, matrix, gradient, decay, state):
+    """Matrix and gradient with the penalty 1/2 sum decay w^2, and decay."""
+    gradient = gradient + decay * flatten(net)
+    state["gradient_norm"] = np.linalg.norm(gradient)
+    return matrix + np.diag(decay), gradient, decay
+
+
+def lm_epoch(method, net, activation, problem, setting, state, memory, train_loss, equations):
+    """Move the weights to a lower loss, or find none with any mu."""
+
+    def loss_at(w):
+        write(w, net)
+        return lm_mean_loss(net, activation, problem.loss, problem.train)
+
+    w = flatten(net)
+    second_order.lm_step(w, loss_at, train_loss, *equations, setting, state)
+    write(w, net)
+
+
+def lbfgs_epoch(method, net, activation, problem, setting, state, memory, train_loss, gradient):
+    """Move the weights to a lower loss, or find none."""
+    decay = l2_decay(net, float(setting["l2"]))
+
+    def look_at(w):
+        """Penalised loss at w, and its gradient."""
+        write(w, net)
+        mean, gradient, _ = loss_and_gradient(
+            net, activation, problem.loss, setting["l2"], problem.train
+        )
+        return mean + second_order.penalty(w, decay), flatten(gradient).astype(np.float64)
+
+    w, kept = flatten(net), [flatten(pair).astype(np.float64) for pair in memory]
+    value = train_loss + second_order.penalty(w, decay)
+    pair = second_order.lbfgs_step(
+        w, look_at, value, flatten(gradient).astype(np.float64), kept, state
+    )
+    write(w, net)
+    if pair is not None:
+        place = 2 * (state["stored"] % second_order.PAIRS)
+        for vector, own in zip(pair, memory[place : place + 2]):
+            write(vector, own)
+        s, y = (flatten(own).astype(np.float64) for own in memory[place : place + 2])
+        state["stored"] = state["stored"] + 1 if s @ y > 0 else 0
+
+
+class Method(NamedTuple):
+    """A row of METHODS."""
+
+    update: object  # one step of one array of weights; None with methods of second order
+    memory: int  # arrays of its own, each of the weights' shapes
+    mean_loss: object = mean_loss
+    look: object = look
+    epoch: object = step_epoch
+
+
+METHODS = {
+    **{name: Method(*row) for name, row in OPTIMIZERS.items()},
+    "lm": Method(None, 0, lm_mean_loss, lm_look, lm_epoch),
+    "br": Method(None, 0, lm_mean_loss, br_look, lm_epoch),
+    "lbfgs": Method(None, 2 * second_order.PAIRS, epoch=lbfgs_epoch),
+}
+CHOICES = {"activation": ACTIVATIONS, "loss": LOSSES, "optimizer": METHODS}
+
+
 # ---------------------------------------------------------------- decisions
 
 
@@ -252,32 +400,14 @@ def note(state, train_loss, val_loss, better):
 # ---------------------------------------------------------------- one member, many epochs
 
 
-def losses_at_entry(activation, net, problem, setting, state):
-    """Training and validation loss of the weights as they are; full batch: and the gradient.
-
-    With mini-batches and a validation set, the training loss is the mean of the epoch past.
-    """
-    loss, val_loss, gradient = problem.loss, np.nan, None
-    if problem.val.count:
-        val_loss = mean_loss(net, activation, loss, problem.val)
-    if setting["batch_size"] == 0:
-        train_loss, gradient, norm = loss_and_gradient(
-            net, activation, loss, setting["l2"], problem.train
-        )
-        state["gradient_norm"] = norm
-        state["clipped"] = norm > setting["clip_norm"]
-    elif problem.val.count and state["epoch"] > 0:
-        train_loss = float(state["mean_loss"])
-    else:
-        train_loss = mean_loss(net, activation, loss, problem.train)
-    return train_loss, val_loss, gradient
-
-
-def train_member(activation, optimizer, problem, net, setting, state, best, memory, end, history):
+def train_member(activation, method, problem, net, setting, state, best, memory, end, history):
     """Advance one member to epoch `end`, or to its stop; how many entries were recorded."""
     recorded = 0
     while state["stop"] == RUNNING and state["epoch"] < end:
-        train_loss, val_loss, gradient = losses_at_entry(activation, net, problem, setting, state)
+        val_loss = np.nan
+        if problem.val.count:
+            val_loss = method.mean_loss(net, activation, problem.loss, problem.val)
+        train_loss, found = method.look(net, activation, problem, setting, state)
         monitored = val_loss if problem.val.count else train_loss
         numbers = (train_loss, monitored, state["gradient_norm"])
         if np.isfinite(numbers).all() and all_finite(net):
@@ -293,12 +423,10 @@ def train_member(activation, optimizer, problem, net, setting, state, best, memo
             recorded += 1
         if state["stop"] != RUNNING:
             break
-        if setting["batch_size"] == 0:
-            norm = state["gradient_norm"]
-            descend(optimizer, net, setting, state, memory, train_loss, gradient, norm)
-        else:
-            loss, train = problem.loss, problem.train
-            batch_epoch(activation, optimizer, net, loss, setting, state, memory, train)
+        method.epoch(method, net, activation, problem, setting, state, memory, train_loss, found)
+        if state["rule"]:
+            state["stop"] = CONVERGED
+            break
         state["epoch"] += 1
     return recorded
 
@@ -316,7 +444,7 @@ def nets_of(flat, setting, problem, start="offset", count=1):
     return [net_of(flat, int(setting[start]) + i * length, n1, d, k) for i in range(count)]
 
 
-def advance(activation, optimizer, problem, pack, ids, end, histories, counts, scratch=None):
+def advance(activation, method, problem, pack, ids, end, histories, counts, scratch=None):
     """Advance the members `ids` to epoch `end`, their entries below it into `histories`."""
     with np.errstate(all="ignore"):
         for i, member in enumerate(ids):
@@ -325,9 +453,9 @@ def advance(activation, optimizer, problem, pack, ids, end, histories, counts, s
             own = problem._replace(train=train, val=val, loss=own_loss(problem, setting))
             (net,) = nets_of(pack.parameters, setting, problem)
             (best,) = nets_of(pack.best, setting, problem)
-            memory = nets_of(pack.memory, setting, problem, "memory", optimizer.memory)
+            memory = nets_of(pack.memory, setting, problem, "memory", method.memory)
             counts[i] = train_member(
-                activation, optimizer, own, net, setting, state, best, memory, end, histories[i]
+                activation, method, own, net, setting, state, best, memory, end, histories[i]
             )
 
 

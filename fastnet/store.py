@@ -340,7 +340,7 @@ def read_members(path):
             raise ValueError(f"its columns must be {', '.join(MEMBERS.names)}")
         members = np.zeros(len(lines), MEMBERS)
         for name, values in zip(header, zip(*lines, strict=True), strict=True):
-            off = OFF.get(name, np.nan)
+            off = OFF.get(name, "" if MEMBERS[name].kind == "U" else np.nan)
             members[name] = [off if value == "" else value for value in values]
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path} cannot be read ({error}).") from None

@@ -19,6 +19,7 @@ from fastnet import activations, cache, network, packing
 from fastnet.kernels import (
     CLIPPED,
     COLUMNS,
+    CONVERGED,
     DENSE_EPOCHS,
     DIVERGED,
     GRADIENT_NORM,
@@ -33,16 +34,18 @@ from fastnet.kernels import (
     Pack,
     Problem,
 )
-from fastnet.options import ACTIVATIONS, CLASSIFIERS, OPTIMIZERS
+from fastnet.options import ACTIVATIONS, CLASSIFIERS, FIRST_ORDER, OPTIMIZERS
+from fastnet.plan import WITH_MATRIX
 
 # Stops that the trainer decides; the kernels decide those of kernels.py.
-TIME_LIMIT, INTERRUPTED, STOPPED = range(5, 8)
+TIME_LIMIT, INTERRUPTED, STOPPED = range(6, 9)
 STOP_NAMES = {
     RUNNING: "running",
     TARGET: "target",
     PATIENCE: "patience",
     MAX_EPOCHS: "max_epochs",
     DIVERGED: "diverged",
+    CONVERGED: "converged",
     TIME_LIMIT: "time_limit",
     INTERRUPTED: "interrupted",
     STOPPED: "stopped",
@@ -186,9 +189,13 @@ def history_names(options, validates):
     return ["train_loss", "learning_rate", *asked, *["val_loss"] * bool(validates)]
 
 
-def unit_cost(settings):
-    """About what an epoch of each member costs: its units, and 4 more for the rest of a sample."""
-    return settings["n1"] + 4
+def unit_cost(plan):
+    """About what an epoch of each member costs: its units, and 4 more for the rest of a sample;
+    where a matrix is held five times that, in float64, and the products of P parameters."""
+    n1 = plan.settings["n1"]
+    parameters = n1 * (plan.d + 1 + plan.k) + plan.k
+    held = np.isin(plan.columns["optimizer"], WITH_MATRIX)
+    return np.where(held, 5 * (n1 + 4) + parameters**2 // 9, n1 + 4)
 
 
 class Training:
@@ -206,7 +213,7 @@ class Training:
         loss = self.backend.CHOICES["loss"][plan.loss]
         self.problem = Problem(plan.d, plan.k, loss, self.sets["train"], self.sets["val"])
         self.pack = start_pack(plan, self.dtype, initial_weights)
-        self.cost = unit_cost(plan.settings)
+        self.cost = unit_cost(plan)
         self.kind = plan.settings["activation"] * len(OPTIMIZERS) + plan.settings["optimizer"]
         self.seconds = np.zeros(plan.settings.size)
         self.history = History(plan.settings.size, history_names(options, self.sets["val"].count))
@@ -220,10 +227,11 @@ class Training:
         """Parts that each member's full batch is cut into; more than 1 for huge networks."""
         settings = self.plan.settings
         parts = np.ones(settings.size, np.int64)
+        stepped = np.isin(self.plan.columns["optimizer"], FIRST_ORDER)
         if self.options["backend"] == "kernels":
             count, shape = self.sets["train"].count, (self.plan.d, self.plan.k)
             for n1 in np.unique(settings["n1"]):
-                some = (settings["n1"] == n1) & (settings["batch_size"] == 0)
+                some = (settings["n1"] == n1) & (settings["batch_size"] == 0) & stepped
                 parts[some] = network.parts_of(count, int(n1), *shape)
         return parts
 
@@ -243,7 +251,11 @@ class Training:
         widest, batch = int(settings["n1"].max()), int(settings["batch_size"].max())
         chosen = [self.choices(member)[0] for member in self.one_of_each_kind()]
         keeps_z = any(activation.needs_z is activations.yes for activation in chosen)
-        return packing.scratch(self.problem, widest, batch, self.dtype, self.shared, keeps_z)
+        held = np.isin(self.plan.columns["optimizer"], WITH_MATRIX)
+        matrix_n1 = int(settings["n1"][held].max(initial=0))
+        return packing.scratch(
+            self.problem, widest, batch, self.dtype, self.shared, keeps_z, matrix_n1
+        )
 
     def choices(self, member):
         """What the kernels of a member are compiled for: its activation and its optimizer."""

@@ -379,3 +379,23 @@ def tile(typingctx, rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row
         return context.get_dummy_value()
 
     return sig, codegen
+
+
+def _scatter(array, i, step, v):
+    array[i : i + LANES * step : step] = v
+
+
+@twin(_scatter)
+@intrinsic
+def scatter(typingctx, array, i, step, v):
+    """array[i + lane * step] = v[lane]."""
+
+    def codegen(context, builder, sig, args):
+        array, i, step, v = args
+        for lane in range(LANES):
+            place = builder.add(i, builder.mul(step, ir.Constant(step.type, lane)))
+            pointer = element_pointer(context, builder, sig.args[0], array, place)
+            builder.store(builder.extract_element(v, ir.IntType(32)(lane)), pointer)
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, types.intp, v), codegen

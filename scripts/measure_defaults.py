@@ -33,6 +33,18 @@ def learning_rates():
     table(["learning rate", *widths], rows)
 
 
+def methods():
+    """Task 1: optimizer against N1."""
+    widths, rows = [2, 3, 4, 5, 6, 8, 10, 12], []
+    for optimizer, epochs in (("lm", 200), ("lbfgs", 2000), ("sgd", 5000)):
+        result = fastnet.sweep(
+            task=1, n1=widths, seeds=SEEDS, optimizer=optimizer, max_epochs=epochs
+        )
+        m = result.members
+        rows.append([optimizer, *(reached(m[m["n1"] == n]) for n in widths)])
+    table(["optimizer", *widths], rows)
+
+
 def weight_lengths():
     """Task 1: Nguyen-Widrow's length times a factor."""
     widths, factors = [5, 6, 7, 8, 10, 12, 16], [0.5, 1, 2]
@@ -43,8 +55,9 @@ def weight_lengths():
             drawn = [initial_weights(s, n1, 1, 1, "nguyen_widrow", "sigmoid") for s in range(SEEDS)]
             scaled = [w._replace(W1=factor * w.W1, b1=factor * w.b1) for w in drawn]
             result = fastnet.sweep(
-                task=1, n1=n1, seeds=SEEDS, max_epochs=6000, initial_weights=scaled
-            )
+                task=1, n1=n1, seeds=SEEDS, optimizer="sgd", max_epochs=6000,
+                initial_weights=scaled,
+            )  # fmt: skip
             cells.append(reached(result.members))
         rows.append([factor, *cells])
     table(["length times", *widths], rows)
@@ -123,6 +136,6 @@ def optimizers():
 
 
 if __name__ == "__main__":
-    for measure in (learning_rates, weight_lengths, few_inputs, digits, optimizers):
+    for measure in (methods, learning_rates, weight_lengths, few_inputs, digits, optimizers):
         print(measure.__doc__.strip())
         measure()

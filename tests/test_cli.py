@@ -20,7 +20,7 @@ from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.options import TABLE
 
 # One small network that trains in a moment; {} stands for more options.
-TINY = "--task 1 --samples 20 --n1 2 --max-epochs 5"
+TINY = "--task 1 --optimizer sgd --samples 20 --n1 2 --max-epochs 5"
 
 
 def written():
@@ -59,7 +59,11 @@ BAD = [
         2,
         "--seeds must be a number of seeds from 1 to 2000000 or a list of seeds, got 0.",
     ),
-    ("sweep --task 1 --learning-rate nan", 2, "--learning-rate must be a number > 0, got 'nan'."),
+    (
+        "sweep --task 1 --learning-rate nan",
+        2,
+        "--learning-rate must be a number > 0 or none, got 'nan'.",
+    ),
     (
         "sweep --task 1 --learning-rate 1..2",
         2,
@@ -607,7 +611,7 @@ def test_a_bad_value_is_told_with_the_variable_it_came_from(command, monkeypatch
     monkeypatch.setenv("FASTNET_TRAIN_LEARNING_RATE", "fast")
     got = command("train --task 1")
     assert got == Output(
-        2, "", "Error: FASTNET_TRAIN_LEARNING_RATE must be a number > 0, got 'fast'.\n"
+        2, "", "Error: FASTNET_TRAIN_LEARNING_RATE must be a number > 0 or none, got 'fast'.\n"
     )
     monkeypatch.setenv("FASTNET_TRAIN_DEBUG", "1")
     assert command("train --task 1").err.startswith("Traceback")

@@ -57,11 +57,11 @@ def test_every_table_has_the_names_of_options():
     for names, *tables in (
         (options.ACTIVATIONS, activations.ACTIVATIONS, formulas.ACTIVATIONS),
         (options.LOSSES, losses.LOSSES, formulas.LOSSES),
-        (options.OPTIMIZERS, optimizers.OPTIMIZERS, formulas.OPTIMIZERS),
+        (options.FIRST_ORDER, optimizers.OPTIMIZERS, formulas.OPTIMIZERS),
         (options.SCHEDULES, formulas.SCHEDULES),
     ):
         assert all(set(table) == set(names) for table in tables)
-    assert set(options.LEARNING_RATES) == set(options.OPTIMIZERS)
+    assert set(options.LEARNING_RATES) == set(options.FIRST_ORDER)
     # The position of a schedule is its code.
     assert tuple(formulas.SCHEDULES) == options.SCHEDULES
     for code, name in enumerate(options.SCHEDULES):
@@ -178,7 +178,7 @@ def run_step(optimizer, w, o, n1, d, k, length, gradient, memory, step):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", options.OPTIMIZERS)
+@pytest.mark.parametrize("name", options.FIRST_ORDER)
 def test_an_optimizer_is_its_formula(rng, dtype, name):
     d, k, n1, behind = 3, 2, 5, LANES
     shapes = ((n1, d), (n1,), (n1, k), (k,))
@@ -306,7 +306,7 @@ def test_a_training_is_the_reference(method):
 
 
 @pytest.mark.parametrize("backend", ["kernels", "reference"])
-@pytest.mark.parametrize("name", [n for n in options.OPTIMIZERS if n != "rprop"])
+@pytest.mark.parametrize("name", [n for n in options.FIRST_ORDER if n != "rprop"])
 def test_losses_of_fifty_epochs_are_those_of_torch(name, backend):
     """With PyTorch's optimiser of that name on the same network, from the same weights."""
     case, weights = dict(STORED["trainings"][name]), STORED["trainings"]["weights"]

@@ -187,7 +187,8 @@ REFUSED = [
     (
         "optimizer",
         "Adam",
-        " must be one of sgd, momentum, nesterov, rmsprop, adam, adamw, rprop, got 'Adam'.",
+        " must be one of sgd, momentum, nesterov, rmsprop, adam, adamw, rprop, lm, br, lbfgs, "
+        "got 'Adam'.",
     ),
     ("momentum", "1", " must be a number >= 0 and < 1, got '1'."),
     ("quantile", "0", " must be a number > 0 and < 1, got '0'."),

@@ -1,0 +1,268 @@
+"""The numerics of lm, br and lbfgs: kernels against their twins, twins against other ways."""
+
+import math
+
+import numba
+import numpy as np
+import pytest
+
+from fastnet import lbfgs, network, packing, reference, second_order
+from fastnet import reference_second_order as twin
+from fastnet.network import Net, padded
+
+# As kernels are compiled: see test_kernels.py.
+compiled = numba.njit(error_model="numpy", _nrt=False)
+# Two orders of the same sums of some hundred terms, float64.
+SUM_RTOL = 1e-10
+# Solutions of equations whose condition number is below 1e6.
+SOLVE_RTOL = 1e-9
+# Central differences with step 1e-5: rounding 1e-11, truncation 1e-10, and a digit to spare.
+DIFFERENCES = 1e-8
+SHAPES = [(1, 1, 1, 5), (1, 8, 1, 100), (3, 5, 2, 77), (9, 7, 12, 50), (2, 17, 1, 33)]  # d N1 k n
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@compiled
+def normal_equations(net, rows, solver):
+    return second_order.normal_equations(net, rows, solver)
+
+
+@compiled
+def mean_squares(net, rows, solver):
+    return second_order.mean_squares(net, rows, solver.hidden)
+
+
+@compiled
+def damped_step(size, mu, solver):
+    return second_order.damped_step(size, mu, solver)
+
+
+@compiled
+def damped_factor(size, mu, solver):
+    return second_order.damped_factor(size, mu, solver)
+
+
+@compiled
+def inverse_trace(size, solver):
+    return second_order.inverse_trace(size, solver)
+
+
+@compiled
+def direction(memory, m0, stored, length, solver):
+    lbfgs.direction(memory, m0, stored, length, solver)
+
+
+@compiled
+def between(low, low_value, low_slope, high, high_value, high_slope):
+    return lbfgs.between(low, low_value, low_slope, high, high_value, high_slope)
+
+
+def dirty_solver(n1, d, k):
+    """A solver as a diverged member leaves it."""
+    solver = packing.solver(n1, n1, d, k)
+    for array in solver:
+        array[...] = np.nan
+    return solver
+
+
+def random_weights(rng, d, n1, k):
+    return reference.Net(*(rng.normal(size=s) for s in ((n1, d), (n1,), (k, n1), (k,))))
+
+
+def flat(net):
+    return np.concatenate([net.W1.ravel(), net.b1, net.W2.T.ravel(), net.b2])
+
+
+def unflat(w, d, n1, k):
+    W1, b1, W2, b2 = np.split(w, np.cumsum([n1 * d, n1, n1 * k]))
+    return reference.Net(W1.reshape(n1, d), b1, W2.reshape(n1, k).T, b2)
+
+
+def equations(net, samples, activation, dtype=np.float64):
+    """Mean loss, J'J / W and J'r / W as the kernel has them, and as its twin."""
+    n1, d, k = *net.W1.shape, len(net.b2)
+    size = n1 * (d + 1 + k) + k
+    w = np.zeros(padded(size), dtype)
+    w[:size] = flat(net)
+    rows = packing.rows(samples.X, samples.Y, dtype, samples.weight)
+    solver = dirty_solver(n1, d, k)
+    compiled_net = Net(w, 0, n1, d, k, network.ACTIVATIONS[activation])
+    mean = normal_equations(compiled_net, rows, solver)
+    assert mean_squares(compiled_net, rows, solver) == mean  # to the bit
+    matrix = solver.matrix.reshape(-1, padded(size))[:size, :size]
+    own = (mean, np.triu(matrix), solver.gradient[:size])
+    rounded = reference.Net(*(a.astype(dtype).astype(np.float64) for a in net))
+    read = reference.of_fold(reference.rows(samples.X, samples.Y, dtype, samples.weight), 0)
+    chosen = reference.ACTIVATIONS[activation]
+    mean = reference.lm_mean_loss(rounded, chosen, reference.LOSSES["squared"], read)
+    matrix, gradient = twin.normal_equations(*reference.residuals(rounded, chosen, read))
+    return own, (mean, np.triu(matrix), gradient)
+
+
+def random_samples(rng, n, d, k):
+    X, Y, weight = rng.uniform(-1, 1, (n, d)), rng.normal(size=(n, k)), rng.uniform(0, 2, (1, n))
+    weight[0, ::4] = 0
+    return reference.Rows(X, Y, weight)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
+@pytest.mark.parametrize(("d", "n1", "k", "n"), SHAPES)
+def test_equations_are_those_of_the_reference(rng, d, n1, k, n, activation):
+    net, samples = random_weights(rng, d, n1, k), random_samples(rng, n, d, k)
+    for a, b in zip(*equations(net, samples, activation), strict=True):
+        np.testing.assert_allclose(a, b, rtol=SUM_RTOL, atol=SUM_RTOL * np.abs(b).max())
+
+
+def test_float32_weights_and_samples_are_read_in_float64(rng):
+    net, samples = random_weights(rng, 2, 6, 2), random_samples(rng, 40, 2, 2)
+    for a, b in zip(*equations(net, samples, "sigmoid", np.float32), strict=True):
+        np.testing.assert_allclose(a, b, rtol=SUM_RTOL, atol=SUM_RTOL * np.abs(b).max())
+
+
+@pytest.mark.parametrize(("d", "n1", "k", "n"), SHAPES)
+def test_jacobian_against_central_differences(rng, d, n1, k, n):
+    w = flat(random_weights(rng, d, n1, k))
+    X, sigmoid = rng.uniform(-1, 1, (n, d)), reference.ACTIVATIONS["sigmoid"]
+
+    def outputs(w):
+        return reference.forward(unflat(w, d, n1, k), sigmoid, X)[1]
+
+    net = unflat(w, d, n1, k)
+    H, _ = reference.forward(net, sigmoid, X)
+    J = twin.jacobian(X, H, H * (1 - H), net.W2)
+    for p in range(w.size):
+        step = 1e-5 * (np.arange(w.size) == p)
+        numeric = (outputs(w + step) - outputs(w - step)) / 2e-5
+        np.testing.assert_allclose(J[..., p], numeric, atol=DIFFERENCES)
+
+
+# ---------------------------------------------------------------- linear equations
+
+
+def solver_of(matrix, gradient):
+    """A solver that holds these equations; sizes up to those of N1 = 20, d = k = 1."""
+    size, solver = len(matrix), dirty_solver(20, 1, 1)
+    full = np.zeros((size, padded(size)))
+    full[:, :size] = np.triu(matrix)
+    solver.matrix[: full.size] = full.ravel()
+    solver.gradient[: padded(size)] = 0
+    solver.gradient[:size] = gradient
+    return solver
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 8, 9, 16, 17, 31, 48, 61])
+def test_damped_step_solves_the_equations(rng, size):
+    J = rng.normal(size=(size + 3, size))
+    matrix, gradient, mu = J.T @ J, rng.normal(size=size), 1e-3
+    solver = solver_of(matrix, gradient)
+    assert damped_step(size, mu, solver)
+    damped = matrix + mu * np.eye(size)
+    expected = np.linalg.solve(damped, -gradient)
+    np.testing.assert_allclose(
+        solver.step[:size], expected, rtol=SOLVE_RTOL, atol=SOLVE_RTOL * np.abs(expected).max()
+    )
+    np.testing.assert_allclose(
+        inverse_trace(size, solver), np.trace(np.linalg.inv(damped)), rtol=SOLVE_RTOL
+    )
+
+
+@pytest.mark.parametrize("size", [1, 5, 20])
+def test_what_is_not_positive_definite_has_no_factor(rng, size):
+    J = rng.normal(size=(size + 3, size))
+    for wrong in (-1e3, np.nan):
+        matrix = J.T @ J
+        matrix[-1, -1] = wrong
+        assert not damped_factor(size, 0.0, solver_of(matrix, np.zeros(size)))
+
+
+def test_damping_solves_what_has_no_full_rank():
+    matrix = np.ones((6, 6))
+    solver = solver_of(matrix, np.ones(6))
+    assert damped_step(6, 1e-6, solver)
+    np.testing.assert_allclose(solver.step[:6], -1 / 6, rtol=1e-5)  # mu / 6 = 1.7e-7 off
+
+
+# ---------------------------------------------------------------- L-BFGS
+
+
+def random_pairs(rng, count, length, dtype=np.float64):
+    """Steps, and gradient changes as of a convex quadratic."""
+    root = rng.normal(size=(length, length))
+    curvature = root @ root.T / length + np.eye(length)
+    steps = rng.normal(size=(count, length))
+    return [(s.astype(dtype), (curvature @ s).astype(dtype)) for s in steps]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("stored", [0, 1, 4, 10, 13])
+def test_direction_is_that_of_the_reference(rng, stored, dtype):
+    length, start = 32, 16
+    pairs = random_pairs(rng, stored, length, dtype)
+    memory = np.full(start + 2 * lbfgs.PAIRS * length, np.nan, dtype)
+    for number, pair in enumerate(pairs):
+        place = start + 2 * (number % lbfgs.PAIRS) * length
+        memory[place : place + 2 * length] = np.concatenate(pair)
+    solver = dirty_solver(10, 1, 1)
+    gradient = rng.normal(size=length)
+    solver.gradient[:length] = gradient
+    direction(memory, start, stored, length, solver)
+    kept = [(s.astype(float), y.astype(float)) for s, y in pairs[-lbfgs.PAIRS :]]
+    np.testing.assert_allclose(
+        solver.step[:length], twin.direction(kept, gradient), rtol=SOLVE_RTOL, atol=SOLVE_RTOL
+    )
+
+
+def test_direction_is_that_of_the_inverse_hessian(rng):
+    """The two loops against the update of H itself, Nocedal & Wright eq. 7.16."""
+    length = 12
+    pairs, gradient = random_pairs(rng, 5, length), rng.normal(size=length)
+    s, y = pairs[-1]
+    H = np.eye(length) * (s @ y) / (y @ y)
+    for s, y in pairs:
+        V = np.eye(length) - np.outer(y, s) / (y @ s)
+        H = V.T @ H @ V + np.outer(s, s) / (y @ s)
+    np.testing.assert_allclose(twin.direction(pairs, gradient), -H @ gradient, rtol=SOLVE_RTOL)
+
+
+def test_between_finds_the_minimum_of_a_cubic():
+    def value(a):
+        return (a - 1.5) ** 2 * (a + 3)
+
+    def slope(a):
+        return 2 * (a - 1.5) * (a + 3) + (a - 1.5) ** 2
+
+    for low, high in ((0.5, 2.5), (2.5, 0.5)):
+        ends = (low, value(low), slope(low)), (high, value(high), slope(high))
+        assert math.isclose(between(*ends[0], *ends[1]), 1.5, rel_tol=1e-12)
+        assert math.isclose(twin.between(*ends), 1.5, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("high", [(2.0, math.nan, 1.0), (2.0, math.inf, math.inf), (2.0, 1e9, 1.0)])
+def test_between_halves_where_a_cubic_says_nothing(high):
+    low = (0.0, 0.0, -1.0)
+    assert between(*low, *high) == 1.0
+    with np.errstate(all="ignore"):
+        assert twin.between(low, high) == 1.0
+
+
+def parabola(a):
+    return ((a - 3) ** 2, 2 * (a - 3)), a
+
+
+@pytest.mark.parametrize("first", [1e-3, 1.0, 3.0, 5.0, 100.0])
+def test_search_meets_the_strong_wolfe_conditions(first):
+    start = (9.0, -6.0)
+    a, found = twin.search(parabola, start, first)
+    (value, slope), _ = parabola(a)
+    assert found == a > 0
+    assert value <= start[0] + twin.DECREASE * a * start[1]
+    assert abs(slope) <= twin.CURVATURE * 6
+
+
+def test_search_that_finds_nothing_gives_length_zero():
+    a, _ = twin.search(lambda a: ((9.0 + a, -6.0), a), (9.0, -6.0), 1.0)
+    assert a == 0
