@@ -303,7 +303,7 @@ def print_member(result, member):
     record = result.members[member]
     for name in record.dtype.names:
         show = setting if name in SETTING_COLUMNS else lambda _, value: number(value.item(), 6)
-        click.echo(f"{name:15} {show(name, record[name])}")
+        click.echo(f"{name:20} {show(name, record[name]) or '-'}")
     entries = result.history(member)
     click.echo(f"\n{len(entries.epoch)} entries of the history:")
     table = grid(*(name.replace("_", " ") for name in entries._fields))
