@@ -10,7 +10,7 @@ import os
 import streamlit as st
 
 from fastnet import app_learn, app_runs, app_train
-from fastnet.app_parts import address, go
+from fastnet.app_parts import STYLE, address, go
 
 VIEWS = {"train": app_train.show, "runs": app_runs.show_view, "learn": app_learn.show}
 TITLES = {"train": "Train", "runs": "Runs", "learn": "Learn"}
@@ -21,6 +21,7 @@ def main():
     st.set_page_config(page_title="fastnet", layout="wide")
     view = address("view", "train")
     view = view if view in VIEWS else "train"
+    st.html(STYLE)
     st.sidebar.title("fastnet")
     for name, title in TITLES.items():
         kind = "primary" if name == view else "secondary"

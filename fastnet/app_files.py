@@ -1,39 +1,47 @@
 """The page's downloads: what a run's folder holds, and what can be made of it."""
 
 import io
+import shlex
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import streamlit as st
 
-from fastnet import export, store
+from fastnet import export, report, store
 from fastnet.app_parts import told
 
 WHOLE = ("model.npz", "members.csv", "weights.npz", "history.npz", "config.json", "summary.json")
+EXPORTS = (("C header", "c", "h"), ("Python file, NumPy alone", "numpy", "py"))
+EXPORTS += (("ONNX", "onnx", "onnx"),)
 
 
 def downloads(result):
     """Buttons for files as they are and for exports, which are made when asked for."""
     folder = Path(result.run)
-    st.download_button("Best weights as npy (zip)", lambda: best_npy(folder), "best.zip", key="npy")
-    for name in WHOLE:
-        path = folder / name
-        if path.is_file():
-            st.download_button(name, path.read_bytes, name, key=f"file-{name}")
-    if not result.packed:
-        return
-    for to, ending in (("c", "h"), ("numpy", "py"), ("onnx", "onnx")):
-        st.download_button(
-            f"Export: {to}",
-            lambda to=to, e=ending: exported(folder, to, e),
-            f"model.{ending}",
-            key=to,
-        )
+    kinds = st.columns(3)
+    with kinds[0]:
+        st.markdown("**To read and to use**")
+        button("Report (one HTML file)", lambda: report.report(result), "report.html")
+        button("Best weights and biases (npy in a zip)", lambda: best_npy(folder), "best.zip")
+    with kinds[1]:
+        st.markdown("**As they lie in the run's folder**")
+        for path in (folder / name for name in WHOLE):
+            if path.is_file():
+                button(path.name, path.read_bytes, path.name)
+    with kinds[2]:
+        st.markdown("**The best network elsewhere**")
+        for label, to, ending in EXPORTS:
+            button(label, lambda to=to, e=ending: exported(folder, to, e), f"model.{ending}")
     with st.expander("The command and environment of this run"):
-        st.code(result.environment.get("command_line", ""), language="sh")
+        st.code(shlex.join(result.environment["command_line"]), language="sh")
         with told():
             st.json(store.read_json(folder, "environment.json"), expanded=False)
+
+
+def button(label, content, name):
+    """A download that is made when it is asked for."""
+    st.download_button(label, content, name, key=f"file-{name}", width="stretch", on_click="ignore")
 
 
 def best_npy(folder):

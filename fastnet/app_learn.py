@@ -38,7 +38,7 @@ def show(runs):
     net = network(n1)
     y = float(tasks.FUNCTIONS["sine"].f(np.array(x)))
     numbers = step_numbers(net, x, y)
-    st.html(drawing(net, numbers))
+    st.image(drawing(net, numbers))
     st.markdown(f"x = {x:g}, y = {y:.4f}, **loss = {numbers['loss']:.5f}**")
     st.dataframe(formula_table(numbers), hide_index=True, height="content")
     after = stepped(net, numbers, rate)
@@ -128,8 +128,8 @@ def drawing(net, numbers):
     parts.append(node(580, middle, f"{numbers['yhat'][0]:.2f}", "yhat", colours))
     label = f"A network of 1 input, {n1} hidden units and 1 output"
     return (
-        f'<svg viewBox="0 0 640 {height}" role="img" aria-label="{label}" '
-        f'style="max-width:640px;width:100%">{"".join(parts)}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 {height}" width="640" '
+        f'font-family="sans-serif" role="img" aria-label="{label}">{"".join(parts)}</svg>'
     )
 
 

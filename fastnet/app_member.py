@@ -55,7 +55,7 @@ def member_view(result):
     )
     rows = event.selection.rows
     asked = address("member", str(result.best_member))
-    member = int(frame["member"].iloc[rows[0]]) if rows else int(asked) if asked.isdigit() else 0
+    member = int(frame["member"].iloc[rows[0]]) if rows else int(asked) if asked.isdecimal() else 0
     with told():
         detail(result, min(member, len(result.members) - 1))
 

@@ -1,10 +1,19 @@
 """What the views of the page share: the URL, the theme, charts, errors in one line."""
 
 import contextlib
+import re
 
 import streamlit as st
 
 from fastnet.errors import FastnetError
+from fastnet.figure_base import alt
+
+# A figure of fixed width scrolls on a narrow screen; its slider stands below it.
+STYLE = """<style>
+.vega-embed { display: block !important; overflow-x: auto; }
+.vega-embed .vega-bindings { width: 100%; }
+h1, h2, h3 { overflow-wrap: anywhere; }
+</style>"""
 
 
 def address(name, default=None):
@@ -28,10 +37,25 @@ def told():
     """Show an error of fastnet in the page, as one line, in place of what failed."""
     try:
         yield
-    except FastnetError as error:
-        st.error(str(error))
+    except (FastnetError, OSError) as error:
+        st.error(plain(str(error)))
+
+
+def plain(text):
+    """A text in which no character is markup."""
+    return re.sub(r"([\\`*_\[\]<>~$])", r"\\\1", text)
 
 
 def draw(chart, result, key=None, **choices):
     """Show a figure of a result."""
-    st.altair_chart(chart(result, theme=theme(), **choices), theme=None, key=key)
+    show_chart(chart(result, theme=theme(), **choices), key)
+
+
+def show_chart(chart, key=None):
+    """Show a chart; its title as text of the page, which wraps where a chart cuts it."""
+    st.markdown(f"**{plain(chart.title.text)}**")
+    if chart.title.subtitle:
+        st.caption(plain("; ".join(chart.title.subtitle)))
+    chart = chart.copy(deep=False)
+    chart.title, chart.background = alt.Undefined, "transparent"
+    st.altair_chart(chart, theme=None, key=key)

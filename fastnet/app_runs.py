@@ -9,9 +9,10 @@ import streamlit as st
 from fastnet import answer, api, figures, show, store, watch
 from fastnet.app_files import downloads
 from fastnet.app_member import member_view
-from fastnet.app_parts import address, draw, go, theme, told
+from fastnet.app_parts import address, draw, go, plain, show_chart, theme, told
 
 NEWS = {"done": "green", "running": "blue", "starting": "blue", "interrupted": "orange"}
+WHILE_IT_TRAINS = ("loss-curves", "fit", "loss-by-n1")  # the first two that apply
 LIVE = "1s"  # how often a run that trains is looked at
 
 
@@ -41,10 +42,12 @@ def list_view(runs):
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
+        column_config={"run": st.column_config.TextColumn(width="medium")},
         key="runs",
     )
     chosen = [names[i] for i in event.selection.rows]
-    st.caption(f"{len(names):,} runs in {runs}. Choose one to open it, several to compare them.")
+    count = show.counted(len(names), "run")
+    st.caption(f"{count} in {runs}. Choose one to open it, several to compare them.")
     if len(chosen) == 1 and st.button(f"Open {chosen[0]}", type="primary", key="open"):
         go(view="runs", run=chosen[0])
     if len(chosen) > 1:
@@ -75,7 +78,7 @@ def compare(runs, names):
         with told():
             results[name] = load(str(watch.folder_of(runs, name)))
     if len(results) > 1:
-        st.altair_chart(figures.compare(results, theme=theme()), theme=None)
+        show_chart(figures.compare(results, theme=theme()))
         st.dataframe(pd.DataFrame(figures.compare.table(results)), hide_index=True)
 
 
@@ -126,7 +129,9 @@ def one_run(runs, name):
         st.warning("This run has not ended; its state is saved.")
         so_far(watch.folder_of(runs, name))
     else:
-        st.error(watch.said(runs, name).removeprefix("Error: ") or f"There is no run {name}.")
+        st.error(
+            plain(watch.said(runs, name).removeprefix("Error: ") or f"There is no run {name}.")
+        )
 
 
 @st.fragment(run_every=LIVE)
@@ -144,13 +149,17 @@ def so_far(folder):
         st.info("Preparing: a first run compiles its kernels, which takes some seconds.")
         return
     last = events[-1]
-    cells = st.columns(6)
-    cells[0].metric("epoch", f"{last['epoch']:,}")
-    cells[1].metric("members running", f"{last['running']:,} of {last['members']:,}")
-    cells[2].metric("reached the target", f"{last['reached']:,}")
-    cells[3].metric("best loss", show.number(last["best_loss"]))
-    cells[4].metric("trained", show.seconds(last["seconds"]))
-    cells[5].metric("left at most", show.seconds(last["remaining"]))
+    numbers = {
+        "epoch": f"{last['epoch']:,}",
+        "members running": f"{last['running']:,} of {last['members']:,}",
+        "reached the target": f"{last['reached']:,}",
+        "best loss": show.number(last["best_loss"]),
+        "trained": show.seconds(last["seconds"]),
+        "left at most": show.seconds(last["remaining"]),
+    }
+    with st.container(horizontal=True):
+        for label, value in numbers.items():
+            st.metric(label, value, width="content")
     st.progress(1 - last["running"] / max(last["members"], 1))
     with told():
         result = peek(folder)
@@ -160,15 +169,12 @@ def so_far(folder):
 
 
 def in_figures(result):
-    """Curves and, for one input, the fit, as of the last checkpoint."""
-    left, right = st.columns(2)
-    with left:
-        draw(figures.loss_curves, result, key="live-curves")
-    with right:
-        if figures.FIGURES["fit"].needs(result) is None:
-            draw(figures.fit, result, key="live-fit")
-        elif len(result.members) > 1:
-            draw(figures.loss_by_n1, result, key="live-n1")
+    """The curves and, for one input, the fit, as of the last checkpoint."""
+    known = [figure for figure in figures.applying(result) if figure.name in WHILE_IT_TRAINS]
+    known.sort(key=lambda figure: WHILE_IT_TRAINS.index(figure.name))
+    for column, figure in zip(st.columns(2), known):
+        with column:
+            draw(figure.chart, result, key=f"live-{figure.name}")
 
 
 # ---------------------------------------------------------------- a run that is done
@@ -176,10 +182,10 @@ def in_figures(result):
 
 def done(result):
     """The answer, figures, members and files of a finished run."""
-    st.subheader(figures.finding(result))
+    st.subheader(plain(figures.finding(result)))
     if result.command == "sweep":
-        st.write(answer.sentence(result.members, result.options))
-    st.write(show.best_line(result))
+        st.write(plain(answer.sentence(result.members, result.options)))
+    st.write(plain(show.best_line(result)))
     views = {"Answer": answer_view, "Figures": figure_view, "Members": member_view}
     views["Files"] = downloads
     for tab, show_tab in zip(st.tabs(list(views), on_change="rerun", key="tab"), views.values()):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from fastnet import options, store, watch
+from fastnet import options, store, tables, watch
 from fastnet.app_parts import go, told
 from fastnet.errors import UsageError
 from fastnet.show import seconds
@@ -21,6 +21,8 @@ SOURCES = {
 COMMANDS = {"train": "One network that reaches the target", "sweep": "How small N1 can be"}
 FIRST = ("n1", "seeds", "learning_rate", "target_loss", "max_epochs")
 OF_TASK_1 = ("function", "samples", "noise")
+HIDDEN = ("data", "target")  # chosen above the options
+OF_TABLE = ("data", *options.OF_DATA)
 UPLOADS = ".uploads"  # folder beside the runs
 
 
@@ -48,12 +50,13 @@ def chosen_data(source, runs):
     if source != "file":
         return ["--task", source[-1]]
     path = st.text_input("Path of a CSV, TSV, Parquet, npz or npy file", key="path")
-    return with_target(path) if path else None
+    return with_target(str(Path(path).expanduser().absolute())) if path else None
 
 
 def uploaded(runs):
     """Keep an uploaded table beside the runs; only its bytes name it."""
-    file = st.file_uploader("CSV, TSV or Parquet", ["csv", "tsv", "parquet"], key="upload")
+    endings = [ending[1:] for ending in tables.FORMATS]
+    file = st.file_uploader(f"A table: {', '.join(endings)}", endings, key="upload")
     if file is None:
         return None
     content = file.getvalue()
@@ -67,14 +70,20 @@ def uploaded(runs):
 
 def with_target(path):
     """The arguments for a table, once its target column is chosen."""
-    from fastnet import tables
-
     with told():
-        frame = tables.read(path)
-        st.dataframe(frame.head(100), height=180)
-        names = [str(name) for name in frame.columns]
-        target = st.multiselect("Target columns", names, key="target")
-        return ["--data", path, "--target", ",".join(target)] if target else None
+        head = first_rows(path, Path(path).stat().st_mtime_ns)
+        st.dataframe(head, height=180)
+        target = st.multiselect("Target columns", list(head.columns), key="target")
+        if target:
+            return ["--data", path, "--target", ",".join(target)]
+        st.info("Choose what is to be predicted: one column, or several of numbers.")
+    return None
+
+
+@st.cache_data(max_entries=8, show_spinner="Reading the table ...")
+def first_rows(path, version):
+    """The first rows of a table; read once for each version of the file."""
+    return tables.read(path).frame.head(100)
 
 
 # ---------------------------------------------------------------- options
@@ -84,7 +93,7 @@ def chosen_options(command, task):
     """The options that were set, as text by name."""
     rows = [o for o in options.TABLE if command in o.commands]
     rows = [o for o in rows if task == 1 or o.name not in OF_TASK_1]
-    rows = [o for o in rows if not o.name.startswith(HIDDEN)]
+    rows = [o for o in rows if o.name not in (HIDDEN if task is None else OF_TABLE)]
     defaults = options.defaults(command, task)
     first = [o for o in rows if o.name in FIRST]
     texts = {}
@@ -97,10 +106,6 @@ def chosen_options(command, task):
             with columns[place % 3]:
                 texts[option.name] = widget(option, defaults[option.name])
     return {name: text for name, text in texts.items() if text}
-
-
-# What the page itself sets, or shows otherwise.
-HIDDEN = ("data", "target")
 
 
 def widget(option, default):

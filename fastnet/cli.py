@@ -563,7 +563,6 @@ def bench_modules():
 def ui(runs, port, address, max_upload, no_browser):
     """Serve the page: start runs and watch them, look back, learn backpropagation."""
     from importlib.util import find_spec
-    from subprocess import run as call
 
     if find_spec("streamlit") is None or find_spec("altair") is None:
         raise FastnetError("the page needs streamlit; install it with: pip install 'fastnet[ui]'")
@@ -573,14 +572,12 @@ def ui(runs, port, address, max_upload, no_browser):
         "server.maxUploadSize": max_upload,
         "server.headless": "true" if no_browser else "false",
         "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "viewer",
     }
     script = os.path.join(os.path.dirname(fastnet.__file__), "app.py")
     line = [sys.executable, "-m", "streamlit", "run", script]
     line += [part for name, value in settings.items() for part in (f"--{name}", str(value))]
-    try:
-        sys.exit(call(line, env={**os.environ, "FASTNET_UI_RUNS": runs}).returncode)
-    except KeyboardInterrupt:  # the page's own way to end; runs go on
-        sys.exit(0)
+    os.execve(sys.executable, line, {**os.environ, "FASTNET_UI_RUNS": runs})
 
 
 def main():

@@ -168,7 +168,7 @@ def fit(table, result):
             text="'epoch ' + datum.epoch"
         )
         text = text.mark_text(style="ink", align="right", baseline="top", dx=-6, dy=6)
-        layers.append(text.encode(x=alt.value(WIDTH), y=alt.value(0), text="text:N"))
+        layers.append(text.encode(x=alt.value("width"), y=alt.value(0), text="text:N"))
     chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
     chart = chart.add_params(slider(epochs)) if len(epochs) > 1 else chart
     return chart.properties(

@@ -1,26 +1,65 @@
-"""The Streamlit page, run without a browser."""
+"""The Streamlit page, run without a browser: every view in every state."""
 
+import fcntl
+import shutil
+import signal
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import fastnet
+from fastnet import watch
 
 testing = pytest.importorskip("streamlit.testing.v1", reason="the page needs fastnet[ui]")
 APP = Path(fastnet.__file__).parent / "app.py"
+SINE = dict(task=1, n1=[2, 4], seeds=2, samples=40, optimizer="sgd")
+SOON = 20  # epochs: these tests are about the page
+
+
+def interrupt(where):
+    """Progress that ends a run as Ctrl-C does, after the first round."""
+    if where.stage == "train":
+        signal.raise_signal(signal.SIGINT)
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A folder with a finished run."""
+    """A folder with a run for each way to end."""
     folder = tmp_path_factory.mktemp("page")
-    options = dict(n1=[2, 4, 8], seeds=3, max_epochs=300, optimizer="sgd")
-    fastnet.sweep(task=1, out=folder / "sine", record=("snapshots",), **options)
+    record = ("snapshots", "gradient_norm")
+    fastnet.sweep(**SINE, max_epochs=SOON, record=record, out=folder / "sine")
+    fastnet.sweep(**SINE, max_epochs=SOON, learning_rate=0.2, out=folder / "other")
+    fastnet.sweep(
+        **SINE, max_epochs=SOON, learning_rate=1e300, dtype="float64", clip_norm=None,
+        lr_patience=None, out=folder / "diverged",
+    )  # fmt: skip
+    fastnet.sweep(**SINE, max_epochs=10**6, progress=interrupt, out=folder / "cut")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A folder with a run of 10,000 members."""
+    folder = tmp_path_factory.mktemp("many")
+    options = dict(n1=range(1, 11), seeds=1000, samples=10, max_epochs=2)
+    fastnet.sweep(task=1, **options, out=folder / "many")
     return folder
 
 
 @pytest.fixture
-def page(monkeypatch, tmp_path):
+def mine(runs, tmp_path):
+    """mine(name): a folder of runs of its own, with a copy of one."""
+
+    def copied(name):
+        shutil.copytree(runs / name, tmp_path / name)
+        return tmp_path
+
+    return copied
+
+
+@pytest.fixture
+def page(monkeypatch):
     """page(folder, **address): the page as the URL's state asks for it."""
 
     def opened(folder, **address):
@@ -28,11 +67,32 @@ def page(monkeypatch, tmp_path):
         app = testing.AppTest.from_file(str(APP), default_timeout=120)
         for name, value in address.items():
             app.query_params[name] = value
-        app.run()
-        assert not app.exception, app.exception
-        return app
+        return checked(app.run())
 
     return opened
+
+
+def checked(app):
+    """The page, which shows no traceback."""
+    assert not app.exception, app.exception
+    return app
+
+
+def errors(app):
+    """What the page says went wrong, one line each."""
+    lines = [error.value.replace("\\", "") for error in app.error]
+    assert not any("\n" in line for line in lines)
+    return lines
+
+
+def opened_tab(page, folder, name, tab, **address):
+    """A run's page with one of its tabs open."""
+    app = page(folder, view="runs", run=name, **address)
+    app.session_state["tab"] = tab
+    return checked(app.run())
+
+
+# ---------------------------------------------------------------- the list
 
 
 def test_no_runs_yet(page, tmp_path):
@@ -40,15 +100,148 @@ def test_no_runs_yet(page, tmp_path):
     assert "No runs in" in app.info[0].value
 
 
+def test_the_list_shows_every_run_the_newest_first(page, runs):
+    table = page(runs, view="runs").dataframe[0].value
+    assert table["run"].tolist() == ["cut", "diverged", "other", "sine"]
+    assert table["status"].tolist() == ["unfinished", "done", "done", "done"]
+
+
+def test_runs_compare(runs, monkeypatch):
+    def script():
+        import os
+
+        from fastnet import app_runs
+
+        app_runs.compare(os.environ["FASTNET_UI_RUNS"], ["sine", "other", "cut"])
+
+    monkeypatch.setenv("FASTNET_UI_RUNS", str(runs))
+    app = checked(testing.AppTest.from_function(script, default_timeout=120).run())
+    assert app.dataframe[0].value["run"].tolist() == ["sine", "sine", "other", "other"]
+    assert len(errors(app)) == 1  # an unfinished run has no answer yet
+
+
+# ---------------------------------------------------------------- a run
+
+
 def test_a_finished_run(page, runs):
     app = page(runs, view="runs", run="sine")
     assert app.title[0].value == "sine" and "N1" in app.subheader[0].value
+    assert app.dataframe[0].value["n1"].tolist() == [2, 4]
     assert not app.error
 
 
-def test_a_wrong_name_is_one_line(page, runs):
-    assert page(runs, view="runs", run="nope").error[0].value == "There is no run nope."
-    assert "a run's name has letters" in page(runs, view="runs", run="../sine").error[0].value
+@pytest.mark.parametrize("figure", ["fit", "gradient", "no-such-figure"])
+def test_a_figure_of_the_address(page, runs, figure):
+    app = opened_tab(page, runs, "sine", "Figures", figure=figure)
+    assert not app.error and len(app.dataframe) == 1
+    assert app.selectbox(key="figure").value == (figure if "-" not in figure else "loss-by-n1")
+
+
+@pytest.mark.parametrize("member, shown", [("3", 3), ("99", 3), ("two", 0), ("-1", 0)])
+def test_the_member_of_the_address(page, runs, member, shown):
+    app = opened_tab(page, runs, "sine", "Members", member=member)
+    assert app.subheader[-1].value == f"Member {shown}" and not app.error
+
+
+def test_members_are_filtered_by_their_stop(page, runs):
+    app = opened_tab(page, runs, "sine", "Members")
+    app.multiselect(key="reasons").set_value(["max_epochs"]).run()
+    assert len(checked(app).dataframe[0].value) == 4
+
+
+def test_downloads(page, runs):
+    app = opened_tab(page, runs, "sine", "Files")
+    labels = [button.label for button in app.get("download_button")]
+    assert "Report (one HTML file)" in labels and "model.npz" in labels and not app.error
+
+
+def test_all_members_diverged(page, runs):
+    app = page(runs, view="runs", run="diverged")
+    assert app.subheader[0].value == "All 4 members diverged" and not app.error
+    for tab in ("Figures", "Members", "Files"):
+        assert not opened_tab(page, runs, "diverged", tab).error
+
+
+def test_10000_members(page, many):
+    app = page(many, view="runs", run="many")
+    assert app.dataframe[0].value["members"].sum() == 10_000 and not app.error
+    app = opened_tab(page, many, "many", "Members", member="9999")
+    assert len(app.dataframe[0].value) == 10_000 and app.subheader[-1].value == "Member 9999"
+
+
+# ---------------------------------------------------------------- runs that have not ended
+
+
+def test_a_run_in_progress_with_a_half_written_line(page, mine):
+    folder = mine("cut")
+    with open(folder / "cut" / "events.jsonl", "a") as file:
+        file.write('{"epoch": 12')
+    with open(folder / "cut" / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as the process that trains does
+        app = page(folder, view="runs", run="cut")
+    last = watch.events(folder / "cut")[-1]
+    assert app.metric[0].value == f"{last['epoch']:,}" and app.button(key="stop")
+    assert len(app.dataframe[0].value) == 2 and not app.error
+
+
+def test_an_interrupted_run_can_be_resumed(page, mine, monkeypatch):
+    app = page(mine("cut"), view="runs", run="cut")
+    assert "its state is saved" in app.warning[0].value and len(app.metric) == 6
+    resumed = []
+    monkeypatch.setattr(watch, "resume", lambda runs, name: resumed.append(name))
+    checked(app.button(key="resume").click().run())
+    assert resumed == ["cut"] and not app.error
+
+
+def test_a_run_that_has_only_begun(page, mine):
+    folder = mine("cut")
+    for name in ("events.jsonl", "checkpoint.npz"):
+        (folder / "cut" / name).unlink()
+    assert "Preparing" in page(folder, view="runs", run="cut").info[0].value
+
+
+def test_a_failed_start_says_why(page, tmp_path):
+    note = watch.note_file(tmp_path, "bad")
+    note.parent.mkdir()
+    note.write_text("Error: --n1 must be an integer >= 1, got 0.\n")
+    app = page(tmp_path, view="runs", run="bad")
+    assert errors(app) == ["--n1 must be an integer >= 1, got 0."]
+
+
+@pytest.mark.parametrize(
+    "file, content",
+    [
+        ("summary.json", '{"best": '),
+        ("members.csv", "member,n1\n0,two\n"),
+        ("config.json", "[]"),
+        ("history.npz", "no archive"),
+    ],
+)
+def test_a_corrupt_run_is_one_line(page, mine, file, content):
+    folder = mine("sine")
+    (folder / "sine" / file).write_text(content)
+    assert len(errors(page(folder, view="runs", run="sine"))) == 1
+    page(folder, view="runs")
+
+
+def test_a_broken_checkpoint_is_one_line(page, mine):
+    folder = mine("cut")
+    (folder / "cut" / "checkpoint.npz").write_text("no archive")
+    assert len(errors(page(folder, view="runs", run="cut"))) == 1
+
+
+@pytest.mark.parametrize(
+    "name, why", [("nope", "There is no run nope."), ("../sine", "a run's name has letters")]
+)
+def test_a_wrong_name_is_one_line(page, runs, name, why):
+    assert errors(page(runs, view="runs", run=name))[0].startswith(why)
+
+
+def test_an_unknown_view_is_the_first(page, runs):
+    assert page(runs, view="nope").title[0].value == "Train"
+
+
+# ---------------------------------------------------------------- start
 
 
 def test_the_form_counts_members(page, runs):
@@ -57,7 +250,34 @@ def test_the_form_counts_members(page, runs):
     app.text_input(key="option-seeds").set_value("3").run()
     assert "**6 members**" in [text.value for text in app.markdown]
     app.text_input(key="option-n1").set_value("0").run()
-    assert "--n1 must be an integer >= 1" in app.error[0].value
+    assert "--n1 must be an integer >= 1" in errors(app)[0]
+
+
+def test_a_table_is_trained_on(page, tmp_path, monkeypatch):
+    pd.DataFrame({"size": [1, 2, 3], "price": [2, 4, 6]}).to_csv(tmp_path / "shop.csv", index=False)
+    app = page(tmp_path)
+    app.selectbox(key="source").set_value("file").run()
+    app.text_input(key="path").set_value(str(tmp_path / "shop.csv")).run()
+    assert "Choose what is to be predicted" in app.info[0].value
+    checked(app.multiselect(key="target").set_value(["price"]).run())
+    assert f"--data {tmp_path / 'shop.csv'} --target price" in app.code[0].value
+    started = []
+    monkeypatch.setattr(watch, "start", lambda *given: started.append(given))
+    app.text_input(key="name").set_value("shop").run()
+    checked(app.button(key="start").click().run())
+    assert started[0][1:] == (str(tmp_path), "shop")
+
+
+@pytest.mark.parametrize("path, why", [("none.csv", "No such file"), ("-", "No such file")])
+def test_a_file_that_is_none_is_one_line(page, tmp_path, monkeypatch, path, why):
+    monkeypatch.chdir(tmp_path)
+    app = page(tmp_path)
+    app.selectbox(key="source").set_value("file").run()
+    app.text_input(key="path").set_value(path).run()
+    assert why in errors(checked(app))[0]
+
+
+# ---------------------------------------------------------------- learn
 
 
 def test_a_step_of_backpropagation_lowers_the_loss(page, runs):
