@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from fastnet import figures, show
-from fastnet.app_parts import address, draw, told
+from fastnet.app_parts import LOSSES, address, draw, told
 from fastnet.plan import SETTING_COLUMNS
 
 ALONE = ("loss-curves", "fit", "regions", "hidden-units", "learning-rate", "gradient")
@@ -49,6 +49,7 @@ def member_view(result):
     event = st.dataframe(
         frame.drop(columns=constant),
         hide_index=True,
+        column_config=LOSSES,
         on_select="rerun",
         selection_mode="single-row",
         key="members",

@@ -15,6 +15,11 @@ STYLE = """<style>
 h1, h2, h3 { overflow-wrap: anywhere; }
 </style>"""
 
+LOSSES = {  # how tables show them: some are tiny
+    name: st.column_config.NumberColumn(format="%.4g")
+    for name in ("best loss", "best_loss", "median_loss", "train_loss", "val_loss", "test_loss")
+}
+
 
 def address(name, default=None):
     """A part of the URL's state."""

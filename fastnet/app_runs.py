@@ -9,11 +9,12 @@ import streamlit as st
 from fastnet import answer, api, figures, show, store, watch
 from fastnet.app_files import downloads
 from fastnet.app_member import member_view
-from fastnet.app_parts import address, draw, go, plain, show_chart, theme, told
+from fastnet.app_parts import LOSSES, address, draw, go, plain, show_chart, theme, told
 
 NEWS = {"done": "green", "running": "blue", "starting": "blue", "interrupted": "orange"}
 WHILE_IT_TRAINS = ("loss-curves", "fit", "loss-by-n1")  # the first two that apply
-LIVE = "1s"  # how often a run that trains is looked at
+LIVE = "1s"  # how often the numbers of a run that trains are read
+LIVE_FIGURES = "5s"  # its figures: drawn every second they took 22 % of a core
 
 
 def show_view(runs):
@@ -42,7 +43,7 @@ def list_view(runs):
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
-        column_config={"run": st.column_config.TextColumn(width="medium")},
+        column_config={"run": st.column_config.TextColumn(width="medium"), **LOSSES},
         key="runs",
     )
     chosen = [names[i] for i in event.selection.rows]
@@ -79,7 +80,8 @@ def compare(runs, names):
             results[name] = load(str(watch.folder_of(runs, name)))
     if len(results) > 1:
         show_chart(figures.compare(results, theme=theme()))
-        st.dataframe(pd.DataFrame(figures.compare.table(results)), hide_index=True)
+        table = pd.DataFrame(figures.compare.table(results))
+        st.dataframe(table, hide_index=True, column_config=LOSSES)
 
 
 # ---------------------------------------------------------------- one run
@@ -122,12 +124,14 @@ def one_run(runs, name):
         if right.button("Stop", key="stop", help="Save its state and end; it can be resumed."):
             watch.stop(runs, name)
         live(runs, name, status)
+        live_figures(watch.folder_of(runs, name))
     elif status == "interrupted":
         if right.button("Resume", type="primary", key="resume"):
             watch.resume(runs, name)
             st.rerun()
         st.warning("This run has not ended; its state is saved.")
-        so_far(watch.folder_of(runs, name))
+        numbers_so_far(watch.folder_of(runs, name))
+        figures_so_far(watch.folder_of(runs, name))
     else:
         st.error(
             plain(watch.said(runs, name).removeprefix("Error: ") or f"There is no run {name}.")
@@ -139,11 +143,17 @@ def live(runs, name, before):
     """A run while it trains; the whole page is drawn anew when it ends."""
     if watch.status(runs, name) != before:
         st.rerun()
-    so_far(watch.folder_of(runs, name))
+    numbers_so_far(watch.folder_of(runs, name))
 
 
-def so_far(folder):
-    """What is known of a run that has not ended: events, then its last checkpoint."""
+@st.fragment(run_every=LIVE_FIGURES)
+def live_figures(folder):
+    """The figures of a run while it trains."""
+    figures_so_far(folder)
+
+
+def numbers_so_far(folder):
+    """What the last event says of a run that has not ended."""
     events = watch.events(folder)
     if not events:
         st.info("Preparing: a first run compiles its kernels, which takes some seconds.")
@@ -161,11 +171,15 @@ def so_far(folder):
         for label, value in numbers.items():
             st.metric(label, value, width="content")
     st.progress(1 - last["running"] / max(last["members"], 1))
+
+
+def figures_so_far(folder):
+    """What the last checkpoint of a run that has not ended holds."""
     with told():
         result = peek(folder)
         if result is not None:
             in_figures(result)
-            st.dataframe(by_n1(result), hide_index=True, key="live-table")
+            st.dataframe(by_n1(result), hide_index=True, column_config=LOSSES, key="live-table")
 
 
 def in_figures(result):
@@ -206,7 +220,7 @@ def by_n1(result):
 
 def answer_view(result):
     """The table by N1 and the two figures that say most."""
-    st.dataframe(by_n1(result), hide_index=True)
+    st.dataframe(by_n1(result), hide_index=True, column_config=LOSSES)
     chosen = [f for f in figures.applying(result) if f.name in ("loss-by-n1", "success-by-n1")]
     chosen = chosen or [figures.FIGURES["loss-curves"]]
     for column, figure in zip(st.columns(len(chosen)), chosen):
