@@ -7,11 +7,12 @@ backward pass, and what a slope gets for z is h, too. A row of the table says wh
 
 from fastnet.cache import inner
 from fastnet.choice import table
-from fastnet.elementary import exp, expm1, log1p_below_one, magnitude, normal_tail
+from fastnet.elementary import exp, expm1, log1p_below_one, magnitude, normal_tail, power_ratio
 from fastnet.elementary import sin as sin_of
 from fastnet.vector import fma, where_greater
 
 LEAK = 0.01  # slope of leaky_relu below 0
+LOG2_E = 1.4426950408889634
 DENSITY_AT_0 = 0.3989422804014327  # 1 / sqrt(2 pi)
 
 
@@ -27,7 +28,8 @@ def no():
 
 @inner
 def sigmoid(z):
-    return 1.0 / (1.0 + exp(z, -1.0))
+    a, b = power_ratio(z * -LOG2_E)
+    return b / (a + b)
 
 
 @inner
@@ -37,7 +39,8 @@ def sigmoid_slope(z, h):
 
 @inner
 def tanh(z):
-    return 2.0 / (1.0 + exp(z, -2.0)) - 1.0
+    a, b = power_ratio(z * (2.0 * LOG2_E))
+    return (a - b) / (a + b)
 
 
 @inner

@@ -7,9 +7,10 @@ A Choice is a name with functions behind it, a row of a table such as activation
 Kernels take it as an argument and call what it stands for: `activation.value(z)`. To Numba
 each Choice has a type of its own, so the function is looked up while the caller is compiled:
 nothing is decided inside loops, what nobody chose is never compiled, and the kernel for one
-choice is kept in the cache beside those for others. (A function given as an argument would
-do the same but for the cache: its type is another one in every process.) Under
-NUMBA_DISABLE_JIT=1 the same line is a plain look-up in Python.
+choice is kept in the cache beside those for others. A row can
+also hold True or False: a test of it costs nothing at run time. (A function given as an
+argument would do the same but for the cache: its type is another one in every process.)
+Under NUMBA_DISABLE_JIT=1 the same line is a plain look-up in Python.
 
 To add one: write its functions as the others of its table are written, its twin in
 formulas.py, a row in both tables, and its name in options.py (docs/extending.md).
@@ -67,11 +68,18 @@ class _Functions(AttributeTemplate):
     key = ChoiceType
 
     def generic_resolve(self, choice, attribute):
-        return typeof(getattr(KNOWN[choice.row], attribute))
+        found = getattr(KNOWN[choice.row], attribute)
+        return types.literal(found) if isinstance(found, bool) else typeof(found)
 
 
 @lower_getattr_generic(ChoiceType)
+def _attribute(context, builder, typ, value, attribute):
+    found = getattr(KNOWN[typ.row], attribute)
+    if isinstance(found, bool):
+        return context.get_constant(types.boolean, found)
+    return context.get_dummy_value()
+
+
 @lower_constant(ChoiceType)
-def _nothing(context, builder, *_):
-    """Neither a Choice nor a function of it holds anything at run time."""
+def _constant(context, builder, typ, value):
     return context.get_dummy_value()

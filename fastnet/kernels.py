@@ -34,7 +34,7 @@ from fastnet.network import (
 )
 from fastnet.optimizers import OPTIMIZERS, Step
 from fastnet.schedules import PLATEAU, learning_rate
-from fastnet.vector import LANES, fma, keep_apart, load, spread, store, total
+from fastnet.vector import LANES, at, fma, keep_apart, load, spread, store, total, transpose
 
 # Codes of a member's stop; the names stand in options.py in this order.
 RUNNING, TARGET, PATIENCE, MAX_EPOCHS, DIVERGED, CONVERGED = range(6)
@@ -76,6 +76,8 @@ class Problem(NamedTuple):
     loss: Choice  # a row of LOSSES; a member's own is a Loss
     train: Rows
     val: Rows  # count 0 when there is none
+    inputs: Choice  # a row of INPUTS, by d
+    outputs: Choice  # a row of OUTPUTS, by k
 
 
 class Pack(NamedTuple):
@@ -171,30 +173,53 @@ def used_rows(rows, order):
 
 
 @inner
+def gather_few(values, order, first, count, width, to):
+    """Samples order[first : first + count] of panels of `width` values as panels."""
+    for i in range(padded(count)):
+        place = i // LANES * width * LANES + i % LANES
+        if i < count:
+            source = at(order, first + i)
+            start = source // LANES * width * LANES + source % LANES
+            for j in range(width):
+                to[place + j * LANES] = at(values, start + j * LANES)
+        else:
+            for j in range(width):
+                to[place + j * LANES] = 0.0
+
+
+@inner
+def gather_rows(side, n, order, first, count, width, to_side, to):
+    """Samples order[first : first + count] of rows side by side: side by side, and as panels."""
+    for g in range(padded(width) // LANES):
+        for i in range(padded(count)):
+            row = spread(side, 0.0)
+            if i < count:
+                row = load(side, (g * n + at(order, first + i)) * LANES)
+            store(to_side, (g * padded(count) + i) * LANES, row)
+    for p in range(padded(count) // LANES):
+        for g in range(padded(width) // LANES):
+            start = (g * padded(count) + p * LANES) * LANES
+            transpose(to_side, start, LANES, to, (p * width + g * LANES) * LANES, LANES)
+
+
+@inner
 def gather(rows, order, first, count, d, k, batch):
     """Samples order[first : first + count] as panels in the arrays of `batch`."""
     keep_apart()
-    width, weights, total_weight = (
-        padded(d) if d >= WIDE else 0,
-        rows.fold * padded(rows.count),
-        0.0,
-    )
+    weights, total_weight = rows.fold * padded(rows.count), 0.0
     for i in range(padded(count)):
-        used, panel, lane = i < count, i // LANES, i % LANES
-        source = order[first + i] if used else 0
-        base, at = source // LANES * LANES, source % LANES
-        scale = 1.0 if used else 0.0
-        batch.weight[i] = rows.weight[weights + source] * scale
+        batch.weight[i] = at(rows.weight, weights + at(order, first + i)) if i < count else 0.0
         total_weight += float(batch.weight[i])
-        for j in range(d):
-            value = rows.x_rows[source * width + j] if width else rows.x[base * d + j * LANES + at]
-            batch.x[(panel * d + j) * LANES + lane] = value * scale
-        for j in range(k):
-            batch.y[(panel * k + j) * LANES + lane] = rows.y[base * k + j * LANES + at] * scale
-        for j in range(width):
-            batch.x_rows[i * width + j] = rows.x_rows[source * width + j] * scale
+    for values, side, width, to, to_side in (
+        (rows.x, rows.x_rows, d, batch.x, batch.x_rows),
+        (rows.y, rows.y_rows, k, batch.y, batch.y_rows),
+    ):
+        if width >= WIDE:
+            gather_rows(side, padded(rows.count), order, first, count, width, to_side, to)
+        else:
+            gather_few(values, order, first, count, width, to)
     batch.totals[0] = total_weight
-    return Rows(batch.x, batch.x_rows, batch.y, batch.weight, batch.totals, count, 0)
+    return Rows(batch.x, batch.x_rows, batch.y, batch.y_rows, batch.weight, batch.totals, count, 0)
 
 
 @merged
@@ -363,11 +388,19 @@ def train_member(method, problem, net, setting, state, best, memory, end, histor
     return recorded
 
 
+@merged
+def net_of(flat, setting, problem, activation):
+    """A member's network, its weights in `flat`."""
+    d, k, layers = problem.d, problem.k, (problem.inputs, problem.outputs)
+    return Net(flat, int(setting["offset"]), int(setting["n1"]), d, k, activation, *layers)
+
+
 @shared
 def of_fold(rows, fold):
     """The samples with the weights of a fold; a set without folds has one row of weights."""
     fold = min(fold, rows.totals.size - 1)
-    return Rows(rows.x, rows.x_rows, rows.y, rows.weight, rows.totals, rows.count, fold)
+    x, y = (rows.x, rows.x_rows), (rows.y, rows.y_rows)
+    return Rows(*x, *y, rows.weight, rows.totals, rows.count, fold)
 
 
 @inner
@@ -386,13 +419,13 @@ def advance(activation, method, problem, pack, ids, end, histories, counts, scra
     """
     for i in range(ids.size):
         setting, state = pack.settings[ids[i]], pack.states[ids[i]]
-        offset, n1 = int(setting["offset"]), int(setting["n1"])
-        net = Net(pack.parameters, offset, n1, problem.d, problem.k, activation)
+        net = net_of(pack.parameters, setting, problem, activation)
         train, val = (
             of_fold(problem.train, int(setting["fold"])),
             of_fold(problem.val, int(setting["fold"])),
         )
-        own = Problem(problem.d, problem.k, own_loss(problem, setting), train, val)
+        loss, layers = own_loss(problem, setting), (problem.inputs, problem.outputs)
+        own = Problem(problem.d, problem.k, loss, train, val, *layers)
         counts[i] = train_member(
             method, own, net, setting, state, pack.best, pack.memory, end, histories[i], scratch
         )
@@ -405,10 +438,10 @@ def add_part(activation, problem, pack, ids, part, scratch):
     """
     for i in range(ids.size):
         setting = pack.settings[ids[i]]
-        offset, n1, d, k = int(setting["offset"]), int(setting["n1"]), problem.d, problem.k
-        net = Net(pack.parameters, offset, n1, d, k, activation)
-        rows, length = of_fold(problem.train, int(setting["fold"])), sums_length(n1, d, k)
-        count, loss = parts_of(rows.count, n1, d, k), own_loss(problem, setting)
+        net = net_of(pack.parameters, setting, problem, activation)
+        rows, loss = of_fold(problem.train, int(setting["fold"])), own_loss(problem, setting)
+        length = sums_length(net.n1, net.d, net.k)
+        count = parts_of(rows.count, net.n1, net.d, net.k)
         scratch.parts.losses[part] = part_sums(net, loss, rows, part, count, scratch)
         for j in range(length):
             scratch.parts.sums[part * length + j] = scratch.sums[j]
@@ -419,10 +452,9 @@ def evaluate(activation, problem, rows, pack, ids, losses, accuracies, scratch):
     """Mean loss and accuracy of the best weights of the members `ids` over the rows."""
     for i in range(ids.size):
         setting = pack.settings[ids[i]]
-        offset, n1 = int(setting["offset"]), int(setting["n1"])
-        net = Net(pack.best, offset, n1, problem.d, problem.k, activation)
+        net = net_of(pack.best, setting, problem, activation)
         own, loss = of_fold(rows, int(setting["fold"])), own_loss(problem, setting)
-        panels, step, summed, right = padded(rows.count) // LANES, block_panels(n1), 0.0, 0.0
+        panels, step, summed, right = padded(rows.count) // LANES, block_panels(net.n1), 0.0, 0.0
         for first in range(0, panels, step):
             count = min(step, panels - first)
             forward(net, rows.x, first * net.d * LANES, count, scratch.hidden, scratch.output)

@@ -21,12 +21,26 @@ from typing import NamedTuple
 import numpy as np
 
 from fastnet.cache import inner, merged, shared
-from fastnet.choice import Choice
-from fastnet.vector import LANES, fma, keep_apart, load, spread, store, tile, to_float64, total
+from fastnet.choice import Choice, table
+from fastnet.vector import (
+    LANES,
+    at,
+    fma,
+    keep_apart,
+    load,
+    most_rows,
+    spread,
+    store,
+    tile,
+    to_float64,
+    total,
+    totals,
+    transpose,
+)
 
 WIDE = 8  # from so many inputs or outputs on, they lie in the lanes of their gradient
-BLOCK_VALUES = 131072  # hidden values of a block at most: 512 KiB of float32, in the L2 cache
-BLOCK_PANELS = 32  # panels of a block at most
+BLOCK_VALUES = 32768  # hidden values of a block at most: 128 KiB of float32, and as many of dL/dz1
+BLOCK_PANELS = 16  # panels of a block at most: 16 KiB of a vector of inputs, in the L1 cache
 # Of one huge network's full batch threads add up parts: so many multiply-adds of W1 and W2 at
 # least, about 2 ms, against 0.1 ms to share a part out and add it.
 PART_WORK = 1 << 24
@@ -37,8 +51,10 @@ class Rows(NamedTuple):
     """A set of samples; made by packing.rows(), or gathered as a mini-batch."""
 
     x: np.ndarray  # panels of inputs, (panels, d, L) flat
-    x_rows: np.ndarray  # the same inputs row by row, (n, padded d) flat; unused unless d >= WIDE
+    x_rows: np.ndarray  # the same inputs, L of a sample side by side: (padded d / L, padded n, L)
+    #                     flat; unused unless d >= WIDE
     y: np.ndarray  # panels of targets (one-hot for classes), (panels, k, L) flat
+    y_rows: np.ndarray  # the same targets laid out as x_rows; unused unless k >= WIDE
     weight: np.ndarray  # (folds, panels, L) flat: a sample's weight; 0 where it is not of the fold
     totals: np.ndarray  # (folds,) float64: the sum of a fold's weights
     count: int  # samples
@@ -74,8 +90,8 @@ class Scratch(NamedTuple):
     hidden: np.ndarray  # (N1, stride) activations of a block; where it needs z, z1 behind them
     delta: np.ndarray  # (N1, stride) dL/dz1 of a block
     output: np.ndarray  # (panels, k, L) z2, then dL/dz2 of a block
-    error_rows: np.ndarray  # (samples, padded k) dL/dz2 row by row
-    sums: np.ndarray  # gradient sums: W1 (N1, padded d), b1 (N1,), W2 (N1, padded k), b2 (k,)
+    error_rows: np.ndarray  # dL/dz2 of a block, laid out as x_rows
+    sums: np.ndarray  # gradient sums of W1, b1 (N1, L), W2, b2 (k, L): see columns()
     gradient: np.ndarray  # the mean gradient, laid out as the parameters
     order: np.ndarray  # (n,) shuffled sample numbers
     batch: Rows  # room for a mini-batch
@@ -92,6 +108,8 @@ class Net(NamedTuple):
     d: int
     k: int
     activation: Choice  # a row of ACTIVATIONS
+    inputs: Choice  # a row of INPUTS
+    outputs: Choice  # a row of OUTPUTS
 
 
 # ---------------------------------------------------------------- sizes that follow from the shape
@@ -105,8 +123,9 @@ def padded(count):
 
 @shared
 def columns(count):
-    """Length of a gradient row over `count` inputs or outputs: padded when they lie in lanes."""
-    return padded(count) if count >= WIDE else count
+    """Gradient sums of a unit over `count` inputs or outputs: many lie in lanes, in a padded row;
+    of few, each has a vector of sums over the samples in its lanes."""
+    return padded(count) if count >= WIDE else count * LANES
 
 
 @shared
@@ -130,9 +149,15 @@ def parts_of(count, n1, d, k):
 
 
 @shared
+def second_layer(n1, d):
+    """Where dW2 begins among the gradient sums."""
+    return n1 * (columns(d) + LANES)
+
+
+@shared
 def sums_length(n1, d, k):
-    """Length of a member's gradient sums."""
-    return n1 * (columns(d) + 1 + columns(k)) + k
+    """Length of a member's gradient sums: dW1 and db1, then dW2 and db2."""
+    return second_layer(n1, d) + n1 * columns(k) + k * LANES
 
 
 @shared
@@ -153,70 +178,89 @@ def variable(count):
 
 @inner
 def product(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row):
-    """c += a @ b for one vector of columns; see vector.tile."""
+    """c += a @ b for one vector of columns, in tiles of about equal height; see vector.tile.
+
+    The height does not enter the bytes: each element is summed over the depth in order.
+    """
     keep_apart()
-    i = 0
-    while i + 8 <= rows:
-        tile(8, a, a0 + i * a_row, a_row, a_col, depth, b, b0, b_row, c, c0 + i * c_row, c_row)
-        i += 8
-    while i + 4 <= rows:
-        tile(4, a, a0 + i * a_row, a_row, a_col, depth, b, b0, b_row, c, c0 + i * c_row, c_row)
-        i += 4
-    while i < rows:
-        tile(1, a, a0 + i * a_row, a_row, a_col, depth, b, b0, b_row, c, c0 + i * c_row, c_row)
-        i += 1
+    tiles, first = (rows + most_rows(c) - 1) // most_rows(c), 0
+    for t in range(1, tiles + 1):
+        last = rows * t // tiles
+        start, place = a0 + first * a_row, c0 + first * c_row
+        tile(last - first, a, start, a_row, a_col, depth, b, b0, b_row, c, place, c_row)
+        first = last
 
 
 @inner
 def dot(a, a0, a_step, b, b0, b_step, panels):
-    """Sum over `panels` vectors of a * b."""
+    """Sum over `panels` vectors of a * b, lane by lane."""
     even, odd = spread(a, 0.0), spread(a, 0.0)
     for p in range(0, panels - 1, 2):
         even = fma(load(a, a0 + p * a_step), load(b, b0 + p * b_step), even)
         odd = fma(load(a, a0 + (p + 1) * a_step), load(b, b0 + (p + 1) * b_step), odd)
     if panels % 2:
         even = fma(load(a, a0 + (panels - 1) * a_step), load(b, b0 + (panels - 1) * b_step), even)
-    return total(even + odd)
+    return even + odd
 
 
 # ---------------------------------------------------------------- one block of samples
 
 
 @inner
+def many_inputs(net, x, x0, panels, hidden):
+    """W1 x + b1 of a block into hidden."""
+    w, o, n1, d, stride = net.w, net.o, net.n1, net.d, block_stride(net.n1)
+    for p in range(panels):
+        column, inputs = p * LANES, x0 + p * d * LANES
+        for u in range(n1):
+            store(hidden, u * stride + column, spread(w, at(w, o + n1 * d + u)))
+        product(n1, w, o, d, variable(1), d, x, inputs, variable(LANES), hidden, column, stride)
+
+
+@inner
+def unit_forward(net, u, x, x0, panels, hidden, output):
+    """One hidden unit: h = s(W1 x + b1), and what it adds to a single output."""
+    w, n1, d, row = net.w, net.n1, net.d, u * block_stride(net.n1)
+    w1, b1, w2 = net.o + u * d, net.o + n1 * d + u, net.o + n1 * (d + 1) + u
+    weight, bias, second = spread(w, at(w, w1)), spread(w, at(w, b1)), spread(w, at(w, w2))
+    for p in range(panels):
+        if net.inputs.many:
+            z = load(hidden, row + p * LANES)
+        elif net.inputs.one:
+            z = fma(weight, load(x, x0 + p * LANES), bias)
+        else:
+            z = bias
+            for j in range(d):
+                z = fma(at(w, w1 + j), load(x, x0 + (p * d + j) * LANES), z)
+        if net.activation.needs_z():
+            store(hidden, row + n1 * block_stride(n1) + p * LANES, z)
+        h = net.activation.value(z)
+        store(hidden, row + p * LANES, h)
+        if net.outputs.one:
+            store(output, p * LANES, fma(second, h, load(output, p * LANES)))
+
+
+@inner
+def several_outputs(net, panels, hidden, output):
+    """W2 h of a block added to output."""
+    k, w2, stride = net.k, net.o + net.n1 * (net.d + 1), block_stride(net.n1)
+    for p in range(panels):
+        to, step = p * k * LANES, variable(LANES)
+        product(k, net.w, w2, variable(1), k, net.n1, hidden, p * LANES, stride, output, to, step)
+
+
+@inner
 def forward(net, x, x0, panels, hidden, output):
     """h = s(W1 x + b1) and z2 = W2 h + b2 for a block of panels."""
     keep_apart()
-    w, o, n1, d, k, activation = net
-    stride = block_stride(n1)
-    b1, w2, b2 = o + n1 * d, o + n1 * (d + 1), o + n1 * (d + 1 + k)
+    b2 = net.o + net.n1 * (net.d + 1 + net.k)
     for p in range(panels):
-        column, inputs, out = p * LANES, x0 + p * d * LANES, p * k * LANES
-        if d >= WIDE:
-            for u in range(n1):
-                store(hidden, u * stride + column, spread(w, w[b1 + u]))
-            product(n1, w, o, d, variable(1), d, x, inputs, variable(LANES), hidden, column, stride)
-        single_output = spread(w, w[b2])
-        for u in range(n1):
-            if d >= WIDE:
-                z = load(hidden, u * stride + column)
-            else:
-                z = spread(w, w[b1 + u])
-                for j in range(d):
-                    z = fma(w[o + u * d + j], load(x, inputs + j * LANES), z)
-            if activation.needs_z():
-                store(hidden, (n1 + u) * stride + column, z)
-            h = activation.value(z)
-            store(hidden, u * stride + column, h)
-            if k == 1:
-                single_output = fma(w[w2 + u], h, single_output)
-        if k == 1:
-            store(output, out, single_output)
-        else:
-            for j in range(k):
-                store(output, out + j * LANES, spread(w, w[b2 + j]))
-            product(
-                k, w, w2, variable(1), k, n1, hidden, column, stride, output, out, variable(LANES)
-            )
+        for j in range(net.k):
+            store(output, (p * net.k + j) * LANES, spread(net.w, at(net.w, b2 + j)))
+    net.inputs.forward(net, x, x0, panels, hidden)
+    for u in range(net.n1):
+        unit_forward(net, u, x, x0, panels, hidden, output)
+    net.outputs.forward(net, panels, hidden, output)
 
 
 @inner
@@ -235,128 +279,200 @@ def loss_and_error(loss, output, rows, first, panels, k):
 
 @inner
 def transpose_errors(output, panels, k, error_rows):
-    """dL/dz2 (panels, k, L) as rows of samples (panels * L, padded k)."""
-    width = padded(k)
+    """dL/dz2 (panels, k, L) laid out as x_rows; what stands in the filling is never used."""
     for p in range(panels):
-        for j in range(k):
-            for lane in range(LANES):
-                error_rows[(p * LANES + lane) * width + j] = output[(p * k + j) * LANES + lane]
+        for g in range(padded(k) // LANES):
+            first = (p * k + g * LANES) * LANES
+            transpose(output, first, LANES, error_rows, (g * panels + p) * LANES * LANES, LANES)
 
 
 @inner
-def hidden_error(net, panels, output, delta):
+def hidden_error(net, panels, scratch):
     """W2^T dL/dz2 of a block into delta; for several outputs."""
-    w, o, n1, d, k, _ = net
-    stride = block_stride(n1)
+    w2, k, stride = net.o + net.n1 * (net.d + 1), net.k, block_stride(net.n1)
+    output, delta = scratch.output, scratch.delta
     for p in range(panels):
-        for u in range(n1):
-            store(delta, u * stride + p * LANES, spread(w, 0.0))
+        to, step = p * LANES, variable(LANES)
+        for u in range(net.n1):
+            store(delta, u * stride + to, spread(delta, 0.0))
         product(
-            n1,
-            w,
-            o + n1 * (d + 1),
-            k,
-            variable(1),
-            k,
-            output,
-            p * k * LANES,
-            variable(LANES),
-            delta,
-            p * LANES,
-            stride,
+            net.n1, net.w, w2, k, variable(1), k, output, p * k * LANES, step, delta, to, stride
         )
 
 
 @inner
+def add(sums, i, v):
+    """sums[i : i + LANES] += v."""
+    store(sums, i, load(sums, i) + v)
+
+
+@inner
+def few_outputs_backward(net, panels, scratch):
+    """W2^T dL/dz2 into delta; dW2 = dL/dz2 h, summed lane by lane."""
+    hidden_error(net, panels, scratch)
+    stride, k, start = block_stride(net.n1), net.k, second_layer(net.n1, net.d)
+    for u in range(net.n1):
+        for j in range(k):
+            v = dot(scratch.hidden, u * stride, LANES, scratch.output, j * LANES, k * LANES, panels)
+            add(scratch.sums, start + (u * k + j) * LANES, v)
+
+
+@inner
+def many_outputs_backward(net, panels, scratch):
+    """W2^T dL/dz2 into delta; dW2 = dL/dz2 h, the outputs in the lanes."""
+    hidden_error(net, panels, scratch)
+    errors, width, samples = scratch.error_rows, padded(net.k), panels * LANES
+    transpose_errors(scratch.output, panels, net.k, errors)
+    for c in range(0, width, LANES):
+        rows_product(
+            net.n1,
+            scratch.hidden,
+            samples,
+            errors,
+            c * samples,
+            scratch.sums,
+            second_layer(net.n1, net.d) + c,
+            width,
+        )
+
+
+@inner
+def rows_product(n1, a, samples, b, b0, sums, place, width):
+    """sums += a b over the samples: a (N1, stride) of a block, b rows of L side by side."""
+    stride, step = block_stride(n1), variable(LANES)
+    product(n1, a, variable(0), stride, variable(1), samples, b, b0, step, sums, place, width)
+
+
+@inner
+def few_inputs_backward(net, rows, first, panels, scratch):
+    """dW1 = dL/dz1 x, summed lane by lane."""
+    stride, d, x0 = block_stride(net.n1), net.d, first * net.d * LANES
+    for u in range(net.n1):
+        for j in range(d):
+            v = dot(scratch.delta, u * stride, LANES, rows.x, x0 + j * LANES, d * LANES, panels)
+            add(scratch.sums, (u * d + j) * LANES, v)
+
+
+@inner
+def many_inputs_backward(net, rows, first, panels, scratch):
+    """dW1 = dL/dz1 x, the inputs in the lanes."""
+    width, samples = padded(net.d), panels * LANES
+    for c in range(0, width, LANES):
+        start = c * padded(rows.count) + first * LANES * LANES
+        rows_product(net.n1, scratch.delta, samples, rows.x_rows, start, scratch.sums, c, width)
+
+
+@inner
 def unit_backward(net, u, x, x0, panels, scratch):
-    """One hidden unit: dL/dz1 into delta; its sums of db1, of dW2 for few outputs, of dW1 for
-    few inputs. A single output and the first input are taken in the loop that makes dL/dz1."""
-    w, o, n1, d, k, activation = net
-    hidden, delta, output, sums = scratch.hidden, scratch.delta, scratch.output, scratch.sums
-    row, w2 = u * block_stride(n1), w[o + n1 * (d + 1) + u * k]
-    sum_b, sum_w1, sum_w2 = spread(w, 0.0), spread(w, 0.0), spread(w, 0.0)
+    """One hidden unit: dL/dz1 into delta and its sum; dW1 of a single input, dW2 of a single
+    output."""
+    w, n1, d, sums = net.w, net.n1, net.d, scratch.sums
+    hidden, delta, output, row = scratch.hidden, scratch.delta, scratch.output, u * block_stride(n1)
+    second = spread(w, at(w, net.o + n1 * (d + 1) + u))
+    sum_b1, sum_w1, sum_w2 = spread(w, 0.0), spread(w, 0.0), spread(w, 0.0)
     for p in range(panels):
         h = load(hidden, row + p * LANES)
-        if k == 1:
+        if net.outputs.one:
             error = load(output, p * LANES)
             sum_w2 = fma(h, error, sum_w2)
-            back = w2 * error
+            back = second * error
         else:
             back = load(delta, row + p * LANES)
         z = h
-        if activation.needs_z():
+        if net.activation.needs_z():
             z = load(hidden, row + n1 * block_stride(n1) + p * LANES)
-        dz = back * activation.slope(z, h)
-        if d > 1:
+        dz = back * net.activation.slope(z, h)
+        sum_b1 = sum_b1 + dz
+        if net.inputs.one:
+            sum_w1 = fma(dz, load(x, x0 + p * LANES), sum_w1)
+        else:
             store(delta, row + p * LANES, dz)
-        sum_b = sum_b + dz
-        sum_w1 = fma(dz, load(x, x0 + p * d * LANES), sum_w1)
-    bias, second = n1 * columns(d) + u, n1 * (columns(d) + 1) + u * columns(k)
-    sums[bias] += total(sum_b)
-    if k == 1:
-        sums[second] += total(sum_w2)
-    elif k < WIDE:
-        for j in range(k):
-            sums[second + j] += dot(hidden, row, LANES, output, j * LANES, k * LANES, panels)
-    if d < WIDE:
-        sums[u * d] += total(sum_w1)
-        for j in range(1, d):
-            sums[u * d + j] += dot(delta, row, LANES, x, x0 + j * LANES, d * LANES, panels)
+    add(sums, n1 * columns(d) + u * LANES, sum_b1)
+    if net.inputs.one:
+        add(sums, u * LANES, sum_w1)
+    if net.outputs.one:
+        add(sums, second_layer(n1, d) + u * LANES, sum_w2)
 
 
 @inner
 def backward(net, rows, first, panels, scratch):
     """Add the gradient of a block to scratch.sums; scratch.output holds its dL/dz2."""
     keep_apart()
-    w, _, n1, d, k, _ = net
-    output, errors, sums = scratch.output, scratch.error_rows, scratch.sums
-    stride, samples = block_stride(n1), panels * LANES
-    second = n1 * (columns(d) + 1)
-    if k > 1:
-        hidden_error(net, panels, output, scratch.delta)
-    if k >= WIDE:
-        transpose_errors(output, panels, k, errors)
-        width = padded(k)
-        for c in range(0, width, LANES):
-            product(
-                n1,
-                scratch.hidden,
-                variable(0),
-                stride,
-                variable(1),
-                samples,
-                errors,
-                c,
-                width,
-                sums,
-                second + c,
-                width,
-            )
-    for u in range(n1):
-        unit_backward(net, u, rows.x, first * d * LANES, panels, scratch)
-    if d >= WIDE:
-        width = padded(d)
-        r0 = first * LANES * width
-        for c in range(0, width, LANES):
-            product(
-                n1,
-                scratch.delta,
-                variable(0),
-                stride,
-                variable(1),
-                samples,
-                rows.x_rows,
-                r0 + c,
-                width,
-                sums,
-                c,
-                width,
-            )
-    for j in range(k):
-        summed = spread(w, 0.0)
-        for p in range(panels):
-            summed = summed + load(output, (p * k + j) * LANES)
-        sums[second + n1 * columns(k) + j] += total(summed)
+    net.outputs.backward(net, panels, scratch)
+    for u in range(net.n1):
+        unit_backward(net, u, rows.x, first * net.d * LANES, panels, scratch)
+    net.inputs.backward(net, rows, first, panels, scratch)
+    b2 = second_layer(net.n1, net.d) + net.n1 * columns(net.k)
+    for p in range(panels):
+        for j in range(net.k):
+            add(scratch.sums, b2 + j * LANES, load(scratch.output, (p * net.k + j) * LANES))
+
+
+@inner
+def mean_rows(net, place, count, sums, start, scale, l2, gradient):
+    """Gradient sums of N1 x count parameters, a unit's in a padded row, as means with the slope of
+    the penalty; from `place` on. A vector may reach beyond its row: what comes next overwrites it.
+    """
+    w, o, width = net.w, net.o + place, padded(count)
+    for u in range(net.n1):
+        for c in range(0, count, LANES):
+            mean = load(sums, start + u * width + c) * scale
+            store(gradient, place + u * count + c, fma(load(w, o + u * count + c), l2, mean))
+
+
+@inner
+def mean_lanes(net, place, count, sums, start, scale, l2, gradient):
+    """The same for parameters of which each has a vector of sums."""
+    for i in range(0, net.n1 * count, LANES):
+        mean = totals(sums, start + i * LANES) * scale
+        store(gradient, place + i, fma(load(net.w, net.o + place + i), l2, mean))
+
+
+@inner
+def nothing(*_):
+    """What a layer does not need."""
+
+
+INPUTS = table(
+    "inputs",
+    one={"one": True, "many": False, "forward": nothing, "backward": nothing, "mean": mean_lanes},
+    few={
+        "one": False,
+        "many": False,
+        "forward": nothing,
+        "backward": few_inputs_backward,
+        "mean": mean_lanes,
+    },
+    many={
+        "one": False,
+        "many": True,
+        "forward": many_inputs,
+        "backward": many_inputs_backward,
+        "mean": mean_rows,
+    },
+)
+OUTPUTS = table(
+    "outputs",
+    one={"one": True, "forward": nothing, "backward": nothing, "mean": mean_lanes},
+    few={
+        "one": False,
+        "forward": several_outputs,
+        "backward": few_outputs_backward,
+        "mean": mean_lanes,
+    },
+    many={
+        "one": False,
+        "forward": several_outputs,
+        "backward": many_outputs_backward,
+        "mean": mean_rows,
+    },
+)
+
+
+def layers(d, k):
+    """The rows of INPUTS and OUTPUTS for d inputs and k outputs."""
+    names = ("one" if count == 1 else "many" if count >= WIDE else "few" for count in (d, k))
+    return INPUTS[next(names)], OUTPUTS[next(names)]
 
 
 # ---------------------------------------------------------------- one set of samples
@@ -376,9 +492,9 @@ def mean_loss(net, loss, rows, scratch):
 @merged
 def part_sums(net, loss, rows, part, parts, scratch):
     """The summed loss of one of the parts of the rows; their summed gradients in scratch.sums."""
-    _, _, n1, d, k, _ = net
-    for i in range(sums_length(n1, d, k)):
-        scratch.sums[i] = 0.0
+    n1, d, k = net.n1, net.d, net.k
+    for i in range(0, sums_length(n1, d, k), LANES):
+        store(scratch.sums, i, spread(scratch.sums, 0.0))
     panels, step, summed = padded(rows.count) // LANES, block_panels(n1), 0.0
     blocks = (panels + step - 1) // step
     last = min(panels, blocks * (part + 1) // parts * step)
@@ -406,7 +522,7 @@ def add_parts(parts, count, length, sums):
 @merged
 def loss_and_sums(net, loss, rows, scratch):
     """Mean loss over the rows; the sum of their gradients in scratch.sums."""
-    _, _, n1, d, k, _ = net
+    n1, d, k = net.n1, net.d, net.k
     if scratch.parts.ready[0]:
         scratch.parts.ready[0] = 0
         count, length = parts_of(rows.count, n1, d, k), sums_length(n1, d, k)
@@ -419,21 +535,15 @@ def loss_and_sums(net, loss, rows, scratch):
 @inner
 def mean_gradient(net, l2, weights, scratch):
     """The sums as a mean, `weights` in all, L2 penalty added, in parameter layout."""
-    w, o, n1, d, k, _ = net
-    sums, gradient = scratch.sums, scratch.gradient
-    scale, wide_d, wide_k = 1.0 / weights, columns(d), columns(k)
-    b1, w2, b2 = n1 * d, n1 * (d + 1), n1 * (d + 1 + k)
-    sum_b1, sum_w2, sum_b2 = n1 * wide_d, n1 * (wide_d + 1), n1 * (wide_d + 1 + wide_k)
-    for u in range(n1):
-        for j in range(d):
-            gradient[u * d + j] = sums[u * wide_d + j] * scale + l2 * w[o + u * d + j]
-        gradient[b1 + u] = sums[sum_b1 + u] * scale
-        for j in range(k):
-            decay = l2 * w[o + w2 + u * k + j]
-            gradient[w2 + u * k + j] = sums[sum_w2 + u * wide_k + j] * scale + decay
+    n1, d, k, sums, gradient = net.n1, net.d, net.k, scratch.sums, scratch.gradient
+    scale, b1, w2, b2 = 1.0 / weights, n1 * d, n1 * (d + 1), n1 * (d + 1 + k)
+    second = second_layer(n1, d)
+    net.inputs.mean(net, 0, d, sums, 0, scale, l2, gradient)
+    mean_lanes(net, b1, 1, sums, n1 * columns(d), scale, 0.0, gradient)
+    net.outputs.mean(net, w2, k, sums, second, scale, l2, gradient)
     for j in range(k):
-        gradient[b2 + j] = sums[sum_b2 + j] * scale
-    for i in range(b2 + k, padded(b2 + k)):
+        gradient[b2 + j] = total(load(sums, second + n1 * columns(k) + j * LANES)) * scale
+    for i in range(b2 + k, padded(b2 + k) + LANES):
         gradient[i] = 0.0
 
 

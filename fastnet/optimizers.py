@@ -91,7 +91,7 @@ def adam(net, length, gradient, memory, step):
 @inner
 def adamw(net, length, gradient, memory, step):
     """W1 and W2 shrink by learning_rate * weight_decay of themselves, then adam."""
-    w, o, n1, d, k, _ = net
+    w, o, n1, d, k = net.w, net.o, net.n1, net.d, net.k
     keep = 1.0 - step.learning_rate * step.weight_decay
     for i in range(n1 * d):
         w[o + i] *= keep

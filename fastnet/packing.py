@@ -73,20 +73,28 @@ def panels(values, dtype):
     return filled.reshape(-1)
 
 
+def side_by_side(values, dtype):
+    """Rows (n, c) as (padded c / LANES, padded n, LANES), flat; one element unless c >= WIDE."""
+    n, c = values.shape
+    if c < WIDE:
+        return np.zeros(1, dtype)
+    filled = np.zeros((padded(n), padded(c)), dtype)
+    filled[:n, :c] = values
+    return np.ascontiguousarray(
+        filled.reshape(padded(n), padded(c) // LANES, LANES).transpose(1, 0, 2)
+    ).reshape(-1)
+
+
 def rows(X, Y, dtype, weights=None):
     """Samples as kernels read them: X (n, d), Y (n, k) numbers or one-hot classes, weights
     (folds, n), by default all 1."""
-    n, d = X.shape
-    wide = np.zeros((padded(n), padded(d)) if d >= WIDE else (1, 1), dtype)
-    if d >= WIDE:
-        wide[:n, :d] = X
+    n = len(X)
     weights = np.ones((1, n)) if weights is None else weights
     filled = np.zeros((len(weights), padded(n)), dtype)
     filled[:, :n] = weights
     totals = filled.sum(axis=1, dtype=np.float64)
-    return Rows(
-        panels(X, dtype), wide.reshape(-1), panels(Y, dtype), filled.reshape(-1), totals, n, 0
-    )
+    samples = panels(X, dtype), side_by_side(X, dtype), panels(Y, dtype), side_by_side(Y, dtype)
+    return Rows(*samples, filled.reshape(-1), totals, n, 0)
 
 
 def no_rows(d, k, dtype):
@@ -130,19 +138,20 @@ def scratch(problem, n1, batch_size, dtype, shared=None, keeps_z=True, matrix_n1
     # A narrow member has more panels in a block than a wide one: room for either.
     block = network.BLOCK_PANELS * LANES
     unit = max(n1 * network.block_stride(n1), network.BLOCK_VALUES + n1 * LANES)
-    batch = padded(batch_size)
+    batch, slack = padded(batch_size), LANES * LANES  # where the last of LANES vectors may end
     return Scratch(
         hidden=np.zeros(unit * (1 + keeps_z), dtype),
         delta=np.zeros(unit, dtype),
-        output=np.zeros(block * k, dtype),
+        output=np.zeros(block * k + slack, dtype),
         error_rows=np.zeros(block * padded(k) if k >= WIDE else 1, dtype),
-        sums=np.zeros(network.sums_length(n1, d, k) + LANES, dtype),
-        gradient=np.zeros(parameter_length(n1, d, k), dtype),
+        sums=np.zeros(network.sums_length(n1, d, k) + slack, dtype),
+        gradient=np.zeros(parameter_length(n1, d, k) + LANES, dtype),
         order=np.zeros(problem.train.count, np.int64),
         batch=Rows(
-            x=np.zeros(batch * d, dtype),
+            x=np.zeros(batch * d + slack, dtype),
             x_rows=np.zeros(batch * padded(d) if d >= WIDE else 1, dtype),
-            y=np.zeros(batch * k, dtype),
+            y=np.zeros(batch * k + slack, dtype),
+            y_rows=np.zeros(batch * padded(k) if k >= WIDE else 1, dtype),
             weight=np.zeros(batch, dtype),
             totals=np.zeros(1),
             count=0,
@@ -247,7 +256,7 @@ def groups(columns):
 
 def initialise(plan, dtype, given=None):
     """The packed parameters at epoch 0: drawn, or copied from `given` (one Weights a member)."""
-    flat = np.zeros(plan.length, dtype)
+    flat = np.zeros(plan.length + LANES, dtype)  # a vector may begin at any parameter
     if given is not None:
         copy_weights(flat, plan, given)
         return flat

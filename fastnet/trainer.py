@@ -211,7 +211,8 @@ class Training:
             X, Y, weights = data.subset(name)
             self.sets[name] = self.rows(X, Y, self.dtype, weights)
         loss = self.backend.CHOICES["loss"][plan.loss]
-        self.problem = Problem(plan.d, plan.k, loss, self.sets["train"], self.sets["val"])
+        sets = self.sets["train"], self.sets["val"]
+        self.problem = Problem(plan.d, plan.k, loss, *sets, *network.layers(plan.d, plan.k))
         self.pack = start_pack(plan, self.dtype, initial_weights)
         self.cost = unit_cost(plan)
         self.kind = plan.settings["activation"] * len(OPTIMIZERS) + plan.settings["optimizer"]

@@ -9,8 +9,10 @@ Each operation is one intrinsic with its plain twin below it: under NUMBA_DISABL
 vector is a NumPy array of LANES elements, and the same kernels run in the interpreter.
 """
 
+import functools
 import operator
 
+import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -317,6 +319,123 @@ def exponent(typingctx, u):
     return u(u), codegen
 
 
+def _at(array, i):
+    return array[i]
+
+
+@twin(_at)
+@intrinsic
+def at(typingctx, array, i):
+    """array[i] for i >= 0, without the test for an index that counts from the end."""
+
+    def codegen(context, builder, sig, args):
+        return builder.load(element_pointer(context, builder, sig.args[0], *args))
+
+    return array.dtype(array, types.intp), codegen
+
+
+def _transpose(array, start, step, out, out_start, out_step):
+    for i in range(LANES):
+        for j in range(LANES):
+            out[out_start + j * out_step + i] = array[start + i * step + j]
+
+
+@twin(_transpose)
+@intrinsic
+def transpose(typingctx, array, start, step, out, out_start, out_step):
+    """LANES vectors, `step` apart, as columns: element j of vector i is element i of vector j."""
+    sig = types.none(array, types.intp, types.intp, out, types.intp, types.intp)
+
+    def codegen(context, builder, sig, args):
+        array, start, step, out, out_start, out_step = args
+        vector = context.get_value_type(Vector(sig.args[0].dtype))
+        align = sig.args[0].dtype.bitwidth // 8
+
+        def place(position, array, start, step, i):
+            index = builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
+            return element_pointer(context, builder, sig.args[position], array, index, vector)
+
+        places = [place(0, array, start, step, i) for i in range(LANES)]
+        for i, v in enumerate(
+            transpose_ir(builder, [builder.load(p, align=align) for p in places])
+        ):
+            builder.store(v, place(3, out, out_start, out_step, i), align=align)
+        return context.get_dummy_value()
+
+    return sig, codegen
+
+
+def transpose_ir(builder, rows):
+    """Exchange the off-diagonal blocks of rows, of half the size each time."""
+    half = LANES // 2
+    while half:
+        lanes = range(LANES)
+        upper = [i if not i & half else LANES + i - half for i in lanes]
+        lower = [i + half if not i & half else LANES + i for i in lanes]
+        masks = [ir.Constant(ir.VectorType(ir.IntType(32), LANES), m) for m in (upper, lower)]
+        for i in lanes:
+            if not i & half:
+                pair = rows[i], rows[i + half]
+                rows[i], rows[i + half] = (builder.shuffle_vector(*pair, mask) for mask in masks)
+        half //= 2
+    return rows
+
+
+def _totals(array, i):
+    vectors = array[i : i + LANES * LANES].reshape(LANES, LANES)
+    return np.array([_total(v) for v in vectors])
+
+
+@twin(_totals)
+@intrinsic
+def totals(typingctx, array, i):
+    """total() of each of LANES vectors side by side, as a vector; the same sums."""
+    sig = Vector(array.dtype)(array, types.intp)
+
+    def codegen(context, builder, sig, args):
+        vector = context.get_value_type(sig.return_type)
+        align = sig.return_type.dtype.bitwidth // 8
+        rows = []
+        for row in range(LANES):
+            index = builder.add(args[1], ir.Constant(args[1].type, row * LANES))
+            pointer = element_pointer(context, builder, sig.args[0], args[0], index, vector)
+            rows.append(builder.load(pointer, align=align))
+        rows = transpose_ir(builder, rows)
+        while len(rows) > 1:
+            half = len(rows) // 2
+            rows = [builder.fadd(a, b) for a, b in zip(rows[:half], rows[half:])]
+        return rows[0]
+
+    return sig, codegen
+
+
+def registers(bits):
+    """How many vector registers the processor has, and how many of them LANES numbers fill."""
+    features = config.CPU_FEATURES or str(llvm.get_host_cpu_features().flatten())
+    x86 = "x86" in llvm.get_process_triple() or "amd64" in llvm.get_process_triple()
+    wide = "+avx512f" in features
+    width = 512 if wide else 256 if "+avx," in features else 128
+    return 16 if x86 and not wide else 32, LANES * bits // width
+
+
+MOST_ROWS = 12  # more would need no fewer loads, and more code
+
+
+@functools.cache
+def tile_rows(bits):
+    """Rows of a tile, so that their sums, a row of b and an element of a stay in registers."""
+    count, each = registers(bits)
+    return max(2, min(MOST_ROWS, (count - each - 1) // each))
+
+
+@twin(lambda array: 4)
+@intrinsic
+def most_rows(typingctx, array):
+    """Rows of a tile of the array's dtype: known when the kernel is compiled."""
+    rows = tile_rows(array.dtype.bitwidth)
+    return types.intp(array), lambda context, builder, sig, args: ir.IntType(64)(rows)
+
+
 def _tile(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row):
     for i in range(rows):
         row = c[c0 + i * c_row : c0 + i * c_row + LANES]
@@ -325,57 +444,26 @@ def _tile(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row):
 
 
 @twin(_tile)
-@intrinsic(prefer_literal=True)
+@intrinsic
 def tile(typingctx, rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row):
     """c[i, :] += sum over j < depth of a[i, j] * b[j, :] for `rows` rows of LANES columns.
 
-    The sums stay in `rows` registers while j runs. Each argument is a one-dimensional array,
-    the index of its first element, and the steps between rows (and columns, for a).
+    1 <= rows <= most_rows(c), which is 2 or more; the sums stay in registers while j runs, so
+    there is a loop for each number of rows. Each argument is a one-dimensional array, the index
+    of its first element, and the steps between rows (and columns, for a).
     """
-    if not isinstance(rows, types.IntegerLiteral):
-        return None
-    sig = types.none(rows, a, *[types.intp] * 4, b, *[types.intp] * 2, c, *[types.intp] * 2)
-    count = rows.literal_value
+    sig = types.none(types.intp, a, *[types.intp] * 4, b, *[types.intp] * 2, c, *[types.intp] * 2)
 
     def codegen(context, builder, sig, args):
-        _, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row = args
-        vector = context.get_value_type(Vector(sig.args[9].dtype))
-        align = sig.args[9].dtype.bitwidth // 8
-
-        def at(position, array, index, v=None):
-            return element_pointer(context, builder, sig.args[position], array, index, v)
-
-        def row_of(start, step, i):
-            return builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
-
-        outputs = [at(9, c, row_of(c0, c_row, i), vector) for i in range(count)]
-        columns = [row_of(a0, a_row, i) for i in range(count)]
-        before = builder.block
-        start = [builder.load(p, align=align) for p in outputs]
-        head, body, done = (builder.append_basic_block(n) for n in ("head", "body", "done"))
-        builder.branch(head)
-        with builder.goto_block(head):
-            builder.position_at_end(head)
-            j = builder.phi(depth.type)
-            sums = [builder.phi(vector) for _ in range(count)]
-            builder.cbranch(builder.icmp_signed("<", j, depth), body, done)
-        builder.position_at_end(body)
-        row = builder.load(at(6, b, builder.add(b0, builder.mul(j, b_row)), vector), align=align)
-        offset = builder.mul(j, a_col)
-        following = []
-        for column, total_so_far in zip(columns, sums):
-            scalar = builder.load(at(1, a, builder.add(column, offset)))
-            following.append(fma_ir(builder, splat_ir(builder, scalar), row, total_so_far))
-        next_j = builder.add(j, ir.Constant(j.type, 1))
-        builder.branch(head)
-        j.add_incoming(ir.Constant(j.type, 0), before)
-        j.add_incoming(next_j, body)
-        for phi, first, after in zip(sums, start, following):
-            phi.add_incoming(first, before)
-            phi.add_incoming(after, body)
+        most, done = tile_rows(sig.args[9].dtype.bitwidth), builder.append_basic_block("done")
+        cases = [builder.append_basic_block(f"rows{count}") for count in range(1, most + 1)]
+        switch = builder.switch(args[0], cases[-1])
+        for count, block in enumerate(cases, 1):
+            switch.add_case(ir.Constant(args[0].type, count), block)
+            builder.position_at_end(block)
+            tile_ir(context, builder, sig, args, count)
+            builder.branch(done)
         builder.position_at_end(done)
-        for pointer, value in zip(outputs, sums):
-            builder.store(value, pointer, align=align)
         return context.get_dummy_value()
 
     return sig, codegen
@@ -399,3 +487,44 @@ def scatter(typingctx, array, i, step, v):
         return context.get_dummy_value()
 
     return types.none(array, types.intp, types.intp, v), codegen
+
+
+def tile_ir(context, builder, sig, args, count):
+    """The loop of a tile of `count` rows."""
+    _, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row = args
+    vector = context.get_value_type(Vector(sig.args[9].dtype))
+    align = sig.args[9].dtype.bitwidth // 8
+
+    def place(position, array, index, v=None):
+        return element_pointer(context, builder, sig.args[position], array, index, v)
+
+    def row_of(start, step, i):
+        return builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
+
+    outputs = [place(9, c, row_of(c0, c_row, i), vector) for i in range(count)]
+    columns = [row_of(a0, a_row, i) for i in range(count)]
+    before = builder.block
+    start = [builder.load(p, align=align) for p in outputs]
+    head, body, done = (builder.append_basic_block(n) for n in ("head", "body", "end"))
+    builder.branch(head)
+    builder.position_at_end(head)
+    j = builder.phi(depth.type)
+    sums = [builder.phi(vector) for _ in range(count)]
+    builder.cbranch(builder.icmp_signed("<", j, depth), body, done)
+    builder.position_at_end(body)
+    row = builder.load(place(6, b, builder.add(b0, builder.mul(j, b_row)), vector), align=align)
+    offset = builder.mul(j, a_col)
+    following = []
+    for column, total_so_far in zip(columns, sums):
+        scalar = builder.load(place(1, a, builder.add(column, offset)))
+        following.append(fma_ir(builder, splat_ir(builder, scalar), row, total_so_far))
+    next_j = builder.add(j, ir.Constant(j.type, 1))
+    builder.branch(head)
+    j.add_incoming(ir.Constant(j.type, 0), before)
+    j.add_incoming(next_j, body)
+    for phi, first, after in zip(sums, start, following):
+        phi.add_incoming(first, before)
+        phi.add_incoming(after, body)
+    builder.position_at_end(done)
+    for pointer, value in zip(outputs, sums):
+        builder.store(value, pointer, align=align)

@@ -32,12 +32,13 @@ from fastnet import (
     reference,
     tasks,
     trainer,
+    vector,
 )
 from fastnet.activations import ACTIVATIONS
 from fastnet.cache import inner
 from fastnet.choice import table
 from fastnet.losses import LOSSES
-from fastnet.vector import LANES, load, store
+from fastnet.vector import LANES, load, store, total, totals, transpose
 
 INTERPRETED = bool(numba.config.DISABLE_JIT)
 DTYPES = ("float32", "float64")
@@ -48,10 +49,12 @@ EPS = {name: float(np.finfo(name).eps) for name in DTYPES}
 EXP_ULPS = {"float32": 2.5, "float64": 1.25}
 # fdlibm promises 1 ulp; its last steps are taken in another order here.
 LOG1P_ULPS = 2.0
-# An exponential, an addition and a division (half a unit each); times eps: relative.
-SIGMOID_EPS = {dtype: EXP_ULPS[dtype] + 1.0 for dtype in DTYPES}
-# 2 / (1 + e) - 1: the quotient, at most 2, has sigmoid's error; times eps: absolute.
-TANH_EPS = {dtype: 2 * SIGMOID_EPS[dtype] + 0.5 for dtype in DTYPES}
+# Times eps, relative: half a unit each for a, b, a + b and the quotient; 1.42 is measured. And z
+# is rounded once more, as z log2(e), by half a unit, log2(e) itself by another 0.11 (float64
+# 0.09): an error of z, which the slope of the function carries on.
+SIGMOID_EPS, ARGUMENT_EPS = 2.0, 0.625
+# (a - b) / (a + b), times eps, absolute: 1.21 is measured.
+TANH_EPS = 1.5
 # Two orders of the same sum. float64: hundreds of terms of 1e-16, and four digits to spare.
 # float32: sums of a hundred terms with 6e-8 each, which cancel in part; 5e-7 measured.
 SUM_TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
@@ -95,11 +98,18 @@ class Member(NamedTuple):
         """d, k, N1."""
         return self.problem.d, self.problem.k, len(self.net.b1)
 
+    def kernel_net(self, activation):
+        """The network as kernels take it."""
+        d, k, n1 = self.shape
+        layers = network.layers(d, k)
+        return network.Net(self.flat, START, n1, d, k, ACTIVATIONS[activation], *layers)
+
 
 # Those of the two tasks, and of either a few more: test_methods.py has all of them.
 SOME_ACTIVATIONS = ("sigmoid", "tanh", "relu", "identity")
 SOME_LOSSES = ("squared", "cross_entropy")
 SIGMOID = ACTIVATIONS["sigmoid"]
+LAYERS = network.layers(3, 2)
 SETTING = {"huber_delta": 1.0, "quantile": 0.5}  # of losses that have none of it
 START = 2 * LANES  # where the tests put a member's parameters
 
@@ -136,7 +146,7 @@ def flatten(net):
 def dirty_scratch(problem, n1, batch_size, dtype):
     """Scratch as a diverged member leaves it."""
     scratch = packing.scratch(problem, n1, batch_size, dtype)
-    for array in (*scratch[:6], *scratch.batch[:4]):
+    for array in (*scratch[:6], *scratch.batch[:5]):
         array[...] = np.nan
     return scratch
 
@@ -145,7 +155,7 @@ def make_problem(loss, samples):
     d, k, dtype = samples.X.shape[1], samples.Y.shape[1], samples.X.dtype
     rows = packing.rows(samples.X, samples.Y, dtype, samples.weight[None])
     none = packing.no_rows(d, k, dtype)
-    return kernels.Problem(d, k, LOSSES[loss], rows, none)
+    return kernels.Problem(d, k, LOSSES[loss], rows, none, *network.layers(d, k))
 
 
 def make_member(net, samples, loss):
@@ -232,6 +242,12 @@ def spread_values(rng, dtype, low, high, count=4000):
 LIMIT = {"float32": 87.0, "float64": 708.0}
 
 
+def values_of_all_exponents(rng, dtype, largest):
+    """Of either sign, from 1e-36 to `largest`, eight to a doubling, and at random."""
+    powers = 2.0 ** np.arange(-120, np.log2(largest), 0.125)
+    return np.concatenate([powers, -powers, spread_values(rng, dtype, -80, 80)]).astype(dtype)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_exp_is_exact_to_the_last_place(rng, dtype):
     for factor in (1.0, -1.0, -2.0):
@@ -261,19 +277,21 @@ def test_log1p_is_exact_to_two_places(rng):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_sigmoid(rng, dtype):
-    z = spread_values(rng, dtype, -80, 80)
-    exact = 1 / (1 + np.exp(-more_precise(z)))
-    bound = SIGMOID_EPS[dtype] * EPS[dtype]
-    for result in applied(activate_all, z, ACTIVATIONS["sigmoid"]), formulas.sigmoid(z):
-        np.testing.assert_allclose(result, exact, rtol=bound)
+def test_sigmoid_over_all_exponents(rng, dtype):
+    """Relative to its value, in the tail too."""
+    z = values_of_all_exponents(rng, dtype, LIMIT[dtype] - 1)
+    wide = more_precise(z)
+    exact, carried = 1 / (1 + np.exp(-wide)), np.abs(wide) / (1 + np.exp(wide))
+    bound = (SIGMOID_EPS + ARGUMENT_EPS * carried) * EPS[dtype]
+    result = applied(activate_all, z, ACTIVATIONS["sigmoid"])
+    assert (np.abs(result - exact) <= bound * exact).all()
+    np.testing.assert_allclose(formulas.sigmoid(z), exact, rtol=4 * EPS[dtype])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_tanh(rng, dtype):
-    z = spread_values(rng, dtype, -30, 30)
-    exact = np.tanh(more_precise(z))
-    bound = TANH_EPS[dtype] * EPS[dtype]
+def test_tanh_over_all_exponents(rng, dtype):
+    z = values_of_all_exponents(rng, dtype, LIMIT[dtype])
+    exact, bound = np.tanh(more_precise(z)), TANH_EPS * EPS[dtype]
     for result in applied(activate_all, z, ACTIVATIONS["tanh"]), formulas.tanh(z):
         np.testing.assert_allclose(result, exact, rtol=0, atol=bound)
 
@@ -318,7 +336,7 @@ def test_sizes_are_whole_vectors():
     assert (padded % LANES == 0).all() and (padded >= counts).all()
     assert (padded - counts < LANES).all()
     narrow, wide = network.WIDE - 1, network.WIDE
-    assert network.columns(narrow) == narrow
+    assert network.columns(narrow) == narrow * LANES
     assert network.columns(wide) == LANES
     assert network.parameter_length(3, 2, 4) == 32  # 3 * (2 + 1 + 4) + 4 = 25
 
@@ -423,7 +441,46 @@ def run_product(rows, a, a_row, depth, b, c):
 
 @compiled
 def run_dot(a, b, panels):
-    return network.dot(a, 0, LANES, b, 0, LANES, panels)
+    return total(network.dot(a, 0, LANES, b, 0, LANES, panels))
+
+
+@compiled
+def run_totals(array, out):
+    for i in range(0, out.size, LANES):
+        store(out, i, totals(array, i * LANES))
+
+
+@compiled
+def run_transpose(array, step, out):
+    transpose(array, 0, step, out, 0, LANES)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_totals_are_the_totals_of_the_vectors(rng, dtype):
+    """To the bit: how many vectors are summed at once must not show."""
+    array = rng.normal(size=2 * LANES * LANES).astype(dtype)
+    out, halves = np.empty(2 * LANES, dtype), array.reshape(-1, LANES)
+    run_totals(array, out)
+    while halves.shape[1] > 1:
+        halves = halves[:, : halves.shape[1] // 2] + halves[:, halves.shape[1] // 2 :]
+    np.testing.assert_array_equal(out, halves[:, 0])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_transpose_exchanges_rows_and_columns(dtype):
+    step = LANES + 3
+    array, out = np.arange(LANES * step).astype(dtype), np.empty(LANES * LANES, dtype)
+    run_transpose(array, step, out)
+    wanted = array.reshape(LANES, step)[:, :LANES].T
+    np.testing.assert_array_equal(out.reshape(LANES, LANES), wanted)
+
+
+def test_tiles_fit_the_registers(monkeypatch):
+    """The rule, for AVX-512, AVX2 and NEON; compiled kernels are only right on this processor."""
+    shapes = {(32, 1): 12, (16, 2): 6, (16, 4): 2, (32, 4): 6, (32, 8): 2, (16, 8): 2}
+    for shape, rows in shapes.items():
+        monkeypatch.setattr(vector, "registers", lambda bits, shape=shape: shape)
+        assert vector.tile_rows.__wrapped__(32) == rows
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -450,20 +507,17 @@ def test_dot(rng, dtype, panels):
 
 
 @compiled
-def run_forward(w, o, n1, d, k, activation, rows, panels, scratch):
-    net = network.Net(w, o, n1, d, k, activation)
+def run_forward(net, rows, panels, scratch):
     network.forward(net, rows.x, 0, panels, scratch.hidden, scratch.output)
 
 
 @compiled
-def run_loss_and_gradient(w, o, n1, d, k, activation, loss, l2, rows, scratch):
-    net = network.Net(w, o, n1, d, k, activation)
+def run_loss_and_gradient(net, loss, l2, rows, scratch):
     return network.loss_and_gradient(net, loss, l2, rows, scratch)
 
 
 @compiled
-def run_mean_loss(w, o, n1, d, k, activation, loss, rows, scratch):
-    net = network.Net(w, o, n1, d, k, activation)
+def run_mean_loss(net, loss, rows, scratch):
     return network.mean_loss(net, loss, rows, scratch)
 
 
@@ -471,18 +525,14 @@ def loss_and_gradient(member, activation, l2=0.0):
     """Loss, gradient as a Net, and norm, by the kernel."""
     d, k, n1 = member.shape
     loss, rows = losses.Loss(member.problem.loss, **SETTING), member.problem.train
-    row = ACTIVATIONS[activation]
-    mean, norm = run_loss_and_gradient(
-        member.flat, START, n1, d, k, row, loss, l2, rows, member.scratch
-    )
+    net = member.kernel_net(activation)
+    mean, norm = run_loss_and_gradient(net, loss, l2, rows, member.scratch)
     return mean, reference.Net(*packing.views(member.scratch.gradient, 0, n1, d, k)), norm
 
 
 def mean_loss(member, activation):
-    d, k, n1 = member.shape
     loss, rows = losses.Loss(member.problem.loss, **SETTING), member.problem.train
-    row = ACTIVATIONS[activation]
-    return run_mean_loss(member.flat, START, n1, d, k, row, loss, rows, member.scratch)
+    return run_mean_loss(member.kernel_net(activation), loss, rows, member.scratch)
 
 
 def assert_equals_reference(member, activation, l2=0.0):
@@ -519,18 +569,26 @@ SEVERAL_BLOCKS = ((1, 3, 2, 530), (9, 10, 3, 530), (2, 3, 650, 250))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("loss", SOME_LOSSES)
-@pytest.mark.parametrize("activation", SOME_ACTIVATIONS)
-@pytest.mark.parametrize("d", INPUTS)
-def test_loss_and_gradient_are_the_reference(rng, dtype, loss, activation, d):
+@pytest.mark.parametrize(
+    "loss, d", [*(("squared", d) for d in INPUTS), ("cross_entropy", 2), ("cross_entropy", 64)]
+)
+def test_loss_and_gradient_are_the_reference(rng, dtype, loss, d):
+    """One compilation a dtype, a loss and one, few or many inputs and outputs."""
     widths = WIDTHS[:2] if INTERPRETED else WIDTHS
     for k, n1 in itertools.product(OUTPUTS[loss], widths):
-        assert_equals_reference(random_member(rng, dtype, loss, d, k, n1, SAMPLES), activation)
+        assert_equals_reference(random_member(rng, dtype, loss, d, k, n1, SAMPLES), "sigmoid")
+
+
+@pytest.mark.parametrize("activation", SOME_ACTIVATIONS)
+@pytest.mark.parametrize("n1", WIDTHS)
+def test_loss_and_gradient_of_every_activation(rng, activation, n1):
+    member = random_member(rng, "float64", "squared", 9, 10, n1, SAMPLES)
+    assert_equals_reference(member, activation)
 
 
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 32])
 def test_any_number_of_samples(rng, n):
-    assert_equals_reference(random_member(rng, "float64", "cross_entropy", 9, 3, 5, n), "tanh")
+    assert_equals_reference(random_member(rng, "float64", "squared", 9, 3, 5, n), "sigmoid")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -561,7 +619,7 @@ def test_forward_leaves_activations_and_outputs(rng, dtype, d, k):
     n1, n = 5, SAMPLES
     member = random_member(rng, dtype, "squared", d, k, n1, n)
     count = network.padded(n) // LANES
-    run_forward(member.flat, START, n1, d, k, SIGMOID, member.problem.train, count, member.scratch)
+    run_forward(member.kernel_net("sigmoid"), member.problem.train, count, member.scratch)
     net, X = in_float64(member.net), in_float64(member.samples).X
     H, Z2 = reference.forward(net, reference.ACTIVATIONS["sigmoid"], X)
     used = member.scratch.hidden[: n1 * network.block_stride(n1)].reshape(n1, -1)
@@ -571,8 +629,8 @@ def test_forward_leaves_activations_and_outputs(rng, dtype, d, k):
 
 
 @compiled
-def run_mean_gradient(w, o, n1, d, k, l2, count, scratch):
-    network.mean_gradient(network.Net(w, o, n1, d, k, SIGMOID), l2, count, scratch)
+def run_mean_gradient(net, l2, count, scratch):
+    network.mean_gradient(net, l2, count, scratch)
 
 
 @pytest.mark.parametrize("d, k", [(3, 2), (9, 10)])
@@ -580,14 +638,20 @@ def test_mean_gradient_divides_the_sums(rng, d, k):
     n1, count, l2 = 5, 7, 0.25
     member = random_member(rng, "float64", "squared", d, k, n1, 3)
     sums = random_net(rng, "float64", d, k, n1)
-    wide_d, wide_k = network.columns(d), network.columns(k)
-    dW1, db1, dW2, db2 = np.split(
-        member.scratch.sums[: n1 * (wide_d + 1 + wide_k) + k],
-        np.cumsum([n1 * wide_d, n1, n1 * wide_k]),
-    )
-    dW1.reshape(n1, -1)[:, :d], db1[...] = sums.W1, sums.b1
-    dW2.reshape(n1, -1)[:, :k], db2[...] = sums.W2.T, sums.b2
-    run_mean_gradient(member.flat, START, n1, d, k, l2, count, member.scratch)
+    place = 0
+    for array in (sums.W1, sums.b1[:, None], sums.W2.T, sums.b2[:, None]):
+        units, columns = array.shape
+        length = units * network.columns(columns)
+        to = member.scratch.sums[place : place + length]
+        if columns >= network.WIDE:
+            to.reshape(units, -1)[:, :columns] = array
+        else:  # any lanes with that total
+            lanes = to.reshape(units, columns, LANES)
+            lanes[...] = rng.normal(size=lanes.shape)
+            lanes[..., 0] += array - lanes.sum(axis=2)
+        place += length
+    assert place == network.sums_length(n1, d, k)
+    run_mean_gradient(member.kernel_net("sigmoid"), l2, count, member.scratch)
     expected = reference.mean_gradient(member.net, sums, l2, count)
     views = packing.views(member.scratch.gradient, 0, n1, d, k)
     for actual, wanted in zip(views, expected):
@@ -595,12 +659,12 @@ def test_mean_gradient_divides_the_sums(rng, d, k):
     assert not member.scratch.gradient[n1 * (d + 1 + k) + k :].any()
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("loss", SOME_LOSSES)
-@pytest.mark.parametrize("activation", SOME_ACTIVATIONS)
+@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
-def test_a_nan_weight_gives_a_nan_loss(rng, dtype, loss, activation, poison):
+def test_a_nan_weight_gives_a_nan_loss(rng, loss, activation, poison):
     """An infinite output weight gives a loss that is not finite; of W1 and b1 see all_finite."""
+    dtype = "float32"
     for d, k in ((1, 3), (9, 10)):
         for name in reference.Net._fields if np.isnan(poison) else ("W2", "b2"):
             member = random_member(rng, dtype, loss, d, k, 5, SAMPLES)
@@ -686,7 +750,7 @@ def run_clip(gradient, norm, clip_norm):
 
 @compiled
 def run_descend(optimizer, w, o, n1, d, k, settings, states, memory, loss, norm, scratch):
-    net = network.Net(w, o, n1, d, k, SIGMOID)
+    net = network.Net(w, o, n1, d, k, SIGMOID, *LAYERS)
     setting, state = settings[0], states[0]
     return kernels.descend(optimizer, net, setting, state, memory, loss, norm, scratch)
 
@@ -743,7 +807,8 @@ def test_descend_clips_and_moves(rng, dtype, clip_norm):
     d, k, n1 = 3, 2, 5
     member = random_member(rng, dtype, "squared", d, k, n1, 3)
     gradient = random_net(rng, dtype, d, k, n1)
-    member.scratch.gradient[:] = flatten(gradient)[START:-LANES]
+    run = flatten(gradient)[START:-LANES]
+    member.scratch.gradient[: run.size] = run
     settings, states = np.zeros(1, kernels.SETTINGS), np.zeros(1, kernels.STATE)
     settings["clip_norm"], states["learning_rate"] = clip_norm, 0.3
     norm = reference.gradient_norm(gradient)

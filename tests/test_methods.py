@@ -174,7 +174,7 @@ NUMBERS |= {"weight_decay": 0.3}
 
 @compiled
 def run_step(optimizer, w, o, n1, d, k, length, gradient, memory, step):
-    optimizer.update(network.Net(w, o, n1, d, k, 0), length, gradient, memory, step)
+    optimizer.update(network.Net(w, o, n1, d, k, 0, 0, 0), length, gradient, memory, step)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
