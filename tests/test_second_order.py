@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from fastnet import lbfgs, network, packing, reference, second_order
+from fastnet import activations, lbfgs, network, packing, reference, second_order
 from fastnet import reference_second_order as twin
 from fastnet.network import Net, padded
 
@@ -90,7 +90,8 @@ def equations(net, samples, activation, dtype=np.float64):
     w[:size] = flat(net)
     rows = packing.rows(samples.X, samples.Y, dtype, samples.weight)
     solver = dirty_solver(n1, d, k)
-    compiled_net = Net(w, 0, n1, d, k, network.ACTIVATIONS[activation])
+    layers = network.layers(d, k)
+    compiled_net = Net(w, 0, n1, d, k, activations.ACTIVATIONS[activation], *layers)
     mean = normal_equations(compiled_net, rows, solver)
     assert mean_squares(compiled_net, rows, solver) == mean  # to the bit
     matrix = solver.matrix.reshape(-1, padded(size))[:size, :size]
