@@ -344,7 +344,8 @@ TASKS = {
         "test_fraction": 0.2,
     },
     "data": {
-        "learning_rate": (0.2,),
+        "optimizer": ("adam",),
+        "learning_rate": (0.003,),
         "clip_norm": (1.0,),
         "batch_size": (32,),
         "lr_patience": (12,),

@@ -22,7 +22,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fastnet.estimator import FastNetClassifier, FastNetRegressor
-from fastnet.options import OPTIONS
+from fastnet.options import OPTIONS, TASK_COMMANDS, TASKS
 
 BOTH = FastNetRegressor, FastNetClassifier
 SHORT = {"n1": 4, "optimizer": "sgd", "learning_rate": 0.2, "max_epochs": 20, "random_state": 0}
@@ -307,3 +307,10 @@ def test_without_scikit_learn_the_error_names_the_command(monkeypatch):
 def test_nothing_else_of_fastnet_imports_scikit_learn():
     code = "import sys, fastnet.api, fastnet.cli; sys.exit('sklearn' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_tables_on_the_command_line_have_the_same_defaults():
+    net = FastNetClassifier()
+    for name, value in TASKS["data"].items():
+        assert getattr(net, name) == (value[0] if isinstance(value, tuple) else value), name
+    assert TASK_COMMANDS["data", "train"]["n1"] == (net.n1,)

@@ -60,6 +60,7 @@ def train(table, kind, **given):
     small = {"n1": 4, "max_epochs": 60, "learning_rate": 1.0, "features": FEATURES}
     off = ("batch_size", "clip_norm", "lr_patience", "patience")
     small |= {"validation_fraction": 0, "activation": "sigmoid", "l2": 0, **dict.fromkeys(off)}
+    small["optimizer"] = "sgd"
     return fastnet.train(data=table, target=TARGETS[kind], **{**small, **given})
 
 
