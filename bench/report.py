@@ -191,26 +191,7 @@ def check_chart(path):
 
 
 def save_chart(document, path):
-    """Member-epochs a second of every peer, one panel a workload."""
-    import altair
+    """The figure speedup of the document."""
+    from fastnet import figures
 
-    values = [
-        {"workload": p["name"], "peer": r["peer"], "speed": r["member_epochs_per_second"]}
-        for p in document["workloads"]
-        for r in p.get("rows", ())
-        if "member_epochs_per_second" in r
-    ]
-    if not values:
-        raise FastnetError("--chart shows member-epochs/s; answer and scale have none.")
-    # Points: a bar has no length on a logarithmic axis, which has no zero.
-    points = altair.Chart(altair.Data(values=values)).mark_circle(size=90, opacity=1)
-    encoded = points.encode(
-        x=altair.X("speed:Q", title="member-epochs per second").scale(type="log"),
-        y=altair.Y("peer:N", title=None, sort="-x"),
-        color=altair.condition("datum.peer == 'fastnet'", altair.value("#d95f02"),
-                               altair.value("#7570b3")),
-    ).properties(width=420)  # fmt: skip
-    faceted = encoded.facet(row=altair.Row("workload:N", title=None)).resolve_scale(
-        x="independent", y="independent"
-    )
-    faceted.save(path)
+    figures.save(figures.speedup(document), path)

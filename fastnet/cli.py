@@ -190,6 +190,7 @@ def run_options(function):
 
 
 json_option = click.option("--json", is_flag=True, help="One JSON document on stdout.")
+force_option = click.option("--force", is_flag=True, help="Replace the file that is there.")
 debug_option = click.option(
     "--debug",
     is_flag=True,
@@ -361,18 +362,20 @@ Examples:
 @click.option("--figure", help="The figure's name.")
 @click.option("-o", "--out", type=click.Path(), help="The file: .png, .svg or .html [FIGURE.png].")
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
+@force_option
 @json_option
 @debug_option
-def plot(run, figure, out, theme, json):
-    from fastnet import figures, show
+def plot(run, figure, out, theme, force, json):
+    from fastnet import figures, show, tables
 
     subject = figures.subject(run)
     if figure is None:
         rows = [{"figure": f.name, "help": f.help} for f in figures.applying(subject)]
         click.echo(document({"run": run, "figures": rows})) if json else show.print_figures(rows)
         return
-    chart = figures.chart(figure, subject, theme=theme)
     out = out or f"{figure}.png"
+    tables.refuse_existing(out, force)
+    chart = figures.chart(figure, subject, theme=theme)
     figures.save(chart, out)
     click.echo(document({"run": run, "figure": figure, "file": out}) if json else out)
 
@@ -414,7 +417,7 @@ def model_options(function):
 @cli.command(help=PREDICT_EXAMPLES)
 @model_options
 @click.option("-o", "--out", type=click.Path(), help="A .csv, .tsv or .parquet file [stdout].")
-@click.option("--force", is_flag=True, help="Replace the file that is there.")
+@force_option
 @click.option("--proba", is_flag=True, help="Also the probability of each class.")
 @debug_option
 def predict(model, data, member, out, force, proba):
@@ -452,11 +455,13 @@ Examples:
 @click.argument("run", type=click.Path())
 @click.option("-o", "--out", type=click.Path(), default="report.html", show_default=True)
 @click.option("--derivation", is_flag=True, help="Append the derivation of the gradients.")
+@force_option
 @json_option
 @debug_option
-def report_command(run, out, derivation, json):
-    from fastnet import api, report
+def report_command(run, out, derivation, force, json):
+    from fastnet import api, report, tables
 
+    tables.refuse_existing(out, force)
     report.save(api.load(run), out, derivation)
     click.echo(document({"run": run, "file": out}) if json else out)
 

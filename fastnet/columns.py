@@ -385,7 +385,7 @@ def all_inputs(tables, columns, options):
     """X of all tables, float32 where nothing would be lost; the frames give up their columns.
 
     What is going to be scaled, and so written anew, is held column by column: then X takes
-    memory as the frames give it up, 10 bytes a value at most where it was 19 row by row.
+    memory as the frames give it up. docs/data.md has the bytes that were measured.
     """
     numbers = [column.name for column in columns if column.kind == "number"]
     kinds = {t.frame[name].dtype.name for t in tables for name in numbers if name in t.frame}

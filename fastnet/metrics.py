@@ -39,16 +39,16 @@ def mean(values):
 
 def cross_entropy(Y, Z2, weight):
     """Accuracy, balanced accuracy (the mean over the classes there are) and log loss."""
-    truth, share = Y.argmax(axis=1), weight / weight.sum()
-    right = (Z2.argmax(axis=1) == truth).astype(np.float64)
-    of_class = np.bincount(truth, share, Y.shape[1])
-    hits = np.bincount(truth, share * right, Y.shape[1])
+    truth, total = Y.argmax(axis=1), weight.sum()
+    right = weight * (Z2.argmax(axis=1) == truth)  # sums of weights: all right is exactly 1
+    of_class = np.bincount(truth, weight, Y.shape[1])
+    hits = np.bincount(truth, right, Y.shape[1])
     there = of_class > 0
     losses, _ = formulas.cross_entropy_error(Z2, Y)
     return {
-        "accuracy": known(share @ right),
+        "accuracy": known(right.sum() / total),
         "balanced_accuracy": known((hits[there] / of_class[there]).mean()),
-        "log_loss": known(share @ losses),
+        "log_loss": known(weight / total @ losses),
     }
 
 

@@ -330,9 +330,15 @@ def writer(path, force=False):
     ending = ".csv" if path is None else os.path.splitext(path)[1].lower()
     if ending not in writers:
         raise UsageError(f"-o: the name must end in {', '.join(writers)}, got {path!r}.")
-    if path is not None and os.path.exists(path) and not force:
-        raise FastnetError(f"-o: {path} exists; name another file, or replace it with --force.")
+    if path is not None:
+        refuse_existing(path, force)
     return writers[ending]
+
+
+def refuse_existing(path, force):
+    """An error for a file that is there, unless it may be replaced."""
+    if Path(path).exists() and not force:
+        raise FastnetError(f"-o: {path} exists; name another file, or replace it with --force.")
 
 
 def write_text(frame, path):

@@ -216,12 +216,16 @@ def test_bench_needs_a_checkout(tmp_path, monkeypatch):
 def test_a_chart(tmp_path):
     pytest.importorskip("altair", reason="of the extra [plot], not of [test]")
     pytest.importorskip("vl_convert", reason="of the extra [plot], not of [test]")
-    rows = [{"peer": p, "member_epochs_per_second": v} for p, v in (("fastnet", 99.0), ("b", 2.0))]
-    report.save_chart({"workloads": [{"name": "tiny", "rows": rows}]}, str(tmp_path / "a.svg"))
-    drawn = (tmp_path / "a.svg").read_text()
-    assert drawn.count('aria-roledescription="circle"') == 2
-    with pytest.raises(FastnetError, match="answer and scale have none"):
-        report.save_chart({"workloads": []}, "a.svg")
+    rows = [
+        {"peer": "fastnet", "status": "ok"},
+        {"peer": "b", "status": "ok", "fastnet_is_faster_by": 49.5},
+        {"peer": "c", "status": "ok"},  # where fastnet's own run failed
+    ]
+    document = {"workloads": [{"name": "tiny", "rows": rows}]}
+    report.save_chart(document, tmp_path / "a.svg")
+    assert "49.5 x" in (tmp_path / "a.svg").read_text()
+    with pytest.raises(UsageError, match="compares no peer with fastnet"):
+        report.save_chart({"workloads": []}, tmp_path / "b.svg")
 
 
 # ---------------------------------------------------------------- parts

@@ -426,6 +426,12 @@ def test_plot_lists_what_applies_and_writes_what_is_named(few, tmp_path, monkeyp
     assert "loss-curves" in plot("run").stdout
     assert plot("run", "--figure", "errors").stdout == "errors.png\n"
     assert (tmp_path / "errors.png").read_bytes().startswith(b"\x89PNG")
+    (tmp_path / "errors.png").write_text("mine")
+    failed = plot("run", "--figure", "errors").exception
+    assert isinstance(failed, FastnetError) and "-o: errors.png exists; name another" in str(failed)
+    assert (tmp_path / "errors.png").read_text() == "mine"
+    assert plot("run", "--figure", "errors", "--force").exit_code == 0
+    assert (tmp_path / "errors.png").read_bytes().startswith(b"\x89PNG")
     written = plot("run", "--figure", "fit", "-o", "f.svg", "--theme", "dark", "--json")
     assert json.loads(written.stdout)["file"] == "f.svg"
     assert figure_base.PAPER["dark"] in (tmp_path / "f.svg").read_text()

@@ -10,7 +10,7 @@ import pytest
 from conftest import Output
 
 import fastnet
-from fastnet import api, store
+from fastnet import api, metrics, store
 from fastnet.data import Column
 from fastnet.errors import DataError, FastnetError, UsageError
 
@@ -165,6 +165,13 @@ def test_balanced_accuracy_is_over_the_classes_there_are(houses, table):
     found = fastnet.evaluate(model, some)["metrics"]
     right = model.predict(some) == some["kind"]
     assert found["balanced_accuracy"] == pytest.approx(right.groupby(some["kind"]).mean().mean())
+
+
+def test_all_right_is_an_accuracy_of_exactly_one():
+    weight = np.random.default_rng(0).random(101)
+    Y = np.eye(3)[np.arange(101) % 3]
+    found = metrics.cross_entropy(Y, Y, weight)
+    assert (found["accuracy"], found["balanced_accuracy"]) == (1.0, 1.0)
 
 
 def test_metrics_do_not_need_kept_weights(table):

@@ -133,6 +133,12 @@ def test_the_command_writes_the_file_or_nothing(sweep, tmp_path, monkeypatch):
     done = CliRunner().invoke(cli.cli, ["report", "run"])
     assert done.stdout == "report.html\n"
     assert (tmp_path / "report.html").read_bytes().startswith(b"<!DOCTYPE html>")
+    (tmp_path / "report.html").write_text("mine")
+    failed = CliRunner().invoke(cli.cli, ["report", "run"])
+    assert "report.html exists; name another file" in str(failed.exception)
+    assert (tmp_path / "report.html").read_text() == "mine"
+    assert CliRunner().invoke(cli.cli, ["report", "run", "--force"]).exit_code == 0
+    assert (tmp_path / "report.html").read_bytes().startswith(b"<!DOCTYPE html>")
     failed = CliRunner().invoke(cli.cli, ["report", "run", "-o", "nowhere/a.html"])
     assert isinstance(failed.exception, FastnetError)
     assert "nowhere/a.html cannot be written" in str(failed.exception)
