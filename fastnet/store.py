@@ -337,7 +337,8 @@ def read_members(path):
         with open(path, newline="") as file:
             header, *lines = csv.reader(file)
         if tuple(header) != MEMBERS.names:
-            raise ValueError(f"its columns must be {', '.join(MEMBERS.names)}")
+            odd = sorted(set(header) ^ set(MEMBERS.names))
+            raise ValueError(f"columns missing, unknown or in another order: {', '.join(odd)}")
         members = np.zeros(len(lines), MEMBERS)
         for name, values in zip(header, zip(*lines, strict=True), strict=True):
             off = OFF.get(name, "" if MEMBERS[name].kind == "U" else np.nan)
@@ -438,7 +439,9 @@ def load(path):
     try:
         result = read_result(path, config, saved)
         broken = [name for name, fits in whole(result, saved) if not fits]
-    except (KeyError, TypeError, IndexError, ValueError) as error:
+    except KeyError as error:
+        raise DataError(f"{path} is broken, or another fastnet's: it has no {error}.") from None
+    except (TypeError, IndexError, ValueError) as error:
         raise DataError(f"{path} is broken: {type(error).__name__} {error}.") from None
     if broken:
         raise DataError(f"{path} is broken: {broken[0]} does not fit the other files.")

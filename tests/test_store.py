@@ -390,9 +390,9 @@ MISFITS = [
         lambda c: c["options"].update(n1=[0]),
         "config.json has no options that can be used: n1 must be an integer >= 1 and <= 65536, got",
     ),
-    ("config.json", lambda c: c.pop("features"), "is broken: KeyError 'features'."),
+    ("config.json", lambda c: c.pop("features"), "is broken, or another fastnet's: it has no 'features'."),
     ("summary.json", lambda s: s.update(best=None), "is broken: TypeError "),
-    ("summary.json", lambda s: s.pop("seconds"), "is broken: KeyError 'seconds'."),
+    ("summary.json", lambda s: s.pop("seconds"), "is broken, or another fastnet's: it has no 'seconds'."),
     (
         "summary.json",
         lambda s: s["best"].update(member=4),
@@ -403,13 +403,13 @@ MISFITS = [
         lambda s: s.update(members=5),
         "is broken: members.csv does not fit the other files.",
     ),
-    ("history.npz", lambda h: h.pop("val_loss"), "is broken: KeyError 'val_loss'."),
+    ("history.npz", lambda h: h.pop("val_loss"), "is broken, or another fastnet's: it has no 'val_loss'."),
     (
         "history.npz",
         lambda h: h.update(epoch=h["epoch"][:-1]),
         "is broken: history.npz does not fit the other files.",
     ),
-    ("weights.npz", lambda w: w.pop("b2"), "is broken: KeyError 'b2'."),
+    ("weights.npz", lambda w: w.pop("b2"), "is broken, or another fastnet's: it has no 'b2'."),
     (
         "weights.npz",
         lambda w: w.update(offsets=np.array([0, 3, 5, 7, 10])),
@@ -441,6 +441,13 @@ def test_members_csv_that_is_none(run, change):
     lines = (run / "members.csv").read_text().splitlines()
     (run / "members.csv").write_text("\n".join(change(lines)) + "\n")
     with pytest.raises(DataError, match=r"members.csv cannot be read \("):
+        fastnet.load(run)
+
+
+def test_members_csv_without_a_column_names_it(run):
+    lines = (run / "members.csv").read_text().splitlines()
+    (run / "members.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n")
+    with pytest.raises(DataError, match="missing, unknown or in another order: seconds"):
         fastnet.load(run)
 
 
