@@ -390,9 +390,17 @@ MISFITS = [
         lambda c: c["options"].update(n1=[0]),
         "config.json has no options that can be used: n1 must be an integer >= 1 and <= 65536, got",
     ),
-    ("config.json", lambda c: c.pop("features"), "is broken, or another fastnet's: it has no 'features'."),
+    (
+        "config.json",
+        lambda c: c.pop("features"),
+        "is broken, or another fastnet's: it has no 'features'.",
+    ),
     ("summary.json", lambda s: s.update(best=None), "is broken: TypeError "),
-    ("summary.json", lambda s: s.pop("seconds"), "is broken, or another fastnet's: it has no 'seconds'."),
+    (
+        "summary.json",
+        lambda s: s.pop("seconds"),
+        "is broken, or another fastnet's: it has no 'seconds'.",
+    ),
     (
         "summary.json",
         lambda s: s["best"].update(member=4),
@@ -403,7 +411,11 @@ MISFITS = [
         lambda s: s.update(members=5),
         "is broken: members.csv does not fit the other files.",
     ),
-    ("history.npz", lambda h: h.pop("val_loss"), "is broken, or another fastnet's: it has no 'val_loss'."),
+    (
+        "history.npz",
+        lambda h: h.pop("val_loss"),
+        "is broken, or another fastnet's: it has no 'val_loss'.",
+    ),
     (
         "history.npz",
         lambda h: h.update(epoch=h["epoch"][:-1]),
