@@ -17,7 +17,7 @@ from rich.console import Console
 import fastnet
 from fastnet import api, cache, cli, doctor, environment, gradcheck, show, store
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.options import TABLE
+from fastnet.options import LOSSES, TABLE
 
 # One small network that trains in a moment; {} stands for more options.
 TINY = "--task 1 --optimizer sgd --samples 20 --n1 2 --max-epochs 5"
@@ -815,10 +815,7 @@ def test_gradcheck_says_what_it_compared(command, monkeypatch):
     assert (got.code, got.err) == (0, "")
     assert got.out.splitlines()[0].split() == "loss activation d N1 k W1 b1 W2 b2".split()
     assert f"{len(rows)} of {len(rows)} within the tolerance 1e-06: norm(" in got.out
-    assert {row["loss"] for row in command("gradcheck --json").json["networks"]} == {
-        "squared",
-        "cross_entropy",
-    }
+    assert {row["loss"] for row in command("gradcheck --json").json["networks"]} == set(LOSSES)
     rows[0] = {**rows[0], "passed": False}
     got = command("gradcheck")
     assert got.code == 1 and "FAILED" in got.out
@@ -850,7 +847,7 @@ def test_help_has_examples_first_and_every_option_of_the_table(command, verb):
             assert " ".join(option.help.split()) in text
     for flag in ("--task", "--out", "--force", "--resume", "--config", "--dry-run", "--json"):
         assert f" {flag} " in text
-    assert "[sigmoid]" in text and "[0.1]" in text and "[float32]" in text
+    assert "[sigmoid]" in text and "[0.9]" in text and "[float32]" in text
 
 
 @pytest.mark.parametrize(

@@ -355,7 +355,7 @@ def test_speedup_shows_only_peers_whose_losses_agree():
 
 
 def test_titles_say_the_finding(few, many, diverged):
-    assert figure_base.finding(few) == "N1 = 6 suffices: 2 of 3 seeds"
+    assert figure_base.finding(few) == "N1 = 6 suffices: 3 of 3 seeds"
     assert figure_base.finding(many) == "No N1 suffices: no member reaches the target"
     assert figure_base.finding(diverged) == "All 4 members diverged"
 

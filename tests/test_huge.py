@@ -1,5 +1,6 @@
 """One huge network: all threads share out its full batch, and no byte depends on them."""
 
+import numba
 import numpy as np
 import pytest
 
@@ -68,3 +69,16 @@ def test_a_target_stops_it_where_it_stops_alone(samples):
 def test_mini_batches_are_not_cut(samples):
     one, two = (run(samples, n1=N1, batch_size=1000, threads=t, max_epochs=2) for t in (1, 2))
     assert_same_bytes(one, two, [(0, 0)])
+
+
+@pytest.mark.skipif(not numba.config.DISABLE_JIT, reason="compiled kernels hold the constant")
+def test_small_parts_interpreted(monkeypatch):
+    """The same in the interpreter, with parts so small that it takes a moment."""
+    monkeypatch.setattr(network, "PART_WORK", 1)
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (600, 2))
+    assert network.parts_of(600, 3, 2, 1) > 1
+    given = {"n1": 3, "dtype": "float64", "max_epochs": 2}
+    kernels, reference = (run((X, X[:, 0]), backend=b, **given) for b in ("kernels", "reference"))
+    for a, b in zip(kernels.weights(), reference.weights()):
+        np.testing.assert_allclose(a, b, rtol=0, atol=SAME_SUMS * np.abs(b).max())

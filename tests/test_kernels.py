@@ -568,9 +568,15 @@ SAMPLES = 37  # two panels and five rows
 SEVERAL_BLOCKS = ((1, 3, 2, 530), (9, 10, 3, 530), (2, 3, 650, 250))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
-    "loss, d", [*(("squared", d) for d in INPUTS), ("cross_entropy", 2), ("cross_entropy", 64)]
+    "dtype, loss, d",
+    [
+        *(("float64", "squared", d) for d in INPUTS),
+        *(("float64", "cross_entropy", d) for d in (2, 64)),
+        ("float32", "squared", 1),
+        ("float32", "squared", 64),
+        ("float32", "cross_entropy", 64),
+    ],
 )
 def test_loss_and_gradient_are_the_reference(rng, dtype, loss, d):
     """One compilation a dtype, a loss and one, few or many inputs and outputs."""
