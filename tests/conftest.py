@@ -11,6 +11,29 @@ import pytest
 
 from fastnet import cli
 
+# Tests that compile for minutes in all: run with SLOW_TESTS=1. scripts/test runs the first four
+# and those of test_kernels.py interpreted.
+SLOW = (
+    "test_second_order.py::test_equations_are_those_of_the_reference",
+    "test_second_order_training.py::test_trainings_are_those_of_the_reference",
+    "test_second_order_training.py::test_degenerate_problems_end_well",
+    "test_methods.py::test_a_training_is_the_reference",
+    "test_methods.py::test_losses_of_fifty_epochs_are_those_of_torch[kernels",
+    "test_estimator.py::test_checks_in_full_batch_have_no_exception",
+    "test_search.py::test_checks",
+    "test_kernels.py::test_loss_and_gradient_are_the_reference[float32-squared-64",
+    "test_kernels.py::test_loss_and_gradient_are_the_reference[float32-cross_entropy",
+    "test_kernels.py::test_loss_and_gradient_of_every_activation",
+)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out the slow tests unless they are asked for."""
+    if not os.environ.get("SLOW_TESTS"):
+        slow = [item for item in items if any(name in item.nodeid for name in SLOW)]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
+
 
 @pytest.fixture
 def rng():
