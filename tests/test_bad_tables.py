@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from conftest import Output
 
+from fastnet.options import LOSSES
+
 GOOD = "size,town,price\n10,Ulm,1.5\n20,Bonn,2.5\n30,Ulm,4.5\n40,Bonn,5.5\n"
 FLOWERS = "width,kind\n1,a\n2,b\n3,a\n4,b\n"
 MANY = "".join(f"{i},note {i},{i / 2}\n" for i in range(40))
@@ -297,7 +299,7 @@ BAD_TABLES = [
         GOOD,
         "--target price --loss mse",
         2,
-        "--loss must be one of squared, cross_entropy or none, got 'mse'.",
+        f"--loss must be one of {', '.join(LOSSES)} or none, got 'mse'.",
     ),
     (GOOD, "--target price,", 2, "--target must be column names, got 'price,'."),
     (GOOD, "--target price --samples 5", 2, "samples belongs to task 1; drop samples 5."),
