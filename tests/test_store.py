@@ -352,14 +352,14 @@ def test_a_file_is_missing(run, name):
 @pytest.mark.parametrize("damage", ["cut", "empty", "noise", "folder"])
 def test_a_file_is_broken(run, name, damage):
     path, old = run / name, (run / name).read_bytes()
+    half = old[: len(old) // 2]
+    half = half[: half.rindex(b",")] if path.suffix == ".csv" else half  # inside a row, always
     path.unlink()
     if damage == "folder":
         path.mkdir()
     else:
-        path.write_bytes(
-            {"cut": old[: len(old) // 2], "empty": b"", "noise": b"\xff\x00" * 50}[damage]
-        )
-    with pytest.raises(DataError, match=rf"{re.escape(str(path))} |{re.escape(name)} does not fit"):
+        path.write_bytes({"cut": half, "empty": b"", "noise": b"\xff\x00" * 50}[damage])
+    with pytest.raises(DataError, match=re.escape(f"{path} cannot be read")):
         fastnet.load(run)
 
 
