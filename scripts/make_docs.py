@@ -157,6 +157,45 @@ def scores():
     return table(("set", "rows to train on", "inputs", "seeds", *columns), rows)
 
 
+def stored_methods():
+    """What scripts/measure_methods.py has stored."""
+    return json.loads((ROOT / "docs" / "methods.json").read_text(encoding="utf-8"))
+
+
+def brief(seconds):
+    """Seconds in the unit that suits them, two digits."""
+    digits = float(f"{seconds:.2g}")
+    return f"{digits:g} s" if digits >= 1 else f"{1e3 * digits:g} ms"
+
+
+def methods():
+    """A table for each loss: a line for each function and N1, a column for each method."""
+    found, parts = stored_methods()["methods"], []
+    cells = {(m, *row[:3]): row[3:] for m, rows in found.items() for row in rows}
+    places = [tuple(row[:3]) for row in next(iter(found.values()))]
+    for loss in dict.fromkeys(place[2] for place in places):
+        lines = []
+        for function, n1, _ in (place for place in places if place[2] == loss):
+            line = [f"`{function}`", str(n1)]
+            for method in found:
+                runs, reached, epochs, seconds = cells[method, function, n1, loss]
+                took = f": {epochs:.0f}, {brief(seconds)}" if reached else ""
+                line.append(f"{reached}/{runs}{took}")
+            lines.append(line)
+        parts.append(f"Loss {loss:g}:\n\n{table(('function', 'N1', *found), lines)}")
+    return "\n\n".join(parts)
+
+
+def many_members():
+    """lm on 1,000 members of each width."""
+    rows = [
+        (str(n1), str(3 * n1 + 1), brief(one), f"{1000 / one:,.0f}", f"{1000 / every:,.0f}")
+        for n1, one, every in stored_methods()["members"]
+    ]
+    header = ("N1", "P", "one thread", "members a second, one thread", "two threads")
+    return table(header, rows)
+
+
 BLOCKS = {
     "bad-tables": ("docs/data.md", bad_tables),
     "figures": ("docs/figures.md", figures),
@@ -167,6 +206,8 @@ BLOCKS = {
     "speed": ("README.md", speed),
     "benchmark": ("docs/benchmark.md", benchmark),
     "scores": ("docs/scores.md", scores),
+    "methods": ("docs/second-order.md", methods),
+    "members": ("docs/second-order.md", many_members),
 }
 
 

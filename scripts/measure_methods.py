@@ -104,7 +104,7 @@ def unflat(w, n1):
 
 
 def scipy_lm(net, X, Y, clock):
-    """MINPACK's lmder with the analytic Jacobian."""
+    """MINPACK's lmder with the analytic Jacobian; scaled by it (x_scale="jac") it is worse here."""
     from scipy.optimize import least_squares
 
     n1 = len(net.b1)
@@ -121,7 +121,9 @@ def scipy_lm(net, X, Y, clock):
             raise Over
         return jacobian(X, H, H * (1 - H), net.W2)[:, 0]
 
-    least_squares(residuals, flat(net), derivatives, method="lm", max_nfev=2000)
+    options = dict.fromkeys(("ftol", "xtol", "gtol"), 1e-15)  # it ends at the loss, not before
+    options |= {"x_scale": 1.0, "max_nfev": 2000}
+    least_squares(residuals, flat(net), derivatives, method="lm", **options)
 
 
 def sklearn_mlp(solver, **options):
@@ -149,8 +151,8 @@ def sklearn_mlp(solver, **options):
                     raise Over
 
         model = Observed(
-            len(net.b1), activation="logistic", solver=solver, alpha=0.0, tol=0.0,
-            n_iter_no_change=10**6, max_fun=10**6, **options,
+            hidden_layer_sizes=(len(net.b1),), activation="logistic", solver=solver, alpha=0.0,
+            tol=0.0, n_iter_no_change=10**6, max_fun=10**6, **options,
         )  # fmt: skip
         model.fit(X, Y[:, 0])
 
