@@ -14,6 +14,10 @@ from pathlib import Path
 import llvmlite
 import numba
 from numba.core import config
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import AnalysisPass, register_pass
+from numba.core.typed_passes import IRLegalization
 from numba.extending import register_jitable
 
 SOURCES = (
@@ -84,6 +88,52 @@ def leave_marker(kernel):
 OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": False}
 
 
+class Part(JITCodeLibrary):
+    """The code of a function that is neither optimised nor made into machine code by itself, but
+    once, where it is linked into an entry point.
+
+    Numba would do both for every function with all it calls, and throw the machine code away.
+    """
+
+    codegen = property(lambda self: self)  # Numba asks it for set_env alone
+
+    def _optimize_final_module(self):
+        pass
+
+    def _finalize_final_module(self):
+        self._finalized = True
+
+    def get_pointer_to_function(self, name):
+        return 0
+
+    def set_env(self, name, environment):
+        pass
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class AsPart(AnalysisPass):
+    """Let the function compiled be a Part."""
+
+    _name = "as_part"
+
+    def __init__(self):
+        super().__init__()
+
+    def run_pass(self, state):
+        state.library = Part(state.targetctx.codegen(), state.func_id.func_qualname)
+        return False
+
+
+class PartCompiler(CompilerBase):
+    """Numba's compiler, but for AsPart."""
+
+    def define_pipelines(self):
+        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.add_pass_after(AsPart, IRLegalization)
+        passes.finalize()
+        return [passes]
+
+
 def entry(function):
     """Compile an entry point: it releases the GIL and is kept in FOLDER."""
     before, config.CACHE_DIR = config.CACHE_DIR, str(FOLDER or "")
@@ -95,14 +145,9 @@ def entry(function):
 
 def inner(function):
     """Compile a function that only compiled functions call."""
-    return numba.njit(no_cpython_wrapper=True, **OPTIONS)(function)
+    return numba.njit(no_cpython_wrapper=True, pipeline_class=PartCompiler, **OPTIONS)(function)
 
 
 def shared(function):
     """Plain Python, and compiled where a compiled function calls it."""
-    return register_jitable(**OPTIONS)(function)
-
-
-def merged(function):
-    """Compile a function into its callers."""
-    return numba.njit(no_cpython_wrapper=True, inline="always", **OPTIONS)(function)
+    return register_jitable(pipeline_class=PartCompiler, **OPTIONS)(function)

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastnet import lbfgs, second_order
 from fastnet.activations import ACTIVATIONS
-from fastnet.cache import entry, inner, merged, shared
+from fastnet.cache import entry, inner, shared
 from fastnet.choice import Choice, table
 from fastnet.losses import LOSSES, Loss, hits
 from fastnet.network import (
@@ -222,7 +222,7 @@ def gather(rows, order, first, count, d, k, batch):
     return Rows(batch.x, batch.x_rows, batch.y, batch.y_rows, batch.weight, batch.totals, count, 0)
 
 
-@merged
+@inner
 def batch_epoch(optimizer, net, loss, setting, state, memory, train, scratch):
     """One epoch of mini-batches; its mean loss, largest norm and clipped share in the state."""
     size = setting["batch_size"]
@@ -248,7 +248,7 @@ def batch_epoch(optimizer, net, loss, setting, state, memory, train, scratch):
 # ---------------------------------------------------------------- at an entry and between entries
 
 
-@merged
+@inner
 def look(net, problem, setting, state, ready, scratch):
     """Training loss of the weights as they are; full batch: and its gradient.
 
@@ -266,7 +266,7 @@ def look(net, problem, setting, state, ready, scratch):
     return train_loss
 
 
-@merged
+@inner
 def step_epoch(method, net, problem, setting, state, memory, train_loss, scratch):
     """An epoch of steps along gradients; that of a full batch is there from look()."""
     if setting["batch_size"] == 0:
@@ -353,7 +353,7 @@ def note(state, train_loss, val_loss, better):
 # ---------------------------------------------------------------- one member, many epochs
 
 
-@merged
+@inner
 def train_member(method, problem, net, setting, state, best, memory, end, history, scratch):
     """Advance one member to epoch `end`, or to its stop; how many entries were recorded."""
     length = parameter_length(net.n1, net.d, net.k)
@@ -388,7 +388,7 @@ def train_member(method, problem, net, setting, state, best, memory, end, histor
     return recorded
 
 
-@merged
+@inner
 def net_of(flat, setting, problem, activation):
     """A member's network, its weights in `flat`."""
     d, k, layers = problem.d, problem.k, (problem.inputs, problem.outputs)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastnet.cache import inner, merged, shared
+from fastnet.cache import inner, shared
 from fastnet.choice import Choice, table
 from fastnet.vector import (
     LANES,
@@ -478,7 +478,7 @@ def layers(d, k):
 # ---------------------------------------------------------------- one set of samples
 
 
-@merged
+@inner
 def mean_loss(net, loss, rows, scratch):
     """Mean loss over the rows."""
     panels, step, summed = padded(rows.count) // LANES, block_panels(net.n1), 0.0
@@ -489,7 +489,7 @@ def mean_loss(net, loss, rows, scratch):
     return summed / rows.totals[rows.fold]
 
 
-@merged
+@inner
 def part_sums(net, loss, rows, part, parts, scratch):
     """The summed loss of one of the parts of the rows; their summed gradients in scratch.sums."""
     n1, d, k = net.n1, net.d, net.k
@@ -519,7 +519,7 @@ def add_parts(parts, count, length, sums):
     return summed
 
 
-@merged
+@inner
 def loss_and_sums(net, loss, rows, scratch):
     """Mean loss over the rows; the sum of their gradients in scratch.sums."""
     n1, d, k = net.n1, net.d, net.k
@@ -557,7 +557,7 @@ def gradient_norm(gradient, length):
     return math.sqrt(total(squares))
 
 
-@merged
+@inner
 def loss_and_gradient(net, loss, l2, rows, scratch):
     """Mean loss over the rows and the norm of its gradient, left in scratch.gradient."""
     mean = loss_and_sums(net, loss, rows, scratch)
