@@ -151,12 +151,9 @@ def stage(runs, name):
 
 
 def live_figures(folder):
-    """The figures of a run while it trains: every 5 seconds, less often with many members.
-
-    The curves of 185 members take a second of CPU time to draw.
-    """
+    """The figures of a run while it trains: every 5 seconds, less often with many members."""
     members = next((event["members"] for event in watch.events(folder)[-1:]), 1)
-    st.fragment(figures_so_far, run_every=min(60, 5 + members // 5))(folder)
+    st.fragment(figures_so_far, run_every=min(60, 5 + members // 50))(folder)
 
 
 def numbers_so_far(folder):

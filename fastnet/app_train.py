@@ -32,7 +32,7 @@ def show(runs):
     command = st.radio("Find", COMMANDS, format_func=COMMANDS.get, horizontal=True, key="command")
     source = st.selectbox("Data", SOURCES, format_func=SOURCES.get, key="source")
     data = chosen_data(source, runs)
-    task = {"task1": 1, "task2": 2}.get(source)
+    task = {"task1": 1, "task2": 2}.get(source, "data")
     given = chosen_options(command, task)
     if data is None:
         return
@@ -93,7 +93,7 @@ def chosen_options(command, task):
     """The options that were set, as text by name."""
     rows = [o for o in options.TABLE if command in o.commands]
     rows = [o for o in rows if task == 1 or o.name not in OF_TASK_1]
-    rows = [o for o in rows if o.name not in (HIDDEN if task is None else OF_TABLE)]
+    rows = [o for o in rows if o.name not in (HIDDEN if task == "data" else OF_TABLE)]
     defaults = options.defaults(command, task)
     first = [o for o in rows if o.name in FIRST]
     texts = {}

@@ -214,12 +214,19 @@ def loss_curves(table, result):
 # ---------------------------------------------------------------- rates and gradients
 
 
+def stepped(result):
+    """The need of a learning rate: lm and the like have none."""
+    if not (result.entries["learning_rate"] > 0).any():
+        return "its method has no learning rate"
+    return trained(result)
+
+
 def rate_table(result):
     """Learning rate against epoch, columns as of the losses' table."""
     return curves(result, ("learning_rate",))
 
 
-@figure("learning rate against epoch: where plateaus lowered it", rate_table, trained)
+@figure("learning rate against epoch: where plateaus lowered it", rate_table, stepped)
 def learning_rate(table, result):
     """The learning rate of every member as it fell on plateaus."""
     offsets, rate = result.entries["offsets"], result.entries["learning_rate"]

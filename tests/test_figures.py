@@ -101,7 +101,7 @@ def test_every_figure_that_applies_is_a_valid_chart_with_a_title_and_few_points(
 
 
 def test_which_figures_apply(few, many, digits, diverged, spirals, two_outputs):
-    everywhere = {"loss-curves", "learning-rate", "stop-reasons"}
+    everywhere = {"loss-curves", "stop-reasons"}
     assert [figure.name for figure in figures.applying(BENCH)] == ["speedup"]
     assert names(few) == everywhere | {
         *("gradient", "fit", "hidden-units", "predicted-true", "errors", "parallel", "heat-map"),
@@ -111,9 +111,14 @@ def test_which_figures_apply(few, many, digits, diverged, spirals, two_outputs):
     assert "cost-by-n1" not in names(many)
     assert {"confusion", "reliability", "wrong-digits", "hidden-units"} <= names(digits)
     assert {"fit", "errors"}.isdisjoint(names(digits))
-    assert names(spirals[0]) == everywhere | {"parallel", "hidden-units"}
-    assert names(two_outputs[0]) == everywhere | {"hidden-units"}
+    assert names(spirals[0]) == everywhere | {"learning-rate", "parallel", "hidden-units"}
+    assert names(two_outputs[0]) == everywhere | {"learning-rate", "hidden-units"}
     assert "loss-by-n1" in names(diverged)
+
+
+def test_a_method_without_learning_rate_has_no_such_figure(few):
+    with pytest.raises(UsageError, match="learning-rate: its method has no learning rate; for"):
+        figures.learning_rate(few)
 
 
 def test_figures_of_data_of_ones_own_take_the_data(spirals, two_outputs):
