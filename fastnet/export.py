@@ -25,7 +25,6 @@ from fastnet.source import (
     title,
 )
 
-LINEAR = ("squared", "absolute", "huber", "log_cosh", "quantile")  # losses that predict z2 itself
 OPSET, IR_VERSION = 15, 8  # the first opset with CastLike, and its IR version: runtimes since 2021
 
 
@@ -69,7 +68,7 @@ def write(model, to, path, force=False):
     (10, 6)
     """
     check(model, to)
-    path = Path(path)
+    path, model = Path(path), model if to == "npy" else with_all_logits(model)
     if to == "numpy" and path.suffix != ".py":
         raise UsageError(f"-o: --to numpy writes a .py file, got {path}.")
     contents = CONTENTS[to](model, path)
@@ -91,12 +90,19 @@ def check(model, to):
         raise UsageError(
             f"activation {model.activation} cannot be exported yet; {', '.join(ACTIVATIONS)} can."
         )
-    if model.loss not in LINEAR and model.loss != "cross_entropy":
-        raise UsageError(
-            f"loss {model.loss} cannot be exported yet; {', '.join(LINEAR)}, cross_entropy can."
-        )
     if not all(np.isfinite(array).all() for array in constants(model).values()):
         raise DataError("the model has numbers that are not finite; export another member.")
+
+
+def with_all_logits(model):
+    """The model with a logit for each class, where one stands for two: the first is 0."""
+    if model.loss != "binary_cross_entropy":
+        return model
+    W2, b2 = model.weights.W2, model.weights.b2
+    zeros = np.zeros_like(W2)
+    weights = model.weights._replace(W2=np.vstack([zeros, W2]), b2=np.append(zeros[0, :1], b2))
+    sides = {"y_shift": np.zeros(2), "y_scale": np.ones(2)}
+    return model._replace(weights=weights, loss="cross_entropy", **sides)
 
 
 def identifier(text):
@@ -181,24 +187,28 @@ def saved(save, *arrays, **named):
 def onnx_nodes(model):
     """The graph as text, a node each: operator, inputs and attributes -> output."""
     extra, dtype = scaling(model), 1 if model.weights.W1.dtype == np.float32 else 11
-    u, z2 = "X", "variable" if model.classes is None else "z2"
+    u, y = "X", "z2"
     if "x_shift" in extra:  # in float64, as fastnet does
         yield "Cast X to=11 -> x"
         yield "Sub x x_shift -> centred"
         yield "Div centred x_scale -> scaled"
         yield f"Cast scaled to={dtype} -> u"
         u = "u"
-    if "y_shift" in extra:
-        z2 = "z2"
     yield f"Gemm {u} W1 b1 transB=1 -> z"
     yield from ACTIVATIONS[model.activation].onnx.split("; ")
-    yield f"Gemm h W2 b2 transB=1 -> {z2}"
+    yield "Gemm h W2 b2 transB=1 -> z2"
+    if model.loss == "poisson":
+        yield "Exp z2 -> mean"
+        y = "mean"
     if "y_shift" in extra:
-        yield "Cast z2 to=11 -> y"
+        yield f"Cast {y} to=11 -> y"
         yield "Mul y y_scale -> spread"
         yield "Add spread y_shift -> unscaled"
-        yield f"Cast unscaled to={dtype} -> variable"
-    if model.classes is not None:
+        yield f"Cast unscaled to={dtype} -> cast"
+        y = "cast"
+    if model.classes is None:
+        yield f"Identity {y} -> variable"
+    else:
         yield "Softmax z2 axis=1 -> probabilities"
         yield "ArgMax z2 axis=1 keepdims=0 -> place"
         yield "Gather classes place axis=0 -> label"

@@ -277,11 +277,11 @@ def c_header(model, name):
     """One C99 header: constants and functions, math.h alone, nothing allocated."""
     named, extra = renamed(name), scaling(model)
     classes = () if model.classes is None else model.classes.tolist()
-    scaled, unscaled = "x[j]", "z2[o]"
+    scaled, unscaled = "x[j]", "NET_F(exp)(z2[o])" if model.loss == "poisson" else "z2[o]"
     if "x_shift" in extra:
         scaled = "(net_real)(((double)x[j] - net_x_shift[j]) / net_x_scale[j])"
     if "y_shift" in extra:
-        unscaled = "((double)z2[o] * net_y_scale[o] + net_y_shift[o])"
+        unscaled = f"((double){unscaled} * net_y_scale[o] + net_y_shift[o])"
     given = {
         **sizes(model),
         "title": title(model),
@@ -382,7 +382,9 @@ def python_file(model):
         held = [fill(PYTHON_BESIDE, {"keys": ", ".join(arrays)})]
     if model.classes is not None:
         held.append(f"classes = np.array({model.classes.tolist()})")
-    unscaled = "(outputs(X) * y_scale + y_shift)" if "y_shift" in arrays else "outputs(X)"
+    unscaled = "np.exp(outputs(X))" if model.loss == "poisson" else "outputs(X)"
+    if "y_shift" in arrays:
+        unscaled = f"({unscaled} * y_scale + y_shift)"
     single = model.weights.b2.size == 1
     given = {
         "title": title(model),
