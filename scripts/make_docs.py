@@ -157,6 +157,24 @@ def scores():
     return table(("set", "rows to train on", "inputs", "seeds", *columns), rows)
 
 
+def search():
+    """The search on the digits, as scripts/measure_scores.py --search has stored it."""
+    stored = json.loads((ROOT / "docs" / "scores.json").read_text(encoding="utf-8"))
+    ours = stored["search"]["FastNetSearchCV"]["seconds"]
+    rows = [
+        (
+            who,
+            str(found["fits"]),
+            f"{found['best']:.3f}",
+            f"{found['mean']:.3f}",
+            f"{found['seconds']:.1f}",
+            f"{found['seconds'] / ours:.1f}",
+        )
+        for who, found in stored["search"].items()
+    ]
+    return table(("search", "fits", "best score", "mean score", "s", "times fastnet's"), rows)
+
+
 def stored_methods():
     """What scripts/measure_methods.py has stored."""
     return json.loads((ROOT / "docs" / "methods.json").read_text(encoding="utf-8"))
@@ -206,6 +224,7 @@ BLOCKS = {
     "speed": ("README.md", speed),
     "benchmark": ("docs/benchmark.md", benchmark),
     "scores": ("docs/scores.md", scores),
+    "search": ("docs/scores.md", search),
     "methods": ("docs/second-order.md", methods),
     "members": ("docs/second-order.md", many_members),
 }
