@@ -43,6 +43,7 @@ ANSWER_COLUMNS = (
     ("status", lambda r: r["status"]),
     ("seconds", lambda r: r.get("median_seconds")),
     ("fastnet x", lambda r: r.get("fastnet_is_faster_by")),
+    ("by gradient descent x", lambda r: r.get("by_the_same_method")),
 )
 GROWTH = ("factor", "members", "n1", "samples", "inputs", "threads", "seconds_per_epoch",
           "ns_per_unit_sample")  # fmt: skip

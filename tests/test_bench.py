@@ -167,8 +167,9 @@ def test_answer_and_scale():
     assert found.code == 0
     answered, grown = json.loads(found.out)["workloads"]
     assert answered["members"] == 4
-    assert [row["peer"] for row in answered["rows"]] == ["fastnet", "numpy-reference"]
-    assert "scaled up from 2 epochs at N1 1, 2" in answered["rows"][1]["note"]
+    peers = [row["peer"] for row in answered["rows"]]
+    assert peers == ["fastnet", "fastnet, gradient descent", "numpy-reference"]
+    assert "scaled up from 2 epochs at N1 1, 2" in answered["rows"][2]["note"]
     assert {row["factor"] for row in grown["growth"]} >= {"members", "n1", "samples", "inputs"}
     assert all(row["ns_per_unit_sample"] > 0 for row in grown["growth"])
     text = report.tables([json.loads(found.out)])
