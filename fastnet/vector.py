@@ -400,13 +400,24 @@ def totals(typingctx, array, i):
             index = builder.add(args[1], ir.Constant(args[1].type, row * LANES))
             pointer = element_pointer(context, builder, sig.args[0], args[0], index, vector)
             rows.append(builder.load(pointer, align=align))
-        rows = transpose_ir(builder, rows)
-        while len(rows) > 1:
-            half = len(rows) // 2
-            rows = [builder.fadd(a, b) for a, b in zip(rows[:half], rows[half:])]
+        width = LANES
+        while width > 1:
+            pairs = zip(rows[::2], rows[1::2])
+            rows = [add_halves_ir(builder, *pair, width) for pair in pairs]
+            width //= 2
         return rows[0]
 
     return sig, codegen
+
+
+def add_halves_ir(builder, a, b, width):
+    """Each run of `width` lanes of a, then of b: its lower half plus its upper half."""
+    lanes = [lane for lane in range(2 * LANES) if lane % width < width // 2]
+    lower, upper = (
+        ir.Constant(ir.VectorType(ir.IntType(32), LANES), [lane + up for lane in lanes])
+        for up in (0, width // 2)
+    )
+    return builder.fadd(builder.shuffle_vector(a, b, lower), builder.shuffle_vector(a, b, upper))
 
 
 def registers(bits):
