@@ -28,7 +28,6 @@ SLOW = (
     "test_methods.py::test_an_interrupted_mixed_sweep",
     "test_huge.py::test_bytes_do_not_depend_on_threads_company_and_rounds[float64",
     "test_huge.py::test_its_parts_add_up_to_the_reference",
-    "test_predict.py::test_train_save_load_predict",
     "test_estimator.py::test_checks_with_the_defaults",
     "test_kernels.py::test_loss_and_gradient_are_the_reference[float64-squared-2",
     "test_kernels.py::test_loss_and_gradient_are_the_reference[float64-squared-7",
