@@ -1,8 +1,8 @@
 """The compiled training loop: many epochs of many members, all state in and out.
 
-The entry points are advance() and evaluate(); network.py beneath has one network's forward
-pass, loss and gradient, and explains the letters and the layout. Best weights and optimiser
-state are laid out as the parameters.
+The entry points are advance(), add_part() and evaluate(); network.py beneath has one network's
+forward pass, loss and gradient, and explains the letters and the layout. Best weights and
+optimiser state are laid out as the parameters.
 
 Every kernel here has its plain twin of the same name in reference.py.
 """
@@ -409,14 +409,55 @@ def own_loss(problem, setting):
     return Loss(problem.loss, float(setting["huber_delta"]), float(setting["quantile"]))
 
 
-@entry
-def advance(activation, method, problem, pack, ids, end, histories, counts, scratch):
+# Numba looks at the types of a call's arguments in 4 us, but in 140 us where a Choice stands inside
+# a tuple. So compiled entry points take a problem's Choices side by side with its numbers.
+
+
+def apart(problem):
+    """A problem's Choices, and the problem without them."""
+    kinds = problem.loss, problem.inputs, problem.outputs
+    return *kinds, problem._replace(loss=None, inputs=None, outputs=None)
+
+
+@inner
+def joined(loss, inputs, outputs, problem):
+    """The problem with its Choices again."""
+    return Problem(problem.d, problem.k, loss, problem.train, problem.val, inputs, outputs)
+
+
+def advance(activation, method, problem, *arguments):
     """Advance the members `ids` to epoch `end`: their entries below it into histories[m's slot].
 
-    All of them have this activation (a row of ACTIVATIONS) and method (of METHODS).
-
-    histories (len(ids), kept epochs of the round, COLUMNS) and counts (len(ids),) are filled.
+    All of them have this activation (a row of ACTIVATIONS) and method (of METHODS). `arguments`
+    are pack, ids, end, histories, counts and scratch; histories (len(ids), kept epochs of the
+    round, COLUMNS) and counts (len(ids),) are filled.
     """
+    compiled_advance(activation, method, *apart(problem), *arguments)
+
+
+def add_part(activation, problem, *arguments):
+    """Loss and gradient summed over one part of the full batch of the members `ids`, all of this
+    activation, into scratch.parts: what advance() then begins with. Threads share out the parts.
+    `arguments` are pack, ids, part and scratch.
+    """
+    compiled_add_part(activation, *apart(problem), *arguments)
+
+
+def evaluate(activation, problem, *arguments):
+    """Mean loss and accuracy of the best weights of the members `ids` over the rows.
+
+    `arguments` are rows, pack, ids, losses, accuracies and scratch; the fourth and fifth are
+    filled.
+    """
+    compiled_evaluate(activation, *apart(problem), *arguments)
+
+
+@entry
+def compiled_advance(
+    activation, method, loss, inputs, outputs, bare, pack, ids, end, histories, counts, scratch
+):
+    """advance()."""
+    problem = joined(loss, inputs, outputs, bare)
     for i in range(ids.size):
         setting, state = pack.settings[ids[i]], pack.states[ids[i]]
         net = net_of(pack.parameters, setting, problem, activation)
@@ -424,41 +465,42 @@ def advance(activation, method, problem, pack, ids, end, histories, counts, scra
             of_fold(problem.train, int(setting["fold"])),
             of_fold(problem.val, int(setting["fold"])),
         )
-        loss, layers = own_loss(problem, setting), (problem.inputs, problem.outputs)
-        own = Problem(problem.d, problem.k, loss, train, val, *layers)
+        own = Problem(problem.d, problem.k, own_loss(problem, setting), train, val, inputs, outputs)
         counts[i] = train_member(
             method, own, net, setting, state, pack.best, pack.memory, end, histories[i], scratch
         )
 
 
 @entry
-def add_part(activation, problem, pack, ids, part, scratch):
-    """Loss and gradient summed over one part of the full batch of the members `ids`, all of this
-    activation, into scratch.parts: what advance() then begins with. Threads share out the parts.
-    """
+def compiled_add_part(activation, loss, inputs, outputs, bare, pack, ids, part, scratch):
+    """add_part()."""
+    problem = joined(loss, inputs, outputs, bare)
     for i in range(ids.size):
         setting = pack.settings[ids[i]]
         net = net_of(pack.parameters, setting, problem, activation)
-        rows, loss = of_fold(problem.train, int(setting["fold"])), own_loss(problem, setting)
+        rows, own = of_fold(problem.train, int(setting["fold"])), own_loss(problem, setting)
         length = sums_length(net.n1, net.d, net.k)
         count = parts_of(rows.count, net.n1, net.d, net.k)
-        scratch.parts.losses[part] = part_sums(net, loss, rows, part, count, scratch)
+        scratch.parts.losses[part] = part_sums(net, own, rows, part, count, scratch)
         for j in range(length):
             scratch.parts.sums[part * length + j] = scratch.sums[j]
 
 
 @entry
-def evaluate(activation, problem, rows, pack, ids, losses, accuracies, scratch):
-    """Mean loss and accuracy of the best weights of the members `ids` over the rows."""
+def compiled_evaluate(
+    activation, loss, inputs, outputs, bare, rows, pack, ids, losses, accuracies, scratch
+):
+    """evaluate()."""
+    problem = joined(loss, inputs, outputs, bare)
     for i in range(ids.size):
         setting = pack.settings[ids[i]]
         net = net_of(pack.best, setting, problem, activation)
-        own, loss = of_fold(rows, int(setting["fold"])), own_loss(problem, setting)
+        own, kind = of_fold(rows, int(setting["fold"])), own_loss(problem, setting)
         panels, step, summed, right = padded(rows.count) // LANES, block_panels(net.n1), 0.0, 0.0
         for first in range(0, panels, step):
             count = min(step, panels - first)
             forward(net, rows.x, first * net.d * LANES, count, scratch.hidden, scratch.output)
-            right += hits(loss, scratch.output, own, first, count, net.k)
-            summed += loss_and_error(loss, scratch.output, own, first, count, net.k)
+            right += hits(kind, scratch.output, own, first, count, net.k)
+            summed += loss_and_error(kind, scratch.output, own, first, count, net.k)
         losses[i] = summed / own.totals[own.fold]
         accuracies[i] = right / own.totals[own.fold]

@@ -1379,9 +1379,9 @@ def test_a_gradient_of_1e19_is_clipped_and_still_moves_the_weights(backend):
 @pytest.mark.skipif(INTERPRETED, reason="nothing is compiled under NUMBA_DISABLE_JIT=1")
 def test_one_signature_of_advance_per_choice_and_dtype():
     """Each more would cost seconds: all array types a Training makes must be the same."""
-    before = len(kernels.advance.signatures)
+    before = len(kernels.compiled_advance.signatures)
     for name, dtype, full_batch, validate in itertools.product(
         TRAININGS, DTYPES, (True, False), (True, False)
     ):
         task_training(name, dtype, "kernels", full_batch, validate, max_epochs=1)
-    assert len(kernels.advance.signatures) <= before + 2 * len(DTYPES)
+    assert len(kernels.compiled_advance.signatures) <= before + 2 * len(DTYPES)
