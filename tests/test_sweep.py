@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import api, store
+from fastnet import api, store, trainer
 from fastnet.errors import FastnetError, UsageError
 
 COMMAND = [sys.executable, "-W", "error", "-m", "fastnet"]
@@ -242,10 +242,22 @@ def test_a_living_run_is_locked_and_listed_as_running(tmp_path):
     assert [facts["status"] for facts in store.runs(tmp_path)] == ["unfinished"]
 
 
-def test_estimated_seconds_are_of_the_right_order():
-    plan = api.dry_run("sweep", task=1, n1=[8, 16], seeds=4, max_epochs=3000, target_loss=None)
-    result = fastnet.sweep(task=1, n1=[8, 16], seeds=4, max_epochs=3000, target_loss=None)
-    assert 0.1 < plan["seconds"] / result.seconds["train"] < 10
+def test_estimated_seconds_are_those_of_all_epochs_of_all_members(monkeypatch):
+    """With a clock that goes by the work done: an epoch of a member takes its cost in seconds."""
+    given = {"task": 1, "n1": [2, 8, 16], "seeds": 40, "max_epochs": 3000, "optimizer": "sgd"}
+    round_of = trainer.Training.round
+    costs = []
+
+    def counted(training):
+        round_of(training)
+        cost = trainer.unit_cost(training.plan)
+        costs.append(len(cost))
+        training.elapsed = ((training.pack.states["last_epoch"] + 1) * cost).sum()
+
+    monkeypatch.setattr(trainer.Training, "round", counted)
+    estimated = api.dry_run("sweep", target_loss=None, **given)["seconds"]
+    assert set(costs) == {64}  # only some of the members are tried
+    assert estimated == pytest.approx(40 * sum(n1 + 4 for n1 in given["n1"]) * 3001)
 
 
 def test_zip_on_the_command_line_takes_values_twice(tmp_path):
