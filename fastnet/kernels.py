@@ -415,14 +415,14 @@ def own_loss(problem, setting):
 
 def apart(problem):
     """A problem's Choices, and the problem without them."""
-    kinds = problem.loss, problem.inputs, problem.outputs
-    return *kinds, problem._replace(loss=None, inputs=None, outputs=None)
+    choices = problem.loss, problem.inputs, problem.outputs
+    return *choices, problem._replace(loss=None, inputs=None, outputs=None)
 
 
 @inner
-def joined(loss, inputs, outputs, problem):
-    """The problem with its Choices again."""
-    return Problem(problem.d, problem.k, loss, problem.train, problem.val, inputs, outputs)
+def joined(kind, inputs, outputs, problem):
+    """The problem with its Choices again; kind is that of the loss."""
+    return Problem(problem.d, problem.k, kind, problem.train, problem.val, inputs, outputs)
 
 
 def advance(activation, method, problem, *arguments):
@@ -446,18 +446,18 @@ def add_part(activation, problem, *arguments):
 def evaluate(activation, problem, *arguments):
     """Mean loss and accuracy of the best weights of the members `ids` over the rows.
 
-    `arguments` are rows, pack, ids, losses, accuracies and scratch; the fourth and fifth are
-    filled.
+    `arguments` are rows, pack, ids, losses, accuracies and scratch; losses (len(ids),) and
+    accuracies (len(ids),) are filled.
     """
     compiled_evaluate(activation, *apart(problem), *arguments)
 
 
 @entry
 def compiled_advance(
-    activation, method, loss, inputs, outputs, bare, pack, ids, end, histories, counts, scratch
+    activation, method, kind, inputs, outputs, bare, pack, ids, end, histories, counts, scratch
 ):
     """advance()."""
-    problem = joined(loss, inputs, outputs, bare)
+    problem = joined(kind, inputs, outputs, bare)
     for i in range(ids.size):
         setting, state = pack.settings[ids[i]], pack.states[ids[i]]
         net = net_of(pack.parameters, setting, problem, activation)
@@ -465,42 +465,43 @@ def compiled_advance(
             of_fold(problem.train, int(setting["fold"])),
             of_fold(problem.val, int(setting["fold"])),
         )
-        own = Problem(problem.d, problem.k, own_loss(problem, setting), train, val, inputs, outputs)
+        loss = own_loss(problem, setting)
+        own = Problem(problem.d, problem.k, loss, train, val, inputs, outputs)
         counts[i] = train_member(
             method, own, net, setting, state, pack.best, pack.memory, end, histories[i], scratch
         )
 
 
 @entry
-def compiled_add_part(activation, loss, inputs, outputs, bare, pack, ids, part, scratch):
+def compiled_add_part(activation, kind, inputs, outputs, bare, pack, ids, part, scratch):
     """add_part()."""
-    problem = joined(loss, inputs, outputs, bare)
+    problem = joined(kind, inputs, outputs, bare)
     for i in range(ids.size):
         setting = pack.settings[ids[i]]
         net = net_of(pack.parameters, setting, problem, activation)
-        rows, own = of_fold(problem.train, int(setting["fold"])), own_loss(problem, setting)
+        rows, loss = of_fold(problem.train, int(setting["fold"])), own_loss(problem, setting)
         length = sums_length(net.n1, net.d, net.k)
         count = parts_of(rows.count, net.n1, net.d, net.k)
-        scratch.parts.losses[part] = part_sums(net, own, rows, part, count, scratch)
+        scratch.parts.losses[part] = part_sums(net, loss, rows, part, count, scratch)
         for j in range(length):
             scratch.parts.sums[part * length + j] = scratch.sums[j]
 
 
 @entry
 def compiled_evaluate(
-    activation, loss, inputs, outputs, bare, rows, pack, ids, losses, accuracies, scratch
+    activation, kind, inputs, outputs, bare, rows, pack, ids, losses, accuracies, scratch
 ):
     """evaluate()."""
-    problem = joined(loss, inputs, outputs, bare)
+    problem = joined(kind, inputs, outputs, bare)
     for i in range(ids.size):
         setting = pack.settings[ids[i]]
         net = net_of(pack.best, setting, problem, activation)
-        own, kind = of_fold(rows, int(setting["fold"])), own_loss(problem, setting)
+        own, loss = of_fold(rows, int(setting["fold"])), own_loss(problem, setting)
         panels, step, summed, right = padded(rows.count) // LANES, block_panels(net.n1), 0.0, 0.0
         for first in range(0, panels, step):
             count = min(step, panels - first)
             forward(net, rows.x, first * net.d * LANES, count, scratch.hidden, scratch.output)
-            right += hits(kind, scratch.output, own, first, count, net.k)
-            summed += loss_and_error(kind, scratch.output, own, first, count, net.k)
+            right += hits(loss, scratch.output, own, first, count, net.k)
+            summed += loss_and_error(loss, scratch.output, own, first, count, net.k)
         losses[i] = summed / own.totals[own.fold]
         accuracies[i] = right / own.totals[own.fold]
