@@ -12,7 +12,7 @@ import numpy as np
 import fastnet
 from fastnet import store
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.options import EXPORTS
+from fastnet.options import CLASSIFIERS, EXPORTS
 from fastnet.source import (
     ACTIVATIONS,
     c_header,
@@ -25,6 +25,8 @@ from fastnet.source import (
     title,
 )
 
+# Losses whose predicted numbers the targets have a form for: e^z2 with poisson, z2 with the others.
+NUMBERS = ("squared", "absolute", "huber", "log_cosh", "quantile", "poisson")
 OPSET, IR_VERSION = 15, 8  # the first opset with CastLike, and its IR version: runtimes since 2021
 
 
@@ -50,7 +52,8 @@ def write(model, to, path, force=False):
     Raises
     ------
     UsageError
-        for an unknown `to`, or an activation that has no row in ACTIVATIONS.
+        for an unknown `to`, an activation that has no row in ACTIVATIONS, or another loss than
+        NUMBERS and options.CLASSIFIERS have.
     DataError
         for weights that are not finite.
     FastnetError
@@ -90,6 +93,9 @@ def check(model, to):
         raise UsageError(
             f"activation {model.activation} cannot be exported yet; {', '.join(ACTIVATIONS)} can."
         )
+    if model.loss not in (*NUMBERS, *CLASSIFIERS):
+        known = ", ".join((*NUMBERS, *CLASSIFIERS))
+        raise UsageError(f"loss {model.loss} cannot be exported yet; {known} can.")
     if not all(np.isfinite(array).all() for array in constants(model).values()):
         raise DataError("the model has numbers that are not finite; export another member.")
 

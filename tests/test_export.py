@@ -434,6 +434,7 @@ def test_a_folder_that_cannot_be_written_leaves_what_was_there(tmp_path, monkeyp
             UsageError,
             "activation cube cannot be exported yet; ",
         ),
+        ({"loss": "cubed"}, "c", "net.h", UsageError, "loss cubed cannot be exported yet; "),
         (
             {"y_scale": np.array([np.inf])},
             "c",
