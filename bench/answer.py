@@ -96,22 +96,20 @@ def loop_row(peer, members, settings, dtype, folder):
 
 def fastnet_rows(settings, dtype):
     """From an empty kernel cache, a warm one, and by gradient descent; the members of that."""
+
+    def whole(cache, method=None):
+        return whole_process(settings.size, cache, dtype, settings.threads, method)
+
     with tempfile.TemporaryDirectory() as folder:
         cold, cache = [], None
         for i in range(0 if settings.size == "smoke" else min(settings.runs, 3)):
             cache = os.path.join(folder, str(i))
             settings.say(f"answer: fastnet, empty cache, run {i + 1}")
-            cold.append(whole_process(settings.size, cache, dtype, settings.threads)[0])
+            cold.append(whole(cache)[0])
         settings.say("answer: fastnet, warm cache")
-        warm = [
-            whole_process(settings.size, cache, dtype, settings.threads)
-            for _ in range(settings.runs)
-        ]
+        warm = [whole(cache) for _ in range(settings.runs)]
         settings.say("answer: fastnet, gradient descent")
-        same = [
-            whole_process(settings.size, cache, dtype, settings.threads, "sgd")
-            for _ in range(settings.runs)
-        ]
+        same = [whole(cache, "sgd") for _ in range(settings.runs)]
     found = {
         "fastnet": ([run[0] for run in warm], f"N1 = {warm[-1][1]}; kernels in the cache"),
         "fastnet, empty cache": (cold, "compiles its kernels"),
@@ -128,11 +126,8 @@ def fastnet_rows(settings, dtype):
 def run(settings, dtype):
     """The part of the document on the answer."""
     rows, answer, members = fastnet_rows(settings, dtype)
-    ours, same = (
-        float(np.median(row["seconds"]))
-        for row in rows
-        if row["peer"] in ("fastnet", "fastnet, gradient descent")
-    )
+    medians = {row["peer"]: float(np.median(row["seconds"])) for row in rows}
+    ours, same = medians["fastnet"], medians["fastnet, gradient descent"]
     with tempfile.TemporaryDirectory() as folder:
         for name in (name for name in LOOPS if name in settings.peers):
             peer = PEERS[name]

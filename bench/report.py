@@ -1,6 +1,7 @@
 """The document as tables for people, Markdown for the README, and a chart."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 from bench import NAMES
@@ -182,13 +183,11 @@ def check_chart(path):
     """Refuse a chart that cannot be drawn."""
     if Path(path).suffix not in (".svg", ".png"):
         raise UsageError(f"--chart must end in .svg or .png, got {path}.")
-    try:
-        import altair  # noqa: F401
-        import vl_convert  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise FastnetError(
-            f"--chart needs {error.name}, which is not installed: pip install 'fastnet[plot]'."
-        ) from None
+    for name in ("altair", "vl_convert"):
+        if find_spec(name) is None:
+            raise FastnetError(
+                f"--chart needs {name}, which is not installed: pip install 'fastnet[plot]'."
+            )
 
 
 def save_chart(document, path):
