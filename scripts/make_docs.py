@@ -140,12 +140,17 @@ def bad_tables():
     return table(("file", "options", "exit code", "message"), rows)
 
 
+def stored(name):
+    """What a script has measured and stored in docs/."""
+    return json.loads((ROOT / "docs" / f"{name}.json").read_text(encoding="utf-8"))
+
+
 def scores():
     """The table that scripts/measure_scores.py has stored."""
-    stored = json.loads((ROOT / "docs" / "scores.json").read_text(encoding="utf-8"))
-    who = stored["contenders"]
+    document = stored("scores")
+    who = document["contenders"]
     rows = []
-    for name, found in stored["sets"].items():
+    for name, found in document["sets"].items():
         best = max(round(found[w]["score"], 3) for w in who)
         cells = []
         for w in who:
@@ -159,8 +164,8 @@ def scores():
 
 def search():
     """The search on the digits, as scripts/measure_scores.py --search has stored it."""
-    stored = json.loads((ROOT / "docs" / "scores.json").read_text(encoding="utf-8"))
-    ours = stored["search"]["FastNetSearchCV"]["seconds"]
+    searches = stored("scores")["search"]
+    ours = searches["FastNetSearchCV"]["seconds"]
     rows = [
         (
             who,
@@ -170,14 +175,9 @@ def search():
             f"{found['seconds']:.1f}",
             f"{found['seconds'] / ours:.1f}",
         )
-        for who, found in stored["search"].items()
+        for who, found in searches.items()
     ]
     return table(("search", "fits", "best score", "mean score", "s", "times fastnet's"), rows)
-
-
-def stored_methods():
-    """What scripts/measure_methods.py has stored."""
-    return json.loads((ROOT / "docs" / "methods.json").read_text(encoding="utf-8"))
 
 
 def brief(seconds):
@@ -188,7 +188,7 @@ def brief(seconds):
 
 def methods():
     """A table for each loss: a line for each function and N1, a column for each method."""
-    found, parts = stored_methods()["methods"], []
+    found, parts = stored("methods")["methods"], []
     cells = {(m, *row[:3]): row[3:] for m, rows in found.items() for row in rows}
     places = [tuple(row[:3]) for row in next(iter(found.values()))]
     for loss in dict.fromkeys(place[2] for place in places):
@@ -208,7 +208,7 @@ def many_members():
     """lm on 1,000 members of each width."""
     rows = [
         (str(n1), str(3 * n1 + 1), brief(one), f"{1000 / one:,.0f}", f"{1000 / every:,.0f}")
-        for n1, one, every in stored_methods()["members"]
+        for n1, one, every in stored("methods")["members"]
     ]
     header = ("N1", "P", "one thread", "members a second, one thread", "two threads")
     return table(header, rows)
