@@ -173,18 +173,24 @@ def used_rows(rows, order):
 
 
 @inner
+def place_in_panels(i, width):
+    """Where sample i of panels of `width` values has its first, LANES before the second."""
+    lane = i & (LANES - 1)
+    return (i - lane) * width + lane
+
+
+@inner
 def gather_few(values, order, first, count, width, to):
     """Samples order[first : first + count] of panels of `width` values as panels."""
-    for i in range(padded(count)):
-        place = i // LANES * width * LANES + i % LANES
-        if i < count:
-            source = at(order, first + i)
-            start = source // LANES * width * LANES + source % LANES
-            for j in range(width):
-                to[place + j * LANES] = at(values, start + j * LANES)
-        else:
-            for j in range(width):
-                to[place + j * LANES] = 0.0
+    for i in range(count):
+        place = place_in_panels(i, width)
+        start = place_in_panels(at(order, first + i), width)
+        for j in range(width):
+            to[place + j * LANES] = at(values, start + j * LANES)
+    for i in range(count, padded(count)):
+        place = place_in_panels(i, width)
+        for j in range(width):
+            to[place + j * LANES] = 0.0
 
 
 @inner

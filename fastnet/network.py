@@ -177,7 +177,7 @@ def variable(count):
 
 
 @inner
-def product(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row):
+def product(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, fresh):
     """c += a @ b for one vector of columns, in tiles of about equal height; see vector.tile.
 
     The height does not enter the bytes: each element is summed over the depth in order.
@@ -187,20 +187,33 @@ def product(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row):
     for t in range(1, tiles + 1):
         last = rows * t // tiles
         start, place = a0 + first * a_row, c0 + first * c_row
-        tile(last - first, a, start, a_row, a_col, depth, b, b0, b_row, c, place, c_row)
+        tile(last - first, a, start, a_row, a_col, depth, b, b0, b_row, c, place, c_row, fresh)
         first = last
 
 
 @inner
-def dot(a, a0, a_step, b, b0, b_step, panels):
-    """Sum over `panels` vectors of a * b, lane by lane."""
-    even, odd = spread(a, 0.0), spread(a, 0.0)
+def add(sums, i, v, fresh):
+    """sums[i : i + LANES] += v; where `fresh`, they begin with v."""
+    if fresh:
+        store(sums, i, v)
+    else:
+        store(sums, i, load(sums, i) + v)
+
+
+@inner
+def lane_products(a, a0, panels, b, b0, count, sums, place, fresh):
+    """sums (count, L) += a of a unit (panels, L) times b (panels, count, L), lane by lane."""
     for p in range(0, panels - 1, 2):
-        even = fma(load(a, a0 + p * a_step), load(b, b0 + p * b_step), even)
-        odd = fma(load(a, a0 + (p + 1) * a_step), load(b, b0 + (p + 1) * b_step), odd)
+        even, odd = load(a, a0 + p * LANES), load(a, a0 + (p + 1) * LANES)
+        for j in range(count):
+            i = b0 + (p * count + j) * LANES
+            v = fma(odd, load(b, i + count * LANES), even * load(b, i))
+            add(sums, place + j * LANES, v, fresh and p == 0)
     if panels % 2:
-        even = fma(load(a, a0 + (panels - 1) * a_step), load(b, b0 + (panels - 1) * b_step), even)
-    return even + odd
+        last = load(a, a0 + (panels - 1) * LANES)
+        for j in range(count):
+            v = last * load(b, b0 + ((panels - 1) * count + j) * LANES)
+            add(sums, place + j * LANES, v, fresh and panels == 1)
 
 
 # ---------------------------------------------------------------- one block of samples
@@ -214,7 +227,9 @@ def many_inputs(net, x, x0, panels, hidden):
         column, inputs = p * LANES, x0 + p * d * LANES
         for u in range(n1):
             store(hidden, u * stride + column, spread(w, at(w, o + n1 * d + u)))
-        product(n1, w, o, d, variable(1), d, x, inputs, variable(LANES), hidden, column, stride)
+        product(
+            n1, w, o, d, variable(1), d, x, inputs, variable(LANES), hidden, column, stride, False
+        )
 
 
 @inner
@@ -245,8 +260,8 @@ def several_outputs(net, panels, hidden, output):
     """W2 h of a block added to output."""
     k, w2, stride = net.k, net.o + net.n1 * (net.d + 1), block_stride(net.n1)
     for p in range(panels):
-        to, step = p * k * LANES, variable(LANES)
-        product(k, net.w, w2, variable(1), k, net.n1, hidden, p * LANES, stride, output, to, step)
+        h, to, step = p * LANES, p * k * LANES, variable(LANES)
+        product(k, net.w, w2, variable(1), k, net.n1, hidden, h, stride, output, to, step, False)
 
 
 @inner
@@ -288,85 +303,55 @@ def transpose_errors(output, panels, k, error_rows):
 
 @inner
 def hidden_error(net, panels, scratch):
-    """W2^T dL/dz2 of a block into delta; for several outputs."""
-    w2, k, stride = net.o + net.n1 * (net.d + 1), net.k, block_stride(net.n1)
-    output, delta = scratch.output, scratch.delta
+    """W2^T dL/dz2 of a block into delta; for many outputs."""
+    w2, k, n1, stride = net.o + net.n1 * (net.d + 1), net.k, net.n1, block_stride(net.n1)
+    output, delta, step, w = scratch.output, scratch.delta, variable(LANES), net.w
     for p in range(panels):
-        to, step = p * LANES, variable(LANES)
-        for u in range(net.n1):
-            store(delta, u * stride + to, spread(delta, 0.0))
-        product(
-            net.n1, net.w, w2, k, variable(1), k, output, p * k * LANES, step, delta, to, stride
-        )
+        z2, to = p * k * LANES, p * LANES
+        product(n1, w, w2, k, variable(1), k, output, z2, step, delta, to, stride, True)
 
 
 @inner
-def add(sums, i, v):
-    """sums[i : i + LANES] += v."""
-    store(sums, i, load(sums, i) + v)
+def rows_product(n1, a, samples, b, b0, sums, place, width, fresh):
+    """sums += a b over the samples: a (N1, stride) of a block, b rows of L side by side."""
+    row, step = block_stride(n1), variable(LANES)
+    product(n1, a, variable(0), row, variable(1), samples, b, b0, step, sums, place, width, fresh)
 
 
 @inner
-def few_outputs_backward(net, panels, scratch):
-    """W2^T dL/dz2 into delta; dW2 = dL/dz2 h, summed lane by lane."""
-    hidden_error(net, panels, scratch)
-    stride, k, start = block_stride(net.n1), net.k, second_layer(net.n1, net.d)
-    for u in range(net.n1):
-        for j in range(k):
-            v = dot(scratch.hidden, u * stride, LANES, scratch.output, j * LANES, k * LANES, panels)
-            add(scratch.sums, start + (u * k + j) * LANES, v)
-
-
-@inner
-def many_outputs_backward(net, panels, scratch):
+def many_outputs_backward(net, panels, scratch, fresh):
     """W2^T dL/dz2 into delta; dW2 = dL/dz2 h, the outputs in the lanes."""
     hidden_error(net, panels, scratch)
     errors, width, samples = scratch.error_rows, padded(net.k), panels * LANES
     transpose_errors(scratch.output, panels, net.k, errors)
+    start, hidden, sums = second_layer(net.n1, net.d), scratch.hidden, scratch.sums
     for c in range(0, width, LANES):
-        rows_product(
-            net.n1,
-            scratch.hidden,
-            samples,
-            errors,
-            c * samples,
-            scratch.sums,
-            second_layer(net.n1, net.d) + c,
-            width,
-        )
+        rows_product(net.n1, hidden, samples, errors, c * samples, sums, start + c, width, fresh)
 
 
 @inner
-def rows_product(n1, a, samples, b, b0, sums, place, width):
-    """sums += a b over the samples: a (N1, stride) of a block, b rows of L side by side."""
-    stride, step = block_stride(n1), variable(LANES)
-    product(n1, a, variable(0), stride, variable(1), samples, b, b0, step, sums, place, width)
-
-
-@inner
-def few_inputs_backward(net, rows, first, panels, scratch):
-    """dW1 = dL/dz1 x, summed lane by lane."""
-    stride, d, x0 = block_stride(net.n1), net.d, first * net.d * LANES
-    for u in range(net.n1):
-        for j in range(d):
-            v = dot(scratch.delta, u * stride, LANES, rows.x, x0 + j * LANES, d * LANES, panels)
-            add(scratch.sums, (u * d + j) * LANES, v)
-
-
-@inner
-def many_inputs_backward(net, rows, first, panels, scratch):
+def many_inputs_backward(net, rows, first, panels, scratch, fresh):
     """dW1 = dL/dz1 x, the inputs in the lanes."""
-    width, samples = padded(net.d), panels * LANES
+    width, samples, delta = padded(net.d), panels * LANES, scratch.delta
     for c in range(0, width, LANES):
         start = c * padded(rows.count) + first * LANES * LANES
-        rows_product(net.n1, scratch.delta, samples, rows.x_rows, start, scratch.sums, c, width)
+        rows_product(net.n1, delta, samples, rows.x_rows, start, scratch.sums, c, width, fresh)
 
 
 @inner
-def unit_backward(net, u, x, x0, panels, scratch):
-    """One hidden unit: dL/dz1 into delta and its sum; dW1 of a single input, dW2 of a single
-    output."""
-    w, n1, d, sums = net.w, net.n1, net.d, scratch.sums
+def error_of_unit(net, u, p, scratch):
+    """W2^T dL/dz2 of one hidden unit and panel."""
+    w2, error = net.o + net.n1 * (net.d + 1) + u * net.k, p * net.k * LANES
+    back = load(scratch.output, error) * at(net.w, w2)
+    for j in range(1, net.k):
+        back = fma(load(scratch.output, error + j * LANES), at(net.w, w2 + j), back)
+    return back
+
+
+@inner
+def unit_backward(net, u, x, x0, panels, scratch, fresh):
+    """One hidden unit: dL/dz1 and its sum; dW1 of one or few inputs, dW2 of one or few outputs."""
+    w, n1, d, k, sums = net.w, net.n1, net.d, net.k, scratch.sums
     hidden, delta, output, row = scratch.hidden, scratch.delta, scratch.output, u * block_stride(n1)
     second = spread(w, at(w, net.o + n1 * (d + 1) + u))
     sum_b1, sum_w1, sum_w2 = spread(w, 0.0), spread(w, 0.0), spread(w, 0.0)
@@ -376,8 +361,10 @@ def unit_backward(net, u, x, x0, panels, scratch):
             error = load(output, p * LANES)
             sum_w2 = fma(h, error, sum_w2)
             back = second * error
-        else:
+        elif net.outputs.many:
             back = load(delta, row + p * LANES)
+        else:
+            back = error_of_unit(net, u, p, scratch)
         z = h
         if net.activation.needs_z():
             z = load(hidden, row + n1 * block_stride(n1) + p * LANES)
@@ -387,25 +374,32 @@ def unit_backward(net, u, x, x0, panels, scratch):
             sum_w1 = fma(dz, load(x, x0 + p * LANES), sum_w1)
         else:
             store(delta, row + p * LANES, dz)
-    add(sums, n1 * columns(d) + u * LANES, sum_b1)
+    add(sums, n1 * columns(d) + u * LANES, sum_b1, fresh)
     if net.inputs.one:
-        add(sums, u * LANES, sum_w1)
+        add(sums, u * LANES, sum_w1, fresh)
+    elif not net.inputs.many:
+        lane_products(delta, row, panels, x, x0, d, sums, u * d * LANES, fresh)
+    place = second_layer(n1, d) + u * k * LANES
     if net.outputs.one:
-        add(sums, second_layer(n1, d) + u * LANES, sum_w2)
+        add(sums, place, sum_w2, fresh)
+    elif not net.outputs.many:
+        lane_products(hidden, row, panels, output, 0, k, sums, place, fresh)
 
 
 @inner
-def backward(net, rows, first, panels, scratch):
-    """Add the gradient of a block to scratch.sums; scratch.output holds its dL/dz2."""
+def backward(net, rows, first, panels, scratch, fresh):
+    """Add the gradient of a block to scratch.sums, which begin with it where `fresh`;
+    scratch.output holds its dL/dz2."""
     keep_apart()
-    net.outputs.backward(net, panels, scratch)
+    net.outputs.backward(net, panels, scratch, fresh)
     for u in range(net.n1):
-        unit_backward(net, u, rows.x, first * net.d * LANES, panels, scratch)
-    net.inputs.backward(net, rows, first, panels, scratch)
+        unit_backward(net, u, rows.x, first * net.d * LANES, panels, scratch, fresh)
+    net.inputs.backward(net, rows, first, panels, scratch, fresh)
     b2 = second_layer(net.n1, net.d) + net.n1 * columns(net.k)
     for p in range(panels):
         for j in range(net.k):
-            add(scratch.sums, b2 + j * LANES, load(scratch.output, (p * net.k + j) * LANES))
+            error = load(scratch.output, (p * net.k + j) * LANES)
+            add(scratch.sums, b2 + j * LANES, error, fresh and p == 0)
 
 
 @inner
@@ -436,13 +430,7 @@ def nothing(*_):
 INPUTS = table(
     "inputs",
     one={"one": True, "many": False, "forward": nothing, "backward": nothing, "mean": mean_lanes},
-    few={
-        "one": False,
-        "many": False,
-        "forward": nothing,
-        "backward": few_inputs_backward,
-        "mean": mean_lanes,
-    },
+    few={"one": False, "many": False, "forward": nothing, "backward": nothing, "mean": mean_lanes},
     many={
         "one": False,
         "many": True,
@@ -453,15 +441,17 @@ INPUTS = table(
 )
 OUTPUTS = table(
     "outputs",
-    one={"one": True, "forward": nothing, "backward": nothing, "mean": mean_lanes},
+    one={"one": True, "many": False, "forward": nothing, "backward": nothing, "mean": mean_lanes},
     few={
         "one": False,
+        "many": False,
         "forward": several_outputs,
-        "backward": few_outputs_backward,
+        "backward": nothing,
         "mean": mean_lanes,
     },
     many={
         "one": False,
+        "many": True,
         "forward": several_outputs,
         "backward": many_outputs_backward,
         "mean": mean_rows,
@@ -492,17 +482,16 @@ def mean_loss(net, loss, rows, scratch):
 @inner
 def part_sums(net, loss, rows, part, parts, scratch):
     """The summed loss of one of the parts of the rows; their summed gradients in scratch.sums."""
-    n1, d, k = net.n1, net.d, net.k
-    for i in range(0, sums_length(n1, d, k), LANES):
-        store(scratch.sums, i, spread(scratch.sums, 0.0))
-    panels, step, summed = padded(rows.count) // LANES, block_panels(n1), 0.0
+    d, k = net.d, net.k
+    panels, step, summed = padded(rows.count) // LANES, block_panels(net.n1), 0.0
     blocks = (panels + step - 1) // step
     last = min(panels, blocks * (part + 1) // parts * step)
-    for first in range(blocks * part // parts * step, last, step):
+    start = blocks * part // parts * step
+    for first in range(start, last, step):
         count = min(step, last - first)
         forward(net, rows.x, first * d * LANES, count, scratch.hidden, scratch.output)
         summed += loss_and_error(loss, scratch.output, rows, first, count, k)
-        backward(net, rows, first, count, scratch)
+        backward(net, rows, first, count, scratch, first == start)
     return summed
 
 

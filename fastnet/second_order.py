@@ -138,7 +138,21 @@ def multiply_table(table, samples, width, used, products):
     keep_apart()
     for r in range(0, used, 2):
         for c in range(r // LANES * LANES, width, LANES):
-            tile(2, table, r, 1, width, samples, table, c, width, products, r * width + c, width)
+            tile(
+                2,
+                table,
+                r,
+                1,
+                width,
+                samples,
+                table,
+                c,
+                width,
+                products,
+                r * width + c,
+                width,
+                False,
+            )
 
 
 # ---------------------------------------------------------------- the equations
@@ -225,7 +239,7 @@ def cholesky(a, size, stride):
         end = min(r + ROWS, size)
         for i in range(r, end, 2):
             for c in range(r // LANES * LANES, stride, LANES):
-                tile(2, a, i, 1, stride, r, a, c, stride, a, i * stride + c, stride)
+                tile(2, a, i, 1, stride, r, a, c, stride, a, i * stride + c, stride, False)
         for i in range(r, end):
             if not factor_row(a, i, r, stride):
                 return False

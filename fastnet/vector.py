@@ -447,23 +447,27 @@ def most_rows(typingctx, array):
     return types.intp(array), lambda context, builder, sig, args: ir.IntType(64)(rows)
 
 
-def _tile(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row):
+def _tile(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, fresh):
     for i in range(rows):
         row = c[c0 + i * c_row : c0 + i * c_row + LANES]
+        if fresh:
+            row[:] = 0
         for j in range(depth):
             row += a[a0 + i * a_row + j * a_col] * b[b0 + j * b_row : b0 + j * b_row + LANES]
 
 
 @twin(_tile)
 @intrinsic
-def tile(typingctx, rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row):
-    """c[i, :] += sum over j < depth of a[i, j] * b[j, :] for `rows` rows of LANES columns.
+def tile(typingctx, rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, fresh):
+    """c[i, :] += sum over j < depth of a[i, j] * b[j, :] for `rows` rows of LANES columns; where
+    `fresh`, c is taken as 0, whatever stands there.
 
     1 <= rows <= most_rows(c), which is 2 or more; the sums stay in registers while j runs, so
     there is a loop for each number of rows. Each argument is a one-dimensional array, the index
     of its first element, and the steps between rows (and columns, for a).
     """
-    sig = types.none(types.intp, a, *[types.intp] * 4, b, *[types.intp] * 2, c, *[types.intp] * 2)
+    where = [types.intp] * 2
+    sig = types.none(types.intp, a, *where, *where, b, *where, c, *where, types.boolean)
 
     def codegen(context, builder, sig, args):
         most, done = tile_rows(sig.args[9].dtype.bitwidth), builder.append_basic_block("done")
@@ -502,7 +506,7 @@ def scatter(typingctx, array, i, step, v):
 
 def tile_ir(context, builder, sig, args, count):
     """The loop of a tile of `count` rows."""
-    _, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row = args
+    _, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, fresh = args
     vector = context.get_value_type(Vector(sig.args[9].dtype))
     align = sig.args[9].dtype.bitwidth // 8
 
@@ -515,7 +519,8 @@ def tile_ir(context, builder, sig, args, count):
     outputs = [place(9, c, row_of(c0, c_row, i), vector) for i in range(count)]
     columns = [row_of(a0, a_row, i) for i in range(count)]
     before = builder.block
-    start = [builder.load(p, align=align) for p in outputs]
+    zero = ir.Constant(vector, None)
+    start = [builder.select(fresh, zero, builder.load(p, align=align)) for p in outputs]
     head, body, done = (builder.append_basic_block(n) for n in ("head", "body", "end"))
     builder.branch(head)
     builder.position_at_end(head)

@@ -38,7 +38,7 @@ from fastnet.activations import ACTIVATIONS
 from fastnet.cache import inner
 from fastnet.choice import table
 from fastnet.losses import LOSSES
-from fastnet.vector import LANES, load, store, total, totals, transpose
+from fastnet.vector import LANES, load, store, totals, transpose
 
 INTERPRETED = bool(numba.config.DISABLE_JIT)
 DTYPES = ("float32", "float64")
@@ -435,13 +435,13 @@ def test_kernels_for_choices_are_found_in_the_cache_by_another_process(tmp_path)
 
 
 @compiled
-def run_product(rows, a, a_row, depth, b, c):
-    network.product(rows, a, 0, a_row, 1, depth, b, 0, LANES, c, 0, LANES)
+def run_product(rows, a, a_row, depth, b, c, fresh):
+    network.product(rows, a, 0, a_row, 1, depth, b, 0, LANES, c, 0, LANES, fresh)
 
 
 @compiled
-def run_dot(a, b, panels):
-    return total(network.dot(a, 0, LANES, b, 0, LANES, panels))
+def run_lane_products(a, panels, b, count, sums, fresh):
+    network.lane_products(a, 0, panels, b, 0, count, sums, 0, fresh)
 
 
 @compiled
@@ -490,17 +490,25 @@ def test_product_adds_a_matrix_product(rng, dtype, rows):
     a, b = (rng.normal(size=s).astype(dtype) for s in ((rows, depth), (depth, LANES)))
     c = rng.normal(size=(rows, LANES)).astype(dtype)
     result = c.copy()
-    run_product(rows, a.ravel(), depth, depth, b.ravel(), result.reshape(-1))
+    run_product(rows, a.ravel(), depth, depth, b.ravel(), result.reshape(-1), False)
     assert_close(result, c.astype(float) + a.astype(float) @ b, SUM_TOLERANCE[dtype])
+    result[0, 0] = np.nan  # as what an earlier member may have left
+    run_product(rows, a.ravel(), depth, depth, b.ravel(), result.reshape(-1), True)
+    assert_close(result, a.astype(float) @ b, SUM_TOLERANCE[dtype])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("panels", [1, 2, 5, 8])
-def test_dot(rng, dtype, panels):
-    a, b = rng.uniform(1, 2, (2, panels * LANES)).astype(dtype)
-    assert run_dot(a, b, panels) == pytest.approx(
-        float(a.astype(float) @ b), rel=SUM_TOLERANCE[dtype]
-    )
+def test_lane_products(rng, dtype, panels):
+    count = 3
+    a, b = rng.normal(size=(panels, 1, LANES)), rng.normal(size=(panels, count, LANES))
+    a, b, before = a.astype(dtype), b.astype(dtype), np.ones((count, LANES), dtype)
+    sums, wanted = before.copy(), (a.astype(float) * b).sum(axis=0)
+    run_lane_products(a.ravel(), panels, b.ravel(), count, sums.reshape(-1), False)
+    assert_close(sums, wanted + before, SUM_TOLERANCE[dtype])
+    sums[:] = np.nan
+    run_lane_products(a.ravel(), panels, b.ravel(), count, sums.reshape(-1), True)
+    assert_close(sums, wanted, SUM_TOLERANCE[dtype])
 
 
 # ---------------------------------------------------------------- forward, loss, gradient
