@@ -23,6 +23,8 @@ from fastnet.network import (
 )
 from fastnet.options import ACTIVATIONS
 
+CACHE_LINE = 64  # bytes
+
 
 class Weights(NamedTuple):
     """A member's weights in the shapes people use: W1 (N1, d), b1 (N1,), W2 (k, N1), b2 (k,)."""
@@ -62,11 +64,20 @@ def unpack(flat, settings, d, k):
     }
 
 
+def zeros(count, dtype):
+    """That many zeros, the first at the start of a cache line: NumPy's lie 16 bytes behind one, and
+    every other vector would be read and written in two halves."""
+    size = count * np.dtype(dtype).itemsize
+    memory = np.zeros(size + CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE
+    return memory[start : start + size].view(dtype)
+
+
 def panels(values, dtype):
     """Rows (n, c) as panels (panels, c, LANES), flat; filled with zeros. The only copy made."""
     n, c = values.shape
     full, rest = divmod(n, LANES)
-    filled = np.zeros((padded(n) // LANES, c, LANES), dtype)
+    filled = zeros(padded(n) * c, dtype).reshape(-1, c, LANES)
     filled[:full] = values[: n - rest].reshape(full, LANES, c).transpose(0, 2, 1)
     if rest:
         filled[full, :, :rest] = values[n - rest :].T
@@ -78,11 +89,12 @@ def side_by_side(values, dtype):
     n, c = values.shape
     if c < WIDE:
         return np.zeros(1, dtype)
-    filled = np.zeros((padded(n), padded(c)), dtype)
-    filled[:n, :c] = values
-    return np.ascontiguousarray(
-        filled.reshape(padded(n), padded(c) // LANES, LANES).transpose(1, 0, 2)
-    ).reshape(-1)
+    flat, groups = zeros(padded(n) * padded(c), dtype), padded(c) // LANES
+    filled = flat.reshape(groups, padded(n), LANES)
+    for g in range(groups):
+        some = values[:, g * LANES : (g + 1) * LANES]
+        filled[g, :n, : some.shape[1]] = some
+    return flat
 
 
 def rows(X, Y, dtype, weights=None):
@@ -90,7 +102,7 @@ def rows(X, Y, dtype, weights=None):
     (folds, n), by default all 1."""
     n = len(X)
     weights = np.ones((1, n)) if weights is None else weights
-    filled = np.zeros((len(weights), padded(n)), dtype)
+    filled = zeros(len(weights) * padded(n), dtype).reshape(len(weights), -1)
     filled[:, :n] = weights
     totals = filled.sum(axis=1, dtype=np.float64)
     samples = panels(X, dtype), side_by_side(X, dtype), panels(Y, dtype), side_by_side(Y, dtype)
@@ -105,7 +117,7 @@ def no_rows(d, k, dtype):
 def parts(length, dtype):
     """Room for the sums of a huge network's parts, each of so many numbers at most."""
     count = network.MOST_PARTS
-    return Parts(np.zeros(1, np.int64), np.zeros(count), np.zeros(count * length, dtype))
+    return Parts(np.zeros(1, np.int64), np.zeros(count), zeros(count * length, dtype))
 
 
 def solver(matrix_n1, n1, d, k):
@@ -114,15 +126,15 @@ def solver(matrix_n1, n1, d, k):
     rows, size = second_order.features(matrix_n1, d) + k, parameter_length(matrix_n1, d, k)
     length = parameter_length(max(n1, matrix_n1), d, k)
     return Solver(
-        hidden=np.zeros(max(matrix_n1, 1) * LANES),
-        table=np.zeros(samples * width),
-        products=np.zeros((rows + 1) * width),  # rows are made in pairs
-        matrix=np.zeros(size * size),
-        factor=np.zeros((size + 1) * size),
-        gradient=np.zeros(length),
-        decay=np.zeros(length),
-        step=np.zeros(length),
-        start=np.zeros(length),
+        hidden=zeros(max(matrix_n1, 1) * LANES, np.float64),
+        table=zeros(samples * width, np.float64),
+        products=zeros((rows + 1) * width, np.float64),  # rows are made in pairs
+        matrix=zeros(size * size, np.float64),
+        factor=zeros((size + 1) * size, np.float64),
+        gradient=zeros(length, np.float64),
+        decay=zeros(length, np.float64),
+        step=zeros(length, np.float64),
+        start=zeros(length, np.float64),
         pairs=np.zeros(lbfgs.PAIRS),
     )
 
@@ -140,19 +152,19 @@ def scratch(problem, n1, batch_size, dtype, shared=None, keeps_z=True, matrix_n1
     unit = max(n1 * network.block_stride(n1), network.BLOCK_VALUES + n1 * LANES)
     batch, slack = padded(batch_size), LANES * LANES  # where the last of LANES vectors may end
     return Scratch(
-        hidden=np.zeros(unit * (1 + keeps_z), dtype),
-        delta=np.zeros(unit, dtype),
-        output=np.zeros(block * k + slack, dtype),
-        error_rows=np.zeros(block * padded(k) if k >= WIDE else 1, dtype),
-        sums=np.zeros(network.sums_length(n1, d, k) + slack, dtype),
-        gradient=np.zeros(parameter_length(n1, d, k) + LANES, dtype),
+        hidden=zeros(unit * (1 + keeps_z), dtype),
+        delta=zeros(unit, dtype),
+        output=zeros(block * k + slack, dtype),
+        error_rows=zeros(block * padded(k) if k >= WIDE else 1, dtype),
+        sums=zeros(network.sums_length(n1, d, k) + slack, dtype),
+        gradient=zeros(parameter_length(n1, d, k) + LANES, dtype),
         order=np.zeros(problem.train.count, np.int64),
         batch=Rows(
-            x=np.zeros(batch * d + slack, dtype),
-            x_rows=np.zeros(batch * padded(d) if d >= WIDE else 1, dtype),
-            y=np.zeros(batch * k + slack, dtype),
-            y_rows=np.zeros(batch * padded(k) if k >= WIDE else 1, dtype),
-            weight=np.zeros(batch, dtype),
+            x=zeros(batch * d + slack, dtype),
+            x_rows=zeros(batch * padded(d) if d >= WIDE else 1, dtype),
+            y=zeros(batch * k + slack, dtype),
+            y_rows=zeros(batch * padded(k) if k >= WIDE else 1, dtype),
+            weight=zeros(batch, dtype),
             totals=np.zeros(1),
             count=0,
             fold=0,
@@ -256,7 +268,7 @@ def groups(columns):
 
 def initialise(plan, dtype, given=None):
     """The packed parameters at epoch 0: drawn, or copied from `given` (one Weights a member)."""
-    flat = np.zeros(plan.length + LANES, dtype)  # a vector may begin at any parameter
+    flat = zeros(plan.length + LANES, dtype)  # a vector may begin at any parameter
     if given is not None:
         copy_weights(flat, plan, given)
         return flat

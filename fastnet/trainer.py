@@ -522,8 +522,10 @@ def start_pack(plan, dtype, initial_weights):
     states["learning_rate"] = states["plateau_rate"] = plan.settings["learning_rate"]
     states["best_loss"] = states["step_loss"] = np.inf
     states["best_epoch"] = states["last_epoch"] = -1
-    memory = np.zeros(plan.memory, dtype)
-    return Pack(plan.settings, states, parameters, parameters.copy(), memory)
+    memory = packing.zeros(plan.memory, dtype)
+    best = packing.zeros(parameters.size, dtype)
+    best[:] = parameters
+    return Pack(plan.settings, states, parameters, best, memory)
 
 
 @contextlib.contextmanager

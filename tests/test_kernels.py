@@ -341,6 +341,32 @@ def test_sizes_are_whole_vectors():
     assert network.parameter_length(3, 2, 4) == 32  # 3 * (2 + 1 + 4) + 4 = 25
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("d", [1, 20])
+def test_vectors_lie_on_cache_lines(rng, dtype, d):
+    """All but what has one number; NumPy's own arrays lie 16 bytes behind one."""
+    member = random_member(rng, dtype, "cross_entropy", d, 10, 5, 40)
+    for place in (
+        member.scratch,
+        member.scratch.batch,
+        member.scratch.solver,
+        member.problem.train,
+    ):
+        for name, array in place._asdict().items():
+            if isinstance(array, np.ndarray) and array.size >= LANES and name != "order":
+                assert array.ctypes.data % 64 == 0, name
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("n", "c"), [(1, 8), (17, 20), (32, 64)])
+def test_rows_side_by_side(rng, dtype, n, c):
+    values = rng.normal(size=(n, c))
+    filled = np.zeros((network.padded(n), network.padded(c)), dtype)
+    filled[:n, :c] = values
+    found = packing.side_by_side(values, dtype).reshape(-1, network.padded(n), LANES)
+    np.testing.assert_array_equal(np.concatenate(list(found), axis=1), filled)
+
+
 def test_a_block_fits_the_cache_and_rows_do_not_collide():
     for n1 in (1, 16, 255, 256, 257, 600, 8192, 65536):
         panels, stride = network.block_panels(n1), network.block_stride(n1)
