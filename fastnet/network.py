@@ -202,17 +202,29 @@ def add(sums, i, v, fresh):
 
 @inner
 def lane_products(a, a0, panels, b, b0, count, sums, place, fresh):
-    """sums (count, L) += a of a unit (panels, L) times b (panels, count, L), lane by lane."""
-    for p in range(0, panels - 1, 2):
-        even, odd = load(a, a0 + p * LANES), load(a, a0 + (p + 1) * LANES)
+    """sums (count, L) += a of a unit (panels, L) times b (panels, count, L), lane by lane.
+
+    As many panels as registers hold go through all of b: four, then two, then one.
+    """
+    step, pairs = count * LANES, panels // 4 * 4
+    for p in range(0, pairs, 4):
+        a_0, a_1 = load(a, a0 + p * LANES), load(a, a0 + (p + 1) * LANES)
+        a_2, a_3 = load(a, a0 + (p + 2) * LANES), load(a, a0 + (p + 3) * LANES)
         for j in range(count):
-            i = b0 + (p * count + j) * LANES
-            v = fma(odd, load(b, i + count * LANES), even * load(b, i))
-            add(sums, place + j * LANES, v, fresh and p == 0)
-    if panels % 2:
+            i = b0 + p * step + j * LANES
+            v = fma(a_1, load(b, i + step), a_0 * load(b, i))
+            w = fma(a_3, load(b, i + 3 * step), a_2 * load(b, i + 2 * step))
+            add(sums, place + j * LANES, v + w, fresh and p == 0)
+    if panels & 2:
+        a_0, a_1 = load(a, a0 + pairs * LANES), load(a, a0 + (pairs + 1) * LANES)
+        for j in range(count):
+            i = b0 + pairs * step + j * LANES
+            v = fma(a_1, load(b, i + step), a_0 * load(b, i))
+            add(sums, place + j * LANES, v, fresh and pairs == 0)
+    if panels & 1:
         last = load(a, a0 + (panels - 1) * LANES)
         for j in range(count):
-            v = last * load(b, b0 + ((panels - 1) * count + j) * LANES)
+            v = last * load(b, b0 + (panels - 1) * step + j * LANES)
             add(sums, place + j * LANES, v, fresh and panels == 1)
 
 
