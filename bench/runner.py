@@ -134,8 +134,7 @@ class Entrant:
             return
         self.close()
         self.session, self.best_rate, self.run_epochs = session, rate, epochs
-        # What another peer left in the caches, or its threads that still spin, would weigh in a
-        # short run: one network of 16 units took 1.5 times as long.
+        # A run of a tenth of a second says little on a machine that others share.
         self.repeats = max(1, math.ceil(RUN_SECONDS[self.settings.size] / seconds))
         self.start, self.compile = start, max(first - second, 0.0)
 
