@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import activations, choice, formulas, gradcheck, options
+from fastnet import activations, choice, formulas, gradcheck, options, plan
 from fastnet.vector import LANES, load, store
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "extending.md"
@@ -32,6 +32,7 @@ def softsign(monkeypatch):
     names = (*options.ACTIVATIONS, "softsign")
     for module in ("options", "plan", "trainer", "packing", "gradcheck"):
         monkeypatch.setattr(f"fastnet.{module}.ACTIVATIONS", names)
+    monkeypatch.setitem(plan.CODES, "activation", names)
     wider = options.OPTIONS["activation"]._replace(choices=names)
     monkeypatch.setitem(options.OPTIONS, "activation", wider)
     yield "softsign"
