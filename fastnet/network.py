@@ -206,8 +206,8 @@ def lane_products(a, a0, panels, b, b0, count, sums, place, fresh):
 
     As many panels as registers hold go through all of b: four, then two, then one.
     """
-    step, pairs = count * LANES, panels // 4 * 4
-    for p in range(0, pairs, 4):
+    step, rest = count * LANES, panels // 4 * 4
+    for p in range(0, rest, 4):
         a_0, a_1 = load(a, a0 + p * LANES), load(a, a0 + (p + 1) * LANES)
         a_2, a_3 = load(a, a0 + (p + 2) * LANES), load(a, a0 + (p + 3) * LANES)
         for j in range(count):
@@ -216,11 +216,11 @@ def lane_products(a, a0, panels, b, b0, count, sums, place, fresh):
             w = fma(a_3, load(b, i + 3 * step), a_2 * load(b, i + 2 * step))
             add(sums, place + j * LANES, v + w, fresh and p == 0)
     if panels & 2:
-        a_0, a_1 = load(a, a0 + pairs * LANES), load(a, a0 + (pairs + 1) * LANES)
+        a_0, a_1 = load(a, a0 + rest * LANES), load(a, a0 + (rest + 1) * LANES)
         for j in range(count):
-            i = b0 + pairs * step + j * LANES
+            i = b0 + rest * step + j * LANES
             v = fma(a_1, load(b, i + step), a_0 * load(b, i))
-            add(sums, place + j * LANES, v, fresh and pairs == 0)
+            add(sums, place + j * LANES, v, fresh and rest == 0)
     if panels & 1:
         last = load(a, a0 + (panels - 1) * LANES)
         for j in range(count):

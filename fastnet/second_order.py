@@ -138,21 +138,8 @@ def multiply_table(table, samples, width, used, products):
     keep_apart()
     for r in range(0, used, 2):
         for c in range(r // LANES * LANES, width, LANES):
-            tile(
-                2,
-                table,
-                r,
-                1,
-                width,
-                samples,
-                table,
-                c,
-                width,
-                products,
-                r * width + c,
-                width,
-                False,
-            )
+            place = r * width + c
+            tile(2, table, r, 1, width, samples, table, c, width, products, place, width, False)
 
 
 # ---------------------------------------------------------------- the equations
