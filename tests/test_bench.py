@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import bench
 import fastnet
-from bench import answer, command, limits, report, runner, session, work, workloads
+from bench import answer, command, limits, report, runner, scale, session, work, workloads
 from bench.peers import PEERS, Peer, fastnet_kernels
 from fastnet import cli
 from fastnet.errors import FastnetError, UsageError
@@ -151,6 +151,35 @@ def test_peers_outside_the_test_extra_agree(name, tmp_path):
 
 
 # ---------------------------------------------------------------- answer and scale
+
+
+class Steady(NamedTuple):
+    """A session by a clock of its own: a run takes 5 s and each of its epochs another 0.25 s."""
+
+    peer: object
+    way: str
+    threads: int
+    folder: str
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def prepare(self, work):
+        pass
+
+    def epochs(self, n):
+        return 5 + 0.25 * n, None
+
+
+def test_scale_leaves_out_what_every_run_takes(monkeypatch):
+    monkeypatch.setattr(scale, "Session", Steady)
+    settings = runner.Settings(("fastnet",), 3, 1, "smoke", print)
+    found = scale.measure(scale.MIDDLE, 1, settings, "float32", "")
+    units = 32 * 32 * 1000
+    assert found == {"seconds_per_epoch": 0.25, "ns_per_unit_sample": 0.25e9 / units}
 
 
 def test_answer_and_scale():
