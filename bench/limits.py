@@ -3,21 +3,22 @@
 `python -m bench.limits THREADS DTYPE` prints them as JSON.
 """
 
+import functools
 import json
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import numba
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from fastnet.activations import sigmoid
+from fastnet.cache import whole
 from fastnet.vector import LANES, fma, load, store
 
 RUNS = 7  # the best counts: a limit is what is possible
 VALUES = 4096  # of the sigmoid's buffer: in the L1 cache
-compiled = numba.njit(nogil=True, error_model="numpy")
+compiled = functools.partial(whole, nogil=True)
 
 
 @compiled

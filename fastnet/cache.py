@@ -13,7 +13,8 @@ from pathlib import Path
 
 import llvmlite
 import numba
-from numba.core import config
+from numba import types
+from numba.core import config, typed_passes, untyped_passes
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import AnalysisPass, register_pass
@@ -21,8 +22,8 @@ from numba.core.typed_passes import IRLegalization
 from numba.extending import register_jitable
 
 SOURCES = (
-    *("choice.py", "vector.py", "elementary.py", "network.py", "activations.py", "losses.py"),
-    *("optimizers.py", "schedules.py", "second_order.py", "lbfgs.py", "kernels.py"),
+    *("cache.py", "choice.py", "vector.py", "elementary.py", "network.py", "activations.py"),
+    *("losses.py", "optimizers.py", "schedules.py", "second_order.py", "lbfgs.py", "kernels.py"),
 )
 
 
@@ -89,18 +90,15 @@ OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": False}
 
 
 class Part(JITCodeLibrary):
-    """The code of a function that is neither optimised nor made into machine code by itself, but
-    once, where it is linked into an entry point.
+    """The code of a function alone, of which an entry point makes machine code.
 
-    Numba would do both for every function with all it calls, and throw the machine code away.
+    Numba would take into every function what stands below it, the deepest functions often,
+    optimise it all, make machine code of it and throw that away.
     """
 
     codegen = property(lambda self: self)  # Numba asks it for set_env alone
 
-    def _optimize_final_module(self):
-        pass
-
-    def _finalize_final_module(self):
+    def finalize(self):
         self._finalized = True
 
     def get_pointer_to_function(self, name):
@@ -110,42 +108,85 @@ class Part(JITCodeLibrary):
         pass
 
 
-@register_pass(mutates_CFG=False, analysis_only=True)
-class AsPart(AnalysisPass):
-    """Let the function compiled be a Part."""
+class Whole(JITCodeLibrary):
+    """The code of an entry point, with every part that it or one of its parts calls, once."""
 
-    _name = "as_part"
+    def finalize(self):
+        found = self._linking_libraries
+        for library in found:  # grows
+            if isinstance(library, Part):
+                found += [called for called in library._linking_libraries if called not in found]
+        super().finalize()
 
-    def __init__(self):
-        super().__init__()
-
-    def run_pass(self, state):
-        state.library = Part(state.targetctx.codegen(), state.func_id.func_qualname)
-        return False
+    def _optimize_final_module(self):
+        passes, timings = self._codegen._module_pass_manager()
+        passes.run(self._final_module, timings)
 
 
-class PartCompiler(CompilerBase):
-    """Numba's compiler, but for AsPart."""
+# What Numba does for closures, generators, literals and expressions of arrays: kernels have none.
+UNUSED = {
+    *(untyped_passes.WithLifting, untyped_passes.InlineClosureLikes),
+    *(untyped_passes.RewriteDynamicRaises, untyped_passes.MakeFunctionToJitFunction),
+    *(untyped_passes.InlineInlinables, untyped_passes.FindLiterallyCalls),
+    *(untyped_passes.LiteralUnroll, untyped_passes.DeadBranchPrune),
+    *(typed_passes.InlineOverloads, typed_passes.NopythonRewrites),
+}
 
-    def define_pipelines(self):
-        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        passes.add_pass_after(AsPart, IRLegalization)
-        passes.finalize()
-        return [passes]
+
+def compiler(library):
+    """Numba's compiler without UNUSED, which puts the code into such a library."""
+
+    @register_pass(mutates_CFG=False, analysis_only=True)
+    class IntoLibrary(AnalysisPass):
+        _name = f"into_{library.__name__}"
+
+        def __init__(self):
+            super().__init__()
+
+        def run_pass(self, state):
+            state.library = library(state.targetctx.codegen(), state.func_id.func_qualname)
+            if library is Whole:
+                state.library.enable_object_caching()
+            return False
+
+    class OwnCompiler(CompilerBase):
+        def define_pipelines(self):
+            passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+            passes.passes = [p for p in passes.passes if p[0] not in UNUSED]
+            passes.add_pass_after(IntoLibrary, IRLegalization)
+            passes.finalize()
+            return [passes]
+
+    return OwnCompiler
+
+
+PartCompiler, WholeCompiler = compiler(Part), compiler(Whole)
+
+
+def whole(function, **options):
+    """Compile a function that Python calls, with those of inner() that it calls."""
+    return numba.njit(pipeline_class=WholeCompiler, **OPTIONS, **options)(function)
 
 
 def entry(function):
     """Compile an entry point: it releases the GIL and is kept in FOLDER."""
     before, config.CACHE_DIR = config.CACHE_DIR, str(FOLDER or "")
     try:
-        return numba.njit(nogil=True, cache=FOLDER is not None, **OPTIONS)(function)
+        return whole(function, nogil=True, cache=FOLDER is not None)
     finally:
         config.CACHE_DIR = before
 
 
 def inner(function):
-    """Compile a function that only compiled functions call."""
-    return numba.njit(no_cpython_wrapper=True, pipeline_class=PartCompiler, **OPTIONS)(function)
+    """Compile a function that only compiled functions call.
+
+    Numba would compile it anew for every constant among its arguments.
+    """
+    compiled = numba.njit(no_cpython_wrapper=True, pipeline_class=PartCompiler, **OPTIONS)(function)
+    if not config.DISABLE_JIT:
+        choose = compiled.get_call_template
+        compiled.get_call_template = lambda args, kws: choose([*map(types.unliteral, args)], kws)
+    return compiled
 
 
 def shared(function):

@@ -166,13 +166,6 @@ def parameter_length(n1, d, k):
     return padded(n1 * (d + 1 + k) + k)
 
 
-@shared
-def variable(count):
-    """The same number, its value hidden from the compiler: `product` is then compiled once, and
-    not anew for every constant among its arguments (1.2 s of 9 in a cold start)."""
-    return count
-
-
 # ---------------------------------------------------------------- products
 
 
@@ -239,9 +232,7 @@ def many_inputs(net, x, x0, panels, hidden):
         column, inputs = p * LANES, x0 + p * d * LANES
         for u in range(n1):
             store(hidden, u * stride + column, spread(w, at(w, o + n1 * d + u)))
-        product(
-            n1, w, o, d, variable(1), d, x, inputs, variable(LANES), hidden, column, stride, False
-        )
+        product(n1, w, o, d, 1, d, x, inputs, LANES, hidden, column, stride, False)
 
 
 @inner
@@ -272,8 +263,8 @@ def several_outputs(net, panels, hidden, output):
     """W2 h of a block added to output."""
     k, w2, stride = net.k, net.o + net.n1 * (net.d + 1), block_stride(net.n1)
     for p in range(panels):
-        h, to, step = p * LANES, p * k * LANES, variable(LANES)
-        product(k, net.w, w2, variable(1), k, net.n1, hidden, h, stride, output, to, step, False)
+        h, to = p * LANES, p * k * LANES
+        product(k, net.w, w2, 1, k, net.n1, hidden, h, stride, output, to, LANES, False)
 
 
 @inner
@@ -317,17 +308,17 @@ def transpose_errors(output, panels, k, error_rows):
 def hidden_error(net, panels, scratch):
     """W2^T dL/dz2 of a block into delta; for many outputs."""
     w2, k, n1, stride = net.o + net.n1 * (net.d + 1), net.k, net.n1, block_stride(net.n1)
-    output, delta, step, w = scratch.output, scratch.delta, variable(LANES), net.w
+    output, delta, w = scratch.output, scratch.delta, net.w
     for p in range(panels):
         z2, to = p * k * LANES, p * LANES
-        product(n1, w, w2, k, variable(1), k, output, z2, step, delta, to, stride, True)
+        product(n1, w, w2, k, 1, k, output, z2, LANES, delta, to, stride, True)
 
 
 @inner
 def rows_product(n1, a, samples, b, b0, sums, place, width, fresh):
     """sums += a b over the samples: a (N1, stride) of a block, b rows of L side by side."""
-    row, step = block_stride(n1), variable(LANES)
-    product(n1, a, variable(0), row, variable(1), samples, b, b0, step, sums, place, width, fresh)
+    row = block_stride(n1)
+    product(n1, a, 0, row, 1, samples, b, b0, LANES, sums, place, width, fresh)
 
 
 @inner

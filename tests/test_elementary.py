@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from fastnet import elementary
+from fastnet.cache import whole
 from fastnet.vector import LANES, load, root, store
 
 DTYPES = ("float32", "float64")
@@ -22,8 +23,6 @@ ULPS = {"log": 1.5, "expm1": 2.5, "log1p_below_one": 3.0}
 TAIL_ULPS = {"float32": 14.0 if numba.config.DISABLE_JIT else 8.0, "float64": 40.0}
 # sin and cos: in units of eps, as their values are up to 1 and cross 0 anywhere.
 SIN_EPS = 2.0
-
-compiled = numba.njit(error_model="numpy", _nrt=False)
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def silent_in_the_interpreter():
 def over(function, values, *more):
     """function(values, *more), lane by lane."""
 
-    @compiled
+    @whole
     def run(values, out):
         for i in range(0, values.size, LANES):
             store(out, i, function(load(values, i), *more))

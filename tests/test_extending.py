@@ -9,6 +9,7 @@ import pytest
 
 import fastnet
 from fastnet import activations, choice, formulas, gradcheck, options, plan
+from fastnet.cache import whole
 from fastnet.vector import LANES, load, store
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "extending.md"
@@ -39,7 +40,7 @@ def softsign(monkeypatch):
     del choice.KNOWN["activation", "softsign"]
 
 
-@numba.njit(error_model="numpy", _nrt=False)
+@whole
 def run_activation(activation, z, h, slopes):
     for i in range(0, z.size, LANES):
         store(h, i, activation.value(load(z, i)))

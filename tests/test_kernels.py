@@ -4,7 +4,7 @@ With NUMBA_DISABLE_JIT=1 the same tests run in the interpreter, with fewer and s
 and show that they reach every line of network.py, kernels.py and reference.py.
 
 A compiled kernel that only kernels call cannot be called from Python: the functions marked
-`compiled` below call it for the tests, on whole arrays.
+`whole` below call it for the tests, on whole arrays.
 """
 
 import itertools
@@ -35,7 +35,7 @@ from fastnet import (
     vector,
 )
 from fastnet.activations import ACTIVATIONS
-from fastnet.cache import inner
+from fastnet.cache import inner, whole
 from fastnet.choice import table
 from fastnet.losses import LOSSES
 from fastnet.vector import LANES, load, store, totals, transpose
@@ -69,9 +69,6 @@ CONFIDENT_RTOL = 4 * EPS["float32"]
 STEP_RTOL = 1e-5
 # What ten steps of length 1e-12 change in a loss, with two digits to spare.
 STILL_RTOL = 1e-9
-
-# As kernels are compiled: gather returns arrays, of which a caller must not count references.
-compiled = numba.njit(error_model="numpy", _nrt=False)
 
 
 @pytest.fixture(autouse=True)
@@ -199,25 +196,25 @@ def panels_of(flat, n, count):
 # ---------------------------------------------------------------- elementary functions
 
 
-@compiled
+@whole
 def exp_all(factor, z, out):
     for i in range(0, z.size, LANES):
         store(out, i, elementary.exp(load(z, i), factor))
 
 
-@compiled
+@whole
 def log1p_all(x, out):
     for i in range(0, x.size, LANES):
         store(out, i, elementary.log1p(load(x, i)))
 
 
-@compiled
+@whole
 def activate_all(activation, z, out):
     for i in range(0, z.size, LANES):
         store(out, i, activation.value(load(z, i)))
 
 
-@compiled
+@whole
 def slope_all(activation, h, out):
     for i in range(0, h.size, LANES):
         store(out, i, activation.slope(load(h, i), load(h, i)))
@@ -375,7 +372,7 @@ def test_a_block_fits_the_cache_and_rows_do_not_collide():
         assert stride >= panels * LANES and stride // LANES % 2 == 1
 
 
-@compiled
+@whole
 def kept_all(epochs, out):
     for i in range(epochs.size):
         out[i] = kernels.kept(epochs[i])
@@ -410,7 +407,7 @@ def test_tables_have_a_row_for_every_name_of_the_options():
 FRUIT = table("fruit", apple={"weight": lambda: 1.0}, pear={"weight": inner(lambda: 2.0)})
 
 
-@compiled
+@whole
 def run_choice(fruit):
     return fruit.weight()
 
@@ -428,16 +425,31 @@ def test_a_choice_is_one_type_by_name():
     assert run_choice(FRUIT["pear"]) == 2.0 and len(run_choice.signatures) == 1
 
 
+@inner
+def plus(a, b):
+    return a + b
+
+
+@whole
+def sums_with_constants(a):
+    return plus(a, 1) + plus(a, 2)
+
+
+@pytest.mark.skipif(INTERPRETED, reason="nothing is compiled under NUMBA_DISABLE_JIT=1")
+def test_a_kernel_is_not_compiled_anew_for_each_constant():
+    assert sums_with_constants(3) == 9
+    assert len(plus.signatures) == 1
+
+
 CACHED = """
-import numba
-from fastnet.cache import inner
+from fastnet.cache import inner, whole
 from fastnet.choice import table
 FRUIT = table("fruit", apple={"weight": inner(lambda: 1.0)}, pear={"weight": inner(lambda: 2.0)})
 
-@numba.njit(cache=True)
 def weigh(fruit):
     return fruit.weight()
 
+weigh = whole(weigh, cache=True)
 print([weigh(fruit) for fruit in FRUIT.values()], sum(weigh.stats.cache_hits.values()))
 """
 
@@ -460,23 +472,23 @@ def test_kernels_for_choices_are_found_in_the_cache_by_another_process(tmp_path)
 # ---------------------------------------------------------------- products
 
 
-@compiled
+@whole
 def run_product(rows, a, a_row, depth, b, c, fresh):
     network.product(rows, a, 0, a_row, 1, depth, b, 0, LANES, c, 0, LANES, fresh)
 
 
-@compiled
+@whole
 def run_lane_products(a, panels, b, count, sums, fresh):
     network.lane_products(a, 0, panels, b, 0, count, sums, 0, fresh)
 
 
-@compiled
+@whole
 def run_totals(array, out):
     for i in range(0, out.size, LANES):
         store(out, i, totals(array, i * LANES))
 
 
-@compiled
+@whole
 def run_transpose(array, step, out):
     transpose(array, 0, step, out, 0, LANES)
 
@@ -540,17 +552,17 @@ def test_lane_products(rng, dtype, panels):
 # ---------------------------------------------------------------- forward, loss, gradient
 
 
-@compiled
+@whole
 def run_forward(net, rows, panels, scratch):
     network.forward(net, rows.x, 0, panels, scratch.hidden, scratch.output)
 
 
-@compiled
+@whole
 def run_loss_and_gradient(net, loss, l2, rows, scratch):
     return network.loss_and_gradient(net, loss, l2, rows, scratch)
 
 
-@compiled
+@whole
 def run_mean_loss(net, loss, rows, scratch):
     return network.mean_loss(net, loss, rows, scratch)
 
@@ -668,7 +680,7 @@ def test_forward_leaves_activations_and_outputs(rng, dtype, d, k):
     assert_close(panels_of(outputs, n, k), Z2, SUM_TOLERANCE[dtype])
 
 
-@compiled
+@whole
 def run_mean_gradient(net, l2, count, scratch):
     network.mean_gradient(net, l2, count, scratch)
 
@@ -718,7 +730,7 @@ def test_a_nan_weight_gives_a_nan_loss(rng, loss, activation, poison):
 # ---------------------------------------------------------------- cross-entropy where it is sure
 
 
-@compiled
+@whole
 def run_cross_entropy(output, y, weight, k, each):
     store(each, 0, losses.cross_entropy_error(output, 0, y, 0, load(weight, 0), k, None))
 
@@ -778,29 +790,29 @@ def test_the_reference_keeps_them_too(gap):
 # ---------------------------------------------------------------- one step
 
 
-@compiled
+@whole
 def run_gradient_norm(gradient):
     return network.gradient_norm(gradient, gradient.size)
 
 
-@compiled
+@whole
 def run_clip(gradient, norm, clip_norm):
     return kernels.clip(gradient, gradient.size, norm, clip_norm)
 
 
-@compiled
+@whole
 def run_descend(optimizer, w, o, n1, d, k, settings, states, memory, loss, norm, scratch):
     net = network.Net(w, o, n1, d, k, SIGMOID, *LAYERS)
     setting, state = settings[0], states[0]
     return kernels.descend(optimizer, net, setting, state, memory, loss, norm, scratch)
 
 
-@compiled
+@whole
 def run_all_finite(w, o, length):
     return kernels.all_finite(w, o, length)
 
 
-@compiled
+@whole
 def run_copy(source, target, o, length):
     kernels.copy(source, target, o, length)
 
@@ -894,17 +906,17 @@ def test_copy_takes_a_members_run_alone():
 # ---------------------------------------------------------------- mini-batches
 
 
-@compiled
+@whole
 def run_hash32(x):
     return kernels.hash32(x)
 
 
-@compiled
+@whole
 def run_shuffle(seed, epoch, order):
     kernels.shuffle(seed, epoch, order)
 
 
-@compiled
+@whole
 def run_gather(rows, order, first, count, d, k, batch):
     return kernels.gather(rows, order, first, count, d, k, batch).count
 
@@ -965,12 +977,12 @@ def test_gather_makes_the_rows_of_a_batch(rng, dtype, d, k, first, count):
 # ---------------------------------------------------------------- decisions
 
 
-@compiled
+@whole
 def run_decide(settings, states, monitored):
     return kernels.decide(settings[0], states[0], monitored)
 
 
-@compiled
+@whole
 def run_note(states, train_loss, val_loss, better):
     kernels.note(states[0], train_loss, val_loss, better)
 

@@ -22,6 +22,7 @@ from fastnet import (
     plan,
     schedules,
 )
+from fastnet.cache import whole
 from fastnet.kernels import SETTINGS
 from fastnet.vector import LANES, load, store
 
@@ -37,8 +38,6 @@ STEPS_EPS = 100
 STORED = json.loads(Path(__file__).with_name("outside_methods.json").read_text())
 # Two libraries in float64 that differ in the order of sums, over 50 epochs.
 OUTSIDE_RTOL = 1e-10
-
-compiled = numba.njit(error_model="numpy", _nrt=False)
 
 
 @pytest.fixture
@@ -73,7 +72,7 @@ def test_every_table_has_the_names_of_options():
 # ---------------------------------------------------------------- activations
 
 
-@compiled
+@whole
 def run_activation(activation, z, h, slopes):
     for i in range(0, z.size, LANES):
         store(h, i, activation.value(load(z, i)))
@@ -114,7 +113,7 @@ def test_a_nan_comes_through_an_activation(dtype, name):
 SETTING = {"huber_delta": 0.8, "quantile": 0.3}
 
 
-@compiled
+@whole
 def run_loss(loss, output, y, weight, k, each):
     store(each, 0, loss.kind.error(output, 0, y, 0, load(weight, 0), k, loss))
 
@@ -172,7 +171,7 @@ NUMBERS = {"momentum": 0.8, "beta_1": 0.85, "beta_2": 0.99, "epsilon": 1e-6, "rh
 NUMBERS |= {"weight_decay": 0.3}
 
 
-@compiled
+@whole
 def run_step(optimizer, w, o, n1, d, k, length, gradient, memory, step):
     optimizer.update(network.Net(w, o, n1, d, k, 0, 0, 0), length, gradient, memory, step)
 
@@ -219,7 +218,7 @@ assert optimizers.Step._fields == ("memory", "learning_rate", "count", *ORDER, "
 # ---------------------------------------------------------------- schedules
 
 
-@compiled
+@whole
 def run_schedule(settings, rates):
     for epoch in range(rates.size):
         rates[epoch] = schedules.learning_rate(0.4, settings[0], epoch)

@@ -2,16 +2,14 @@
 
 import math
 
-import numba
 import numpy as np
 import pytest
 
 from fastnet import activations, lbfgs, network, packing, reference, second_order
 from fastnet import reference_second_order as twin
+from fastnet.cache import whole
 from fastnet.network import Net, padded
 
-# As kernels are compiled: see test_kernels.py.
-compiled = numba.njit(error_model="numpy", _nrt=False)
 # Two orders of the same sums of some hundred terms, float64.
 SUM_RTOL = 1e-10
 # Solutions of equations whose condition number is below 1e6.
@@ -26,37 +24,37 @@ def rng():
     return np.random.default_rng(0)
 
 
-@compiled
+@whole
 def normal_equations(net, rows, solver):
     return second_order.normal_equations(net, rows, solver)
 
 
-@compiled
+@whole
 def mean_squares(net, rows, solver):
     return second_order.mean_squares(net, rows, solver.hidden)
 
 
-@compiled
+@whole
 def damped_step(size, mu, solver):
     return second_order.damped_step(size, mu, solver)
 
 
-@compiled
+@whole
 def damped_factor(size, mu, solver):
     return second_order.damped_factor(size, mu, solver)
 
 
-@compiled
+@whole
 def inverse_trace(size, solver):
     return second_order.inverse_trace(size, solver)
 
 
-@compiled
+@whole
 def direction(memory, m0, stored, length, solver):
     lbfgs.direction(memory, m0, stored, length, solver)
 
 
-@compiled
+@whole
 def between(low, low_value, low_slope, high, high_value, high_slope):
     return lbfgs.between(low, low_value, low_slope, high, high_value, high_slope)
 
