@@ -17,8 +17,6 @@ from numba import types
 from numba.core import config, typed_passes, untyped_passes
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.compiler_machinery import AnalysisPass, register_pass
-from numba.core.typed_passes import IRLegalization
 from numba.extending import register_jitable
 
 SOURCES = (
@@ -119,6 +117,7 @@ class Whole(JITCodeLibrary):
         super().finalize()
 
     def _optimize_final_module(self):
+        """Without Numba's first, cheap passes: they prepare references to be counted."""
         passes, timings = self._codegen._module_pass_manager()
         passes.run(self._final_module, timings)
 
@@ -133,34 +132,25 @@ UNUSED = {
 }
 
 
-def compiler(library):
-    """Numba's compiler without UNUSED, which puts the code into such a library."""
+class PartCompiler(CompilerBase):
+    """Numba's compiler without UNUSED, which puts a function's code into a Part."""
 
-    @register_pass(mutates_CFG=False, analysis_only=True)
-    class IntoLibrary(AnalysisPass):
-        _name = f"into_{library.__name__}"
+    library = Part
 
-        def __init__(self):
-            super().__init__()
-
-        def run_pass(self, state):
-            state.library = library(state.targetctx.codegen(), state.func_id.func_qualname)
-            if library is Whole:
-                state.library.enable_object_caching()
-            return False
-
-    class OwnCompiler(CompilerBase):
-        def define_pipelines(self):
-            passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-            passes.passes = [p for p in passes.passes if p[0] not in UNUSED]
-            passes.add_pass_after(IntoLibrary, IRLegalization)
-            passes.finalize()
-            return [passes]
-
-    return OwnCompiler
+    def define_pipelines(self):
+        state = self.state
+        state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        passes = DefaultPassBuilder.define_nopython_pipeline(state)
+        passes.passes = [p for p in passes.passes if p[0] not in UNUSED]
+        passes.finalize()
+        return [passes]
 
 
-PartCompiler, WholeCompiler = compiler(Part), compiler(Whole)
+class WholeCompiler(PartCompiler):
+    """The same, into a Whole."""
+
+    library = Whole
 
 
 def whole(function, **options):
