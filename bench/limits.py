@@ -13,7 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from fastnet.activations import sigmoid
-from fastnet.cache import whole
+from fastnet.compiler import whole
 from fastnet.vector import LANES, fma, load, store
 
 RUNS = 7  # the best counts: a limit is what is possible

@@ -5,10 +5,10 @@ backward pass, and what a slope gets for z is h, too. A row of the table says wh
 `needs_z`. A NaN stays NaN. The twins are in formulas.py.
 """
 
-from fastnet.cache import inner
 from fastnet.choice import table
 from fastnet.elementary import exp, expm1, log1p_below_one, magnitude, normal_tail, power_ratio
 from fastnet.elementary import sin as sin_of
+from fastnet.entry import inner
 from fastnet.vector import fma, where_greater
 
 LEAK = 0.01  # slope of leaky_relu below 0

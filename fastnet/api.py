@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from fastnet import (
-    cache,
     columns,
     data,
     environment,
@@ -401,10 +400,7 @@ class Job:
     def train(self):
         """Compile, train, collect, save."""
         if self.progress:
-            ready = all(cache.marker(kernel).exists() for kernel in self.training.kernels())
-            stage = (
-                "load" if ready or self.training.options["backend"] == "reference" else "compile"
-            )
+            stage = "load" if self.training.is_ready() else "compile"
             members = self.training.plan
             plan = extent(self.task, self.training.options, self.data, members)
             self.progress(Progress(stage, len(members.columns), plan=plan))

@@ -20,7 +20,7 @@ CURES = {
 
 def cache_size(folder):
     """Bytes of compiled kernels in the cache folder."""
-    return sum(path.stat().st_size for path in Path(folder).rglob("*.nb?"))
+    return sum(path.stat().st_size for path in Path(folder).glob("*.kernel"))
 
 
 def examine():
@@ -30,7 +30,7 @@ def examine():
     bits = environment.simd_bits(cpu["features"])
     if bits < 256 and cpu["machine"] in ("x86_64", "AMD64"):
         advice.append("This processor has neither AVX2 nor AVX-512: expect a quarter of the speed.")
-    folder = cache.FOLDER
+    folder = cache.folder()
     if folder is None:
         advice.append(
             "No cache folder can be written, so every process compiles anew (about 10 s): set "

@@ -5,7 +5,7 @@ A NaN stays NaN. The polynomials were fitted at Chebyshev nodes with 60 digits; 
 small, it is relative precision that counts.
 """
 
-from fastnet.cache import inner
+from fastnet.entry import inner
 from fastnet.vector import (
     ROUND_DOUBLE,
     ROUND_SINGLE,

@@ -5,20 +5,13 @@ import platform
 import sys
 
 import llvmlite.binding
-import numba
 import numpy as np
 
 import fastnet
+from fastnet import cache
 
 # Variables that make OpenBLAS or Numba choose other code than the processor's own.
-OVERRIDES = (
-    "OPENBLAS_CORETYPE",
-    "OPENBLAS_L2_SIZE",
-    "NUMBA_CPU_NAME",
-    "NUMBA_CPU_FEATURES",
-    "NUMBA_OPT",
-    "NUMBA_DISABLE_JIT",
-)
+OVERRIDES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", *cache.OVERRIDES, "NUMBA_DISABLE_JIT")
 
 
 def blas():
@@ -43,8 +36,7 @@ def versions():
         "fastnet": fastnet.__version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "numba": numba.__version__,
-        "llvmlite": llvmlite.__version__,
+        **cache.compiler_versions(),
     }
 
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from fastnet import lbfgs, second_order
 from fastnet.activations import ACTIVATIONS
-from fastnet.cache import entry, inner, shared
 from fastnet.choice import Choice, table
+from fastnet.entry import Entry, inner
 from fastnet.losses import LOSSES, Loss, hits
 from fastnet.network import (
     WIDE,
@@ -90,7 +90,7 @@ class Pack(NamedTuple):
     memory: np.ndarray  # flat, what the optimisers keep between steps
 
 
-@shared
+@inner
 def kept(epoch):
     """Whether a history keeps this epoch."""
     step = 1
@@ -401,7 +401,7 @@ def net_of(flat, setting, problem, activation):
     return Net(flat, int(setting["offset"]), int(setting["n1"]), d, k, activation, *layers)
 
 
-@shared
+@inner
 def of_fold(rows, fold):
     """The samples with the weights of a fold; a set without folds has one row of weights."""
     fold = min(fold, rows.totals.size - 1)
@@ -415,55 +415,13 @@ def own_loss(problem, setting):
     return Loss(problem.loss, float(setting["huber_delta"]), float(setting["quantile"]))
 
 
-# Numba looks at the types of a call's arguments in 4 us, but in 140 us where a Choice stands inside
-# a tuple. So compiled entry points take a problem's Choices side by side with its numbers.
-
-
-def apart(problem):
-    """A problem's Choices, and the problem without them."""
-    choices = problem.loss, problem.inputs, problem.outputs
-    return *choices, problem._replace(loss=None, inputs=None, outputs=None)
-
-
-@inner
-def joined(kind, inputs, outputs, problem):
-    """The problem with its Choices again; kind is that of the loss."""
-    return Problem(problem.d, problem.k, kind, problem.train, problem.val, inputs, outputs)
-
-
-def advance(activation, method, problem, *arguments):
+@Entry
+def advance(activation, method, problem, pack, ids, end, histories, counts, scratch):
     """Advance the members `ids` to epoch `end`: their entries below it into histories[m's slot].
 
-    All of them have this activation (a row of ACTIVATIONS) and method (of METHODS). `arguments`
-    are pack, ids, end, histories, counts and scratch; histories (len(ids), kept epochs of the
-    round, COLUMNS) and counts (len(ids),) are filled.
+    All of them have this activation (a row of ACTIVATIONS) and method (of METHODS). Filled are
+    histories (len(ids), kept epochs of the round, COLUMNS) and counts (len(ids),).
     """
-    compiled_advance(activation, method, *apart(problem), *arguments)
-
-
-def add_part(activation, problem, *arguments):
-    """Loss and gradient summed over one part of the full batch of the members `ids`, all of this
-    activation, into scratch.parts: what advance() then begins with. Threads share out the parts.
-    `arguments` are pack, ids, part and scratch.
-    """
-    compiled_add_part(activation, *apart(problem), *arguments)
-
-
-def evaluate(activation, problem, *arguments):
-    """Mean loss and accuracy of the best weights of the members `ids` over the rows.
-
-    `arguments` are rows, pack, ids, losses, accuracies and scratch; losses (len(ids),) and
-    accuracies (len(ids),) are filled.
-    """
-    compiled_evaluate(activation, *apart(problem), *arguments)
-
-
-@entry
-def compiled_advance(
-    activation, method, kind, inputs, outputs, bare, pack, ids, end, histories, counts, scratch
-):
-    """advance()."""
-    problem = joined(kind, inputs, outputs, bare)
     for i in range(ids.size):
         setting, state = pack.settings[ids[i]], pack.states[ids[i]]
         net = net_of(pack.parameters, setting, problem, activation)
@@ -472,16 +430,18 @@ def compiled_advance(
             of_fold(problem.val, int(setting["fold"])),
         )
         loss = own_loss(problem, setting)
-        own = Problem(problem.d, problem.k, loss, train, val, inputs, outputs)
+        layers = problem.inputs, problem.outputs
+        own = Problem(problem.d, problem.k, loss, train, val, *layers)
         counts[i] = train_member(
             method, own, net, setting, state, pack.best, pack.memory, end, histories[i], scratch
         )
 
 
-@entry
-def compiled_add_part(activation, kind, inputs, outputs, bare, pack, ids, part, scratch):
-    """add_part()."""
-    problem = joined(kind, inputs, outputs, bare)
+@Entry
+def add_part(activation, problem, pack, ids, part, scratch):
+    """Loss and gradient summed over one part of the full batch of the members `ids`, all of this
+    activation, into scratch.parts: what advance() then begins with. Threads share out the parts.
+    """
     for i in range(ids.size):
         setting = pack.settings[ids[i]]
         net = net_of(pack.parameters, setting, problem, activation)
@@ -493,12 +453,12 @@ def compiled_add_part(activation, kind, inputs, outputs, bare, pack, ids, part, 
             scratch.parts.sums[part * length + j] = scratch.sums[j]
 
 
-@entry
-def compiled_evaluate(
-    activation, kind, inputs, outputs, bare, rows, pack, ids, losses, accuracies, scratch
-):
-    """evaluate()."""
-    problem = joined(kind, inputs, outputs, bare)
+@Entry
+def evaluate(activation, problem, rows, pack, ids, losses, accuracies, scratch):
+    """Mean loss and accuracy of the best weights of the members `ids` over the rows.
+
+    Filled are losses (len(ids),) and accuracies (len(ids),).
+    """
     for i in range(ids.size):
         setting = pack.settings[ids[i]]
         net = net_of(pack.best, setting, problem, activation)

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from fastnet.cache import inner
+from fastnet.entry import inner
 from fastnet.network import loss_and_gradient, mean_loss, parameter_length
 from fastnet.second_order import GRADIENT_LEAST, LINE_SEARCH, MIN_GRAD
 from fastnet.vector import LANES, fma, keep_apart, load, spread, store, to_float64, total

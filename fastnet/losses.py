@@ -8,9 +8,9 @@ weight, and leaves weight * dL/dz2 in `output`. A NaN comes through. The twins a
 from typing import NamedTuple
 
 from fastnet.activations import sigmoid
-from fastnet.cache import inner
 from fastnet.choice import Choice, table
 from fastnet.elementary import exp, expm1, log, log1p, magnitude, sign
+from fastnet.entry import inner
 from fastnet.network import padded
 from fastnet.vector import LANES, fma, load, spread, store, to_float64, where_greater
 

@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastnet.cache import inner, shared
 from fastnet.choice import Choice, table
+from fastnet.entry import inner
 from fastnet.vector import (
     LANES,
     at,
@@ -115,32 +115,32 @@ class Net(NamedTuple):
 # ---------------------------------------------------------------- sizes that follow from the shape
 
 
-@shared
+@inner
 def padded(count):
     """`count` rounded up to whole vectors."""
     return (count + LANES - 1) // LANES * LANES
 
 
-@shared
+@inner
 def columns(count):
     """Gradient sums of a unit over `count` inputs or outputs: many lie in lanes, in a padded row;
     of few, each has a vector of sums over the samples in its lanes."""
     return padded(count) if count >= WIDE else count * LANES
 
 
-@shared
+@inner
 def block_panels(n1):
     """Panels of a block, of N1 alone."""
     return max(1, min(BLOCK_PANELS, BLOCK_VALUES // (n1 * LANES)))
 
 
-@shared
+@inner
 def block_stride(n1):
     """Distance between two units' rows in a block; an odd number of cache lines."""
     return (block_panels(n1) | 1) * LANES
 
 
-@shared
+@inner
 def parts_of(count, n1, d, k):
     """Parts of the sum over a full batch of `count` samples: of the shape alone, as every sum."""
     step = block_panels(n1) * LANES
@@ -148,19 +148,19 @@ def parts_of(count, n1, d, k):
     return max(1, min(MOST_PARTS, blocks, count * n1 * (d + k) // PART_WORK))
 
 
-@shared
+@inner
 def second_layer(n1, d):
     """Where dW2 begins among the gradient sums."""
     return n1 * (columns(d) + LANES)
 
 
-@shared
+@inner
 def sums_length(n1, d, k):
     """Length of a member's gradient sums: dW1 and db1, then dW2 and db2."""
     return second_layer(n1, d) + n1 * columns(k) + k * LANES
 
 
-@shared
+@inner
 def parameter_length(n1, d, k):
     """Length of a member's run of parameters, filling included."""
     return padded(n1 * (d + 1 + k) + k)

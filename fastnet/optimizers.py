@@ -7,9 +7,9 @@ formulas.py.
 
 from typing import NamedTuple
 
-from fastnet.cache import inner
 from fastnet.choice import table
 from fastnet.elementary import sign
+from fastnet.entry import inner
 from fastnet.vector import LANES, fma, load, root, spread, store, where_greater
 
 RPROP_UP, RPROP_DOWN, RPROP_LARGEST, RPROP_SMALLEST = 1.2, 0.5, 50.0, 1e-6

@@ -6,7 +6,7 @@ schedules needs no further kernels. The twins are in formulas.py.
 
 import math
 
-from fastnet.cache import inner
+from fastnet.entry import inner
 from fastnet.vector import keep_apart
 
 # Codes of `schedule`; the names stand in options.py in this order.

@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from fastnet.cache import inner, shared
+from fastnet.entry import inner
 from fastnet.network import padded
 from fastnet.vector import (
     LANES,
@@ -42,13 +42,13 @@ MIN_GRAD, MU_MAX, LINE_SEARCH = 1, 2, 3
 ROWS = 8  # rows of the Cholesky factor that are made together
 
 
-@shared
+@inner
 def features(n1, d):
     """Q, the features of a sample."""
     return n1 * (d + 2) + 1
 
 
-@shared
+@inner
 def table_width(n1, d, k):
     """Length of a sample's row of the table."""
     return padded(features(n1, d) + k)

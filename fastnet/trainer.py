@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from fastnet import activations, cache, network, packing
+from fastnet import activations, network, packing
 from fastnet.kernels import (
     CLIPPED,
     COLUMNS,
@@ -270,34 +270,31 @@ class Training:
         """Members of which each stands for all that share its kernels."""
         return np.unique(self.kind, return_index=True)[1]
 
-    def kernels(self):
-        """Names of the compiled kernels that the run needs."""
-        run = self.options["dtype"], self.plan.loss
-        settings = self.plan.settings[self.one_of_each_kind()]
-        return [
-            "-".join((*run, ACTIVATIONS[activation], OPTIMIZERS[optimizer]))
-            for activation, optimizer in settings[["activation", "optimizer"]]
-        ]
+    def first_calls(self):
+        """Entry points that the run needs, and arguments for each without a member."""
+        nobody, numbers = np.empty(0, np.int64), np.empty(0)
+        buffer, scratch = np.empty((0, 1, COLUMNS)), self.scratches[0]
+        for member in self.one_of_each_kind():
+            activation, optimizer = self.choices(member)
+            run = activation, self.problem
+            advance = activation, optimizer, self.problem, self.pack, nobody, 0, buffer, nobody
+            yield self.backend.advance, (*advance, scratch)
+            rest = self.sets["train"], self.pack, nobody, numbers, numbers
+            yield self.backend.evaluate, (*run, *rest, scratch)
+            if self.shared is not None:
+                yield self.backend.add_part, (*run, self.pack, nobody, 0, scratch)
+
+    def is_ready(self):
+        """Whether warm_up() compiles nothing."""
+        return self.options["backend"] == "reference" or all(
+            function.is_ready(*arguments) for function, arguments in self.first_calls()
+        )
 
     def warm_up(self):
         """Compile, or load from the cache, what the run needs; the seconds it took."""
         before = time.perf_counter()
-        nobody = np.empty(0, np.int64)
-        buffer = np.empty((0, 1, COLUMNS))
-        rows, numbers, scratch = self.sets["train"], np.empty(0), self.scratches[0]
-        for member in self.one_of_each_kind():
-            activation, optimizer = self.choices(member)
-            self.backend.advance(
-                activation, optimizer, self.problem, self.pack, nobody, 0, buffer, nobody, scratch
-            )
-            self.backend.evaluate(
-                activation, self.problem, rows, self.pack, nobody, numbers, numbers, scratch
-            )
-            if self.shared is not None:
-                self.backend.add_part(activation, self.problem, self.pack, nobody, 0, scratch)
-        if self.options["backend"] == "kernels":
-            for kernel in self.kernels():
-                cache.leave_marker(kernel)
+        for function, arguments in self.first_calls():
+            function(*arguments)
         return time.perf_counter() - before
 
     @property

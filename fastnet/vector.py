@@ -1,546 +1,134 @@
-"""Vectors of LANES numbers as Numba values, and what the kernels do with them.
+"""Vectors of LANES numbers: what the kernels do with them.
 
-Numba leaves it to LLVM whether a loop becomes vector instructions, and to the alias checks
-of the day in which order a sum is taken. Here the vectors are written out: `load` gives
-LANES consecutive elements as one value of LLVM's type <LANES x float>, which LLVM maps to
-AVX-512, AVX2 or NEON registers. The order of every sum is then ours, on every machine.
+LANES consecutive elements of an array are one value, on which the functions here and + - * /
+work lane by lane: `load` gives it, `store` puts it away. So the order of every sum is ours, on
+every machine.
 
-Each operation is one intrinsic with its plain twin below it: under NUMBA_DISABLE_JIT=1 a
-vector is a NumPy array of LANES elements, and the same kernels run in the interpreter.
+In Python a vector is a NumPy array of LANES elements, and these functions run as they stand
+here. In compiled code it is one value of LLVM's type <LANES x float>, which LLVM maps to
+AVX-512, AVX2 or NEON registers: simd.py has what each function becomes there.
 """
 
-import functools
-import operator
-
-import llvmlite.binding as llvm
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils, config
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import intrinsic, lower_builtin, models, register_model
-from numba.np.arrayobj import make_array
 
 LANES = 16  # one AVX-512 register of float32; two of float64, or of AVX2, work side by side
 # Adding and subtracting 1.5 * 2**(mantissa bits) rounds to a whole number.
 ROUND_SINGLE, ROUND_DOUBLE = 1.5 * 2.0**23, 1.5 * 2.0**52
+SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 
 
-class Vector(types.Type):
-    """Numba's type of a vector: LANES elements of `dtype`."""
-
-    def __init__(self, dtype):
-        self.dtype = dtype
-        super().__init__(name=f"Vector({dtype}, {LANES})")
-
-
-@register_model(Vector)
-class VectorModel(models.PrimitiveModel):
-    def __init__(self, dmm, fe_type):
-        element = dmm.lookup(fe_type.dtype).get_value_type()
-        super().__init__(dmm, fe_type, ir.VectorType(element, LANES))
-
-
-def splat_ir(builder, scalar, count=LANES):
-    """The LLVM vector with `scalar` in every lane."""
-    vector = ir.VectorType(scalar.type, count)
-    first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.IntType(32)(0))
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), count), [0] * count)
-    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
-
-
-def as_vector(context, builder, value, typ, vector):
-    """`value` of Numba type `typ` as an LLVM vector: a scalar is cast and spread."""
-    if isinstance(typ, Vector):
-        return value
-    return splat_ir(builder, context.cast(builder, value, typ, vector.dtype))
-
-
-def element_pointer(context, builder, array_type, array, index, vector=None):
-    """Pointer to array.data[index], of a vector when its type is given."""
-    data = make_array(array_type)(context, builder, array).data
-    pointer = builder.gep(data, [index], inbounds=True)
-    return pointer if vector is None else builder.bitcast(pointer, vector.as_pointer())
-
-
-# Arithmetic: + - * / between vectors, and between a vector and a scalar.
-
-
-def _arithmetic(op, instruction):
-    @infer_global(op)
-    class Template(AbstractTemplate):
-        def generic(self, args, kws):
-            vectors = [a for a in args if isinstance(a, Vector)]
-            if vectors and len(args) == 2:
-                return signature(vectors[0], *args)
-
-    def lower(context, builder, sig, args):
-        left, right = (
-            as_vector(context, builder, v, t, sig.return_type) for v, t in zip(args, sig.args)
-        )
-        return getattr(builder, instruction)(left, right)
-
-    for pair in ((Vector, Vector), (Vector, types.Number), (types.Number, Vector)):
-        lower_builtin(op, *pair)(lower)
-
-
-_arithmetic(operator.add, "fadd")
-_arithmetic(operator.sub, "fsub")
-_arithmetic(operator.mul, "fmul")
-_arithmetic(operator.truediv, "fdiv")
-
-
-def twin(plain):
-    """Use `plain` in place of the intrinsic when Numba is switched off."""
-
-    def choose(compiled):
-        return plain if config.DISABLE_JIT else compiled
-
-    return choose
-
-
-@twin(lambda: None)
-@intrinsic
-def keep_apart(typingctx):
+def keep_apart():
     """Placed in a function, keeps LLVM from copying it into its callers.
 
-    Numba optimises a function again in each of its callers: what is not copied into them is
-    optimised once.
+    LLVM optimises a copy again in each of them: what is not copied is optimised once.
     """
 
-    def codegen(context, builder, sig, args):
-        builder.function.attributes.add("noinline")
-        return context.get_dummy_value()
 
-    return types.none(), codegen
+def at(array, i):
+    """array[i] for i >= 0, without the test for an index that counts from the end."""
+    return array[i]
 
 
-@twin(lambda array, i: array[i : i + LANES].copy())
-@intrinsic
-def load(typingctx, array, i):
+def load(array, i):
     """Elements i .. i + LANES - 1 of a one-dimensional array."""
-    sig = Vector(array.dtype)(array, types.intp)
-
-    def codegen(context, builder, sig, args):
-        vector = context.get_value_type(sig.return_type)
-        pointer = element_pointer(context, builder, sig.args[0], *args, vector)
-        return builder.load(pointer, align=sig.return_type.dtype.bitwidth // 8)
-
-    return sig, codegen
+    return array[i : i + LANES].copy()
 
 
-def _store(array, i, v):
+def store(array, i, v):
+    """array[i : i + LANES] = v."""
     array[i : i + LANES] = v
 
 
-@twin(_store)
-@intrinsic
-def store(typingctx, array, i, v):
-    """array[i : i + LANES] = v."""
-
-    def codegen(context, builder, sig, args):
-        array, i, v = args
-        pointer = element_pointer(context, builder, sig.args[0], array, i, v.type)
-        builder.store(v, pointer, align=sig.args[0].dtype.bitwidth // 8)
-        return context.get_dummy_value()
-
-    return types.none(array, types.intp, v), codegen
+def scatter(array, i, step, v):
+    """array[i + lane * step] = v[lane]."""
+    array[i : i + LANES * step : step] = v
 
 
-def _dtype(*values):
+def spread(array, value):
+    """`value` in every lane, in the dtype of `array`."""
+    return np.full(LANES, value, array.dtype)
+
+
+def dtype_of(*values):
     """The dtype of the vectors among the values: scalars never widen a vector."""
     return next(v.dtype for v in values if isinstance(v, np.ndarray))
 
 
-@twin(lambda array, value: np.full(LANES, value, array.dtype))
-@intrinsic
-def spread(typingctx, array, value):
-    """`value` in every lane, in the dtype of `array`."""
-
-    def codegen(context, builder, sig, args):
-        return as_vector(context, builder, args[1], sig.args[1], sig.return_type)
-
-    return Vector(array.dtype)(array, value), codegen
-
-
-def fma_ir(builder, a, b, c):
-    width = 32 if a.type.element == ir.FloatType() else 64
-    function = ir.FunctionType(a.type, [a.type] * 3)
-    name = f"llvm.fmuladd.v{LANES}f{width}"
-    return builder.call(cgutils.get_or_insert_function(builder.module, function, name), [a, b, c])
-
-
-@twin(lambda a, b, c: (a * b + c).astype(_dtype(a, b, c)))
-@intrinsic
-def fma(typingctx, a, b, c):
+def fma(a, b, c):
     """a * b + c, in one rounding where the processor can; scalars are spread."""
-    vector = next(t for t in (a, b, c) if isinstance(t, Vector))
-
-    def codegen(context, builder, sig, args):
-        values = (
-            as_vector(context, builder, v, t, sig.return_type) for v, t in zip(args, sig.args)
-        )
-        return fma_ir(builder, *values)
-
-    return vector(a, b, c), codegen
+    return (a * b + c).astype(dtype_of(a, b, c))
 
 
-@twin(np.sqrt)
-@intrinsic
-def root(typingctx, v):
+def root(v):
     """The square root of each lane, correctly rounded."""
-
-    def codegen(context, builder, sig, args):
-        (v,) = args
-        name = f"llvm.sqrt.v{LANES}f{32 if v.type.element == ir.FloatType() else 64}"
-        function = ir.FunctionType(v.type, [v.type])
-        return builder.call(cgutils.get_or_insert_function(builder.module, function, name), [v])
-
-    return v(v), codegen
+    return np.sqrt(v)
 
 
-@twin(lambda a, b, x, y: np.where(np.greater(a, b), x, y).astype(_dtype(a, b, x, y)))
-@intrinsic
-def where_greater(typingctx, a, b, x, y):
+def where_greater(a, b, x, y):
     """x in the lanes where a > b, else y; a comparison with NaN gives y."""
-    vector = next(t for t in (a, b, x, y) if isinstance(t, Vector))
-
-    def codegen(context, builder, sig, args):
-        a, b, x, y = (
-            as_vector(context, builder, v, t, sig.return_type) for v, t in zip(args, sig.args)
-        )
-        return builder.select(builder.fcmp_ordered(">", a, b), x, y)
-
-    return vector(a, b, x, y), codegen
+    return np.where(np.greater(a, b), x, y).astype(dtype_of(a, b, x, y))
 
 
-def _total(v):
+def total(v):
+    """Sum of the lanes: halves are added until one is left."""
     while v.size > 1:
         v = v[: v.size // 2] + v[v.size // 2 :]
     return v[0]
 
 
-@twin(_total)
-@intrinsic
-def total(typingctx, v):
-    """Sum of the lanes: halves are added until one is left."""
-
-    def codegen(context, builder, sig, args):
-        (v,) = args
-        half = LANES
-        while half > 1:
-            half //= 2
-            low, high = (
-                ir.Constant(ir.VectorType(ir.IntType(32), half), list(range(s, s + half)))
-                for s in (0, half)
-            )
-            undefined = ir.Constant(v.type, ir.Undefined)
-            v = builder.fadd(
-                builder.shuffle_vector(v, undefined, low),
-                builder.shuffle_vector(v, undefined, high),
-            )
-        return builder.extract_element(v, ir.IntType(32)(0))
-
-    return v.dtype(v), codegen
+def totals(array, i):
+    """total() of each of LANES vectors side by side, as a vector; the same sums."""
+    vectors = array[i : i + LANES * LANES].reshape(LANES, LANES)
+    return np.array([total(v) for v in vectors])
 
 
-@twin(lambda v: v.dtype == np.float32)
-@intrinsic
-def single(typingctx, v):
-    """Whether the vector is of float32: known when the kernel is compiled."""
-    answer = int(v.dtype == types.float32)
-    return types.boolean(v), lambda context, builder, sig, args: ir.IntType(1)(answer)
-
-
-@twin(lambda v: v.astype(np.float64))
-@intrinsic
-def to_float64(typingctx, v):
-    """The vector in float64."""
-
-    def codegen(context, builder, sig, args):
-        vector = context.get_value_type(sig.return_type)
-        return args[0] if args[0].type == vector else builder.fpext(args[0], vector)
-
-    return Vector(types.float64)(v), codegen
-
-
-def bits_ir(builder, v):
-    """The vector's bits as integers, and the number of mantissa bits."""
-    width, mantissa = (32, 23) if v.type.element == ir.FloatType() else (64, 52)
-    integers = ir.VectorType(ir.IntType(width), LANES)
-    return builder.bitcast(v, integers), integers, mantissa
-
-
-def constant_ir(integers, value):
-    return ir.Constant(integers, [value] * LANES)
-
-
-def _add_exponent(v, shifted):
-    integers, mantissa = (np.uint32, 23) if v.dtype == np.float32 else (np.uint64, 52)
-    return (v.view(integers) + (shifted.view(integers) << integers(mantissa))).view(v.dtype)
-
-
-@twin(_add_exponent)
-@intrinsic
-def add_exponent(typingctx, v, shifted):
-    """v * 2**n for shifted = ROUND_... + n, n whole, v and the result in the normal range.
-
-    The low bits of `shifted` are n itself: they are moved to the exponent's place and added.
-    A NaN stays NaN: its own `shifted` adds nothing.
-    """
-
-    def codegen(context, builder, sig, args):
-        bits, integers, mantissa = bits_ir(builder, args[0])
-        n, _, _ = bits_ir(builder, args[1])
-        moved = builder.shl(n, constant_ir(integers, mantissa))
-        return builder.bitcast(builder.add(bits, moved), args[0].type)
-
-    return v(v, shifted), codegen
-
-
-SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
-
-
-def _exponent(u):
-    return ((u.view(np.int64) - SQRT_HALF_BITS) >> 52).astype(np.float64)
-
-
-@twin(_exponent)
-@intrinsic
-def exponent(typingctx, u):
-    """e in u = m * 2**e with sqrt(1/2) <= m < sqrt(2), as float64; u float64, positive."""
-
-    def codegen(context, builder, sig, args):
-        bits, integers, mantissa = bits_ir(builder, args[0])
-        above = builder.sub(bits, constant_ir(integers, SQRT_HALF_BITS))
-        e = builder.ashr(above, constant_ir(integers, mantissa))
-        return builder.sitofp(e, args[0].type)
-
-    return u(u), codegen
-
-
-def _at(array, i):
-    return array[i]
-
-
-@twin(_at)
-@intrinsic
-def at(typingctx, array, i):
-    """array[i] for i >= 0, without the test for an index that counts from the end."""
-
-    def codegen(context, builder, sig, args):
-        return builder.load(element_pointer(context, builder, sig.args[0], *args))
-
-    return array.dtype(array, types.intp), codegen
-
-
-def _transpose(array, start, step, out, out_start, out_step):
+def transpose(array, start, step, out, out_start, out_step):
+    """LANES vectors, `step` apart, as columns: element j of vector i is element i of vector j."""
     for i in range(LANES):
         for j in range(LANES):
             out[out_start + j * out_step + i] = array[start + i * step + j]
 
 
-@twin(_transpose)
-@intrinsic
-def transpose(typingctx, array, start, step, out, out_start, out_step):
-    """LANES vectors, `step` apart, as columns: element j of vector i is element i of vector j."""
-    sig = types.none(array, types.intp, types.intp, out, types.intp, types.intp)
-
-    def codegen(context, builder, sig, args):
-        array, start, step, out, out_start, out_step = args
-        vector = context.get_value_type(Vector(sig.args[0].dtype))
-        align = sig.args[0].dtype.bitwidth // 8
-
-        def place(position, array, start, step, i):
-            index = builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
-            return element_pointer(context, builder, sig.args[position], array, index, vector)
-
-        places = [place(0, array, start, step, i) for i in range(LANES)]
-        for i, v in enumerate(
-            transpose_ir(builder, [builder.load(p, align=align) for p in places])
-        ):
-            builder.store(v, place(3, out, out_start, out_step, i), align=align)
-        return context.get_dummy_value()
-
-    return sig, codegen
+def single(v):
+    """Whether the vector is of float32: known when the kernel is compiled."""
+    return v.dtype == np.float32
 
 
-def transpose_ir(builder, rows):
-    """Exchange the off-diagonal blocks of rows, of half the size each time."""
-    half = LANES // 2
-    while half:
-        lanes = range(LANES)
-        upper = [i if not i & half else LANES + i - half for i in lanes]
-        lower = [i + half if not i & half else LANES + i for i in lanes]
-        masks = [ir.Constant(ir.VectorType(ir.IntType(32), LANES), m) for m in (upper, lower)]
-        for i in lanes:
-            if not i & half:
-                pair = rows[i], rows[i + half]
-                rows[i], rows[i + half] = (builder.shuffle_vector(*pair, mask) for mask in masks)
-        half //= 2
-    return rows
+def to_float64(v):
+    """The vector in float64."""
+    return v.astype(np.float64)
 
 
-def _totals(array, i):
-    vectors = array[i : i + LANES * LANES].reshape(LANES, LANES)
-    return np.array([_total(v) for v in vectors])
+def add_exponent(v, shifted):
+    """v * 2**n for shifted = ROUND_... + n, n whole, v and the result in the normal range.
+
+    The low bits of `shifted` are n itself: they are moved to the exponent's place and added.
+    A NaN stays NaN: its own `shifted` adds nothing.
+    """
+    integers, mantissa = (np.uint32, 23) if v.dtype == np.float32 else (np.uint64, 52)
+    return (v.view(integers) + (shifted.view(integers) << integers(mantissa))).view(v.dtype)
 
 
-@twin(_totals)
-@intrinsic
-def totals(typingctx, array, i):
-    """total() of each of LANES vectors side by side, as a vector; the same sums."""
-    sig = Vector(array.dtype)(array, types.intp)
-
-    def codegen(context, builder, sig, args):
-        vector = context.get_value_type(sig.return_type)
-        align = sig.return_type.dtype.bitwidth // 8
-        rows = []
-        for row in range(LANES):
-            index = builder.add(args[1], ir.Constant(args[1].type, row * LANES))
-            pointer = element_pointer(context, builder, sig.args[0], args[0], index, vector)
-            rows.append(builder.load(pointer, align=align))
-        width = LANES
-        while width > 1:
-            pairs = zip(rows[::2], rows[1::2])
-            rows = [add_halves_ir(builder, *pair, width) for pair in pairs]
-            width //= 2
-        return rows[0]
-
-    return sig, codegen
+def exponent(u):
+    """e in u = m * 2**e with sqrt(1/2) <= m < sqrt(2), as float64; u float64, positive."""
+    return ((u.view(np.int64) - SQRT_HALF_BITS) >> 52).astype(np.float64)
 
 
-def add_halves_ir(builder, a, b, width):
-    """Each run of `width` lanes of a, then of b: its lower half plus its upper half."""
-    lanes = [lane for lane in range(2 * LANES) if lane % width < width // 2]
-    lower, upper = (
-        ir.Constant(ir.VectorType(ir.IntType(32), LANES), [lane + up for lane in lanes])
-        for up in (0, width // 2)
-    )
-    return builder.fadd(builder.shuffle_vector(a, b, lower), builder.shuffle_vector(a, b, upper))
+def most_rows(array):
+    """Rows of a tile of the array's dtype: by the processor, known when the kernel is compiled."""
+    return 4
 
 
-def registers(bits):
-    """How many vector registers the processor has, and how many of them LANES numbers fill."""
-    features = config.CPU_FEATURES or str(llvm.get_host_cpu_features().flatten())
-    x86 = "x86" in llvm.get_process_triple() or "amd64" in llvm.get_process_triple()
-    wide = "+avx512f" in features
-    width = 512 if wide else 256 if "+avx," in features else 128
-    return 16 if x86 and not wide else 32, LANES * bits // width
+def tile(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, fresh):
+    """c[i, :] += sum over j < depth of a[i, j] * b[j, :] for `rows` rows of LANES columns; where
+    `fresh`, c is taken as 0, whatever stands there.
 
-
-MOST_ROWS = 12  # more would need no fewer loads, and more code
-
-
-@functools.cache
-def tile_rows(bits):
-    """Rows of a tile, so that their sums, a row of b and an element of a stay in registers."""
-    count, each = registers(bits)
-    return max(2, min(MOST_ROWS, (count - each - 1) // each))
-
-
-@twin(lambda array: 4)
-@intrinsic
-def most_rows(typingctx, array):
-    """Rows of a tile of the array's dtype: known when the kernel is compiled."""
-    rows = tile_rows(array.dtype.bitwidth)
-    return types.intp(array), lambda context, builder, sig, args: ir.IntType(64)(rows)
-
-
-def _tile(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, fresh):
+    1 <= rows <= most_rows(c), which is 2 or more. Each argument is a one-dimensional array, the
+    index of its first element, and the steps between rows (and columns, for a).
+    """
     for i in range(rows):
         row = c[c0 + i * c_row : c0 + i * c_row + LANES]
         if fresh:
             row[:] = 0
         for j in range(depth):
             row += a[a0 + i * a_row + j * a_col] * b[b0 + j * b_row : b0 + j * b_row + LANES]
-
-
-@twin(_tile)
-@intrinsic
-def tile(typingctx, rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, fresh):
-    """c[i, :] += sum over j < depth of a[i, j] * b[j, :] for `rows` rows of LANES columns; where
-    `fresh`, c is taken as 0, whatever stands there.
-
-    1 <= rows <= most_rows(c), which is 2 or more; the sums stay in registers while j runs, so
-    there is a loop for each number of rows. Each argument is a one-dimensional array, the index
-    of its first element, and the steps between rows (and columns, for a).
-    """
-    where = [types.intp] * 2
-    sig = types.none(types.intp, a, *where, *where, b, *where, c, *where, types.boolean)
-
-    def codegen(context, builder, sig, args):
-        most, done = tile_rows(sig.args[9].dtype.bitwidth), builder.append_basic_block("done")
-        cases = [builder.append_basic_block(f"rows{count}") for count in range(1, most + 1)]
-        switch = builder.switch(args[0], cases[-1])
-        for count, block in enumerate(cases, 1):
-            switch.add_case(ir.Constant(args[0].type, count), block)
-            builder.position_at_end(block)
-            tile_ir(context, builder, sig, args, count)
-            builder.branch(done)
-        builder.position_at_end(done)
-        return context.get_dummy_value()
-
-    return sig, codegen
-
-
-def _scatter(array, i, step, v):
-    array[i : i + LANES * step : step] = v
-
-
-@twin(_scatter)
-@intrinsic
-def scatter(typingctx, array, i, step, v):
-    """array[i + lane * step] = v[lane]."""
-
-    def codegen(context, builder, sig, args):
-        array, i, step, v = args
-        for lane in range(LANES):
-            place = builder.add(i, builder.mul(step, ir.Constant(step.type, lane)))
-            pointer = element_pointer(context, builder, sig.args[0], array, place)
-            builder.store(builder.extract_element(v, ir.IntType(32)(lane)), pointer)
-        return context.get_dummy_value()
-
-    return types.none(array, types.intp, types.intp, v), codegen
-
-
-def tile_ir(context, builder, sig, args, count):
-    """The loop of a tile of `count` rows."""
-    _, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, fresh = args
-    vector = context.get_value_type(Vector(sig.args[9].dtype))
-    align = sig.args[9].dtype.bitwidth // 8
-
-    def place(position, array, index, v=None):
-        return element_pointer(context, builder, sig.args[position], array, index, v)
-
-    def row_of(start, step, i):
-        return builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
-
-    outputs = [place(9, c, row_of(c0, c_row, i), vector) for i in range(count)]
-    columns = [row_of(a0, a_row, i) for i in range(count)]
-    before = builder.block
-    zero = ir.Constant(vector, None)
-    start = [builder.select(fresh, zero, builder.load(p, align=align)) for p in outputs]
-    head, body, done = (builder.append_basic_block(n) for n in ("head", "body", "end"))
-    builder.branch(head)
-    builder.position_at_end(head)
-    j = builder.phi(depth.type)
-    sums = [builder.phi(vector) for _ in range(count)]
-    builder.cbranch(builder.icmp_signed("<", j, depth), body, done)
-    builder.position_at_end(body)
-    row = builder.load(place(6, b, builder.add(b0, builder.mul(j, b_row)), vector), align=align)
-    offset = builder.mul(j, a_col)
-    following = []
-    for column, total_so_far in zip(columns, sums):
-        scalar = builder.load(place(1, a, builder.add(column, offset)))
-        following.append(fma_ir(builder, splat_ir(builder, scalar), row, total_so_far))
-    next_j = builder.add(j, ir.Constant(j.type, 1))
-    builder.branch(head)
-    j.add_incoming(ir.Constant(j.type, 0), before)
-    j.add_incoming(next_j, body)
-    for phi, first, after in zip(sums, start, following):
-        phi.add_incoming(first, before)
-        phi.add_incoming(after, body)
-    builder.position_at_end(done)
-    for pointer, value in zip(outputs, sums):
-        builder.store(value, pointer, align=align)

@@ -782,7 +782,8 @@ def test_doctor_has_nothing_to_mend_where_nothing_is_wrong(command, monkeypatch)
     for name in doctor.CURES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(environment, "simd_bits", lambda features: 512)
-    monkeypatch.setattr(cache, "FOLDER", next(iter(cache.candidates())))
+    first = next(iter(cache.candidates()))
+    monkeypatch.setattr(cache, "folder", lambda: first)
     assert command("doctor").out.endswith("\n\nNothing to mend.\n")
 
 
@@ -794,11 +795,11 @@ def test_doctor_advises_on_variables(command, monkeypatch, name):
 
 
 def test_doctor_advises_on_the_cache_and_the_processor(command, monkeypatch, tmp_path):
-    monkeypatch.setattr(cache, "FOLDER", None)
+    monkeypatch.setattr(cache, "folder", lambda: None)
     facts = command("doctor --json").json
     assert facts["cache_writable"] is False and facts["cache_bytes"] == 0
     assert any("set NUMBA_CACHE_DIR to a folder of yours." in line for line in facts["advice"])
-    monkeypatch.setattr(cache, "FOLDER", tmp_path)
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path)
     assert f"The first choice of cache folder cannot be written; {tmp_path} is used." in (
         command("doctor").out
     )

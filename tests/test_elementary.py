@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fastnet import elementary
-from fastnet.cache import whole
+from fastnet.compiler import whole
 from fastnet.vector import LANES, load, root, store
 
 DTYPES = ("float32", "float64")

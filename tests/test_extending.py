@@ -9,7 +9,7 @@ import pytest
 
 import fastnet
 from fastnet import activations, choice, formulas, gradcheck, options, plan
-from fastnet.cache import whole
+from fastnet.compiler import whole
 from fastnet.vector import LANES, load, store
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "extending.md"

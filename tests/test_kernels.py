@@ -8,11 +8,6 @@ A compiled kernel that only kernels call cannot be called from Python: the funct
 """
 
 import itertools
-import os
-import pickle
-import subprocess
-import sys
-from pathlib import Path
 from typing import NamedTuple
 
 import numba
@@ -20,6 +15,7 @@ import numpy as np
 import pytest
 
 from fastnet import (
+    compiler,
     data,
     elementary,
     formulas,
@@ -30,13 +26,14 @@ from fastnet import (
     packing,
     plan,
     reference,
+    simd,
     tasks,
     trainer,
-    vector,
 )
 from fastnet.activations import ACTIVATIONS
-from fastnet.cache import inner, whole
 from fastnet.choice import table
+from fastnet.compiler import whole
+from fastnet.entry import inner
 from fastnet.losses import LOSSES
 from fastnet.vector import LANES, load, store, totals, transpose
 
@@ -421,7 +418,6 @@ def test_a_choice_calls_its_own_function():
 def test_a_choice_is_one_type_by_name():
     pear = numba.typeof(FRUIT["pear"])
     assert pear == numba.typeof(FRUIT["pear"]) != numba.typeof(FRUIT["apple"])
-    assert pickle.loads(pickle.dumps(pear)) == pear
     assert run_choice(FRUIT["pear"]) == 2.0 and len(run_choice.signatures) == 1
 
 
@@ -438,35 +434,7 @@ def sums_with_constants(a):
 @pytest.mark.skipif(INTERPRETED, reason="nothing is compiled under NUMBA_DISABLE_JIT=1")
 def test_a_kernel_is_not_compiled_anew_for_each_constant():
     assert sums_with_constants(3) == 9
-    assert len(plus.signatures) == 1
-
-
-CACHED = """
-from fastnet.cache import inner, whole
-from fastnet.choice import table
-FRUIT = table("fruit", apple={"weight": inner(lambda: 1.0)}, pear={"weight": inner(lambda: 2.0)})
-
-def weigh(fruit):
-    return fruit.weight()
-
-weigh = whole(weigh, cache=True)
-print([weigh(fruit) for fruit in FRUIT.values()], sum(weigh.stats.cache_hits.values()))
-"""
-
-
-@pytest.mark.skipif(INTERPRETED, reason="nothing is compiled under NUMBA_DISABLE_JIT=1")
-def test_kernels_for_choices_are_found_in_the_cache_by_another_process(tmp_path):
-    script = tmp_path / "weigh.py"
-    script.write_text(CACHED)
-    folder = str(Path(network.__file__).parents[1])
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": folder}
-    outputs = [
-        subprocess.run(
-            [sys.executable, script], env=environment, capture_output=True, text=True, check=True
-        ).stdout
-        for _ in range(2)
-    ]
-    assert outputs == ["[1.0, 2.0] 0\n", "[1.0, 2.0] 2\n"]
+    assert len(compiler.COMPILED[plus].signatures) == 1
 
 
 # ---------------------------------------------------------------- products
@@ -517,8 +485,8 @@ def test_tiles_fit_the_registers(monkeypatch):
     """The rule, for AVX-512, AVX2 and NEON; compiled kernels are only right on this processor."""
     shapes = {(32, 1): 12, (16, 2): 6, (16, 4): 2, (32, 4): 6, (32, 8): 2, (16, 8): 2}
     for shape, rows in shapes.items():
-        monkeypatch.setattr(vector, "registers", lambda bits, shape=shape: shape)
-        assert vector.tile_rows.__wrapped__(32) == rows
+        monkeypatch.setattr(simd, "registers", lambda bits, shape=shape: shape)
+        assert simd.tile_rows.__wrapped__(32) == rows
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -1425,9 +1393,9 @@ def test_a_gradient_of_1e19_is_clipped_and_still_moves_the_weights(backend):
 @pytest.mark.skipif(INTERPRETED, reason="nothing is compiled under NUMBA_DISABLE_JIT=1")
 def test_one_signature_of_advance_per_choice_and_dtype():
     """Each more would cost seconds: all array types a Training makes must be the same."""
-    before = len(kernels.compiled_advance.signatures)
+    before = len(kernels.advance.codes)
     for name, dtype, full_batch, validate in itertools.product(
         TRAININGS, DTYPES, (True, False), (True, False)
     ):
         task_training(name, dtype, "kernels", full_batch, validate, max_epochs=1)
-    assert len(kernels.compiled_advance.signatures) <= before + 2 * len(DTYPES)
+    assert len(kernels.advance.codes) <= before + 2 * len(DTYPES)

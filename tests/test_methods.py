@@ -22,7 +22,7 @@ from fastnet import (
     plan,
     schedules,
 )
-from fastnet.cache import whole
+from fastnet.compiler import whole
 from fastnet.kernels import SETTINGS
 from fastnet.vector import LANES, load, store
 

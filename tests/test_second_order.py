@@ -7,7 +7,7 @@ import pytest
 
 from fastnet import activations, lbfgs, network, packing, reference, second_order
 from fastnet import reference_second_order as twin
-from fastnet.cache import whole
+from fastnet.compiler import whole
 from fastnet.network import Net, padded
 
 # Two orders of the same sums of some hundred terms, float64.

@@ -10,7 +10,7 @@ import fastnet
 ORDER = """
 errors options tasks
 scaling data tables columns
-vector cache choice elementary network activations losses optimizers schedules
+vector choice cache entry simd compiler elementary network activations losses optimizers schedules
 second_order lbfgs kernels
 packing plan
 formulas reference_second_order reference metrics trainer

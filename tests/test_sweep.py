@@ -19,8 +19,8 @@ from fastnet.errors import FastnetError, UsageError
 COMMAND = [sys.executable, "-W", "error", "-m", "fastnet"]
 # About 2 seconds of training; members stop at many different epochs.
 SWEEP = (
-    "sweep --task 1 --n1 2:24:2 --seeds 12 --max-epochs 1500 --patience 200 --min-delta 1e-4 "
-    "--record gradient_norm,snapshots"
+    "sweep --task 1 --n1 2:24:2 --seeds 12 --optimizer sgd --learning-rate 0.1 --max-epochs 6000 "
+    "--patience 800 --min-delta 1e-5 --record gradient_norm,snapshots"
 ).split()
 # As the command line, but with checkpoints every 0.05 s.
 EAGER = """
