@@ -17,16 +17,6 @@ DENSITY_AT_0 = 0.3989422804014327  # 1 / sqrt(2 pi)
 
 
 @inner
-def yes():
-    return True
-
-
-@inner
-def no():
-    return False
-
-
-@inner
 def sigmoid(z):
     a, b = power_ratio(z * -LOG2_E)
     return b / (a + b)
@@ -138,14 +128,14 @@ def identity_slope(z, h):
 
 ACTIVATIONS = table(
     "activation",
-    sigmoid={"value": sigmoid, "slope": sigmoid_slope, "needs_z": no},
-    tanh={"value": tanh, "slope": tanh_slope, "needs_z": no},
-    relu={"value": relu, "slope": relu_slope, "needs_z": no},
-    leaky_relu={"value": leaky_relu, "slope": leaky_relu_slope, "needs_z": no},
-    elu={"value": elu, "slope": elu_slope, "needs_z": no},
-    softplus={"value": softplus, "slope": softplus_slope, "needs_z": no},
-    gelu={"value": gelu, "slope": gelu_slope, "needs_z": yes},
-    silu={"value": silu, "slope": silu_slope, "needs_z": yes},
-    sin={"value": sin, "slope": sin_slope, "needs_z": yes},
-    identity={"value": identity, "slope": identity_slope, "needs_z": no},
+    sigmoid={"value": sigmoid, "slope": sigmoid_slope, "needs_z": False},
+    tanh={"value": tanh, "slope": tanh_slope, "needs_z": False},
+    relu={"value": relu, "slope": relu_slope, "needs_z": False},
+    leaky_relu={"value": leaky_relu, "slope": leaky_relu_slope, "needs_z": False},
+    elu={"value": elu, "slope": elu_slope, "needs_z": False},
+    softplus={"value": softplus, "slope": softplus_slope, "needs_z": False},
+    gelu={"value": gelu, "slope": gelu_slope, "needs_z": True},
+    silu={"value": silu, "slope": silu_slope, "needs_z": True},
+    sin={"value": sin, "slope": sin_slope, "needs_z": True},
+    identity={"value": identity, "slope": identity_slope, "needs_z": False},
 )

@@ -4,14 +4,21 @@ A kernel stays a Python function. Numba is told what each becomes where a compil
 it: those of entry.KERNELS are compiled, those of vector.py are instructions (simd.py).
 """
 
+from types import NoneType
+
 import numba
 from llvmlite import ir
 from numba import types
+from numba.core import ir as numba_ir
 from numba.core import typed_passes, untyped_passes
+from numba.core.analysis import compute_cfg_from_blocks
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.imputils import lower_constant, lower_getattr_generic
+from numba.core.ir_utils import build_definitions, get_definition, guard
+from numba.core.postproc import PostProcessor
 from numba.core.registry import cpu_target
 from numba.core.typing.templates import AttributeTemplate, infer_getattr, infer_global
 from numba.extending import (
@@ -25,9 +32,9 @@ from numba.extending import (
 from numba.np.arrayobj import make_array, populate_array
 from numba.np.numpy_support import from_dtype
 
-import fastnet.simd  # noqa: F401 tells Numba of the functions of vector.py
 from fastnet.choice import KNOWN, Choice
 from fastnet.entry import KERNELS
+from fastnet.simd import Flat  # and Numba knows what the functions of vector.py become
 
 # ---------------------------------------------------------------- Choices as types
 
@@ -74,6 +81,65 @@ def _attribute(context, builder, typ, value, attribute):
 @lower_constant(ChoiceType)
 def _constant(context, builder, typ, value):
     return context.get_dummy_value()
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class PruneChoices(FunctionPass):
+    """Takes out the branches that a Choice rules out: what stands there is never compiled.
+
+    A test of `choice.attribute` alone is decided by what the row holds: False, or something else.
+    """
+
+    _name = "prune_choices"
+
+    def __init__(self):
+        super().__init__()
+
+    def run_pass(self, state):
+        bodies = [block.body for block in state.func_ir.blocks.values()]
+        changed = False
+        for body in (body for body in bodies if isinstance(body[-1], numba_ir.Branch)):
+            taken = known(body[-1].cond, state)
+            if not isinstance(taken, (types.Type, NoneType)):
+                decide(body, bool(taken))
+                changed = True
+        if changed:
+            for label in compute_cfg_from_blocks(state.func_ir.blocks).dead_nodes():
+                del state.func_ir.blocks[label]
+            state.func_ir._definitions = build_definitions(state.func_ir.blocks)
+            PostProcessor(state.func_ir).run()
+        return changed
+
+
+def decide(body, taken):
+    """Put what is known in place of a block's test and branch."""
+    branch = body[-1]
+    body[-1] = numba_ir.Jump(branch.truebr if taken else branch.falsebr, branch.loc)
+    for statement in body:
+        if isinstance(statement, numba_ir.Assign) and statement.target == branch.cond:
+            statement.value = numba_ir.Const(taken, branch.loc)
+
+
+def known(variable, state):
+    """The type of a variable that comes from an argument, or what it is in a Choice's row."""
+    value = guard(get_definition, state.func_ir, variable)
+    if isinstance(value, numba_ir.Arg):
+        return state.args[value.index]
+    if not isinstance(value, numba_ir.Expr):
+        return None
+    if value.op == "call" and known_global(value.func, state) is bool:
+        return known(value.args[0], state)
+    owner = known(value.value, state) if value.op == "getattr" else None
+    if isinstance(owner, ChoiceType):
+        return getattr(KNOWN[owner.row], value.attr)
+    if isinstance(owner, types.NamedTuple) and value.attr in owner.fields:
+        return owner.types[owner.fields.index(value.attr)]
+    return None
+
+
+def known_global(variable, state):
+    """The global that a variable stands for."""
+    return getattr(guard(get_definition, state.func_ir, variable), "value", None)
 
 
 # ---------------------------------------------------------------- where a function's code goes
@@ -158,6 +224,7 @@ class PartCompiler(CompilerBase):
         state.library.enable_object_caching()
         passes = DefaultPassBuilder.define_nopython_pipeline(state)
         passes.passes = [p for p in passes.passes if p[0] not in UNUSED]
+        passes.add_pass_after(PruneChoices, untyped_passes.IRProcessing)
         passes.finalize()
         return [passes]
 
@@ -210,16 +277,23 @@ def whole(function, **options):
 
 
 def type_of(value):
-    """The type that entry.flatten stands for."""
+    """The type of an argument: as entry.flatten tells arguments apart."""
     if isinstance(value, tuple):
         parts = [type_of(part) for part in value]
-        named = hasattr(value, "_fields")
-        return types.NamedTuple(parts, type(value)) if named else types.Tuple(parts)
+        if not hasattr(value, "_fields"):
+            return types.Tuple(parts)
+        return types.NamedTuple([as_flat(part) for part in parts], type(value))
     if isinstance(value, Choice):
         return ChoiceType(value.table, value.name)
     if hasattr(value, "dtype"):
         return types.Array(from_dtype(value.dtype), value.ndim, "C")
     return types.intp
+
+
+def as_flat(typ):
+    """Of an array of numbers in a NamedTuple, as Scratch and Rows, kernels know the length."""
+    flat = isinstance(typ, types.Array) and typ.ndim == 1 and isinstance(typ.dtype, types.Number)
+    return Flat(typ.dtype) if flat else typ
 
 
 def value_ir(context, builder, typ, words):
@@ -229,10 +303,13 @@ def value_ir(context, builder, typ, words):
         return context.make_tuple(builder, typ, parts)
     if isinstance(typ, ChoiceType):
         return context.get_dummy_value()
-    if not isinstance(typ, types.Array):
+    if not isinstance(typ, (types.Array, Flat)):
         return next(words)
-    made = make_array(typ)(context, builder)
     data = builder.inttoptr(next(words), context.get_data_type(typ.dtype).as_pointer())
+    if isinstance(typ, Flat):
+        next(words)  # its length
+        return data
+    made = make_array(typ)(context, builder)
     shape = [next(words) for _ in range(typ.ndim)]
     size = context.get_constant(types.intp, context.get_abi_sizeof(data.type.pointee))
     strides = [size]

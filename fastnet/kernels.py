@@ -18,7 +18,6 @@ from fastnet.choice import Choice, table
 from fastnet.entry import Entry, inner
 from fastnet.losses import LOSSES, Loss, hits
 from fastnet.network import (
-    WIDE,
     Net,
     Rows,
     block_panels,
@@ -151,11 +150,11 @@ def hash32(x):
 
 
 @inner
-def shuffle(seed, epoch, order):
-    """Shuffle the sample numbers of an epoch, by (seed, epoch, n) alone (Fisher-Yates)."""
+def shuffle(seed, epoch, order, n):
+    """Shuffle the n sample numbers of an epoch, by (seed, epoch, n) alone (Fisher-Yates)."""
     keep_apart()
     key = hash32(seed ^ hash32((epoch & 0xFFFFFFFF) ^ 0x5BF03635))
-    for i in range(order.size - 1, 0, -1):
+    for i in range(n - 1, 0, -1):
         draw = hash32(key ^ hash32(i))
         j = (draw * (i + 1)) >> 32
         order[i], order[j] = order[j], order[i]
@@ -209,21 +208,22 @@ def gather_rows(side, n, order, first, count, width, to_side, to):
 
 
 @inner
-def gather(rows, order, first, count, d, k, batch):
+def gather(net, rows, order, first, count, batch):
     """Samples order[first : first + count] as panels in the arrays of `batch`."""
     keep_apart()
     weights, total_weight = rows.fold * padded(rows.count), 0.0
     for i in range(padded(count)):
         batch.weight[i] = at(rows.weight, weights + at(order, first + i)) if i < count else 0.0
         total_weight += float(batch.weight[i])
-    for values, side, width, to, to_side in (
-        (rows.x, rows.x_rows, d, batch.x, batch.x_rows),
-        (rows.y, rows.y_rows, k, batch.y, batch.y_rows),
-    ):
-        if width >= WIDE:
-            gather_rows(side, padded(rows.count), order, first, count, width, to_side, to)
-        else:
-            gather_few(values, order, first, count, width, to)
+    n = padded(rows.count)
+    if net.inputs.many:
+        gather_rows(rows.x_rows, n, order, first, count, net.d, batch.x_rows, batch.x)
+    else:
+        gather_few(rows.x, order, first, count, net.d, batch.x)
+    if net.outputs.many:
+        gather_rows(rows.y_rows, n, order, first, count, net.k, batch.y_rows, batch.y)
+    else:
+        gather_few(rows.y, order, first, count, net.k, batch.y)
     batch.totals[0] = total_weight
     return Rows(batch.x, batch.x_rows, batch.y, batch.y_rows, batch.weight, batch.totals, count, 0)
 
@@ -232,12 +232,12 @@ def gather(rows, order, first, count, d, k, batch):
 def batch_epoch(optimizer, net, loss, setting, state, memory, train, scratch):
     """One epoch of mini-batches; its mean loss, largest norm and clipped share in the state."""
     size = setting["batch_size"]
-    order = scratch.order[: used_rows(train, scratch.order)]
-    shuffle(int(setting["seed"]), int(state["epoch"]) + 1, order)
+    order, n = scratch.order, used_rows(train, scratch.order)
+    shuffle(int(setting["seed"]), int(state["epoch"]) + 1, order, n)
     summed, largest, clipped, steps = 0.0, 0.0, 0, 0
-    for first in range(0, order.size, size):
-        count = min(size, order.size - first)
-        rows = gather(train, order, first, count, net.d, net.k, scratch.batch)
+    for first in range(0, n, size):
+        count = min(size, n - first)
+        rows = gather(net, train, order, first, count, scratch.batch)
         mean, norm = loss_and_gradient(net, loss, float(setting["l2"]), rows, scratch)
         summed += mean * rows.totals[0]
         largest = max(largest, norm)
@@ -255,12 +255,12 @@ def batch_epoch(optimizer, net, loss, setting, state, memory, train, scratch):
 
 
 @inner
-def look(net, problem, setting, state, ready, scratch):
+def look(method, net, problem, setting, state, ready, scratch):
     """Training loss of the weights as they are; full batch: and its gradient.
 
     With mini-batches and a validation set, it is the mean of the epoch past.
     """
-    if setting["batch_size"] == 0:
+    if method.full_batch:
         l2 = float(setting["l2"])
         train_loss, norm = loss_and_gradient(net, problem.loss, l2, problem.train, scratch)
         state["gradient_norm"] = norm
@@ -275,7 +275,7 @@ def look(net, problem, setting, state, ready, scratch):
 @inner
 def step_epoch(method, net, problem, setting, state, memory, train_loss, scratch):
     """An epoch of steps along gradients; that of a full batch is there from look()."""
-    if setting["batch_size"] == 0:
+    if method.full_batch:
         norm = float(state["gradient_norm"])
         descend(method, net, setting, state, memory, train_loss, norm, scratch)
     else:
@@ -285,13 +285,22 @@ def step_epoch(method, net, problem, setting, state, memory, train_loss, scratch
 
 # A member's method: what it does at an entry (mean_loss of a set, look) and between two (epoch).
 STEPS = {"mean_loss": mean_loss, "look": look, "epoch": step_epoch}
+STEPPED = {n: {**STEPS, "update": o.update, "memory": o.memory} for n, o in OPTIMIZERS.items()}
 METHODS = table(
     "method",
-    **{n: {**STEPS, "update": o.update, "memory": o.memory} for n, o in OPTIMIZERS.items()},
+    **{name: {**row, "full_batch": True} for name, row in STEPPED.items()},
     **second_order.METHODS,
     **lbfgs.METHODS,
 )
-CHOICES = {"activation": ACTIVATIONS, "loss": LOSSES, "optimizer": METHODS}
+IN_BATCHES = table(
+    "method in batches", **{name: {**row, "full_batch": False} for name, row in STEPPED.items()}
+)
+CHOICES = {
+    "activation": ACTIVATIONS,
+    "loss": LOSSES,
+    "optimizer": METHODS,
+    "optimizer in batches": IN_BATCHES,
+}
 
 # ---------------------------------------------------------------- what is decided at an entry
 
@@ -368,7 +377,7 @@ def train_member(method, problem, net, setting, state, best, memory, end, histor
         val_loss = np.nan
         if problem.val.count:
             val_loss = method.mean_loss(net, problem.loss, problem.val, scratch)
-        train_loss = method.look(net, problem, setting, state, ready, scratch)
+        train_loss = method.look(method, net, problem, setting, state, ready, scratch)
         monitored = val_loss if problem.val.count else train_loss
         finite = math.isfinite(train_loss) and math.isfinite(monitored)
         if finite and math.isfinite(state["gradient_norm"]) and all_finite(net.w, net.o, length):
@@ -404,9 +413,8 @@ def net_of(flat, setting, problem, activation):
 @inner
 def of_fold(rows, fold):
     """The samples with the weights of a fold; a set without folds has one row of weights."""
-    fold = min(fold, rows.totals.size - 1)
     x, y = (rows.x, rows.x_rows), (rows.y, rows.y_rows)
-    return Rows(*x, *y, rows.weight, rows.totals, rows.count, fold)
+    return Rows(*x, *y, rows.weight, rows.totals, rows.count, min(fold, rows.fold))
 
 
 @inner
@@ -467,7 +475,8 @@ def evaluate(activation, problem, rows, pack, ids, losses, accuracies, scratch):
         for first in range(0, panels, step):
             count = min(step, panels - first)
             forward(net, rows.x, first * net.d * LANES, count, scratch.hidden, scratch.output)
-            right += hits(loss, scratch.output, own, first, count, net.k)
+            if problem.loss.right:
+                right += hits(loss, scratch.output, own, first, count, net.k)
             summed += loss_and_error(loss, scratch.output, own, first, count, net.k)
         losses[i] = summed / own.totals[own.fold]
         accuracies[i] = right / own.totals[own.fold]

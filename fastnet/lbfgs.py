@@ -163,7 +163,7 @@ def remember(net, memory, m0, length, state, scratch):
 
 
 @inner
-def look(net, problem, setting, state, ready, scratch):
+def look(method, net, problem, setting, state, ready, scratch):
     """Training loss and its gradient, which the search has left in scratch unless it is the first
     entry of a round."""
     if not ready:

@@ -140,6 +140,7 @@ def binary_cross_entropy_error(output, z0, y, y0, weight, k, loss):
 
 
 # ---------------------------------------------------------------- right answers
+# Numbers are neither right nor wrong: `right` is False in the rows of their losses.
 
 
 @inner
@@ -160,12 +161,6 @@ def sign_is_right(output, z0, y, y0, k):
 
 
 @inner
-def never_right(output, z0, y, y0, k):
-    """Numbers are not right or wrong."""
-    return False
-
-
-@inner
 def hits(loss, output, rows, first, panels, k):
     """Weight of the samples of a block whose class the network tells."""
     right, weights = 0.0, rows.fold * padded(rows.count) + first * LANES
@@ -179,12 +174,12 @@ def hits(loss, output, rows, first, panels, k):
 
 LOSSES = table(
     "loss",
-    squared={"error": squared_error, "right": never_right},
+    squared={"error": squared_error, "right": False},
     cross_entropy={"error": cross_entropy_error, "right": largest_is_right},
-    absolute={"error": absolute_error, "right": never_right},
-    huber={"error": huber_error, "right": never_right},
-    log_cosh={"error": log_cosh_error, "right": never_right},
-    poisson={"error": poisson_error, "right": never_right},
-    quantile={"error": quantile_error, "right": never_right},
+    absolute={"error": absolute_error, "right": False},
+    huber={"error": huber_error, "right": False},
+    log_cosh={"error": log_cosh_error, "right": False},
+    poisson={"error": poisson_error, "right": False},
+    quantile={"error": quantile_error, "right": False},
     binary_cross_entropy={"error": binary_cross_entropy_error, "right": sign_is_right},
 )

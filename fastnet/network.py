@@ -31,6 +31,7 @@ from fastnet.vector import (
     most_rows,
     spread,
     store,
+    take_in,
     tile,
     to_float64,
     total,
@@ -58,7 +59,7 @@ class Rows(NamedTuple):
     weight: np.ndarray  # (folds, panels, L) flat: a sample's weight; 0 where it is not of the fold
     totals: np.ndarray  # (folds,) float64: the sum of a fold's weights
     count: int  # samples
-    fold: int  # the row of weights that counts
+    fold: int  # the row of weights that counts; as packed, the last there is
 
 
 class Parts(NamedTuple):
@@ -199,6 +200,7 @@ def lane_products(a, a0, panels, b, b0, count, sums, place, fresh):
 
     As many panels as registers hold go through all of b: four, then two, then one.
     """
+    take_in()
     step, rest = count * LANES, panels // 4 * 4
     for p in range(0, rest, 4):
         a_0, a_1 = load(a, a0 + p * LANES), load(a, a0 + (p + 1) * LANES)
@@ -250,7 +252,7 @@ def unit_forward(net, u, x, x0, panels, hidden, output):
             z = bias
             for j in range(d):
                 z = fma(at(w, w1 + j), load(x, x0 + (p * d + j) * LANES), z)
-        if net.activation.needs_z():
+        if net.activation.needs_z:
             store(hidden, row + n1 * block_stride(n1) + p * LANES, z)
         h = net.activation.value(z)
         store(hidden, row + p * LANES, h)
@@ -354,6 +356,7 @@ def error_of_unit(net, u, p, scratch):
 @inner
 def unit_backward(net, u, x, x0, panels, scratch, fresh):
     """One hidden unit: dL/dz1 and its sum; dW1 of one or few inputs, dW2 of one or few outputs."""
+    take_in()
     w, n1, d, k, sums = net.w, net.n1, net.d, net.k, scratch.sums
     hidden, delta, output, row = scratch.hidden, scratch.delta, scratch.output, u * block_stride(n1)
     second = spread(w, at(w, net.o + n1 * (d + 1) + u))
@@ -369,7 +372,7 @@ def unit_backward(net, u, x, x0, panels, scratch, fresh):
         else:
             back = error_of_unit(net, u, p, scratch)
         z = h
-        if net.activation.needs_z():
+        if net.activation.needs_z:
             z = load(hidden, row + n1 * block_stride(n1) + p * LANES)
         dz = back * net.activation.slope(z, h)
         sum_b1 = sum_b1 + dz

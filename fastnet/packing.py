@@ -106,7 +106,7 @@ def rows(X, Y, dtype, weights=None):
     filled[:, :n] = weights
     totals = filled.sum(axis=1, dtype=np.float64)
     samples = panels(X, dtype), side_by_side(X, dtype), panels(Y, dtype), side_by_side(Y, dtype)
-    return Rows(*samples, filled.reshape(-1), totals, n, 0)
+    return Rows(*samples, filled.reshape(-1), totals, n, len(weights) - 1)
 
 
 def no_rows(d, k, dtype):

@@ -346,7 +346,12 @@ METHODS = {
     "br": Method(None, 0, lm_mean_loss, br_look, lm_epoch),
     "lbfgs": Method(None, 2 * second_order.PAIRS, epoch=lbfgs_epoch),
 }
-CHOICES = {"activation": ACTIVATIONS, "loss": LOSSES, "optimizer": METHODS}
+CHOICES = {
+    "activation": ACTIVATIONS,
+    "loss": LOSSES,
+    "optimizer": METHODS,
+    "optimizer in batches": {name: METHODS[name] for name in OPTIMIZERS},
+}
 
 
 # ---------------------------------------------------------------- decisions

@@ -398,7 +398,7 @@ def lm_mean_loss(net, loss, rows, scratch):
 
 
 @inner
-def lm_look(net, problem, setting, state, ready, scratch):
+def lm_look(method, net, problem, setting, state, ready, scratch):
     """Mean loss; the equations of the loss with its L2 penalty."""
     keep_apart()
     solver, l2 = scratch.solver, float(setting["l2"])
@@ -411,7 +411,7 @@ def lm_look(net, problem, setting, state, ready, scratch):
 
 
 @inner
-def br_look(net, problem, setting, state, ready, scratch):
+def br_look(method, net, problem, setting, state, ready, scratch):
     """Mean loss; the equations of the loss with the penalty of Bayesian regularisation."""
     keep_apart()
     solver, train = scratch.solver, problem.train

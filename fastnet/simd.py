@@ -42,6 +42,50 @@ class VectorModel(models.PrimitiveModel):
         super().__init__(dmm, fe_type, ir.VectorType(element, LANES))
 
 
+class Flat(types.Type):
+    """Numba's type of an array in one piece whose length the kernels know without it: a pointer.
+
+    Numba's own has seven numbers, and some thirty arrays go from one kernel to the next.
+    """
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+        super().__init__(name=f"Flat({dtype})")
+
+
+@register_model(Flat)
+class FlatModel(models.PrimitiveModel):
+    def __init__(self, dmm, fe_type):
+        element = dmm.lookup(fe_type.dtype).get_data_type()
+        super().__init__(dmm, fe_type, element.as_pointer())
+
+
+@infer_global(operator.getitem)
+class FlatItem(AbstractTemplate):
+    def generic(self, args, kws):
+        if isinstance(args[0], Flat):
+            return args[0].dtype(args[0], types.intp)
+
+
+@infer_global(operator.setitem)
+class SetFlatItem(AbstractTemplate):
+    def generic(self, args, kws):
+        if isinstance(args[0], Flat):
+            return types.none(args[0], types.intp, args[0].dtype)
+
+
+@lower_builtin(operator.getitem, Flat, types.Integer)
+def get_item(context, builder, sig, args):
+    return builder.load(element_pointer(context, builder, sig.args[0], *args))
+
+
+@lower_builtin(operator.setitem, Flat, types.Integer, types.Any)
+def set_item(context, builder, sig, args):
+    array, i, value = args
+    builder.store(value, element_pointer(context, builder, sig.args[0], array, i))
+    return context.get_dummy_value()
+
+
 def splat_ir(builder, scalar, count=LANES):
     """The LLVM vector with `scalar` in every lane."""
     vector = ir.VectorType(scalar.type, count)
@@ -59,7 +103,8 @@ def as_vector(context, builder, value, typ, vector):
 
 def element_pointer(context, builder, array_type, array, index, vector=None):
     """Pointer to array.data[index], of a vector when its type is given."""
-    data = make_array(array_type)(context, builder, array).data
+    flat = isinstance(array_type, Flat)
+    data = array if flat else make_array(array_type)(context, builder, array).data
     pointer = builder.gep(data, [index], inbounds=True)
     return pointer if vector is None else builder.bitcast(pointer, vector.as_pointer())
 
@@ -101,11 +146,22 @@ def intrinsic(definition):
 
 @intrinsic
 def keep_apart(typingctx):
+    return types.none(), attribute("noinline")
+
+
+@intrinsic
+def take_in(typingctx):
+    return types.none(), attribute("alwaysinline")
+
+
+def attribute(name):
+    """A definition's codegen that says something of the function around it."""
+
     def codegen(context, builder, sig, args):
-        builder.function.attributes.add("noinline")
+        builder.function.attributes.add(name)
         return context.get_dummy_value()
 
-    return types.none(), codegen
+    return codegen
 
 
 @intrinsic

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from fastnet import activations, network, packing
+from fastnet import network, packing
 from fastnet.kernels import (
     CLIPPED,
     COLUMNS,
@@ -189,6 +189,12 @@ def history_names(options, validates):
     return ["train_loss", "learning_rate", *asked, *["val_loss"] * bool(validates)]
 
 
+def kinds(settings):
+    """A number for each member: equal where the same kernels train them."""
+    chosen = settings["activation"] * len(OPTIMIZERS) + settings["optimizer"]
+    return 2 * chosen + (settings["batch_size"] > 0)
+
+
 def unit_cost(plan):
     """About what an epoch of each member costs: its units, and 4 more for the rest of a sample;
     where a matrix is held five times that, in float64, and the products of P parameters."""
@@ -215,7 +221,7 @@ class Training:
         self.problem = Problem(plan.d, plan.k, loss, *sets, *network.layers(plan.d, plan.k))
         self.pack = start_pack(plan, self.dtype, initial_weights)
         self.cost = unit_cost(plan)
-        self.kind = plan.settings["activation"] * len(OPTIMIZERS) + plan.settings["optimizer"]
+        self.kind = kinds(plan.settings)
         self.seconds = np.zeros(plan.settings.size)
         self.history = History(plan.settings.size, history_names(options, self.sets["val"].count))
         self.snapshots = Snapshots() if "snapshots" in options["record"] else None
@@ -251,7 +257,7 @@ class Training:
         settings = self.plan.settings
         widest, batch = int(settings["n1"].max()), int(settings["batch_size"].max())
         chosen = [self.choices(member)[0] for member in self.one_of_each_kind()]
-        keeps_z = any(activation.needs_z is activations.yes for activation in chosen)
+        keeps_z = any(activation.needs_z for activation in chosen)
         held = np.isin(self.plan.columns["optimizer"], WITH_MATRIX)
         matrix_n1 = int(settings["n1"][held].max(initial=0))
         return packing.scratch(
@@ -261,9 +267,10 @@ class Training:
     def choices(self, member):
         """What the kernels of a member are compiled for: its activation and its optimizer."""
         setting, tables = self.plan.settings[member], self.backend.CHOICES
+        methods = tables["optimizer in batches" if setting["batch_size"] else "optimizer"]
         return (
             tables["activation"][ACTIVATIONS[setting["activation"]]],
-            tables["optimizer"][OPTIMIZERS[setting["optimizer"]]],
+            methods[OPTIMIZERS[setting["optimizer"]]],
         )
 
     def one_of_each_kind(self):

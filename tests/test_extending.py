@@ -26,7 +26,7 @@ def softsign(monkeypatch):
         spaces[module] = dict(vars(module))
         exec(code, spaces[module])
     functions = [[space[n] for n in ("softsign", "softsign_slope")] for space in spaces.values()]
-    row = {"value": functions[1][0], "slope": functions[1][1], "needs_z": activations.no}
+    row = {"value": functions[1][0], "slope": functions[1][1], "needs_z": False}
     made = choice.table("activation", softsign=row)
     monkeypatch.setitem(formulas.ACTIVATIONS, "softsign", formulas.Activation(*functions[0]))
     monkeypatch.setitem(activations.ACTIVATIONS, "softsign", made["softsign"])

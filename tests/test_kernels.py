@@ -392,6 +392,7 @@ def test_tables_have_a_row_for_every_name_of_the_options():
         "activation": set(options.ACTIVATIONS),
         "loss": set(options.LOSSES),
         "optimizer": set(options.OPTIMIZERS),
+        "optimizer in batches": set(options.FIRST_ORDER),
     }
     for backend in kernels, reference:
         assert {title: set(rows) for title, rows in backend.CHOICES.items()} == named
@@ -881,12 +882,12 @@ def run_hash32(x):
 
 @whole
 def run_shuffle(seed, epoch, order):
-    kernels.shuffle(seed, epoch, order)
+    kernels.shuffle(seed, epoch, order, order.size)
 
 
 @whole
-def run_gather(rows, order, first, count, d, k, batch):
-    return kernels.gather(rows, order, first, count, d, k, batch).count
+def run_gather(net, rows, order, first, count, batch):
+    return kernels.gather(net, rows, order, first, count, batch).count
 
 
 def shuffled(seed, epoch, n):
@@ -932,7 +933,9 @@ def test_gather_makes_the_rows_of_a_batch(rng, dtype, d, k, first, count):
     problem = make_problem("squared", samples)
     batch = dirty_scratch(problem, 1, 20, dtype).batch
     order = np.array(reference.shuffle(0, 1, SAMPLES))
-    assert run_gather(problem.train, order, first, count, d, k, batch) == count
+    activation, layers = ACTIVATIONS["sigmoid"], network.layers(d, k)
+    net = network.Net(np.zeros(1, dtype), 0, 1, d, k, activation, *layers)
+    assert run_gather(net, problem.train, order, first, count, batch) == count
     chosen = order[first : first + count]
     expected = packing.rows(
         samples.X[chosen], samples.Y[chosen], dtype, samples.weight[None, chosen]
