@@ -4,6 +4,7 @@ A kernel stays a Python function. Numba is told what each becomes where a compil
 it: those of entry.KERNELS are compiled, those of vector.py are instructions (simd.py).
 """
 
+import contextlib
 from types import NoneType
 
 import numba
@@ -155,6 +156,10 @@ class Uncalled(JITCodeLibrary):
 
     def set_env(self, name, environment):
         pass
+
+    def _optimize_functions(self, module):
+        """What Numba does here once more, later, with all that an entry point calls."""
+        module.data_layout = self._codegen._data_layout
 
 
 class Part(Uncalled):
@@ -328,6 +333,27 @@ def words_ir(builder, address):
         pointer = builder.gep(pointer, [word(1)], inbounds=True)
 
 
+@contextlib.contextmanager
+def remembering():
+    """Numba tries a dozen meanings of + for each one in a kernel: once for each two types here."""
+    context, found = cpu_target.typing_context, {}
+    resolve = context.resolve_function_type
+
+    def remembered(function, args, kws):
+        if kws or not isinstance(function, types.Function):
+            return resolve(function, args, kws)
+        key = function, tuple(args)
+        if key not in found:
+            found[key] = resolve(function, args, kws)
+        return found[key]
+
+    context.resolve_function_type = remembered
+    try:
+        yield
+    finally:
+        del context.resolve_function_type
+
+
 def machine_code(function, arguments):
     """An object file with the function for such arguments, and the name it has there.
 
@@ -345,7 +371,7 @@ def machine_code(function, arguments):
     def run(address):
         function(*unpacked(address))
 
-    with global_compiler_lock:
+    with global_compiler_lock, remembering():
         compiled = numba.njit(pipeline_class=StandaloneCompiler, **UNCALLED)(run)
         compiled.compile((types.intp,))
         result = compiled.overloads[types.intp,]

@@ -351,10 +351,11 @@ def start_mu(size, setting, state, solver):
 @inner
 def accepted(setting, state, ratio):
     """mu after a step that gained `ratio` of what was predicted."""
+    tilt = 2.0 * ratio - 1.0
     if setting["damping"] == MARQUARDT:
         mu = state["mu"] * MU_DOWN
     else:
-        mu = state["mu"] * max(1.0 / 3.0, 1.0 - (2.0 * ratio - 1.0) ** 3)
+        mu = state["mu"] * max(1.0 / 3.0, 1.0 - tilt * tilt * tilt)
     state["mu"], state["mu_up"] = max(mu, MU_LEAST), 2.0
 
 

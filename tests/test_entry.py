@@ -5,13 +5,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 import fastnet
 from fastnet import cache, compiler
-from fastnet.choice import table
+from fastnet.choice import Choice, table
 from fastnet.entry import INTERPRETED, Entry, inner
 
 FOLDER = Path(fastnet.__file__).parent
@@ -48,6 +49,44 @@ def fresh(monkeypatch, tmp_path):
 @inner
 def twice(x):
     return 2.0 * x
+
+
+FRUIT = table("peeled fruit", melon={"peel": inner(lambda x: x - 1.0)}, grape={"peel": False})
+
+
+class Basket(NamedTuple):
+    fruit: Choice
+    weights: np.ndarray
+    counts: np.ndarray
+    grid: np.ndarray  # (n, 2)
+
+
+@Entry
+def fill(basket, out):
+    for i in range(basket.grid.shape[0]):
+        basket.counts[i] += 2
+        basket.weights[i] = basket.counts[i] * basket.grid[i, 1]
+    if basket.fruit.peel:
+        basket.weights[0] = basket.fruit.peel(basket.weights[0])
+    else:
+        out[0] = basket.weights[1]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("fruit", FRUIT.values(), ids=FRUIT)
+def test_tuples_of_arrays_and_choices(fresh, fruit, dtype):
+    """And what a Choice rules out is never compiled: False cannot be called, nor a function
+    be true."""
+    results = []
+    for call in fill, fill.function:
+        grid = np.array([[5, 1.5], [6, 2.5]], dtype)
+        basket = Basket(fruit, np.full(3, 9, dtype), np.array([1, 2, 3]), grid)
+        out = np.zeros(1)
+        call(basket, out)
+        results.append([*basket.weights, *basket.counts, *out])
+    assert results[0] == results[1]
+    peeled = fruit.name == "melon"
+    assert results[0] == [3.5 if peeled else 4.5, 10.0, 9.0, 3, 4, 3, 0.0 if peeled else 10.0]
 
 
 @compiled_only
