@@ -33,7 +33,7 @@ def examine():
     folder = cache.folder()
     if folder is None:
         advice.append(
-            "No cache folder can be written, so every process compiles anew (about 10 s): set "
+            "No cache folder can be written, so every process compiles anew (about 6 s): set "
             "NUMBA_CACHE_DIR to a folder of yours."
         )
     elif folder != next(iter(cache.candidates())):

@@ -402,10 +402,13 @@ def backward(net, rows, first, panels, scratch, fresh):
         unit_backward(net, u, rows.x, first * net.d * LANES, panels, scratch, fresh)
     net.inputs.backward(net, rows, first, panels, scratch, fresh)
     b2 = second_layer(net.n1, net.d) + net.n1 * columns(net.k)
-    for p in range(panels):
-        for j in range(net.k):
-            error = load(scratch.output, (p * net.k + j) * LANES)
-            add(scratch.sums, b2 + j * LANES, error, fresh and p == 0)
+    for j in range(net.k):
+        summed = load(scratch.output, j * LANES)
+        if not fresh:
+            summed = load(scratch.sums, b2 + j * LANES) + summed
+        for p in range(1, panels):
+            summed = summed + load(scratch.output, (p * net.k + j) * LANES)
+        store(scratch.sums, b2 + j * LANES, summed)
 
 
 @inner
