@@ -5,6 +5,7 @@ file's name tells the rest that decides the code: the kinds of the arguments and
 NUMBA_CACHE_DIR, where set, wins.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -100,9 +101,10 @@ def write(path, symbol, code):
     """Put code into its file in one step; a full disk costs the next process its time alone."""
     if path is None:
         return
+    beside = path.with_suffix(f".{os.getpid()}")  # other processes may write the same
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(f"{hashlib.sha256(code).hexdigest()} {symbol}\n".encode() + code)
-        os.replace(file.name, path)
+        beside.write_bytes(f"{hashlib.sha256(code).hexdigest()} {symbol}\n".encode() + code)
+        os.replace(beside, path)
     except OSError:
-        Path(file.name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()

@@ -226,7 +226,6 @@ class PartCompiler(CompilerBase):
         tell_numba()
         state = self.state
         state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
-        state.library.enable_object_caching()
         passes = DefaultPassBuilder.define_nopython_pipeline(state)
         passes.passes = [p for p in passes.passes if p[0] not in UNUSED]
         passes.add_pass_after(PruneChoices, untyped_passes.IRProcessing)
@@ -258,13 +257,15 @@ COMPILED = {}  # kernel -> what Numba makes of it
 
 def tell_numba():
     """Tell Numba of the kernels that were marked since the last time."""
-    for function in (kernel for kernel in KERNELS if kernel not in COMPILED):
+    new = [kernel for kernel in KERNELS if kernel not in COMPILED]
+    for function in new:
         compiled = COMPILED[function] = numba.njit(pipeline_class=PartCompiler, **UNCALLED)(
             function
         )
         compiled.get_call_template = without_constants(compiled.get_call_template)
         infer_global(function, types.Dispatcher(compiled))
         COMPILED[function] = compiled
+    if new:
         cpu_target.typing_context.refresh()
 
 
@@ -359,7 +360,7 @@ def machine_code(function, arguments):
 
     It takes the address of the words that entry.flatten gives.
     """
-    typ = type_of(arguments)
+    typ = type_of(tuple(arguments))
 
     @intrinsic
     def unpacked(typingctx, address):

@@ -15,7 +15,7 @@ import numpy as np
 from fastnet import lbfgs, second_order
 from fastnet.activations import ACTIVATIONS
 from fastnet.choice import Choice, table
-from fastnet.entry import Entry, inner
+from fastnet.entry import Entry, Known, inner
 from fastnet.losses import LOSSES, Loss, hits
 from fastnet.network import (
     Net,
@@ -282,6 +282,8 @@ def step_epoch(method, net, problem, setting, state, memory, train_loss, scratch
         loss, train = problem.loss, problem.train
         batch_epoch(method, net, loss, setting, state, memory, train, scratch)
 
+
+known = Known  # for arguments of many calls
 
 # A member's method: what it does at an entry (mean_loss of a set, look) and between two (epoch).
 STEPS = {"mean_loss": mean_loss, "look": look, "epoch": step_epoch}

@@ -27,12 +27,16 @@ from fastnet import vector as plain
 from fastnet.vector import LANES, SQRT_HALF_BITS
 
 
-class Vector(types.Type):
-    """Numba's type of a vector: LANES elements of `dtype`."""
+class Elements(types.Type):
+    """A Numba type that its elements' type tells apart."""
 
     def __init__(self, dtype):
         self.dtype = dtype
-        super().__init__(name=f"Vector({dtype}, {LANES})")
+        super().__init__(name=f"{type(self).__name__}({dtype})")
+
+
+class Vector(Elements):
+    """Numba's type of a vector: LANES elements of `dtype`."""
 
 
 @register_model(Vector)
@@ -42,15 +46,11 @@ class VectorModel(models.PrimitiveModel):
         super().__init__(dmm, fe_type, ir.VectorType(element, LANES))
 
 
-class Flat(types.Type):
+class Flat(Elements):
     """Numba's type of an array in one piece whose length the kernels know without it: a pointer.
 
     Numba's own has seven numbers, and some thirty arrays go from one kernel to the next.
     """
-
-    def __init__(self, dtype):
-        self.dtype = dtype
-        super().__init__(name=f"Flat({dtype})")
 
 
 @register_model(Flat)

@@ -228,7 +228,9 @@ class Training:
         self.start, self.epochs, self.elapsed = 0, 1, 0.0
         self.parts = self.parts_of_members()
         self.shared = self.room_for_parts()
-        self.scratches = [self.make_scratch() for _ in range(self.threads)]
+        # What calls of the backend have in common.
+        self.common = [self.backend.known(value) for value in (self.problem, self.pack)]
+        self.scratches = [self.backend.known(self.make_scratch()) for _ in range(self.threads)]
 
     def parts_of_members(self):
         """Parts that each member's full batch is cut into; more than 1 for huge networks."""
@@ -281,15 +283,15 @@ class Training:
         """Entry points that the run needs, and arguments for each without a member."""
         nobody, numbers = np.empty(0, np.int64), np.empty(0)
         buffer, scratch = np.empty((0, 1, COLUMNS)), self.scratches[0]
+        problem, pack = self.common
         for member in self.one_of_each_kind():
             activation, optimizer = self.choices(member)
-            run = activation, self.problem
-            advance = activation, optimizer, self.problem, self.pack, nobody, 0, buffer, nobody
+            advance = activation, optimizer, problem, pack, nobody, 0, buffer, nobody
             yield self.backend.advance, (*advance, scratch)
-            rest = self.sets["train"], self.pack, nobody, numbers, numbers
-            yield self.backend.evaluate, (*run, *rest, scratch)
+            rest = self.sets["train"], pack, nobody, numbers, numbers
+            yield self.backend.evaluate, (activation, problem, *rest, scratch)
             if self.shared is not None:
-                yield self.backend.add_part, (*run, self.pack, nobody, 0, scratch)
+                yield self.backend.add_part, (activation, problem, pack, nobody, 0, scratch)
 
     def is_ready(self):
         """Whether warm_up() compiles nothing."""
@@ -371,7 +373,7 @@ class Training:
         )
 
         def work(part, scratch):
-            self.backend.add_part(activation, self.problem, self.pack, ids, part, scratch)
+            self.backend.add_part(activation, *self.common, ids, part, scratch)
 
         while state["stop"] == RUNNING and state["epoch"] < end:
             self.share(range(self.parts[member]), work)
@@ -379,8 +381,7 @@ class Training:
             self.backend.advance(
                 activation,
                 optimizer,
-                self.problem,
-                self.pack,
+                *self.common,
                 ids,
                 int(state["epoch"]) + 1,
                 entry,
@@ -400,8 +401,7 @@ class Training:
             began, first = time.perf_counter(), states["epoch"][chunk]
             self.backend.advance(
                 *self.choices(chunk[0]),
-                self.problem,
-                self.pack,
+                *self.common,
                 chunk,
                 end,
                 buffer[part],
@@ -470,14 +470,14 @@ class Training:
     def evaluate(self, name):
         """Loss and accuracy of every member's best weights on a set; NaN where it is empty."""
         losses, accuracies = np.full((2, self.plan.settings.size), np.nan)
-        rows = self.sets[name]
+        rows, (problem, pack) = self.sets[name], self.common
         if rows.count:
 
             def work(chunk, part, scratch):
                 some = np.empty((2, chunk.size))
                 activation, _ = self.choices(chunk[0])
                 self.backend.evaluate(
-                    activation, self.problem, rows, self.pack, chunk, some[0], some[1], scratch
+                    activation, problem, rows, pack, chunk, some[0], some[1], scratch
                 )
                 losses[chunk], accuracies[chunk] = some
 

@@ -13,7 +13,7 @@ import pytest
 import fastnet
 from fastnet import cache, compiler
 from fastnet.choice import Choice, table
-from fastnet.entry import INTERPRETED, Entry, inner
+from fastnet.entry import INTERPRETED, Entry, Known, inner
 
 FOLDER = Path(fastnet.__file__).parent
 SCRIPT = """
@@ -78,13 +78,13 @@ def test_tuples_of_arrays_and_choices(fresh, fruit, dtype):
     """And what a Choice rules out is never compiled: False cannot be called, nor a function
     be true."""
     results = []
-    for call in fill, fill.function:
+    for call in fill, fill.function, lambda basket, out: fill(Known(basket), out):
         grid = np.array([[5, 1.5], [6, 2.5]], dtype)
         basket = Basket(fruit, np.full(3, 9, dtype), np.array([1, 2, 3]), grid)
         out = np.zeros(1)
         call(basket, out)
         results.append([*basket.weights, *basket.counts, *out])
-    assert results[0] == results[1]
+    assert results[0] == results[1] == results[2]
     peeled = fruit.name == "melon"
     assert results[0] == [3.5 if peeled else 4.5, 10.0, 9.0, 3, 4, 3, 0.0 if peeled else 10.0]
 
@@ -167,6 +167,11 @@ def test_a_full_disk_leaves_nothing_behind(fresh, monkeypatch):
     monkeypatch.setattr(os, "replace", full)
     cache.write(fresh / "double.kernel", "double", b"code")
     assert not list(fresh.iterdir())
+
+
+def test_a_folder_that_is_gone_does_no_harm(tmp_path):
+    cache.write(tmp_path / "gone" / "double.kernel", "double", b"code")
+    assert cache.read(tmp_path / "gone" / "double.kernel") is None
 
 
 @compiled_only
