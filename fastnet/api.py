@@ -1,6 +1,5 @@
 """What the command line, the page and the estimators call: train, sweep, resume, load."""
 
-import operator
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -8,8 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from fastnet import (
-    columns,
-    data,
     environment,
     kernels,
     plan,
@@ -19,9 +16,10 @@ from fastnet import (
     trainer,
 )
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.options import OF_DATA, OPTIONS, resolve
+from fastnet.options import OPTIONS, resolve
 from fastnet.predictions import evaluate, load_model, predict
 from fastnet.records import Result
+from fastnet.sources import checked_data, checked_task
 from fastnet.store import default_folder
 
 __all__ = [
@@ -43,12 +41,6 @@ CHECKPOINT_SECONDS = 3.0  # between checkpoints at least; and 50 times what the 
 RESUMABLE = ("threads", "time_limit")
 # Arguments that go with X and y.
 SAMPLES = ("validation", "test", "sample_weight", "class_weight", "folds")
-# What a table has in place of them.
-IN_TABLES = {
-    "validation": "validation_data or a split_column",
-    "test": "test_data or a split_column",
-    "sample_weight": "a column of weights",
-}
 
 
 class Progress(NamedTuple):
@@ -165,59 +157,6 @@ def load(folder):
 
 
 # ---------------------------------------------------------------- from arguments to a Training
-
-
-def task_data(task, options):
-    """X, y and loss of a built-in task."""
-    if task == 1:
-        names = ("function", "samples", "noise", "data_seed")
-        return *tasks.function_data(*(options[name] for name in names)), "squared"
-    return *tasks.digits(), "cross_entropy"
-
-
-def checked_task(task):
-    """The task as an int, or None."""
-    try:
-        number = None if task is None else operator.index(task)
-    except TypeError:
-        number = 0
-    if isinstance(task, bool) or number not in (None, 1, 2):
-        raise UsageError(f"task must be 1 or 2, got {task!r}.")
-    return number
-
-
-def checked_data(X, y, task, options, given):
-    """The Data of a run; `given` are those of SAMPLES."""
-    sources = {"X and y": X is not None or y is not None, "a task": task is not None}
-    sources["data"] = options["data"] is not None
-    named = [name for name, there in sources.items() if there]
-    if not named or (named == ["X and y"] and (X is None or y is None)):
-        raise UsageError("nothing to train on: give X and y, task=1 or task=2, or data.")
-    if len(named) > 1:
-        raise UsageError(f"give {named[0]} or {named[1]}, not both.")
-    for name in OF_DATA if named != ["data"] else ():
-        if options[name]:
-            raise UsageError(f"{name} belongs to data, the file of a table; drop it.")
-    samples = {"X": X, "y": y, "loss": options["loss"]}
-    if named == ["a task"]:
-        X, y, own = task_data(task, options)
-        if options["loss"] not in (None, own):
-            raise UsageError(f"task {task} has loss {own}, got {options['loss']}.")
-        samples = {"X": X, "y": y, "loss": own}
-    elif named == ["data"]:
-        samples = table_data(options, given)
-    names = ("validation_fraction", "test_fraction", "data_seed", "impute", "scale", "dtype")
-    return data.make(**samples, **{name: options[name] for name in names}, **given)
-
-
-def table_data(options, given):
-    """What data.make takes of the files that the options name."""
-    wrong = [
-        name for name in ("validation", "test", "sample_weight") if given.get(name) is not None
-    ]
-    if wrong:
-        raise UsageError(f"{wrong[0]} goes with X and y; a table has {IN_TABLES[wrong[0]]}.")
-    return columns.load(options)
 
 
 def prepare(command, X, y, task, given):

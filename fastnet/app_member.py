@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from fastnet import figures, show
+from fastnet import figures, words
 from fastnet.app_parts import LOSSES, address, draw, told
 from fastnet.plan import SETTING_COLUMNS
 
@@ -66,7 +66,7 @@ def detail(result, member):
     st.query_params["member"] = str(member)
     record = result.members[member]
     st.subheader(f"Member {member}")
-    settings = {n: show.setting(n, record[n]) for n in SETTING_COLUMNS}
+    settings = {n: words.setting(n, record[n]) for n in SETTING_COLUMNS}
     st.dataframe(pd.DataFrame([settings]), hide_index=True)
     one = alone(result, member)
     names = [figure for figure in figures.applying(one) if figure.name in ALONE]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from fastnet import answer, api, figures, show, store, watch
+from fastnet import answer, api, figures, store, watch, words
 from fastnet.app_files import downloads
 from fastnet.app_member import member_view
 from fastnet.app_parts import LOSSES, address, draw, go, plain, show_chart, theme, told
@@ -46,7 +46,7 @@ def list_view(runs):
         key="runs",
     )
     chosen = [names[i] for i in event.selection.rows]
-    count = show.counted(len(names), "run")
+    count = words.counted(len(names), "run")
     st.caption(f"{count} in {runs}. Choose one to open it, several to compare them.")
     if len(chosen) == 1 and st.button(f"Open {chosen[0]}", type="primary", key="open"):
         go(view="runs", run=chosen[0])
@@ -167,9 +167,9 @@ def numbers_so_far(folder):
         "epoch": f"{last['epoch']:,}",
         "members running": f"{last['running']:,} of {last['members']:,}",
         "reached the target": f"{last['reached']:,}",
-        "best loss": show.number(last["best_loss"]),
-        "trained": show.seconds(last["seconds"]),
-        "left at most": show.seconds(last["remaining"]),
+        "best loss": words.number(last["best_loss"]),
+        "trained": words.seconds(last["seconds"]),
+        "left at most": words.seconds(last["remaining"]),
     }
     with st.container(horizontal=True):
         for label, value in numbers.items():
@@ -203,7 +203,7 @@ def done(result):
     st.subheader(plain(figures.finding(result)))
     if result.command == "sweep":
         st.write(plain(answer.sentence(result.members, result.options)))
-    st.write(plain(show.best_line(result)))
+    st.write(plain(words.best_line(result)))
     views = {"Answer": answer_view, "Figures": figure_view, "Members": member_view}
     views["Files"] = downloads
     for tab, show_tab in zip(st.tabs(list(views), on_change="rerun", key="tab"), views.values()):
@@ -216,7 +216,7 @@ def by_n1(result):
     """The table by N1 as a frame; a varying setting in words."""
     rows = []
     for row in result.by_n1():
-        words = (f"{k} {show.setting(k, v)}" for k, v in row["setting"].items())
+        words = (f"{k} {words.setting(k, v)}" for k, v in row["setting"].items())
         rows.append({**row, "setting": ", ".join(words)})
     frame = pd.DataFrame(rows).dropna(axis="columns", how="all")
     return frame if frame["setting"].any() else frame.drop(columns="setting")

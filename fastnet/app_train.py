@@ -7,10 +7,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from fastnet import options, store, tables, watch
+from fastnet import files, options, store, tables, watch
 from fastnet.app_parts import go, told
 from fastnet.errors import UsageError
-from fastnet.show import seconds
+from fastnet.words import seconds
 
 SOURCES = {
     "task1": "Task 1: a function of one variable",
@@ -64,7 +64,7 @@ def uploaded(runs):
     path = Path(runs) / UPLOADS / f"{hashlib.sha256(content).hexdigest()[:16]}{ending}"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        store.replace(path, lambda out: out.write(content))
+        files.replace(path, lambda out: out.write(content))
     return with_target(str(path))
 
 

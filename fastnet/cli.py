@@ -250,7 +250,7 @@ def run(command, task, out, force, resume, dry_run, require_target, json, quiet,
             "nothing to train on: give --task 1, --task 2, or --data FILE --target COLUMN (or "
             "--resume DIR)."
         )
-    from fastnet import api, show
+    from fastnet import api, show, words
 
     display = show.Display(quiet)
     if resume is not None:
@@ -264,7 +264,7 @@ def run(command, task, out, force, resume, dry_run, require_target, json, quiet,
         task = None if task is None else int(task)
         if dry_run:
             plan = api.dry_run(command, task=task, **given)
-            click.echo(document(plan) if json else show.plan_text(plan))
+            click.echo(document(plan) if json else words.plan_text(plan))
             return
         folder = out or api.default_folder(f"task{task}" if task else stem(given["data"]))
         with display:
@@ -366,7 +366,7 @@ Examples:
 @json_option
 @debug_option
 def plot(run, figure, out, theme, force, json):
-    from fastnet import figures, show, tables
+    from fastnet import figures, files, show
 
     subject = figures.subject(run)
     if figure is None:
@@ -374,7 +374,7 @@ def plot(run, figure, out, theme, force, json):
         click.echo(document({"run": run, "figures": rows})) if json else show.print_figures(rows)
         return
     out = out or f"{figure}.png"
-    tables.refuse_existing(out, force)
+    files.refuse_existing(out, force)
     chart = figures.chart(figure, subject, theme=theme)
     figures.save(chart, out)
     click.echo(document({"run": run, "figure": figure, "file": out}) if json else out)
@@ -459,9 +459,9 @@ Examples:
 @json_option
 @debug_option
 def report_command(run, out, derivation, force, json):
-    from fastnet import api, report, tables
+    from fastnet import api, files, report
 
-    tables.refuse_existing(out, force)
+    files.refuse_existing(out, force)
     report.save(api.load(run), out, derivation)
     click.echo(document({"run": run, "file": out}) if json else out)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import fastnet
-from fastnet import store
+from fastnet import files
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.options import CLASSIFIERS, EXPORTS
 from fastnet.source import (
@@ -135,7 +135,7 @@ def write_files(path, contents, force):
             raise FastnetError(f"-o: {path.with_name(name)} is a folder; name a file.")
         refuse(path.with_name(name), force)
     for name in names:
-        store.replace(path.with_name(name), lambda file, name=name: file.write(contents[name]))
+        files.replace(path.with_name(name), lambda file, name=name: file.write(contents[name]))
 
 
 def refuse(path, force):

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnet import answer
 from fastnet.errors import FastnetError, UsageError
-from fastnet.samples import why_none
+from fastnet.sources import why_none
 from fastnet.webpage import chart_tag, page, vl_convert
 
 try:
@@ -311,9 +311,9 @@ def save(chart, path):
 
 def write(path, content):
     """Bytes into a file, whole or not at all."""
-    from fastnet import store
+    from fastnet import files
 
     try:
-        store.replace(Path(path), lambda file: file.write(content))
+        files.replace(Path(path), lambda file: file.write(content))
     except OSError as error:
         raise FastnetError(f"{path} cannot be written ({error.strerror}).") from None

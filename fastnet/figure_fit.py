@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastnet import reference, samples
+from fastnet import reference, sources
 from fastnet.figure_base import (
     CLASSES,
     HEIGHT,
@@ -114,7 +114,7 @@ def fit_table(result, member=None, data=None):
     Samples (at most 500 an output) are in frame -1; the frames of the fit are the snapshots,
     the last one the kept weights.
     """
-    checked = samples.find(result, data)
+    checked = sources.find(result, data)
     X, Y = checked.X, checked.Y
     names = output_names(result, Y.shape[1])[:OUTPUTS]
     shown = frames(result, member)
@@ -195,7 +195,7 @@ def regions_table(result, member=None, data=None):
 
     Samples (at most 400) are in frame -1, with their true values and without x2 and y2.
     """
-    checked = samples.find(result, data)
+    checked = sources.find(result, data)
     shown = frames(result, member)
     count = 42 if len(shown) == 1 else 30  # divisors of the 420 pixels: no seams between cells
     edges = [padded(checked.X[:, j], count) for j in (0, 1)]
@@ -318,7 +318,7 @@ def leading(weight):
 
 def ends_of(result, given):
     """The least and the largest value of the one input."""
-    X = samples.find(result, given).X
+    X = sources.find(result, given).X
     return X.min(), X.max()
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastnet import answer, samples
+from fastnet import answer, sources
 from fastnet.figure_base import (
     POINTS,
     RAMP,
@@ -46,7 +46,7 @@ def judged(result):
 
 def predicted(result, member, given, name):
     """Samples, true and predicted outputs (n, k) of a set."""
-    X, Y = samples.find(result, given).subset(name)
+    X, Y = sources.find(result, given).subset(name)
     return X, Y, outputs_of(result.model(member), X)
 
 

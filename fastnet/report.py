@@ -5,7 +5,7 @@ import shlex
 from importlib.resources import files
 from pathlib import Path
 
-from fastnet import answer, figures, show
+from fastnet import answer, figures, words
 from fastnet.figure_base import INK, LINE, PAPER, SOFT, finding, write
 from fastnet.options import OPTIONS, defaults, defaults_beside
 from fastnet.webpage import chart_tag, page, table_tag, text
@@ -93,23 +93,23 @@ def head(result, title):
     members = result.members
     name = Path(result.run).name if result.run else "a run in memory"
     task = f"task {result.task}" if result.task else result.options["data"] or "own data"
-    facts = [name, f"fastnet {result.command}", task, show.counted(len(members), "member")]
-    facts.append(f"{show.seconds(result.seconds['train'])} of training")
+    facts = [name, f"fastnet {result.command}", task, words.counted(len(members), "member")]
+    facts.append(f"{words.seconds(result.seconds['train'])} of training")
     if result.status != "done":
         facts.append(result.status)
     lines = [f"<h1>{text(title)}</h1>", f'<p class="soft">{text(" · ".join(facts))}</p>']
     if result.command == "sweep":
         lines.append(f'<p class="answer">{text(answer.sentence(members, result.options))}</p>')
-    return "\n".join([*lines, f"<p>{text(show.best_line(result))}</p>"])
+    return "\n".join([*lines, f"<p>{text(words.best_line(result))}</p>"])
 
 
 def tables(result):
     """The table by N1 and the best members."""
-    header, rows = show.by_n1_cells(result)
+    header, rows = words.by_n1_cells(result)
     parts = ["<h2>By N1</h2>", table_tag(header, rows[:ROWS])]
     if len(rows) > ROWS:
         parts.append(f'<p class="soft">The first {ROWS} of {len(rows)} widths.</p>')
-    parts += ["<h2>The best members</h2>", table_tag(*show.best_cells(result, 10))]
+    parts += ["<h2>The best members</h2>", table_tag(*words.best_cells(result, 10))]
     return "\n".join(parts)
 
 

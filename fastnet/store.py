@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from fastnet import files
 from fastnet.data import Column, Scaling
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.options import ACTIVATIONS, CLASSIFIERS, LOSSES, OPTIONS, check
 from fastnet.packing import Weights
 from fastnet.plan import OFF, shown
 from fastnet.records import MEMBERS, Entries, Model, Result
-from fastnet.tables import replace
 
 try:
     import fcntl
@@ -44,12 +44,12 @@ def default_folder(name, runs="runs"):
 def write_json(path, value):
     """value as one JSON document; a NaN is an error here, never a NaN in the file."""
     text = json.dumps(value, indent=1, allow_nan=False)
-    replace(path, lambda file: file.write(text.encode()))
+    files.replace(path, lambda file: file.write(text.encode()))
 
 
 def write_npz(path, arrays):
     """Arrays as an uncompressed npz: the same arrays give the same bytes."""
-    replace(path, lambda file: np.savez(file, **arrays))
+    files.replace(path, lambda file: np.savez(file, **arrays))
 
 
 def cells(name, values):
@@ -70,7 +70,7 @@ def write_members(path, members):
     """members.csv, a row a member."""
     columns = [cells(name, members[name]) for name in MEMBERS.names]
     lines = [",".join(MEMBERS.names), *map(",".join, zip(*columns))]
-    replace(path, lambda file: file.write(("\n".join(lines) + "\n").encode()))
+    files.replace(path, lambda file: file.write(("\n".join(lines) + "\n").encode()))
 
 
 class Folder:
@@ -205,7 +205,7 @@ def write_result(path, result):
         write_npz(path / "weights.npz", arrays)
     (path / "best").mkdir(exist_ok=True)
     for name, array in result.weights()._asdict().items():
-        replace(path / "best" / f"{name}.npy", lambda file, a=array: np.save(file, a))
+        files.replace(path / "best" / f"{name}.npy", lambda file, a=array: np.save(file, a))
     write_model(path / "model.npz", result.model())
 
 

@@ -9,12 +9,12 @@ import os
 import sys
 import warnings
 from collections import Counter
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.errors import DataError, UsageError
+from fastnet.files import refuse_existing, write_file
 
 FORMATS = (".csv", ".tsv", ".parquet", ".npz", ".npy")
 NO_PYARROW = "Parquet files need pyarrow; pip install 'fastnet[parquet]'."
@@ -335,12 +335,6 @@ def writer(path, force=False):
     return writers[ending]
 
 
-def refuse_existing(path, force):
-    """An error for a file that is there, unless it may be replaced."""
-    if Path(path).exists() and not force:
-        raise FastnetError(f"-o: {path} exists; name another file, or replace it with --force.")
-
-
 def write_text(frame, path):
     """A CSV or TSV file, or CSV to stdout."""
     separator = "\t" if str(path).lower().endswith(".tsv") else ","
@@ -357,28 +351,3 @@ def write_parquet(frame, path):
         write_file(path, lambda file: frame.to_parquet(file, index=False))
     except ImportError:
         raise DataError(f"{path}: {NO_PYARROW}") from None
-
-
-def write_file(path, write):
-    """replace() whose failure is one line, and leaves nothing behind."""
-    path = Path(path)
-    try:
-        replace(path, write)
-    except OSError as error:
-        raise FastnetError(f"-o: {path} cannot be written ({error.strerror}).") from None
-    finally:
-        beside(path).unlink(missing_ok=True)
-
-
-def beside(path):
-    """The file that replace() writes first."""
-    return path.with_name(path.name + ".part")
-
-
-def replace(path, write):
-    """Call write(file) on a new file beside `path`, then put it in its place."""
-    with open(beside(path), "wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside(path), path)

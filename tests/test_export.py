@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import cli, data, export, formulas, options, source, store
+from fastnet import cli, data, export, files, formulas, options, source
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.packing import Weights
 from fastnet.records import Model
@@ -410,7 +410,7 @@ def test_a_folder_that_cannot_be_written_leaves_what_was_there(tmp_path, monkeyp
     def fail(path, write):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store, "replace", fail)
+    monkeypatch.setattr(files, "replace", fail)
     with pytest.raises(FastnetError, match=r"net cannot be written \(No space left on device\)\.$"):
         export.write(MODELS["wide_float32"], "npy", path, force=True)
     assert below(tmp_path) == first

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import api, records, store
+from fastnet import api, files, records, store
 from fastnet.errors import DataError, FastnetError, UsageError
 
 SMALL = {"task": 1, "samples": 20, "n1": [2, 3], "seeds": 2, "max_epochs": 15, "threads": 1}
@@ -29,12 +29,12 @@ def saying(text, kind=DataError):
     return pytest.raises(kind, match=f"^{re.escape(text)}$")
 
 
-def files(folder):
+def files_of(folder):
     return {str(p.relative_to(folder)) for p in Path(folder).rglob("*") if p.is_file()}
 
 
 def contents(folder):
-    return {name: (Path(folder) / name).read_bytes() for name in files(folder)}
+    return {name: (Path(folder) / name).read_bytes() for name in files_of(folder)}
 
 
 def classified(**more):
@@ -91,7 +91,7 @@ def run(finished, tmp_path):
 
 
 def test_a_finished_folder_has_the_files_of_the_design(finished):
-    assert files(finished[0]) == FILES
+    assert files_of(finished[0]) == FILES
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_finished_folder_has_the_files_of_the_design(finished):
 )
 def test_options_that_change_which_files_there_are(tmp_path, given, gone, more):
     fastnet.sweep(out=tmp_path / "run", **SMALL, **given)
-    assert files(tmp_path / "run") == FILES - gone | more
+    assert files_of(tmp_path / "run") == FILES - gone | more
 
 
 def test_config_has_every_option_as_resolved(finished):
@@ -554,23 +554,23 @@ def test_a_folder_that_cannot_be_made(tmp_path, path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(FastnetError, match=r"^--out: .*run cannot be made \(.*file.*: .* .*\)\.$"):
         fastnet.train(out=tmp_path / path, **SMALL)
-    assert files(tmp_path) == {"file"}
+    assert files_of(tmp_path) == {"file"}
 
 
 def test_folders_above_are_made(tmp_path):
     fastnet.train(out=tmp_path / "a" / "b", **SMALL)
-    assert files(tmp_path / "a" / "b") == FILES
+    assert files_of(tmp_path / "a" / "b") == FILES
 
 
 def test_force_replaces_a_run(run):
     result = fastnet.sweep(out=run, force=True, **{**SMALL, "n1": [7]})
     assert_same_results(fastnet.load(run), result)
-    assert [p.name for p in run.parent.iterdir()] == ["run"] and files(run) == FILES
+    assert [p.name for p in run.parent.iterdir()] == ["run"] and files_of(run) == FILES
 
 
 def test_force_makes_what_does_not_exist(tmp_path):
     fastnet.sweep(out=tmp_path / "new", force=True, **SMALL)
-    assert files(tmp_path / "new") == FILES
+    assert files_of(tmp_path / "new") == FILES
 
 
 @pytest.mark.parametrize(
@@ -688,7 +688,7 @@ class Killed(BaseException):
 
 def kill_at_write(monkeypatch, number, halfway):
     """At the write of that number the process ends: halfway (a .part is left), or just after it."""
-    count, whole = itertools.count(1), store.replace
+    count, whole = itertools.count(1), files.replace
 
     def replace(path, write):
         last = next(count) == number
@@ -701,7 +701,7 @@ def kill_at_write(monkeypatch, number, halfway):
         if last:
             raise Killed
 
-    monkeypatch.setattr(store, "replace", replace)
+    monkeypatch.setattr(files, "replace", replace)
     # Nobody tidies up, but the system gives the lock free.
     for name in ("close", "abandon"):
         monkeypatch.setattr(store.Folder, name, store.Folder.unlock)
@@ -716,8 +716,8 @@ def run_with_checkpoints(monkeypatch, out):
 def writes(tmp_path_factory):
     """The files that a run writes, in their order."""
     with pytest.MonkeyPatch.context() as patch:
-        names, whole = [], store.replace
-        patch.setattr(store, "replace", lambda p, w: (names.append(p.name), whole(p, w)))
+        names, whole = [], files.replace
+        patch.setattr(files, "replace", lambda p, w: (names.append(p.name), whole(p, w)))
         run_with_checkpoints(patch, tmp_path_factory.mktemp("writes") / "run")
     return names
 
@@ -736,7 +736,7 @@ def test_killed_at_any_write(finished, writes, monkeypatch, tmp_path, number, ha
         kill_at_write(patch, number, halfway)
         with pytest.raises(Killed):
             run_with_checkpoints(patch, run)
-    left = files(run)
+    left = files_of(run)
     assert "lock" in left and not store.in_use(run)
     if "config.json" not in left:
         with saying(
@@ -750,7 +750,7 @@ def test_killed_at_any_write(finished, writes, monkeypatch, tmp_path, number, ha
     assert_same_results(fastnet.resume(run), finished[1])
     assert_same_results(fastnet.load(run), finished[1])
     if "summary.json" not in left:
-        tidy = {name for name in files(run) if not name.endswith(".part")}
+        tidy = {name for name in files_of(run) if not name.endswith(".part")}
         assert tidy == FILES
 
 

@@ -8,14 +8,14 @@ import pytest
 import fastnet
 
 ORDER = """
-errors options tasks
-scaling data tables columns
+errors files options tasks
+scaling data tables columns sources
 vector choice cache entry simd compiler elementary network activations losses optimizers schedules
 second_order lbfgs kernels
 packing plan
 formulas reference_second_order reference metrics trainer
-answer records environment store predictions api watch
-samples webpage figure_base figure_bench figure_curves figure_sweep figure_fit figure_scores
+answer words records environment store predictions api watch
+webpage figure_base figure_bench figure_curves figure_sweep figure_fit figure_scores
 figure_compare figures
 gradcheck doctor show report
 source export

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from fastnet import api, watch
+from fastnet import sources, watch
 from fastnet.errors import DataError, FastnetError, UsageError
 
 SLOW = ["sweep", "--task", "1", "--n1", "30:40", "--seeds", "4", "--max-epochs", "1000000"]
@@ -80,7 +80,7 @@ def test_what_is_peeked_at_is_what_the_folder_holds(stopped):
         history, record = result.history(member), result.members[member]
         at = np.flatnonzero(history.epoch == record["best_epoch"])
         assert history.train_loss[at] == record["train_loss"]
-    x, y, _ = api.task_data(1, result.options)
+    x, y, _ = sources.task_data(1, result.options)
     loss = ((result.model().predict(x) - y.reshape(-1)) ** 2).mean() / 2
     assert loss == pytest.approx(result.best["train_loss"], rel=1e-5)
 

@@ -1,13 +1,18 @@
-"""The samples of a run, found again: figures judge a network by them."""
+"""From a task, arrays or the files that options name to the Data of a run, now and again later.
+
+Figures judge a network by the samples of its run: `find` makes or reads them again.
+"""
 
 import functools
+import operator
 import os
 from typing import NamedTuple
 
 import numpy as np
 
-from fastnet import api, data
+from fastnet import columns, data, tasks
 from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.options import OF_DATA
 
 
 class Samples(NamedTuple):
@@ -41,7 +46,7 @@ def find(result, given=None):
         Y = made.Y if made.classes is None else data.whole(made.Y)
         return Samples(X, Y * scaling.y_scale + scaling.y_shift, result.split)
     if given is None:
-        given = api.task_data(result.task, result.options)[:2]
+        given = task_data(result.task, result.options)[:2]
     X, y = result.model().inputs(given[0]), data.plain(given[1], "y")
     last = max(int(rows.max(initial=-1)) for rows in result.split.values())
     if not last < len(X) == len(y):
@@ -80,4 +85,65 @@ def read_again(items, times):
     """The Data of the files that the options name; `times` only tells old files from new ones."""
     options = dict(items)
     given = {"class_weight": options["class_weight"]}
-    return api.checked_data(None, None, None, options, given)
+    return checked_data(None, None, None, options, given)
+
+
+# What a table has in place of them.
+IN_TABLES = {
+    "validation": "validation_data or a split_column",
+    "test": "test_data or a split_column",
+    "sample_weight": "a column of weights",
+}
+
+
+def task_data(task, options):
+    """X, y and loss of a built-in task."""
+    if task == 1:
+        names = ("function", "samples", "noise", "data_seed")
+        return *tasks.function_data(*(options[name] for name in names)), "squared"
+    return *tasks.digits(), "cross_entropy"
+
+
+def checked_task(task):
+    """The task as an int, or None."""
+    try:
+        number = None if task is None else operator.index(task)
+    except TypeError:
+        number = 0
+    if isinstance(task, bool) or number not in (None, 1, 2):
+        raise UsageError(f"task must be 1 or 2, got {task!r}.")
+    return number
+
+
+def checked_data(X, y, task, options, given):
+    """The Data of a run; `given` are those of SAMPLES."""
+    sources = {"X and y": X is not None or y is not None, "a task": task is not None}
+    sources["data"] = options["data"] is not None
+    named = [name for name, there in sources.items() if there]
+    if not named or (named == ["X and y"] and (X is None or y is None)):
+        raise UsageError("nothing to train on: give X and y, task=1 or task=2, or data.")
+    if len(named) > 1:
+        raise UsageError(f"give {named[0]} or {named[1]}, not both.")
+    for name in OF_DATA if named != ["data"] else ():
+        if options[name]:
+            raise UsageError(f"{name} belongs to data, the file of a table; drop it.")
+    samples = {"X": X, "y": y, "loss": options["loss"]}
+    if named == ["a task"]:
+        X, y, own = task_data(task, options)
+        if options["loss"] not in (None, own):
+            raise UsageError(f"task {task} has loss {own}, got {options['loss']}.")
+        samples = {"X": X, "y": y, "loss": own}
+    elif named == ["data"]:
+        samples = table_data(options, given)
+    names = ("validation_fraction", "test_fraction", "data_seed", "impute", "scale", "dtype")
+    return data.make(**samples, **{name: options[name] for name in names}, **given)
+
+
+def table_data(options, given):
+    """What data.make takes of the files that the options name."""
+    wrong = [
+        name for name in ("validation", "test", "sample_weight") if given.get(name) is not None
+    ]
+    if wrong:
+        raise UsageError(f"{wrong[0]} goes with X and y; a table has {IN_TABLES[wrong[0]]}.")
+    return columns.load(options)
