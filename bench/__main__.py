@@ -2,7 +2,7 @@
 
 import sys
 
-from fastnet import cli
+from fastnet.cli import commands as cli
 
 sys.argv[1:1] = ["bench"]
 cli.main()

@@ -21,7 +21,7 @@ from bench.peers import PEERS
 from bench.runner import missing
 from bench.session import ROOT, PeerError, Session, environment
 from bench.workloads import make_work
-from fastnet import tasks
+from fastnet.data import tasks
 
 # Of the N1 and seeds of the question, and the widths at which peers are measured.
 QUESTION = {"smoke": ("1:2", 2, 300), "default": ("1:20", 20, None), "full": ("1:20", 20, None)}

@@ -13,9 +13,9 @@ from bench import NAMES, answer, runner, scale
 from bench.peers import PEERS
 from bench.session import ROOT, PeerError, environment
 from bench.workloads import WORKLOADS
-from fastnet import environment as facts
 from fastnet.errors import FastnetError, UsageError
-from fastnet.trainer import default_threads
+from fastnet.results import environment as facts
+from fastnet.training.training import default_threads
 
 LIBRARIES = ("scipy", "scikit-learn", "joblib", "torch", "jax", "jaxlib")
 

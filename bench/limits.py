@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from fastnet.activations import sigmoid
-from fastnet.compiler import whole
-from fastnet.vector import LANES, fma, load, store
+from fastnet.engine.activations import sigmoid
+from fastnet.native.compile import whole
+from fastnet.native.vector import LANES, fma, load, store
 
 RUNS = 7  # the best counts: a limit is what is possible
 VALUES = 4096  # of the sigmoid's buffer: in the L1 cache

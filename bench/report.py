@@ -67,7 +67,7 @@ def cells(part):
 
 def print_document(document):
     """All tables on stdout."""
-    from fastnet import show
+    from fastnet.cli import terminal as show
 
     screen = show.console()
     for part in document["workloads"]:

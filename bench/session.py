@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from bench import work as storage
-from fastnet.environment import cpu, simd_bits
+from fastnet.results.environment import cpu, simd_bits
 
 ROOT = Path(__file__).resolve().parents[1]
 ANSWER_SECONDS = 1800  # longer than any compilation seen

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.work import Work
-from fastnet import reference, tasks
-from fastnet.packing import initial_weights
-from fastnet.plan import FEW_INPUTS
+from fastnet.data import tasks
+from fastnet.engine.layout import initial_weights
+from fastnet.reference import kernels as reference
+from fastnet.training.plan import FEW_INPUTS
 
 CHECK_EPOCHS = 20  # after which losses are compared
 TASK1_WIDTHS = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256, 320)

@@ -1,5 +1,5 @@
 """python -m fastnet: the command line."""
 
-from fastnet.cli import main
+from fastnet.cli.commands import main
 
 main()

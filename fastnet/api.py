@@ -6,21 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastnet import (
-    environment,
-    kernels,
-    plan,
-    records,
-    store,
-    tasks,
-    trainer,
-)
+from fastnet.data import tasks
+from fastnet.data.sources import checked_data, checked_task
+from fastnet.engine import kernels
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.options import OPTIONS, resolve
-from fastnet.predictions import evaluate, load_model, predict
-from fastnet.records import Result
-from fastnet.sources import checked_data, checked_task
-from fastnet.store import default_folder
+from fastnet.options.table import OPTIONS, resolve
+from fastnet.results import environment
+from fastnet.results import folder as store
+from fastnet.results import result as records
+from fastnet.results.folder import default_folder
+from fastnet.results.predictions import evaluate, load_model, predict
+from fastnet.results.result import Result
+from fastnet.training import plan
+from fastnet.training import training as trainer
 
 __all__ = [
     "Progress",

@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
-from fastnet import cache, environment, trainer
+from fastnet.native import cache
+from fastnet.results import environment
+from fastnet.training import training as trainer
 
 CURES = {
     "NUMBA_DISABLE_JIT": "NUMBA_DISABLE_JIT is set: the kernels run in the interpreter, some "

@@ -5,8 +5,9 @@ from functools import partial
 
 import numpy as np
 
-from fastnet import packing, reference
-from fastnet.options import ACTIVATIONS, CLASSIFIERS, LOSSES
+from fastnet.engine import layout as packing
+from fastnet.options.table import ACTIVATIONS, CLASSIFIERS, LOSSES
+from fastnet.reference import kernels as reference
 
 TOLERANCE = 1e-6
 STEP = 1e-5  # about the cube root of float64's precision, where central differences are best

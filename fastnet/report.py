@@ -5,10 +5,11 @@ import shlex
 from importlib.resources import files
 from pathlib import Path
 
-from fastnet import answer, figures, words
-from fastnet.figure_base import INK, LINE, PAPER, SOFT, finding, write
-from fastnet.options import OPTIONS, defaults, defaults_beside
-from fastnet.webpage import chart_tag, page, table_tag, text
+from fastnet import figures
+from fastnet.figures.base import INK, LINE, PAPER, SOFT, finding, write
+from fastnet.figures.html import chart_tag, page, table_tag, text
+from fastnet.options.table import OPTIONS, defaults, defaults_beside
+from fastnet.results import answer, words
 
 ROWS = 200  # at most so many lines of a table
 
@@ -207,7 +208,7 @@ def seeds(values):
 
 def derived():
     """docs/derivation.md as HTML."""
-    source = (files("fastnet") / "datasets" / "derivation.txt").read_text(encoding="utf-8")
+    source = (files("fastnet.data") / "datasets" / "derivation.txt").read_text(encoding="utf-8")
     return f"<section>{markdown(source)}</section>"
 
 

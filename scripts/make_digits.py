@@ -1,4 +1,4 @@
-"""Write fastnet/datasets/digits.npz from scikit-learn's copy of the digits.
+"""Write fastnet/data/datasets/digits.npz from scikit-learn's copy of the digits.
 
 With the path of another copy (an npz with X and y) it first compares the two.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_digits
 
-TARGET = Path(__file__).resolve().parents[1] / "fastnet" / "datasets" / "digits.npz"
+TARGET = Path(__file__).resolve().parents[1] / "fastnet" / "data" / "datasets" / "digits.npz"
 
 
 def main(other=None):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # document this checkout, not an installed fastnet
-QUOTE = re.compile(r"^```python \((\w+\.py)\)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+QUOTE = re.compile(r"^```python \(([\w/]+\.py)\)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def table(header, rows):
@@ -30,7 +30,7 @@ def table(header, rows):
 
 
 def functions():
-    from fastnet.tasks import FUNCTIONS
+    from fastnet.data.tasks import FUNCTIONS
 
     rows = [(f"`{f.name}`", f"`{f.formula}`", f.source) for f in FUNCTIONS.values()]
     return table(("name", "formula", "source"), rows)
@@ -38,7 +38,7 @@ def functions():
 
 def default(option):
     """The default in the table of options; commands may differ in it."""
-    from fastnet.options import defaults, typed
+    from fastnet.options.table import defaults, typed
 
     if option.kind in ("flag", "choices"):
         return "off"
@@ -51,7 +51,7 @@ def default(option):
 
 
 def options():
-    from fastnet.options import TABLE, wanted
+    from fastnet.options.table import TABLE, wanted
 
     rows = []
     for option in TABLE:
@@ -66,7 +66,7 @@ def options():
 
 
 def task_defaults():
-    from fastnet.options import OPTIONS, TASK_COMMANDS, TASKS, defaults, typed
+    from fastnet.options.table import OPTIONS, TASK_COMMANDS, TASKS, defaults, typed
 
     parts = [*TASKS.values(), *TASK_COMMANDS.values()]
     names = [name for name in OPTIONS if any(name in part for part in parts)]
@@ -82,7 +82,7 @@ def task_defaults():
 def help_texts():
     from click.testing import CliRunner
 
-    from fastnet.cli import cli
+    from fastnet.cli.commands import cli
 
     parts = []
     for name in (None, *cli.commands):

@@ -14,7 +14,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from fastnet import packing, reference, tasks
+from fastnet.data import tasks
+from fastnet.engine import layout as packing
+from fastnet.reference import kernels as reference
 
 TARGET = Path(__file__).resolve().parents[1] / "tests" / "outside_losses.json"
 EPOCHS = 10

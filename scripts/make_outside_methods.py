@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from fastnet import packing
+from fastnet.engine import layout as packing
 
 TARGET = Path(__file__).resolve().parents[1] / "tests" / "outside_methods.json"
 HUBER_DELTA, QUANTILE = 0.8, 0.3

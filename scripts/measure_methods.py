@@ -22,9 +22,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 import fastnet
-from fastnet import reference, tasks
-from fastnet.packing import initial_weights
-from fastnet.reference_second_order import jacobian
+from fastnet.data import tasks
+from fastnet.engine.layout import initial_weights
+from fastnet.reference import kernels as reference
+from fastnet.reference.second_order import jacobian
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "docs" / "methods.json"

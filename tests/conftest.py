@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from fastnet import cli
+from fastnet.cli import commands as cli
 
 # Tests that compile for minutes in all: run with SLOW_TESTS=1. scripts/test runs the first four
 # and those of test_kernels.py interpreted.

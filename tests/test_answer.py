@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from fastnet import answer
-from fastnet.options import resolve
-from fastnet.records import MEMBERS
+from fastnet.options.table import resolve
+from fastnet.results import answer
+from fastnet.results.result import MEMBERS
 
 TARGET = 1e-3
 NAN = float("nan")

@@ -13,7 +13,7 @@ import bench
 import fastnet
 from bench import answer, command, limits, report, runner, scale, session, work, workloads
 from bench.peers import PEERS, Peer, fastnet_kernels
-from fastnet import cli
+from fastnet.cli import commands as cli
 from fastnet.errors import FastnetError, UsageError
 
 WRONG = """

@@ -15,9 +15,14 @@ from conftest import Output
 from rich.console import Console
 
 import fastnet
-from fastnet import api, cache, cli, doctor, environment, gradcheck, show, store
+from fastnet import api, doctor, gradcheck
+from fastnet.cli import commands as cli
+from fastnet.cli import terminal as show
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.options import LOSSES, TABLE
+from fastnet.native import cache
+from fastnet.options.table import LOSSES, TABLE
+from fastnet.results import environment
+from fastnet.results import folder as store
 
 # One small network that trains in a moment; {} stands for more options.
 TINY = "--task 1 --optimizer sgd --samples 20 --n1 2 --max-epochs 5"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas
 import pytest
 
-from fastnet import data
+from fastnet.data import samples as data
 from fastnet.errors import DataError, UsageError
 
 NAN = float("nan")

@@ -10,9 +10,9 @@ import numba
 import numpy as np
 import pytest
 
-from fastnet import elementary
-from fastnet.compiler import whole
-from fastnet.vector import LANES, load, root, store
+from fastnet.engine import elementary
+from fastnet.native.compile import whole
+from fastnet.native.vector import LANES, load, root, store
 
 DTYPES = ("float32", "float64")
 # In units of the last place, measured over a million values and rounded up; the interpreter, which

@@ -22,8 +22,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastnet.estimator import FastNetClassifier, FastNetRegressor
-from fastnet.options import OPTIONS, TASK_COMMANDS, TASKS
+from fastnet.estimator.estimators import FastNetClassifier, FastNetRegressor
+from fastnet.options.table import OPTIONS, TASK_COMMANDS, TASKS
 
 BOTH = FastNetRegressor, FastNetClassifier
 SHORT = {"n1": 4, "optimizer": "sgd", "learning_rate": 0.2, "max_epochs": 20, "random_state": 0}
@@ -300,7 +300,8 @@ def test_the_defaults_regress_well(patients):
 
 def test_without_scikit_learn_the_error_names_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.base", None)
-    monkeypatch.delitem(sys.modules, "fastnet.estimator")
+    for name in [name for name in sys.modules if name.startswith("fastnet.estimator")]:
+        monkeypatch.delitem(sys.modules, name)
     with pytest.raises(FastnetError, match=r"install it with: pip install 'fastnet\[sklearn\]'"):
         importlib.import_module("fastnet.estimator")
 

@@ -14,10 +14,16 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import cli, data, export, files, formulas, options, source
+from fastnet import files
+from fastnet.cli import commands as cli
+from fastnet.data import samples as data
+from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.packing import Weights
-from fastnet.records import Model
+from fastnet.export import files as export
+from fastnet.export import source
+from fastnet.options import table as options
+from fastnet.reference import formulas
+from fastnet.results.result import Model
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 CC = ["cc", "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-O2"]

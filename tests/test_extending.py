@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import activations, choice, formulas, gradcheck, options, plan
-from fastnet.compiler import whole
-from fastnet.vector import LANES, load, store
+from fastnet import gradcheck
+from fastnet.engine import activations
+from fastnet.native import choice
+from fastnet.native.compile import whole
+from fastnet.native.vector import LANES, load, store
+from fastnet.options import table as options
+from fastnet.reference import formulas
+from fastnet.training import plan
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "extending.md"
 # One activation in two ways, over a few epochs in float64.
@@ -31,7 +36,7 @@ def softsign(monkeypatch):
     monkeypatch.setitem(formulas.ACTIVATIONS, "softsign", formulas.Activation(*functions[0]))
     monkeypatch.setitem(activations.ACTIVATIONS, "softsign", made["softsign"])
     names = (*options.ACTIVATIONS, "softsign")
-    for module in ("options", "plan", "trainer", "packing", "gradcheck"):
+    for module in ("options.table", "training.training", "engine.layout", "gradcheck"):
         monkeypatch.setattr(f"fastnet.{module}.ACTIVATIONS", names)
     monkeypatch.setitem(plan.CODES, "activation", names)
     wider = options.OPTIONS["activation"]._replace(choices=names)

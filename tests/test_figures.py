@@ -8,10 +8,13 @@ import pytest
 from click.testing import CliRunner
 
 import fastnet
-from fastnet import answer, cli, figure_base, figures
+from fastnet import figures
+from fastnet.cli import commands as cli
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.figure_curves import at_epochs
-from fastnet.figure_fit import frames
+from fastnet.figures import base as figure_base
+from fastnet.figures.curves import at_epochs
+from fastnet.figures.fit import frames
+from fastnet.results import answer
 
 pytest.importorskip("altair", reason="charts need the extra [plot]")
 

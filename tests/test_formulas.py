@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastnet import formulas
-from fastnet.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES, Step
+from fastnet.reference import formulas
+from fastnet.reference.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES, Step
 
 STORED = json.loads(Path(__file__).with_name("outside_methods.json").read_text())
 # Two libraries in float64: a few units of 1e-16 a step, over 50 steps, and three digits to spare.

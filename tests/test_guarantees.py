@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 
-from fastnet import api, data, options, plan, tasks, trainer
-from fastnet.packing import views
+from fastnet import api
+from fastnet.data import samples as data
+from fastnet.data import tasks
+from fastnet.engine.layout import views
+from fastnet.options import table as options
+from fastnet.training import plan
+from fastnet.training import training as trainer
 
 # Widths on both sides of every block size, and of the tiles of 8 and 4 rows.
 TASK1 = {
@@ -200,7 +205,7 @@ def test_a_shorter_run_has_the_beginning_of_a_longer_one():
 
 
 def test_kept_epochs_are_those_that_the_kernel_keeps():
-    from fastnet.reference import kept
+    from fastnet.reference.kernels import kept
 
     expected = [epoch for epoch in range(5000) if kept(epoch)]
     np.testing.assert_array_equal(trainer.kept_epochs(5000), expected)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import network
+from fastnet.engine import network
 
 N1, D, N = 128, 70, 4000
 OPTIONS = dict(n1=[3, N1], learning_rate=0.1, clip_norm=0.5, max_epochs=5, optimizer="sgd")
@@ -43,7 +43,7 @@ def test_bytes_do_not_depend_on_threads_company_and_rounds(samples, dtype, monke
     whole = run(samples, threads=2, dtype=dtype)
     assert_same_bytes(run(samples, threads=1, dtype=dtype), whole, [(0, 0), (1, 1)])
     assert_same_bytes(run(samples, threads=3, dtype=dtype, n1=N1), whole, [(0, 1)])
-    monkeypatch.setattr("fastnet.trainer.ROUND_SECONDS", 1e-9)  # rounds of one epoch
+    monkeypatch.setattr("fastnet.training.training.ROUND_SECONDS", 1e-9)  # rounds of one epoch
     assert_same_bytes(run(samples, threads=2, dtype=dtype), whole, [(0, 0), (1, 1)])
 
 

@@ -14,28 +14,23 @@ import numba
 import numpy as np
 import pytest
 
-from fastnet import (
-    compiler,
-    data,
-    elementary,
-    formulas,
-    kernels,
-    losses,
-    network,
-    options,
-    packing,
-    plan,
-    reference,
-    simd,
-    tasks,
-    trainer,
-)
-from fastnet.activations import ACTIVATIONS
-from fastnet.choice import table
-from fastnet.compiler import whole
-from fastnet.entry import inner
-from fastnet.losses import LOSSES
-from fastnet.vector import LANES, load, store, totals, transpose
+from fastnet.data import samples as data
+from fastnet.data import tasks
+from fastnet.engine import elementary, kernels, losses, network
+from fastnet.engine import layout as packing
+from fastnet.engine.activations import ACTIVATIONS
+from fastnet.engine.losses import LOSSES
+from fastnet.native import compile as compiler
+from fastnet.native import intrinsics as simd
+from fastnet.native.choice import table
+from fastnet.native.compile import whole
+from fastnet.native.entry import inner
+from fastnet.native.vector import LANES, load, store, totals, transpose
+from fastnet.options import table as options
+from fastnet.reference import formulas
+from fastnet.reference import kernels as reference
+from fastnet.training import plan
+from fastnet.training import training as trainer
 
 INTERPRETED = bool(numba.config.DISABLE_JIT)
 DTYPES = ("float32", "float64")

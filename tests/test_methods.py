@@ -10,21 +10,15 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import (
-    activations,
-    data,
-    errors,
-    formulas,
-    losses,
-    network,
-    optimizers,
-    options,
-    plan,
-    schedules,
-)
-from fastnet.compiler import whole
-from fastnet.kernels import SETTINGS
-from fastnet.vector import LANES, load, store
+from fastnet import errors
+from fastnet.data import samples as data
+from fastnet.engine import activations, losses, network, optimizers, schedules
+from fastnet.engine.kernels import SETTINGS
+from fastnet.native.compile import whole
+from fastnet.native.vector import LANES, load, store
+from fastnet.options import table as options
+from fastnet.reference import formulas
+from fastnet.training import plan
 
 INTERPRETED = bool(numba.config.DISABLE_JIT)
 DTYPES = ("float32", "float64")
@@ -350,7 +344,7 @@ def mixed():
 
 
 def test_members_of_a_mixed_sweep_have_the_bytes_they_have_alone(mixed, monkeypatch):
-    monkeypatch.setattr("fastnet.trainer.ROUND_SECONDS", 1e-9)  # rounds of one epoch
+    monkeypatch.setattr("fastnet.training.training.ROUND_SECONDS", 1e-9)  # rounds of one epoch
     for member in range(0, len(mixed.members), 3):
         row = mixed.members[member]
         own = {name: [row[name].item()] for name in ("optimizer", "schedule", "activation", "n1")}
@@ -359,14 +353,14 @@ def test_members_of_a_mixed_sweep_have_the_bytes_they_have_alone(mixed, monkeypa
 
 
 def test_an_interrupted_mixed_sweep_resumes_to_the_same_bytes(mixed, tmp_path, monkeypatch):
-    monkeypatch.setattr("fastnet.trainer.ROUND_SECONDS", 1e-9)
+    monkeypatch.setattr("fastnet.training.training.ROUND_SECONDS", 1e-9)
     train, stopped = fastnet.api.trainer.train, lambda training, *_: training.start >= 9
     monkeypatch.setattr(
-        "fastnet.trainer.train", lambda training, after=None: train(training, stopped)
+        "fastnet.training.training.train", lambda training, after=None: train(training, stopped)
     )
     first = fastnet.sweep(*SINE, out=tmp_path / "run", threads=1, **MIXED)
     assert first.status == "interrupted"
-    monkeypatch.setattr("fastnet.trainer.train", train)
+    monkeypatch.setattr("fastnet.training.training.train", train)
     second = fastnet.api.resume(tmp_path / "run", *SINE, threads=2)
     for member in range(len(mixed.members)):
         assert member_bytes(second, member) == member_bytes(mixed, member)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fastnet.errors import UsageError
-from fastnet.options import AXES, MAX_MEMBERS, OPTIONS, TABLE, TASKS, check, parse, resolve
+from fastnet.options.table import AXES, MAX_MEMBERS, OPTIONS, TABLE, TASKS, check, parse, resolve
 
 
 def saying(text):

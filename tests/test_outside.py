@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import tasks
+from fastnet.data import tasks
 
 STORED = json.loads(Path(__file__).with_name("outside_losses.json").read_text())
 CASES = STORED["cases"]

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 import fastnet
-from fastnet import options, watch
+from fastnet.options import table as options
+from fastnet.page import processes as watch
 
 testing = pytest.importorskip("streamlit.testing.v1", reason="the page needs fastnet[ui]")
-APP = Path(fastnet.__file__).parent / "app.py"
+APP = Path(fastnet.__file__).parent / "page" / "app.py"
 SINE = dict(task=1, n1=[2, 4], seeds=2, samples=40, optimizer="sgd")
 SOON = 20  # epochs: these tests are about the page
 
@@ -110,7 +111,7 @@ def test_runs_compare(runs, monkeypatch):
     def script():
         import os
 
-        from fastnet import app_runs
+        from fastnet.page import runs as app_runs
 
         app_runs.compare(os.environ["FASTNET_UI_RUNS"], ["sine", "other", "cut"])
 

@@ -6,10 +6,11 @@ import re
 import numpy as np
 import pytest
 
-from fastnet import data, plan
+from fastnet.data import samples as data
+from fastnet.engine.layout import Weights, initial_weights, initialise, offsets, views
 from fastnet.errors import UsageError
-from fastnet.options import AXES, MAX_MEMBERS, resolve
-from fastnet.packing import Weights, initial_weights, initialise, offsets, views
+from fastnet.options.table import AXES, MAX_MEMBERS, resolve
+from fastnet.training import plan
 
 X = np.random.default_rng(0).uniform(-1, 1, (50, 2))
 REGRESSION = data.make(X, X @ [1.0, 2.0])

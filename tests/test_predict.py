@@ -10,9 +10,11 @@ import pytest
 from conftest import Output
 
 import fastnet
-from fastnet import api, metrics, store
-from fastnet.data import Column
+from fastnet import api
+from fastnet.data.samples import Column
 from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.results import folder as store
+from fastnet.results import metrics
 
 # Losses are summed in other orders, from float32 weights and, in training, float32 inputs.
 SAME_LOSS = {"rel": 1e-6, "abs": 1e-7}

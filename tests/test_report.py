@@ -10,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 import fastnet
-from fastnet import cli, figures, report
+from fastnet import figures, report
+from fastnet.cli import commands as cli
 from fastnet.errors import FastnetError
-from fastnet.webpage import chart_tag
+from fastnet.figures.html import chart_tag
 
 pytest.importorskip("altair", reason="charts need the extra [plot]")
 pytest.importorskip("vl_convert", reason="the scripts in the file come from the extra [plot]")

@@ -5,10 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from fastnet import activations, lbfgs, network, packing, reference, second_order
-from fastnet import reference_second_order as twin
-from fastnet.compiler import whole
-from fastnet.network import Net, padded
+from fastnet.engine import activations, lbfgs, network
+from fastnet.engine import layout as packing
+from fastnet.engine import levenberg as second_order
+from fastnet.engine.network import Net, padded
+from fastnet.native.compile import whole
+from fastnet.reference import kernels as reference
+from fastnet.reference import second_order as twin
 
 # Two orders of the same sums of some hundred terms, float64.
 SUM_RTOL = 1e-10

@@ -5,12 +5,16 @@ from functools import partial
 import numpy as np
 import pytest
 
-import fastnet
-from fastnet import api, options, plan, reference, trainer
-from fastnet import reference_second_order as twin
+from fastnet import api
+from fastnet.engine import layout
 from fastnet.errors import UsageError
-from fastnet.plan import WITH_MATRIX
-from fastnet.reference import flatten, write
+from fastnet.options import table as options
+from fastnet.reference import kernels as reference
+from fastnet.reference import second_order as twin
+from fastnet.reference.kernels import flatten, write
+from fastnet.training import plan
+from fastnet.training import training as trainer
+from fastnet.training.plan import WITH_MATRIX
 
 METHODS = ("lm", "br", "lbfgs")
 # Each epoch solves equations and passes on the rounding of those before; 1e-8 measured with lm,
@@ -157,7 +161,7 @@ def test_target_patience_and_max_epochs_stop_as_with_every_optimizer():
 
 def scipy_problem(member, X, y):
     """What SciPy needs: the first weights of a member, its residuals and their Jacobian."""
-    weights = fastnet.packing.initial_weights(member, 3, 1, 1, "nguyen_widrow", "sigmoid")
+    weights = layout.initial_weights(member, 3, 1, 1, "nguyen_widrow", "sigmoid")
     net, sigmoid = reference.Net(*weights), reference.ACTIVATIONS["sigmoid"]
 
     def residuals(w):
@@ -191,7 +195,7 @@ def test_lbfgs_ends_where_scipy_does(rng):
     y = X @ [1.0, -2.0, 0.5] + 0.1 * rng.normal(size=50)
     given = {"n1": 1, "activation": "identity", "max_epochs": 500}
     ours = sweep(X, y, "lbfgs", **given)
-    weights = fastnet.packing.initial_weights(0, 1, 3, 1, "glorot_uniform", "identity")
+    weights = layout.initial_weights(0, 1, 3, 1, "glorot_uniform", "identity")
     net, kind = reference.Net(*weights), reference.ACTIVATIONS["identity"]
     rows = reference.Rows(X, y[:, None], np.ones(50))
     squared = partial(reference.LOSSES["squared"], setting={})

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import api, files, records, store
+from fastnet import api, files
 from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.results import folder as store
+from fastnet.results import result as records
 
 SMALL = {"task": 1, "samples": 20, "n1": [2, 3], "seeds": 2, "max_epochs": 15, "threads": 1}
 FILES = {

@@ -1,4 +1,4 @@
-"""Data flows one way: a module imports, at its top, only from those before it."""
+"""Data flow one way: packages stand in order, and each imports only from those before it."""
 
 import ast
 from pathlib import Path
@@ -7,45 +7,61 @@ import pytest
 
 import fastnet
 
-ORDER = """
-errors files options tasks
-scaling data tables columns sources
-vector choice cache entry simd compiler elementary network activations losses optimizers schedules
-second_order lbfgs kernels
-packing plan
-formulas reference_second_order reference metrics trainer
-answer words records environment store predictions api watch
-webpage figure_base figure_bench figure_curves figure_sweep figure_fit figure_scores
-figure_compare figures
-gradcheck doctor show report
-source export
-estimator search
-app_parts app_train app_member app_files app_runs app_learn app
-cli __main__
-""".split()
 FOLDER = Path(fastnet.__file__).parent
+# Folders and single files of fastnet/; imports inside functions count, too.
+ORDER = """
+errors files options data native engine reference training results
+api job gradcheck doctor figures report export estimator page cli __main__
+""".split()
+NUMBA = {"numba", "llvmlite"}
 
 
-def imported(name):
-    """The fastnet modules that a module imports at its top."""
-    for node in ast.parse((FOLDER / f"{name}.py").read_text()).body:
-        if isinstance(node, ast.ImportFrom) and node.module == "fastnet":
+def modules():
+    """Every source file with its package, the first part of its name below fastnet."""
+    for path in sorted(FOLDER.rglob("*.py")):
+        parts = path.relative_to(FOLDER).with_suffix("").parts
+        if parts != ("__init__",):
+            yield path, parts[0]
+
+
+FILES = list(modules())
+NAMES = [str(path.relative_to(FOLDER)) for path, _ in FILES]
+
+
+def imports(path):
+    """Modules that a file imports anywhere, as dotted names."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fastnet."):
-            yield node.module.removeprefix("fastnet.")
+        elif isinstance(node, ast.ImportFrom) and node.module == "fastnet":
+            yield from (f"fastnet.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
 
 
-def test_the_order_names_every_module():
-    assert sorted(ORDER) == sorted(p.stem for p in FOLDER.glob("*.py") if p.stem != "__init__")
+def packages(path):
+    """Packages of fastnet that a file imports from."""
+    found = (name.split(".")[1] for name in imports(path) if name.startswith("fastnet."))
+    return {name for name in found if name in ORDER}
 
 
-def test_every_module_imports_only_from_those_before_it():
-    for place, name in enumerate(ORDER):
-        assert set(imported(name)) <= set(ORDER[:place]), name
+def test_the_order_names_every_package():
+    assert {package for _, package in FILES} <= set(ORDER)
 
 
-@pytest.mark.parametrize("name", ["reference", "reference_second_order", "formulas"])
-def test_the_reference_imports_only_numpy(name):
-    lines = (FOLDER / f"{name}.py").read_text().splitlines()
-    imports = {line.split()[1] for line in lines if line.startswith(("import ", "from "))}
-    assert imports <= {"functools", "math", "typing", "numpy", "fastnet.formulas", "fastnet"}
+@pytest.mark.parametrize("path, package", FILES, ids=NAMES)
+def test_a_package_imports_only_from_those_before_it(path, package):
+    assert packages(path) <= set(ORDER[: ORDER.index(package) + 1])
+
+
+@pytest.mark.parametrize("path, package", FILES, ids=NAMES)
+def test_only_native_knows_numba(path, package):
+    outside = {name.split(".")[0] for name in imports(path)} & NUMBA
+    assert package == "native" or not outside
+
+
+@pytest.mark.parametrize("path", sorted((FOLDER / "reference").glob("*.py")), ids=lambda p: p.name)
+def test_the_reference_imports_only_numpy(path):
+    found = set(imports(path))
+    own = {name for name in found if name.startswith("fastnet.reference")}
+    assert found - own <= {"functools", "math", "typing", "numpy"}

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import api, store, trainer
+from fastnet import api
 from fastnet.errors import FastnetError, UsageError
+from fastnet.results import folder as store
+from fastnet.training import training as trainer
 
 COMMAND = [sys.executable, "-W", "error", "-m", "fastnet"]
 # About 2 seconds of training; members stop at many different epochs.

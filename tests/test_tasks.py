@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
+from fastnet.data.tasks import FUNCTIONS, digits, function_data
 from fastnet.errors import UsageError
-from fastnet.tasks import FUNCTIONS, digits, function_data
 
 RTOL = 1e-12  # the same formula with its operations in another order
 # Their formulas name tables or cases; known values and shapes are tested below.

@@ -6,8 +6,9 @@ import time
 import numpy as np
 import pytest
 
-from fastnet import sources, watch
+from fastnet.data import sources
 from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.page import processes as watch
 
 SLOW = ["sweep", "--task", "1", "--n1", "30:40", "--seeds", "4", "--max-epochs", "1000000"]
 SLOW += ["--target-loss", "none", "--optimizer", "sgd"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import data
+from fastnet.data import samples as data
 from fastnet.errors import DataError, UsageError
 
 # float64 sums of the same terms in another order, over 20 epochs.

@@ -1,0 +1,264 @@
+"""What people read on a terminal: progress, tables, summaries."""
+
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from fastnet.errors import UsageError
+from fastnet.results import answer
+from fastnet.results.words import (
+    METRICS,
+    best_cells,
+    best_line,
+    by_n1_cells,
+    counted,
+    metric_rows,
+    number,
+    plan_text,
+    progress_line,
+    seconds,
+    setting,
+)
+from fastnet.training.plan import SETTING_COLUMNS
+
+
+def console(stderr=False):
+    """A console for tables; off a terminal it wraps nothing."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else 1000)
+
+
+def grid(*headers):
+    """A plain table, numbers to the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        table.add_column(header, justify="right", no_wrap=True)
+    return table
+
+
+# ---------------------------------------------------------------- progress
+
+
+class Display:
+    """Progress on stderr: one live line on a terminal; else lines at 1, 2, 4, ... seconds."""
+
+    def __init__(self, quiet):
+        self.quiet = quiet
+        self.console = console(stderr=True)
+        self.live = None
+        self.due = 1.0
+
+    def say(self, text):
+        if text and not self.quiet:
+            click.echo(text, err=True)
+
+    def __call__(self, where):
+        if self.quiet:
+            return
+        if where.plan is not None:
+            self.say(plan_text(where.plan))
+        if where.stage == "compile":
+            self.say("Compiling the kernels (first run; later runs take them from a cache) ...")
+        if where.stage == "ready":
+            self.say(f"Kernels ready in {seconds(where.seconds)}.")
+        if where.stage != "train":
+            return
+        line = progress_line(where)
+        if self.console.is_terminal:
+            if self.live is None:
+                self.live = Live(console=self.console, refresh_per_second=4, transient=True)
+                self.live.start()
+            self.live.update(Text(line))
+        elif where.seconds >= self.due or where.running == 0:
+            self.say(line)
+            while self.due <= where.seconds:
+                self.due *= 2
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.live is not None:  # also after an error: it hides the cursor
+            self.live.stop()
+
+
+# ---------------------------------------------------------------- results
+
+
+def print_result(result):
+    """A run for people: the answer, tables, files, what to do next."""
+    out = console()
+    if result.command == "sweep":
+        print_table(out, *by_n1_cells(result))
+        click.echo("\n" + answer.sentence(result.members, result.options) + "\n")
+    click.echo(best_line(result))
+    if result.task is None and result.metrics:
+        print_metrics(out, result)
+    if result.command == "sweep":
+        print_table(out, *best_cells(result))
+    targets = np.isfinite(result.members["target_loss"]).any()
+    reached = (result.members["stop_reason"] == "target").any()
+    if result.command == "train" and targets and not reached:
+        click.echo(f"No member reached its target. {answer.advice(result.members)}")
+    reasons, counts = np.unique(result.members["stop_reason"], return_counts=True)
+    stops = ", ".join(f"{reason} {count}" for reason, count in zip(reasons, counts, strict=True))
+    times = result.seconds
+    click.echo(
+        f"Stop reasons: {stops}. Compile {seconds(times['compile'])}, "
+        f"train {seconds(times['train'])}, in all {seconds(times['total'])}."
+    )
+    print_files(result)
+
+
+def print_metrics(out, result):
+    """The metrics of the best member on each set, in the units of the targets."""
+    sets = {name: found for name, found in result.metrics.items() if found is not None}
+    names = list(metric_rows(sets["train"], result.targets)[0][1])
+    table = grid("set", "target", *(METRICS[name] for name in names))
+    for part, found in sets.items():
+        for target, values in metric_rows(found, result.targets):
+            table.add_row(part, target, *(number(values[name]) for name in names))
+    out.print(table)
+
+
+def print_evaluation(found):
+    """The metrics of an evaluation and, for classes, the confusion matrix."""
+    out = console()
+    click.echo(f"{counted(found['rows'], 'row')}, loss {number(found['loss'])}")
+    for target, values in metric_rows(found["metrics"], ["all"]):
+        scores = ", ".join(f"{METRICS[name]} {number(value)}" for name, value in values.items())
+        click.echo(f"{scores}" if target == "all" else f"{target}: {scores}")
+    if "confusion" not in found:
+        return
+    labels = [str(label) for label in found["classes"]]
+    click.echo("\nConfusion: a row for the true class, a column for the predicted one.")
+    table = grid("", *labels)
+    for label, counts in zip(labels, found["confusion"]):
+        table.add_row(label, *(str(count) for count in counts))
+    out.print(table)
+
+
+def print_table(out, header, rows):
+    """A table on a console."""
+    table = grid(*header)
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+
+
+def print_files(result):
+    """Where the files are and what to do next."""
+    if result.run is None:
+        return
+    run = Path(result.run)
+    if (run / "best").is_dir():
+        shapes = [f"{n}.npy {a.shape}" for n, a in result.weights()._asdict().items()]
+        click.echo(f"Weights and biases of the best member in {run / 'best'}: {', '.join(shapes)}")
+    if result.status == "done":
+        click.echo(f"Look again: fastnet show {run}")
+        if result.command == "train" and result.task:
+            task = f"--task {result.task}"
+            click.echo(f"How small a network suffices, and how sure: fastnet sweep {task}")
+
+
+def print_member(result, member):
+    """One member: settings, course and weights."""
+    record = result.members[member]
+    for name in record.dtype.names:
+        show = setting if name in SETTING_COLUMNS else lambda _, value: number(value.item(), 6)
+        click.echo(f"{name:20} {show(name, record[name]) or '-'}")
+    entries = result.history(member)
+    click.echo(f"\n{len(entries.epoch)} entries of the history:")
+    table = grid(*(name.replace("_", " ") for name in entries._fields))
+    last = len(entries.epoch) - 1
+    for i in sorted({0, *(2**p for p in range(30)), last} & set(range(last + 1))):
+        table.add_row(*(number(column[i].item(), 6) for column in entries))
+    console().print(table)
+    try:
+        weights = result.weights(member)
+    except UsageError:
+        click.echo(f"\nIts weights were not kept (--keep {result.options['keep']}).")
+        return
+    with np.printoptions(precision=4, threshold=40):
+        for name, array in weights._asdict().items():
+            click.echo(f"\n{name} {array.shape}\n{array}")
+
+
+def print_runs(found):
+    """A line a run."""
+    if not found:
+        click.echo("No runs yet; fastnet train --task 1 makes one.")
+        return
+    table = grid("run", "command", "members", "status", "best N1", "seed", "loss", "smallest N1")
+    table.columns[0].justify = "left"
+    for facts in found:
+        best = facts["best"] or {}
+        loss = best.get("val_loss") if best.get("val_loss") is not None else best.get("train_loss")
+        cells = (
+            facts["command"],
+            facts["members"],
+            facts["status"],
+            best.get("n1"),
+            best.get("seed"),
+            loss,
+            facts.get("smallest_n1"),
+        )
+        table.add_row(facts["run"], *(number(cell) for cell in cells))
+    console().print(table)
+
+
+def print_figures(rows):
+    """The figures that apply to a run."""
+    table = grid("figure", "what it shows")
+    for column in table.columns:
+        column.justify = "left"
+    for row in rows:
+        table.add_row(row["figure"], row["help"])
+    console().print(table)
+
+
+def print_doctor(facts):
+    """The facts of fastnet doctor, then the advice."""
+    for name, value in facts.items():
+        if name != "advice":
+            click.echo(f"{name:18} {value}")
+    click.echo("")
+    for line in facts["advice"] or ["Nothing to mend."]:
+        click.echo(line)
+
+
+def print_gradcheck(rows):
+    """A row per network: the relative difference of each array."""
+    arrays = ("W1", "b1", "W2", "b2")
+    table = grid("loss", "activation", "d", "N1", "k", *arrays, "")
+    for row in rows:
+        cells = [row["loss"], row["activation"], *(str(row[n]) for n in ("d", "n1", "k"))]
+        cells += [f"{row[name]:.1e}" for name in arrays]
+        table.add_row(*cells, "ok" if row["passed"] else "FAILED")
+    console().print(table)
+    failed = sum(not row["passed"] for row in rows)
+    click.echo(
+        f"{len(rows) - failed} of {len(rows)} within the tolerance {rows[0]['tolerance']:g}: "
+        "norm(analytic - numeric) / norm(numeric)"
+    )
+
+
+# ---------------------------------------------------------------- exports
+
+
+def print_export(done):
+    """The files of an export, and what the network takes."""
+    for path, size in done["files"].items():
+        click.echo(f"{path}  {size:,} bytes")
+    click.echo(
+        f"{counted(done['parameters'], 'parameter')} ({done['dtype']}), "
+        f"{done['constant_bytes']:,} bytes with scaling; a prediction takes "
+        f"{counted(done['multiply_adds'], 'multiply-add')} and "
+        f"{done['working_bytes']:,} bytes of memory."
+    )

@@ -1,0 +1,1 @@
+"""The kernels; each file has its namesake in fastnet.reference."""

@@ -1,0 +1,200 @@
+"""L-BFGS in compiled code: full batch, every loss (Nocedal & Wright 2006, chapters 3 and 7).
+
+A member keeps its last PAIRS steps s and changes of the gradient y in its memory, in the dtype
+of the run: pair j has s at 2 j and y at 2 j + 1 runs of its parameters' length. Products of
+vectors are summed in float64.
+
+Every kernel here has its plain twin in reference_second_order.py.
+"""
+
+import math
+
+import numpy as np
+
+from fastnet.engine.levenberg import GRADIENT_LEAST, LINE_SEARCH, MIN_GRAD
+from fastnet.engine.network import loss_and_gradient, mean_loss, parameter_length
+from fastnet.native.entry import inner
+from fastnet.native.vector import LANES, fma, keep_apart, load, spread, store, to_float64, total
+
+PAIRS = 10
+DECREASE, CURVATURE = 1e-4, 0.9  # c1 and c2 of the strong Wolfe conditions
+GROWTH = 2.0  # of the step length until a minimum is enclosed
+TRIALS = 20  # step lengths that one search tries, as scipy's L-BFGS-B
+MARGIN = 0.1  # a cubic's minimum closer to an end than this share of the interval is not taken
+
+
+@inner
+def inner_product(a, a0, b, b0, length):
+    """Sum of a * b in float64."""
+    keep_apart()
+    summed = to_float64(spread(a, 0.0))
+    for i in range(0, length, LANES):
+        summed = fma(to_float64(load(a, a0 + i)), to_float64(load(b, b0 + i)), summed)
+    return total(summed)
+
+
+@inner
+def add_multiple(factor, a, a0, target, length):
+    """target += factor * a, in float64."""
+    for i in range(0, length, LANES):
+        store(target, i, fma(to_float64(load(a, a0 + i)), factor, load(target, i)))
+
+
+@inner
+def direction(memory, m0, stored, length, solver):
+    """step = -H gradient by the two loops of algorithm 7.4, from s'y / y'y of the last pair."""
+    keep_apart()
+    step, weight, newest = solver.step, solver.pairs, stored - 1
+    for i in range(0, length, LANES):
+        store(step, i, 0.0 - load(solver.gradient, i))
+    for back in range(min(stored, PAIRS)):
+        pair = (newest - back) % PAIRS
+        s, y = m0 + 2 * pair * length, m0 + (2 * pair + 1) * length
+        curvature = inner_product(memory, s, memory, y, length)
+        weight[pair] = inner_product(memory, s, step, 0, length) / curvature
+        add_multiple(-weight[pair], memory, y, step, length)
+    if stored > 0:
+        s = m0 + 2 * (newest % PAIRS) * length
+        y = s + length
+        scale = inner_product(memory, s, memory, y, length)
+        scale /= inner_product(memory, y, memory, y, length)
+        for i in range(0, length, LANES):
+            store(step, i, load(step, i) * scale)
+    for back in range(min(stored, PAIRS) - 1, -1, -1):
+        pair = (newest - back) % PAIRS
+        s, y = m0 + 2 * pair * length, m0 + (2 * pair + 1) * length
+        curvature = inner_product(memory, s, memory, y, length)
+        change = weight[pair] - inner_product(memory, y, step, 0, length) / curvature
+        add_multiple(change, memory, s, step, length)
+
+
+@inner
+def between(low, low_value, low_slope, high, high_value, high_slope):
+    """A step length inside: the minimum of the cubic through both ends (eq. 3.59), or half way."""
+    width = high - low
+    d1 = low_slope + high_slope - 3.0 * (high_value - low_value) / width
+    square = d1 * d1 - low_slope * high_slope
+    if square >= 0.0:
+        d2 = math.copysign(math.sqrt(square), width)
+        share = 1.0 - (high_slope + d2 - d1) / (high_slope - low_slope + 2.0 * d2)
+        if MARGIN <= share <= 1.0 - MARGIN:
+            return low + share * width
+    return low + 0.5 * width
+
+
+@inner
+def l2_penalty(net, l2):
+    """1/2 l2 times the squares of the weights, not of the biases."""
+    squares, second = 0.0, net.n1 * (net.d + 1)
+    for i in range(net.n1 * net.d):
+        squares += np.float64(net.w[net.o + i]) ** 2
+    for i in range(second, second + net.n1 * net.k):
+        squares += np.float64(net.w[net.o + i]) ** 2
+    return 0.5 * l2 * squares
+
+
+@inner
+def move_along(net, length, solver, a):
+    """The weights are start + a step, rounded to their dtype."""
+    for i in range(length):
+        net.w[net.o + i] = solver.start[i] + a * solver.step[i]
+
+
+@inner
+def gradient_of(net, problem, l2, scratch):
+    """Mean loss and the norm of its gradient, in scratch; compiled once for both who call it."""
+    keep_apart()
+    return loss_and_gradient(net, problem.loss, l2, problem.train, scratch)
+
+
+@inner
+def search(net, problem, setting, state, value_0, scratch, first):
+    """Step length by algorithms 3.5 and 3.6 in one loop; whether the weights have moved.
+
+    `low` is the best length so far. The minimum lies between it and `high`, once there is one.
+    Where TRIALS are not enough the weights move to `low`, if that is not the start. value_0 is
+    the loss at the start without its penalty.
+    """
+    length, l2 = parameter_length(net.n1, net.d, net.k), float(setting["l2"])
+    slope_0 = inner_product(scratch.solver.step, 0, scratch.solver.gradient, 0, length)
+    value_0 += l2_penalty(net, l2)
+    low, low_value, low_slope = 0.0, value_0, slope_0
+    high, high_value, high_slope = math.inf, 0.0, 0.0
+    a, moved = first, False
+    for trial in range(TRIALS if slope_0 < 0.0 else 0):
+        if trial == TRIALS - 1:
+            a = low
+        move_along(net, length, scratch.solver, a)
+        mean, norm = gradient_of(net, problem, l2, scratch)
+        value = mean + l2_penalty(net, l2)
+        slope = inner_product(scratch.solver.step, 0, scratch.gradient, 0, length)
+        lower = value <= value_0 + DECREASE * a * slope_0 and value < low_value
+        if trial == TRIALS - 1 or (lower and abs(slope) <= -CURVATURE * slope_0):
+            state["mean_loss"], state["gradient_norm"], moved = mean, norm, a > 0.0
+            break
+        if lower:
+            away = slope * (high - low) >= 0.0 if high < math.inf else slope >= 0.0
+            if away:
+                high, high_value, high_slope = low, low_value, low_slope
+            low, low_value, low_slope = a, value, slope
+        else:
+            high, high_value, high_slope = a, value, slope
+        if high < math.inf:
+            a = between(low, low_value, low_slope, high, high_value, high_slope)
+        else:
+            a *= GROWTH
+    return moved
+
+
+@inner
+def remember(net, memory, m0, length, state, scratch):
+    """Keep the step and the gradient's change, if the loss curves upwards along it."""
+    keep_apart()
+    solver = scratch.solver
+    s = m0 + 2 * (state["stored"] % PAIRS) * length
+    y = s + length
+    for i in range(length):
+        memory[s + i] = np.float64(net.w[net.o + i]) - solver.start[i]
+        memory[y + i] = np.float64(scratch.gradient[i]) - solver.gradient[i]
+    if inner_product(memory, s, memory, y, length) > 0.0:
+        state["stored"] += 1
+    else:
+        state["stored"] = 0
+
+
+@inner
+def look(method, net, problem, setting, state, ready, scratch):
+    """Training loss and its gradient, which the search has left in scratch unless it is the first
+    entry of a round."""
+    if not ready:
+        mean, norm = gradient_of(net, problem, float(setting["l2"]), scratch)
+        state["mean_loss"], state["gradient_norm"] = mean, norm
+    return float(state["mean_loss"])
+
+
+@inner
+def epoch(method, net, problem, setting, state, memory, train_loss, scratch):
+    """Move the weights to a lower loss, or find none; the gradient is in scratch, then and now."""
+    length, solver = parameter_length(net.n1, net.d, net.k), scratch.solver
+    m0, norm = int(setting["memory"]), float(state["gradient_norm"])
+    if norm <= GRADIENT_LEAST:
+        state["rule"] = MIN_GRAD
+        return
+    for i in range(length):
+        solver.start[i] = net.w[net.o + i]
+        solver.gradient[i] = scratch.gradient[i]
+    for _ in range(2):  # without the memory where it leads nowhere
+        direction(memory, m0, state["stored"], length, solver)
+        first = 1.0 if state["stored"] > 0 else 1.0 / norm
+        if search(net, problem, setting, state, train_loss, scratch, first):
+            remember(net, memory, m0, length, state, scratch)
+            return
+        for i in range(length):
+            net.w[net.o + i] = solver.start[i]
+        if state["stored"] == 0:
+            break
+        state["stored"] = 0
+    state["rule"] = LINE_SEARCH
+
+
+METHODS = {"lbfgs": {"mean_loss": mean_loss, "look": look, "epoch": epoch, "memory": 2 * PAIRS}}

@@ -1,0 +1,455 @@
+"""Second-order methods in compiled code: Levenberg-Marquardt for the squared loss.
+
+All in float64, whatever the dtype of the run. The Jacobian is never held: one block of samples
+after another adds its products to the sums, so memory grows with P^2 and not with n. P is the
+number of parameters.
+
+An output's derivatives are products of few numbers of a sample: s'_u x_i and s'_u by W1 and b1
+(times W2[j, u]), h_u and 1 by W2 and b2. These Q = N1 (d + 2) + 1 *features* and the k residuals
+are a row of a table of samples; the table's products with itself hold all of J'J and J'r,
+however many outputs there are.
+
+Every kernel here has its plain twin in reference_second_order.py.
+"""
+
+import math
+
+import numpy as np
+
+from fastnet.engine.network import padded
+from fastnet.native.entry import inner
+from fastnet.native.vector import (
+    LANES,
+    fma,
+    keep_apart,
+    load,
+    root,
+    scatter,
+    spread,
+    store,
+    tile,
+    to_float64,
+    total,
+)
+
+TABLE_PANELS = 4  # of a block of the table: 2 and 8 are 5 to 30 % slower
+MARQUARDT, NIELSEN = range(2)  # damping; the names stand in options.py in this order
+# MATLAB's trainlm, for the mean of the squares: mu, mu_dec, mu_inc, mu_max, min_grad and the least
+# mu it goes to. Nielsen 1999, eq. 2.4: mu, relative to the largest element of the diagonal.
+MU_START, MU_DOWN, MU_UP, MU_MOST, GRADIENT_LEAST, MU_LEAST = 1e-3, 0.1, 10.0, 1e10, 1e-7, 1e-20
+# Why a member has converged; 0 while it has not.
+MIN_GRAD, MU_MAX, LINE_SEARCH = 1, 2, 3
+ROWS = 8  # rows of the Cholesky factor that are made together
+
+
+@inner
+def features(n1, d):
+    """Q, the features of a sample."""
+    return n1 * (d + 2) + 1
+
+
+@inner
+def table_width(n1, d, k):
+    """Length of a sample's row of the table."""
+    return padded(features(n1, d) + k)
+
+
+@inner
+def parameters(net):
+    """P."""
+    return net.n1 * (net.d + 1 + net.k) + net.k
+
+
+# ---------------------------------------------------------------- residuals
+
+
+@inner
+def unit(net, x, inputs, u, like):
+    """z1 of one hidden unit for a panel, in float64."""
+    z = spread(like, net.w[net.o + net.n1 * net.d + u])
+    for j in range(net.d):
+        z = fma(float(net.w[net.o + u * net.d + j]), to_float64(load(x, inputs + j * LANES)), z)
+    return z
+
+
+@inner
+def residual(net, rows, p, j, hidden):
+    """yhat - y of output j for panel p; hidden (N1, L) holds the activations."""
+    w2, b2 = net.o + net.n1 * (net.d + 1), net.o + net.n1 * (net.d + 1 + net.k)
+    z = spread(hidden, net.w[b2 + j])
+    for u in range(net.n1):
+        z = fma(float(net.w[w2 + u * net.k + j]), load(hidden, u * LANES), z)
+    return z - to_float64(load(rows.y, (p * net.k + j) * LANES))
+
+
+@inner
+def sample_weights(rows, p):
+    """The weights of a panel in float64."""
+    return to_float64(load(rows.weight, rows.fold * padded(rows.count) + p * LANES))
+
+
+@inner
+def mean_squares(net, rows, hidden):
+    """Mean loss over the rows, in float64."""
+    keep_apart()
+    losses = spread(hidden, 0.0)
+    for p in range(padded(rows.count) // LANES):
+        for u in range(net.n1):
+            z = unit(net, rows.x, p * net.d * LANES, u, hidden)
+            store(hidden, u * LANES, net.activation.value(z))
+        weight = sample_weights(rows, p)
+        for j in range(net.k):
+            e = residual(net, rows, p, j, hidden)
+            losses = fma(e * weight, e, losses)
+    return 0.5 * total(losses) / rows.totals[rows.fold]
+
+
+@inner
+def fill_table(net, rows, first, panels, width, hidden, table, losses):
+    """Features and residuals of a block, each row times the square root of its weight; losses +
+    its weighted squares, bit for bit as mean_squares."""
+    keep_apart()
+    n1, d, k = net.n1, net.d, net.k
+    for p in range(panels):
+        row, x0 = p * LANES * width, (first + p) * d * LANES
+        weight = sample_weights(rows, first + p)
+        scale = root(weight)
+        for u in range(n1):
+            z = unit(net, rows.x, x0, u, hidden)
+            h = net.activation.value(z)
+            store(hidden, u * LANES, h)
+            scaled = net.activation.slope(z, h) * scale
+            for i in range(d):
+                x = to_float64(load(rows.x, x0 + i * LANES))
+                scatter(table, row + u * d + i, width, scaled * x)
+            scatter(table, row + n1 * d + u, width, scaled)
+            scatter(table, row + n1 * (d + 1) + u, width, h * scale)
+        scatter(table, row + n1 * (d + 2), width, scale)
+        for j in range(k):
+            e = residual(net, rows, first + p, j, hidden)
+            losses = fma(e * weight, e, losses)
+            scatter(table, row + n1 * (d + 2) + 1 + j, width, e * scale)
+    return losses
+
+
+@inner
+def multiply_table(table, samples, width, used, products):
+    """products += table' table, the upper triangle and what is left of it in its vectors."""
+    keep_apart()
+    for r in range(0, used, 2):
+        for c in range(r // LANES * LANES, width, LANES):
+            place = r * width + c
+            tile(2, table, r, 1, width, samples, table, c, width, products, place, width, False)
+
+
+# ---------------------------------------------------------------- the equations
+
+
+@inner
+def assemble(net, total_weight, solver):
+    """J'J / W into the matrix (upper triangle) and J'r / W into the gradient."""
+    keep_apart()
+    w, o, n1, d, k = net.w, net.o, net.n1, net.d, net.k
+    hidden, size = n1 * (d + 1), n1 * (d + 1 + k) + k
+    width, stride, one, w2 = table_width(n1, d, k), padded(size), n1 * (d + 2), o + hidden
+    products, matrix, gradient = solver.products, solver.matrix, solver.gradient
+    for i in range(size * stride):
+        matrix[i] = 0.0
+    for i in range(hidden):
+        u = i // d if i < n1 * d else i - n1 * d
+        row, slope_sum = i * width, 0.0
+        for j in range(k):
+            out = np.float64(w[w2 + u * k + j])
+            slope_sum += out * products[row + one + 1 + j]
+            for v in range(n1 + 1):
+                place = hidden + v * k + j
+                matrix[i * stride + place] = out * products[row + hidden + v] / total_weight
+        gradient[i] = slope_sum / total_weight
+        for c in range(i, hidden):
+            v = c // d if c < n1 * d else c - n1 * d
+            both = 0.0
+            for j in range(k):
+                both += np.float64(w[w2 + u * k + j]) * np.float64(w[w2 + v * k + j])
+            matrix[i * stride + c] = both * products[row + c] / total_weight
+    for u in range(n1 + 1):
+        row = (hidden + u) * width
+        for j in range(k):
+            i = hidden + u * k + j
+            gradient[i] = products[row + one + 1 + j] / total_weight
+            for v in range(u, n1 + 1):
+                matrix[i * stride + hidden + v * k + j] = products[row + hidden + v] / total_weight
+
+
+@inner
+def normal_equations(net, rows, solver):
+    """Mean loss over the rows; J'J / W in the matrix, J'r / W in the gradient."""
+    width, used = table_width(net.n1, net.d, net.k), features(net.n1, net.d) + net.k
+    for i in range(used * width):
+        solver.products[i] = 0.0
+    losses, panels = spread(solver.table, 0.0), padded(rows.count) // LANES
+    for first in range(0, panels, TABLE_PANELS):
+        count = min(TABLE_PANELS, panels - first)
+        losses = fill_table(net, rows, first, count, width, solver.hidden, solver.table, losses)
+        multiply_table(solver.table, count * LANES, width, used, solver.products)
+    assemble(net, rows.totals[rows.fold], solver)
+    return 0.5 * total(losses) / rows.totals[rows.fold]
+
+
+# ---------------------------------------------------------------- the solution
+
+
+@inner
+def factor_row(a, i, r, stride):
+    """Row i of the factor, from what rows below r left of it; whether its pivot is positive."""
+    row = i * stride
+    for c in range(i // LANES * LANES, stride, LANES):
+        rest = load(a, row + c)
+        for t in range(r, i):
+            rest = fma(a[t * stride + i], load(a, t * stride + c), rest)
+        store(a, row + c, rest)
+    pivot = -a[row + i]
+    if not pivot > 0.0:
+        return False
+    scale = -1.0 / math.sqrt(pivot)
+    for c in range(i // LANES * LANES, stride, LANES):
+        store(a, row + c, load(a, row + c) * scale)
+    for c in range(i // LANES * LANES, i):
+        a[row + c] = 0.0
+    return True
+
+
+@inner
+def cholesky(a, size, stride):
+    """From the upper triangle of -A in `a`, U with U'U = A; False where that cannot be."""
+    keep_apart()
+    for r in range(0, size, ROWS):
+        end = min(r + ROWS, size)
+        for i in range(r, end, 2):
+            for c in range(r // LANES * LANES, stride, LANES):
+                tile(2, a, i, 1, stride, r, a, c, stride, a, i * stride + c, stride, False)
+        for i in range(r, end):
+            if not factor_row(a, i, r, stride):
+                return False
+    return True
+
+
+@inner
+def solve_lower(u, size, stride, first, y):
+    """Solve U' x = y in place; y is 0 before `first`."""
+    for i in range(first, size):
+        x = y[i] / u[i * stride + i]
+        for c in range(i // LANES * LANES, stride, LANES):
+            store(y, c, fma(load(u, i * stride + c), -x, load(y, c)))
+        y[i] = x
+
+
+@inner
+def solve_upper(u, size, stride, y):
+    """Solve U x = y in place."""
+    for i in range(size - 1, -1, -1):
+        known = y[i]
+        y[i] = 0.0
+        summed = spread(y, 0.0)
+        for c in range(i // LANES * LANES, stride, LANES):
+            summed = fma(load(u, i * stride + c), load(y, c), summed)
+        y[i] = (known - total(summed)) / u[i * stride + i]
+
+
+@inner
+def damped_factor(size, mu, solver):
+    """The Cholesky factor of matrix + mu I; False where there is none."""
+    stride = padded(size)
+    for i in range(0, size * stride, LANES):
+        store(solver.factor, i, 0.0 - load(solver.matrix, i))
+    for i in range(size):
+        solver.factor[i * stride + i] -= mu
+    return cholesky(solver.factor, size, stride)
+
+
+@inner
+def damped_step(size, mu, solver):
+    """Solve (matrix + mu I) step = -gradient; False where it cannot be."""
+    keep_apart()
+    if not damped_factor(size, mu, solver):
+        return False
+    stride = padded(size)
+    for i in range(0, stride, LANES):
+        store(solver.step, i, 0.0 - load(solver.gradient, i))
+    solve_lower(solver.factor, size, stride, 0, solver.step)
+    solve_upper(solver.factor, size, stride, solver.step)
+    return True
+
+
+@inner
+def inverse_trace(size, solver):
+    """Trace of the inverse of U'U: the squares of U's inverse."""
+    keep_apart()
+    stride, squares = padded(size), 0.0
+    for i in range(size):
+        for c in range(0, stride):
+            solver.step[c] = 0.0
+        solver.step[i] = 1.0
+        solve_lower(solver.factor, size, stride, i, solver.step)
+        for c in range(i, size):
+            squares += solver.step[c] * solver.step[c]
+    return squares
+
+
+# ---------------------------------------------------------------- Levenberg-Marquardt
+
+
+@inner
+def penalty(net, solver):
+    """1/2 sum decay w^2."""
+    summed = 0.0
+    for i in range(parameters(net)):
+        w = np.float64(net.w[net.o + i])
+        summed += solver.decay[i] * w * w
+    return 0.5 * summed
+
+
+@inner
+def penalise(net, solver):
+    """Add the penalty's derivatives to matrix and gradient; the gradient's norm."""
+    size = parameters(net)
+    squares, stride = 0.0, padded(size)
+    for i in range(size):
+        solver.matrix[i * stride + i] += solver.decay[i]
+        solver.gradient[i] += solver.decay[i] * np.float64(net.w[net.o + i])
+        squares += solver.gradient[i] * solver.gradient[i]
+    for i in range(size, stride):
+        solver.gradient[i] = 0.0
+    return math.sqrt(squares)
+
+
+@inner
+def move(net, solver):
+    """The weights are start + step, rounded to their dtype."""
+    for i in range(parameters(net)):
+        net.w[net.o + i] = solver.start[i] + solver.step[i]
+
+
+@inner
+def predicted(size, mu, solver):
+    """What the equations say the step gains: 1/2 step' (mu step - gradient)."""
+    gain = 0.0
+    for i in range(size):
+        gain += solver.step[i] * (mu * solver.step[i] - solver.gradient[i])
+    return 0.5 * gain
+
+
+@inner
+def start_mu(size, setting, state, solver):
+    """mu before the first step (Nielsen: relative to the largest element of the diagonal)."""
+    largest, stride = 0.0, padded(size)
+    for i in range(size):
+        largest = max(largest, solver.matrix[i * stride + i])
+    state["mu"] = MU_START if setting["damping"] == MARQUARDT else MU_START * largest
+    state["mu_up"] = 2.0
+
+
+@inner
+def accepted(setting, state, ratio):
+    """mu after a step that gained `ratio` of what was predicted."""
+    tilt = 2.0 * ratio - 1.0
+    if setting["damping"] == MARQUARDT:
+        mu = state["mu"] * MU_DOWN
+    else:
+        mu = state["mu"] * max(1.0 / 3.0, 1.0 - tilt * tilt * tilt)
+    state["mu"], state["mu_up"] = max(mu, MU_LEAST), 2.0
+
+
+@inner
+def refused(setting, state):
+    """mu after a step that gained nothing."""
+    if setting["damping"] == MARQUARDT:
+        state["mu"] *= MU_UP
+    else:
+        state["mu"] *= state["mu_up"]
+        state["mu_up"] *= 2.0
+
+
+@inner
+def reestimate(net, total_weight, mean, state, solver):
+    """Bayesian regularisation: the decay of all parameters, from how many the data determine.
+
+    MacKay 1992, section 4; Foresee & Hagan 1997. The reference explains the formulas.
+    """
+    keep_apart()
+    size, squares = parameters(net), 0.0
+    for i in range(size):
+        squares += np.float64(net.w[net.o + i]) ** 2
+    if state["epoch"] == 0:
+        state["effective"] = size
+    elif damped_factor(size, float(state["decay"]), solver):
+        state["effective"] = size - state["decay"] * inverse_trace(size, solver)
+    freedom = total_weight * net.k - state["effective"]
+    variance = 2.0 * mean * total_weight / freedom if freedom > 0.0 else 1.0
+    alpha = state["effective"] / squares if squares > 0.0 else 1.0
+    state["decay"] = alpha * variance / total_weight
+
+
+# ---------------------------------------------------------------- what kernels.py calls
+
+
+@inner
+def lm_mean_loss(net, loss, rows, scratch):
+    """Mean loss over the rows."""
+    return mean_squares(net, rows, scratch.solver.hidden)
+
+
+@inner
+def lm_look(method, net, problem, setting, state, ready, scratch):
+    """Mean loss; the equations of the loss with its L2 penalty."""
+    keep_apart()
+    solver, l2 = scratch.solver, float(setting["l2"])
+    mean = normal_equations(net, problem.train, solver)
+    b1, w2, b2 = net.n1 * net.d, net.n1 * (net.d + 1), net.n1 * (net.d + 1 + net.k)
+    for i in range(b2 + net.k):
+        solver.decay[i] = l2 if i < b1 or w2 <= i < b2 else 0.0
+    state["gradient_norm"] = penalise(net, solver)
+    return mean
+
+
+@inner
+def br_look(method, net, problem, setting, state, ready, scratch):
+    """Mean loss; the equations of the loss with the penalty of Bayesian regularisation."""
+    keep_apart()
+    solver, train = scratch.solver, problem.train
+    mean = normal_equations(net, train, solver)
+    reestimate(net, train.totals[train.fold], mean, state, solver)
+    for i in range(parameters(net)):
+        solver.decay[i] = state["decay"]
+    state["gradient_norm"] = penalise(net, solver)
+    return mean
+
+
+@inner
+def lm_epoch(method, net, problem, setting, state, memory, train_loss, scratch):
+    """Move the weights to a lower loss, or find none with any mu."""
+    keep_apart()
+    solver, rows, size = scratch.solver, problem.train, parameters(net)
+    if state["epoch"] == 0:
+        start_mu(size, setting, state, solver)
+    if state["gradient_norm"] <= GRADIENT_LEAST:
+        state["rule"] = MIN_GRAD
+        return
+    for i in range(size):
+        solver.start[i] = net.w[net.o + i]
+    loss = train_loss + penalty(net, solver)
+    while state["mu"] <= MU_MOST:
+        if damped_step(size, float(state["mu"]), solver):
+            move(net, solver)
+            new = mean_squares(net, rows, solver.hidden) + penalty(net, solver)
+            if new < loss:
+                gain = predicted(size, float(state["mu"]), solver)
+                accepted(setting, state, (loss - new) / gain)
+                return
+        refused(setting, state)
+    for i in range(size):
+        net.w[net.o + i] = solver.start[i]
+    state["rule"] = MU_MAX
+
+
+LM = {"mean_loss": lm_mean_loss, "epoch": lm_epoch, "memory": 0}
+METHODS = {"lm": {**LM, "look": lm_look}, "br": {**LM, "look": br_look}}

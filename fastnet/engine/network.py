@@ -1,0 +1,563 @@
+"""One network in compiled code: its forward pass, loss and gradient over a set of samples.
+
+Letters: M members, n samples, d inputs, N1 hidden units, k outputs, L = LANES = 16.
+
+Samples lie side by side in the lanes of a vector. A *panel* is L samples: inputs (d, L),
+targets (k, L), weights (L,), each one contiguous run; a last panel that is not full is
+filled with rows of weight 0. A *block* is as many panels as let the hidden layer stay in
+the cache: the loss and the gradient of a set of samples are sums over its blocks, in order.
+How many panels a block has follows from the member's shape alone, so does the order of
+every sum and with it every byte of a result.
+
+A member's parameters are one run of a flat array: W1 (N1, d), b1 (N1,), W2 transposed
+(N1, k), b2 (k,), then zeros up to a multiple of L. A gradient has the same layout.
+
+Every kernel here has its plain twin of the same name in reference.py.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fastnet.native.choice import Choice, table
+from fastnet.native.entry import inner
+from fastnet.native.vector import (
+    LANES,
+    at,
+    fma,
+    keep_apart,
+    load,
+    most_rows,
+    spread,
+    store,
+    take_in,
+    tile,
+    to_float64,
+    total,
+    totals,
+    transpose,
+)
+
+WIDE = 8  # from so many inputs or outputs on, they lie in the lanes of their gradient
+BLOCK_VALUES = 32768  # hidden values of a block at most: 128 KiB of float32, and as many of dL/dz1
+BLOCK_PANELS = 16  # panels of a block at most: 16 KiB of a vector of inputs, in the L1 cache
+# Of one huge network's full batch threads add up parts: so many multiply-adds of W1 and W2 at
+# least, about 2 ms, against 0.1 ms to share a part out and add it.
+PART_WORK = 1 << 24
+MOST_PARTS = 8
+
+
+class Rows(NamedTuple):
+    """A set of samples; made by packing.rows(), or gathered as a mini-batch."""
+
+    x: np.ndarray  # panels of inputs, (panels, d, L) flat
+    x_rows: np.ndarray  # the same inputs, L of a sample side by side: (padded d / L, padded n, L)
+    #                     flat; unused unless d >= WIDE
+    y: np.ndarray  # panels of targets (one-hot for classes), (panels, k, L) flat
+    y_rows: np.ndarray  # the same targets laid out as x_rows; unused unless k >= WIDE
+    weight: np.ndarray  # (folds, panels, L) flat: a sample's weight; 0 where it is not of the fold
+    totals: np.ndarray  # (folds,) float64: the sum of a fold's weights
+    count: int  # samples
+    fold: int  # the row of weights that counts; as packed, the last there is
+
+
+class Parts(NamedTuple):
+    """Sums over the parts of one huge network's full batch; all threads share them."""
+
+    ready: np.ndarray  # (1,) 1 once they are those of the network that comes next
+    losses: np.ndarray  # (MOST_PARTS,)
+    sums: np.ndarray  # (MOST_PARTS, length of Scratch.sums) flat
+
+
+class Solver(NamedTuple):
+    """What second-order methods work with, float64; made by packing.solver(). P is padded."""
+
+    hidden: np.ndarray  # (N1, L) activations of a panel
+    table: np.ndarray  # (samples, width) features and residuals of a block
+    products: np.ndarray  # (Q + k, width) the table's products, upper triangle
+    matrix: np.ndarray  # (P, P) of the equations, upper triangle
+    factor: np.ndarray  # (P, P) of a Cholesky factorisation
+    gradient: np.ndarray  # (P,) of the penalised loss
+    decay: np.ndarray  # (P,) the loss is penalised with 1/2 sum decay w^2
+    step: np.ndarray  # (P,)
+    start: np.ndarray  # (P,) the weights before the step
+    pairs: np.ndarray  # a number for each pair that lbfgs remembers
+
+
+class Scratch(NamedTuple):
+    """One thread's working memory; made by packing.scratch()."""
+
+    hidden: np.ndarray  # (N1, stride) activations of a block; where it needs z, z1 behind them
+    delta: np.ndarray  # (N1, stride) dL/dz1 of a block
+    output: np.ndarray  # (panels, k, L) z2, then dL/dz2 of a block
+    error_rows: np.ndarray  # dL/dz2 of a block, laid out as x_rows
+    sums: np.ndarray  # gradient sums of W1, b1 (N1, L), W2, b2 (k, L): see columns()
+    gradient: np.ndarray  # the mean gradient, laid out as the parameters
+    order: np.ndarray  # (n,) shuffled sample numbers
+    batch: Rows  # room for a mini-batch
+    parts: Parts
+    solver: Solver  # of second-order methods
+
+
+class Net(NamedTuple):
+    """One member's network: w[o:] holds its parameters."""
+
+    w: np.ndarray
+    o: int
+    n1: int
+    d: int
+    k: int
+    activation: Choice  # a row of ACTIVATIONS
+    inputs: Choice  # a row of INPUTS
+    outputs: Choice  # a row of OUTPUTS
+
+
+# ---------------------------------------------------------------- sizes that follow from the shape
+
+
+@inner
+def padded(count):
+    """`count` rounded up to whole vectors."""
+    return (count + LANES - 1) // LANES * LANES
+
+
+@inner
+def columns(count):
+    """Gradient sums of a unit over `count` inputs or outputs: many lie in lanes, in a padded row;
+    of few, each has a vector of sums over the samples in its lanes."""
+    return padded(count) if count >= WIDE else count * LANES
+
+
+@inner
+def block_panels(n1):
+    """Panels of a block, of N1 alone."""
+    return max(1, min(BLOCK_PANELS, BLOCK_VALUES // (n1 * LANES)))
+
+
+@inner
+def block_stride(n1):
+    """Distance between two units' rows in a block; an odd number of cache lines."""
+    return (block_panels(n1) | 1) * LANES
+
+
+@inner
+def parts_of(count, n1, d, k):
+    """Parts of the sum over a full batch of `count` samples: of the shape alone, as every sum."""
+    step = block_panels(n1) * LANES
+    blocks = (count + step - 1) // step
+    return max(1, min(MOST_PARTS, blocks, count * n1 * (d + k) // PART_WORK))
+
+
+@inner
+def second_layer(n1, d):
+    """Where dW2 begins among the gradient sums."""
+    return n1 * (columns(d) + LANES)
+
+
+@inner
+def sums_length(n1, d, k):
+    """Length of a member's gradient sums: dW1 and db1, then dW2 and db2."""
+    return second_layer(n1, d) + n1 * columns(k) + k * LANES
+
+
+@inner
+def parameter_length(n1, d, k):
+    """Length of a member's run of parameters, filling included."""
+    return padded(n1 * (d + 1 + k) + k)
+
+
+# ---------------------------------------------------------------- products
+
+
+@inner
+def product(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, fresh):
+    """c += a @ b for one vector of columns, in tiles of about equal height; see vector.tile.
+
+    The height does not enter the bytes: each element is summed over the depth in order.
+    """
+    keep_apart()
+    tiles, first = (rows + most_rows(c) - 1) // most_rows(c), 0
+    for t in range(1, tiles + 1):
+        last = rows * t // tiles
+        start, place = a0 + first * a_row, c0 + first * c_row
+        tile(last - first, a, start, a_row, a_col, depth, b, b0, b_row, c, place, c_row, fresh)
+        first = last
+
+
+@inner
+def add(sums, i, v, fresh):
+    """sums[i : i + LANES] += v; where `fresh`, they begin with v."""
+    if fresh:
+        store(sums, i, v)
+    else:
+        store(sums, i, load(sums, i) + v)
+
+
+@inner
+def lane_products(a, a0, panels, b, b0, count, sums, place, fresh):
+    """sums (count, L) += a of a unit (panels, L) times b (panels, count, L), lane by lane.
+
+    As many panels as registers hold go through all of b: four, then two, then one.
+    """
+    take_in()
+    step, rest = count * LANES, panels // 4 * 4
+    for p in range(0, rest, 4):
+        a_0, a_1 = load(a, a0 + p * LANES), load(a, a0 + (p + 1) * LANES)
+        a_2, a_3 = load(a, a0 + (p + 2) * LANES), load(a, a0 + (p + 3) * LANES)
+        for j in range(count):
+            i = b0 + p * step + j * LANES
+            v = fma(a_1, load(b, i + step), a_0 * load(b, i))
+            w = fma(a_3, load(b, i + 3 * step), a_2 * load(b, i + 2 * step))
+            add(sums, place + j * LANES, v + w, fresh and p == 0)
+    if panels & 2:
+        a_0, a_1 = load(a, a0 + rest * LANES), load(a, a0 + (rest + 1) * LANES)
+        for j in range(count):
+            i = b0 + rest * step + j * LANES
+            v = fma(a_1, load(b, i + step), a_0 * load(b, i))
+            add(sums, place + j * LANES, v, fresh and rest == 0)
+    if panels & 1:
+        last = load(a, a0 + (panels - 1) * LANES)
+        for j in range(count):
+            v = last * load(b, b0 + (panels - 1) * step + j * LANES)
+            add(sums, place + j * LANES, v, fresh and panels == 1)
+
+
+# ---------------------------------------------------------------- one block of samples
+
+
+@inner
+def many_inputs(net, x, x0, panels, hidden):
+    """W1 x + b1 of a block into hidden."""
+    w, o, n1, d, stride = net.w, net.o, net.n1, net.d, block_stride(net.n1)
+    for p in range(panels):
+        column, inputs = p * LANES, x0 + p * d * LANES
+        for u in range(n1):
+            store(hidden, u * stride + column, spread(w, at(w, o + n1 * d + u)))
+        product(n1, w, o, d, 1, d, x, inputs, LANES, hidden, column, stride, False)
+
+
+@inner
+def unit_forward(net, u, x, x0, panels, hidden, output):
+    """One hidden unit: h = s(W1 x + b1), and what it adds to a single output."""
+    w, n1, d, row = net.w, net.n1, net.d, u * block_stride(net.n1)
+    w1, b1, w2 = net.o + u * d, net.o + n1 * d + u, net.o + n1 * (d + 1) + u
+    weight, bias, second = spread(w, at(w, w1)), spread(w, at(w, b1)), spread(w, at(w, w2))
+    for p in range(panels):
+        if net.inputs.many:
+            z = load(hidden, row + p * LANES)
+        elif net.inputs.one:
+            z = fma(weight, load(x, x0 + p * LANES), bias)
+        else:
+            z = bias
+            for j in range(d):
+                z = fma(at(w, w1 + j), load(x, x0 + (p * d + j) * LANES), z)
+        if net.activation.needs_z:
+            store(hidden, row + n1 * block_stride(n1) + p * LANES, z)
+        h = net.activation.value(z)
+        store(hidden, row + p * LANES, h)
+        if net.outputs.one:
+            store(output, p * LANES, fma(second, h, load(output, p * LANES)))
+
+
+@inner
+def several_outputs(net, panels, hidden, output):
+    """W2 h of a block added to output."""
+    k, w2, stride = net.k, net.o + net.n1 * (net.d + 1), block_stride(net.n1)
+    for p in range(panels):
+        h, to = p * LANES, p * k * LANES
+        product(k, net.w, w2, 1, k, net.n1, hidden, h, stride, output, to, LANES, False)
+
+
+@inner
+def forward(net, x, x0, panels, hidden, output):
+    """h = s(W1 x + b1) and z2 = W2 h + b2 for a block of panels."""
+    keep_apart()
+    b2 = net.o + net.n1 * (net.d + 1 + net.k)
+    for p in range(panels):
+        for j in range(net.k):
+            store(output, (p * net.k + j) * LANES, spread(net.w, at(net.w, b2 + j)))
+    net.inputs.forward(net, x, x0, panels, hidden)
+    for u in range(net.n1):
+        unit_forward(net, u, x, x0, panels, hidden, output)
+    net.outputs.forward(net, panels, hidden, output)
+
+
+@inner
+def loss_and_error(loss, output, rows, first, panels, k):
+    """Weighted sum of the losses of a block, in float64; output (z2) becomes dL/dz2."""
+    keep_apart()
+    losses = to_float64(spread(output, 0.0))
+    weights = rows.fold * padded(rows.count) + first * LANES
+    for p in range(panels):
+        weight = load(rows.weight, weights + p * LANES)
+        z0, y0 = p * k * LANES, (first + p) * k * LANES
+        each = loss.kind.error(output, z0, rows.y, y0, weight, k, loss)
+        losses = fma(each, to_float64(weight), losses)
+    return total(losses)
+
+
+@inner
+def transpose_errors(output, panels, k, error_rows):
+    """dL/dz2 (panels, k, L) laid out as x_rows; what stands in the filling is never used."""
+    for p in range(panels):
+        for g in range(padded(k) // LANES):
+            first = (p * k + g * LANES) * LANES
+            transpose(output, first, LANES, error_rows, (g * panels + p) * LANES * LANES, LANES)
+
+
+@inner
+def hidden_error(net, panels, scratch):
+    """W2^T dL/dz2 of a block into delta; for many outputs."""
+    w2, k, n1, stride = net.o + net.n1 * (net.d + 1), net.k, net.n1, block_stride(net.n1)
+    output, delta, w = scratch.output, scratch.delta, net.w
+    for p in range(panels):
+        z2, to = p * k * LANES, p * LANES
+        product(n1, w, w2, k, 1, k, output, z2, LANES, delta, to, stride, True)
+
+
+@inner
+def rows_product(n1, a, samples, b, b0, sums, place, width, fresh):
+    """sums += a b over the samples: a (N1, stride) of a block, b rows of L side by side."""
+    row = block_stride(n1)
+    product(n1, a, 0, row, 1, samples, b, b0, LANES, sums, place, width, fresh)
+
+
+@inner
+def many_outputs_backward(net, panels, scratch, fresh):
+    """W2^T dL/dz2 into delta; dW2 = dL/dz2 h, the outputs in the lanes."""
+    hidden_error(net, panels, scratch)
+    errors, width, samples = scratch.error_rows, padded(net.k), panels * LANES
+    transpose_errors(scratch.output, panels, net.k, errors)
+    start, hidden, sums = second_layer(net.n1, net.d), scratch.hidden, scratch.sums
+    for c in range(0, width, LANES):
+        rows_product(net.n1, hidden, samples, errors, c * samples, sums, start + c, width, fresh)
+
+
+@inner
+def many_inputs_backward(net, rows, first, panels, scratch, fresh):
+    """dW1 = dL/dz1 x, the inputs in the lanes."""
+    width, samples, delta = padded(net.d), panels * LANES, scratch.delta
+    for c in range(0, width, LANES):
+        start = c * padded(rows.count) + first * LANES * LANES
+        rows_product(net.n1, delta, samples, rows.x_rows, start, scratch.sums, c, width, fresh)
+
+
+@inner
+def error_of_unit(net, u, p, scratch):
+    """W2^T dL/dz2 of one hidden unit and panel."""
+    w2, error = net.o + net.n1 * (net.d + 1) + u * net.k, p * net.k * LANES
+    back = load(scratch.output, error) * at(net.w, w2)
+    for j in range(1, net.k):
+        back = fma(load(scratch.output, error + j * LANES), at(net.w, w2 + j), back)
+    return back
+
+
+@inner
+def unit_backward(net, u, x, x0, panels, scratch, fresh):
+    """One hidden unit: dL/dz1 and its sum; dW1 of one or few inputs, dW2 of one or few outputs."""
+    take_in()
+    w, n1, d, k, sums = net.w, net.n1, net.d, net.k, scratch.sums
+    hidden, delta, output, row = scratch.hidden, scratch.delta, scratch.output, u * block_stride(n1)
+    second = spread(w, at(w, net.o + n1 * (d + 1) + u))
+    sum_b1, sum_w1, sum_w2 = spread(w, 0.0), spread(w, 0.0), spread(w, 0.0)
+    for p in range(panels):
+        h = load(hidden, row + p * LANES)
+        if net.outputs.one:
+            error = load(output, p * LANES)
+            sum_w2 = fma(h, error, sum_w2)
+            back = second * error
+        elif net.outputs.many:
+            back = load(delta, row + p * LANES)
+        else:
+            back = error_of_unit(net, u, p, scratch)
+        z = h
+        if net.activation.needs_z:
+            z = load(hidden, row + n1 * block_stride(n1) + p * LANES)
+        dz = back * net.activation.slope(z, h)
+        sum_b1 = sum_b1 + dz
+        if net.inputs.one:
+            sum_w1 = fma(dz, load(x, x0 + p * LANES), sum_w1)
+        else:
+            store(delta, row + p * LANES, dz)
+    add(sums, n1 * columns(d) + u * LANES, sum_b1, fresh)
+    if net.inputs.one:
+        add(sums, u * LANES, sum_w1, fresh)
+    elif not net.inputs.many:
+        lane_products(delta, row, panels, x, x0, d, sums, u * d * LANES, fresh)
+    place = second_layer(n1, d) + u * k * LANES
+    if net.outputs.one:
+        add(sums, place, sum_w2, fresh)
+    elif not net.outputs.many:
+        lane_products(hidden, row, panels, output, 0, k, sums, place, fresh)
+
+
+@inner
+def backward(net, rows, first, panels, scratch, fresh):
+    """Add the gradient of a block to scratch.sums, which begin with it where `fresh`;
+    scratch.output holds its dL/dz2."""
+    keep_apart()
+    net.outputs.backward(net, panels, scratch, fresh)
+    for u in range(net.n1):
+        unit_backward(net, u, rows.x, first * net.d * LANES, panels, scratch, fresh)
+    net.inputs.backward(net, rows, first, panels, scratch, fresh)
+    b2 = second_layer(net.n1, net.d) + net.n1 * columns(net.k)
+    for j in range(net.k):
+        summed = load(scratch.output, j * LANES)
+        if not fresh:
+            summed = load(scratch.sums, b2 + j * LANES) + summed
+        for p in range(1, panels):
+            summed = summed + load(scratch.output, (p * net.k + j) * LANES)
+        store(scratch.sums, b2 + j * LANES, summed)
+
+
+@inner
+def mean_rows(net, place, count, sums, start, scale, l2, gradient):
+    """Gradient sums of N1 x count parameters, a unit's in a padded row, as means with the slope of
+    the penalty; from `place` on. A vector may reach beyond its row: what comes next overwrites it.
+    """
+    w, o, width = net.w, net.o + place, padded(count)
+    for u in range(net.n1):
+        for c in range(0, count, LANES):
+            mean = load(sums, start + u * width + c) * scale
+            store(gradient, place + u * count + c, fma(load(w, o + u * count + c), l2, mean))
+
+
+@inner
+def mean_lanes(net, place, count, sums, start, scale, l2, gradient):
+    """The same for parameters of which each has a vector of sums."""
+    for i in range(0, net.n1 * count, LANES):
+        mean = totals(sums, start + i * LANES) * scale
+        store(gradient, place + i, fma(load(net.w, net.o + place + i), l2, mean))
+
+
+@inner
+def nothing(*_):
+    """What a layer does not need."""
+
+
+INPUTS = table(
+    "inputs",
+    one={"one": True, "many": False, "forward": nothing, "backward": nothing, "mean": mean_lanes},
+    few={"one": False, "many": False, "forward": nothing, "backward": nothing, "mean": mean_lanes},
+    many={
+        "one": False,
+        "many": True,
+        "forward": many_inputs,
+        "backward": many_inputs_backward,
+        "mean": mean_rows,
+    },
+)
+OUTPUTS = table(
+    "outputs",
+    one={"one": True, "many": False, "forward": nothing, "backward": nothing, "mean": mean_lanes},
+    few={
+        "one": False,
+        "many": False,
+        "forward": several_outputs,
+        "backward": nothing,
+        "mean": mean_lanes,
+    },
+    many={
+        "one": False,
+        "many": True,
+        "forward": several_outputs,
+        "backward": many_outputs_backward,
+        "mean": mean_rows,
+    },
+)
+
+
+def layers(d, k):
+    """The rows of INPUTS and OUTPUTS for d inputs and k outputs."""
+    names = ("one" if count == 1 else "many" if count >= WIDE else "few" for count in (d, k))
+    return INPUTS[next(names)], OUTPUTS[next(names)]
+
+
+# ---------------------------------------------------------------- one set of samples
+
+
+@inner
+def mean_loss(net, loss, rows, scratch):
+    """Mean loss over the rows."""
+    panels, step, summed = padded(rows.count) // LANES, block_panels(net.n1), 0.0
+    for first in range(0, panels, step):
+        count = min(step, panels - first)
+        forward(net, rows.x, first * net.d * LANES, count, scratch.hidden, scratch.output)
+        summed += loss_and_error(loss, scratch.output, rows, first, count, net.k)
+    return summed / rows.totals[rows.fold]
+
+
+@inner
+def part_sums(net, loss, rows, part, parts, scratch):
+    """The summed loss of one of the parts of the rows; their summed gradients in scratch.sums."""
+    d, k = net.d, net.k
+    panels, step, summed = padded(rows.count) // LANES, block_panels(net.n1), 0.0
+    blocks = (panels + step - 1) // step
+    last = min(panels, blocks * (part + 1) // parts * step)
+    start = blocks * part // parts * step
+    for first in range(start, last, step):
+        count = min(step, last - first)
+        forward(net, rows.x, first * d * LANES, count, scratch.hidden, scratch.output)
+        summed += loss_and_error(loss, scratch.output, rows, first, count, k)
+        backward(net, rows, first, count, scratch, first == start)
+    return summed
+
+
+@inner
+def add_parts(parts, count, length, sums):
+    """The sums over all parts, in their order, in `sums`; the summed loss."""
+    for i in range(length):
+        sums[i] = parts.sums[i]
+    summed = parts.losses[0]
+    for part in range(1, count):
+        summed += parts.losses[part]
+        for i in range(length):
+            sums[i] += parts.sums[part * length + i]
+    return summed
+
+
+@inner
+def loss_and_sums(net, loss, rows, scratch):
+    """Mean loss over the rows; the sum of their gradients in scratch.sums."""
+    n1, d, k = net.n1, net.d, net.k
+    if scratch.parts.ready[0]:
+        scratch.parts.ready[0] = 0
+        count, length = parts_of(rows.count, n1, d, k), sums_length(n1, d, k)
+        summed = add_parts(scratch.parts, count, length, scratch.sums)
+    else:
+        summed = part_sums(net, loss, rows, 0, 1, scratch)
+    return summed / rows.totals[rows.fold]
+
+
+@inner
+def mean_gradient(net, l2, weights, scratch):
+    """The sums as a mean, `weights` in all, L2 penalty added, in parameter layout."""
+    n1, d, k, sums, gradient = net.n1, net.d, net.k, scratch.sums, scratch.gradient
+    scale, b1, w2, b2 = 1.0 / weights, n1 * d, n1 * (d + 1), n1 * (d + 1 + k)
+    second = second_layer(n1, d)
+    net.inputs.mean(net, 0, d, sums, 0, scale, l2, gradient)
+    mean_lanes(net, b1, 1, sums, n1 * columns(d), scale, 0.0, gradient)
+    net.outputs.mean(net, w2, k, sums, second, scale, l2, gradient)
+    for j in range(k):
+        gradient[b2 + j] = total(load(sums, second + n1 * columns(k) + j * LANES)) * scale
+    for i in range(b2 + k, padded(b2 + k) + LANES):
+        gradient[i] = 0.0
+
+
+@inner
+def gradient_norm(gradient, length):
+    """L2 norm over all gradients of the member, in float64."""
+    squares = to_float64(spread(gradient, 0.0))
+    for i in range(0, length, LANES):
+        g = to_float64(load(gradient, i))
+        squares = fma(g, g, squares)
+    return math.sqrt(total(squares))
+
+
+@inner
+def loss_and_gradient(net, loss, l2, rows, scratch):
+    """Mean loss over the rows and the norm of its gradient, left in scratch.gradient."""
+    mean = loss_and_sums(net, loss, rows, scratch)
+    mean_gradient(net, l2, rows.totals[rows.fold], scratch)
+    return mean, gradient_norm(scratch.gradient, parameter_length(net.n1, net.d, net.k))

@@ -1,0 +1,248 @@
+"""FastNetSearchCV: a grid, its folds and its restarts trained as one sweep."""
+
+import copy
+import inspect
+import time
+
+import numpy as np
+
+from fastnet import api
+from fastnet.data import samples as data
+from fastnet.errors import UsageError
+from fastnet.estimator.estimators import (
+    checked,
+    options,
+    value_errors,
+    weights_of,
+)  # names a missing library
+from fastnet.results.answer import best_member
+
+# isort: split
+from scipy.stats import rankdata
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import ParameterGrid, check_cv
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from fastnet.options.table import AXES, OPTIONS, check_one
+
+__all__ = ["FastNetSearchCV"]
+
+
+def candidates(estimator, grid):
+    """The grid's settings, a dict each; only axes of a sweep can differ between them."""
+    searchable = [name for name in AXES if name in estimator.get_params(deep=False)]
+    settings = list(ParameterGrid(grid))
+    for name in {name: None for setting in settings for name in setting}:
+        if name not in searchable:
+            raise UsageError(
+                f"FastNetSearchCV cannot search {name!r}, only {', '.join(searchable)}; set "
+                "it on the estimator or use GridSearchCV."
+            )
+    return settings
+
+
+def as_axes(base, settings):
+    """The options of one sweep, its lists paired: every setting with every seed."""
+    seeds = base["seeds"]
+    axes = {}
+    for name in {name: None for setting in settings for name in setting}:
+        values = [check_one(OPTIONS[name], s.get(name, base[name])) for s in settings]
+        axes[name] = [value for value in values for _ in seeds]
+    return {**base, **axes, "seeds": seeds * len(settings), "zip": True}
+
+
+def fold_rows(train, strata, weights, chosen):
+    """The rows to train on and those to monitor, split as fit splits what it is given."""
+    train = train[weights[train] > 0]
+    fraction = chosen["validation_fraction"]
+    if not fraction:
+        return train, train
+    own = None if strata is None else strata[train]
+    split = data.split_rows(len(train), fraction, 0.0, chosen["data_seed"], own)
+    return train[split["train"]], train[split["val"]]
+
+
+def statistics(name, values, results):
+    """Put mean and standard deviation over the folds of values (settings, folds) into results."""
+    results[f"mean_{name}"] = values.mean(axis=1)
+    results[f"std_{name}"] = values.std(axis=1)
+
+
+def masked_column(name, settings):
+    """A parameter's values; masked where a setting does not name it."""
+    column = np.ma.masked_all(len(settings), dtype=object)
+    for place, setting in enumerate(settings):
+        if name in setting:
+            column[place] = setting[name]
+    return column
+
+
+def table(settings, fit_seconds, scores, score_seconds):
+    """cv_results_, as GridSearchCV lays it out."""
+    results = {}
+    statistics("fit_time", fit_seconds, results)
+    statistics("score_time", score_seconds, results)
+    for name in sorted({name for setting in settings for name in setting}):
+        results[f"param_{name}"] = masked_column(name, settings)
+    results["params"] = settings
+    for fold, column in enumerate(scores.T):
+        results[f"split{fold}_test_score"] = column
+    statistics("test_score", scores, results)
+    ranked = np.nan_to_num(results["mean_test_score"], nan=-np.inf)
+    results["rank_test_score"] = rankdata(-ranked, method="min").astype(np.int32)
+    return results
+
+
+def takes_weights(scorer):
+    """Whether the scorer, an object of scikit-learn or a function, takes sample_weight."""
+    asked = getattr(scorer, "_accept_sample_weight", None)
+    return asked() if asked else "sample_weight" in inspect.signature(scorer).parameters
+
+
+def refitted(name):
+    """For available_if: whether the best estimator, or before fit the estimator, has `name`."""
+
+    def check(search):
+        if not search.refit:
+            raise AttributeError(f"{name} needs refit=True: there is no best estimator.")
+        return hasattr(getattr(search, "best_estimator_", search.estimator), name)
+
+    return check
+
+
+class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
+    """GridSearchCV over one of the estimators, trained as one sweep.
+
+    Every setting of the grid is trained once per fold and restart, all in one call: folds are
+    weights of rows, X is not copied. The networks of the folds are not retrained; scaling is
+    learnt once, on all rows.
+
+    Parameters
+    ----------
+    estimator : FastNetRegressor or FastNetClassifier
+        Its parameters hold for every setting that does not name them.
+    param_grid : dict or list of dict
+        Lists of values by parameter: n1, learning_rate and the other axes of a sweep.
+    scoring : str, callable or None, default=None
+        One score; None takes the estimator's own.
+    cv : int, splitter or None, default=None
+        As in GridSearchCV; None is 5 folds.
+    refit : bool, default=True
+        Fit the best setting on all data.
+    n_jobs : int or None, default=None
+        Threads; None takes the estimator's.
+
+    Attributes
+    ----------
+    cv_results_ : dict of arrays
+        As GridSearchCV lays it out; fit times are of the members of a setting on their threads.
+    best_params_, best_score_, best_index_, best_estimator_, n_splits_, scorer_, refit_time_
+        As there.
+    result_ : fastnet.Result
+        The sweep: a member per setting, restart and fold, folds fastest.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnet.estimator import FastNetClassifier, FastNetSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = FastNetClassifier(max_epochs=20, random_state=0)
+    >>> search = FastNetSearchCV(net, {"n1": [2, 8]}, cv=3).fit(X, y)
+    >>> search.best_params_
+    {'n1': 8}
+    """
+
+    def __init__(self, estimator, param_grid, *, scoring=None, cv=None, refit=True, n_jobs=None):
+        self.estimator = estimator
+        self.param_grid = param_grid
+        self.scoring = scoring
+        self.cv = cv
+        self.refit = refit
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, groups=None):
+        """Search; arguments and errors as in the estimator's fit, groups for the splitter."""
+        estimator = clone(self.estimator)
+        if self.n_jobs is not None:
+            estimator.set_params(n_jobs=self.n_jobs)
+        given = X, y
+        X, y = checked(self, X, y)
+        with value_errors():
+            self._search(estimator, X, y, sample_weight, groups)
+        self.best_index_ = int(self.cv_results_["rank_test_score"].argmin())
+        self.best_params_ = self.cv_results_["params"][self.best_index_]
+        self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
+        if self.refit:
+            began = time.perf_counter()
+            self.best_estimator_ = clone(estimator).set_params(**self.best_params_)
+            self.best_estimator_.fit(*given, sample_weight=sample_weight)
+            self.refit_time_ = time.perf_counter() - began
+        return self
+
+    def _search(self, estimator, X, y, sample_weight, groups):
+        """Train everything in one sweep and score it: result_, cv_results_ and n_splits_."""
+        settings, chosen = candidates(estimator, self.param_grid), options(estimator)
+        if isinstance(self.scoring, (list, tuple, set, dict)):
+            raise UsageError(f"scoring must be one score, got {self.scoring!r}; use GridSearchCV.")
+        self.scorer_ = check_scoring(estimator, scoring=self.scoring)
+        folds = list(check_cv(self.cv, y, classifier=is_classifier(estimator)).split(X, y, groups))
+        weights, strata = weights_of(estimator, sample_weight, X, y), None
+        if is_classifier(estimator):
+            estimator.classes_, strata = np.unique(y, return_inverse=True)
+        rows = [fold_rows(train, strata, weights, chosen) for train, _ in folds]
+        swept = as_axes({**chosen, "validation_fraction": 0.0}, settings)
+        self.result_ = api.sweep(X, y, folds=rows, sample_weight=weights, **swept)
+        estimator.n_features_in_, self.n_splits_ = self.n_features_in_, len(folds)
+        members = self.result_.members.reshape(len(settings), -1, len(folds))
+        scored = self._scores(estimator, settings, members, X, y, sample_weight, folds)
+        self.cv_results_ = table(settings, members["seconds"].sum(axis=1), *scored)
+
+    def _scores(self, estimator, settings, members, X, y, sample_weight, folds):
+        """Score and seconds of the best restart of every setting in every fold."""
+        weigh = sample_weight is not None and takes_weights(self.scorer_)
+        scores, seconds = np.empty((2, len(settings), len(folds)))
+        for i, fold in np.ndindex(scores.shape):
+            began, (_, test) = time.perf_counter(), folds[fold]
+            restarts = members[i, :, fold]
+            fitted = copy.copy(estimator).set_params(**settings[i])
+            fitted._take(self.result_, int(restarts["member"][best_member(restarts)]))
+            more = {"sample_weight": np.asarray(sample_weight)[test]} if weigh else {}
+            scores[i, fold] = self.scorer_(fitted, X[test], y[test], **more)
+            seconds[i, fold] = time.perf_counter() - began
+        return scores, seconds
+
+    def _best(self):
+        """The estimator that predicts."""
+        check_is_fitted(self, "best_estimator_")
+        return self.best_estimator_
+
+    @property
+    def classes_(self):
+        """The labels of the best estimator."""
+        return self._best().classes_
+
+    @available_if(refitted("predict"))
+    def predict(self, X):
+        """What the best estimator predicts."""
+        return self._best().predict(X)
+
+    @available_if(refitted("predict_proba"))
+    def predict_proba(self, X):
+        """Probability of every class by the best estimator."""
+        return self._best().predict_proba(X)
+
+    @available_if(refitted("score"))
+    def score(self, X, y):
+        """The search's score of the best estimator."""
+        return self.scorer_(self._best(), X, y)
+
+    def __sklearn_tags__(self):
+        tags, own = super().__sklearn_tags__(), get_tags(self.estimator)
+        tags.estimator_type = own.estimator_type
+        tags.classifier_tags = copy.deepcopy(own.classifier_tags)
+        tags.regressor_tags = copy.deepcopy(own.regressor_tags)
+        tags.target_tags = copy.deepcopy(own.target_tags)
+        return tags

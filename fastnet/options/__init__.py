@@ -1,0 +1,1 @@
+"""What a user can set: one table of options, their kinds, texts, defaults and rules."""

@@ -1,0 +1,1 @@
+"""The Streamlit page: start runs and watch them, look back, learn."""

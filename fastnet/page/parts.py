@@ -1,0 +1,66 @@
+"""What the views of the page share: the URL, the theme, charts, errors in one line."""
+
+import contextlib
+import re
+
+import streamlit as st
+
+from fastnet.errors import FastnetError
+from fastnet.figures.base import alt
+
+# A figure of fixed width scrolls on a narrow screen; its slider stands below it.
+STYLE = """<style>
+.vega-embed { display: block !important; overflow-x: auto; }
+.vega-embed .vega-bindings { width: 100%; }
+h1, h2, h3 { overflow-wrap: anywhere; }
+</style>"""
+
+LOSSES = {  # how tables show them: some are tiny
+    name: st.column_config.NumberColumn(format="%.4g")
+    for name in ("best loss", "best_loss", "median_loss", "train_loss", "val_loss", "test_loss")
+}
+
+
+def address(name, default=None):
+    """A part of the URL's state."""
+    return st.query_params.get(name, default)
+
+
+def go(**state):
+    """Show what `state` names, and put it into the URL."""
+    st.query_params.from_dict({name: str(value) for name, value in state.items()})
+    st.rerun()
+
+
+def theme():
+    """The colours the page is shown in: light or dark."""
+    return getattr(st.context.theme, "type", None) or "light"
+
+
+@contextlib.contextmanager
+def told():
+    """Show an error of fastnet in the page, as one line, in place of what failed."""
+    try:
+        yield
+    except (FastnetError, OSError) as error:
+        st.error(plain(str(error)))
+
+
+def plain(text):
+    """A text in which no character is markup."""
+    return re.sub(r"([\\`*_\[\]<>~$])", r"\\\1", text)
+
+
+def draw(chart, result, key=None, **choices):
+    """Show a figure of a result."""
+    show_chart(chart(result, theme=theme(), **choices), key)
+
+
+def show_chart(chart, key=None):
+    """Show a chart; its title as text of the page, which wraps where a chart cuts it."""
+    st.markdown(f"**{plain(chart.title.text)}**")
+    if chart.title.subtitle:
+        st.caption(plain("; ".join(chart.title.subtitle)))
+    chart = chart.copy(deep=False)
+    chart.title, chart.background = alt.Undefined, "transparent"
+    st.altair_chart(chart, theme=None, key=key)

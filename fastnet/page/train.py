@@ -1,0 +1,177 @@
+"""The page's view that starts a run: its options come from the options table."""
+
+import hashlib
+import math
+import shlex
+from pathlib import Path
+
+import streamlit as st
+
+from fastnet import files
+from fastnet.data import tables
+from fastnet.errors import UsageError
+from fastnet.options import table as options
+from fastnet.page import processes as watch
+from fastnet.page.parts import go, told
+from fastnet.results import folder as store
+from fastnet.results.words import seconds
+
+SOURCES = {
+    "task1": "Task 1: a function of one variable",
+    "task2": "Task 2: handwritten digits",
+    "upload": "Upload a table",
+    "file": "A file on this machine",
+}
+COMMANDS = {"train": "One network that reaches the target", "sweep": "How small N1 can be"}
+FIRST = ("n1", "seeds", "learning_rate", "target_loss", "max_epochs")
+OF_TASK_1 = ("function", "samples", "noise")
+HIDDEN = ("data", "target")  # chosen above the options
+OF_TABLE = ("data", *options.OF_DATA)
+UPLOADS = ".uploads"  # folder beside the runs
+
+
+def show(runs):
+    """Choose data and options, see what they mean, start."""
+    st.title("Train")
+    command = st.radio("Find", COMMANDS, format_func=COMMANDS.get, horizontal=True, key="command")
+    source = st.selectbox("Data", SOURCES, format_func=SOURCES.get, key="source")
+    data = chosen_data(source, runs)
+    task = {"task1": 1, "task2": 2}.get(source, "data")
+    given = chosen_options(command, task)
+    if data is None:
+        return
+    arguments = [command, *data, *flags(given)]
+    with told():
+        st.markdown(f"**{members(command, task, given):,} members**")
+        st.code("fastnet " + shlex.join(arguments), language="sh")
+        start_or_estimate(arguments, source, runs)
+
+
+def chosen_data(source, runs):
+    """The arguments that name the data, or None until it is chosen."""
+    if source == "upload":
+        return uploaded(runs)
+    if source != "file":
+        return ["--task", source[-1]]
+    path = st.text_input("Path of a CSV, TSV, Parquet, npz or npy file", key="path")
+    return with_target(str(Path(path).expanduser().absolute())) if path else None
+
+
+def uploaded(runs):
+    """Keep an uploaded table beside the runs; only its bytes name it."""
+    endings = [ending[1:] for ending in tables.FORMATS]
+    file = st.file_uploader(f"A table: {', '.join(endings)}", endings, key="upload")
+    if file is None:
+        return None
+    content = file.getvalue()
+    ending = Path(file.name).suffix.lower()
+    path = Path(runs) / UPLOADS / f"{hashlib.sha256(content).hexdigest()[:16]}{ending}"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.replace(path, lambda out: out.write(content))
+    return with_target(str(path))
+
+
+def with_target(path):
+    """The arguments for a table, once its target column is chosen."""
+    with told():
+        head = first_rows(path, Path(path).stat().st_mtime_ns)
+        st.dataframe(head, height=180)
+        target = st.multiselect("Target columns", list(head.columns), key="target")
+        if target:
+            return ["--data", path, "--target", ",".join(target)]
+        st.info("Choose what is to be predicted: one column, or several of numbers.")
+    return None
+
+
+@st.cache_data(max_entries=8, show_spinner="Reading the table ...")
+def first_rows(path, version):
+    """The first rows of a table; read once for each version of the file."""
+    return tables.read(path).frame.head(100)
+
+
+# ---------------------------------------------------------------- options
+
+
+def chosen_options(command, task):
+    """The options that were set, as text by name."""
+    rows = [o for o in options.TABLE if command in o.commands]
+    rows = [o for o in rows if task == 1 or o.name not in OF_TASK_1]
+    rows = [o for o in rows if o.name not in (HIDDEN if task == "data" else OF_TABLE)]
+    defaults = options.defaults(command, task)
+    first = [o for o in rows if o.name in FIRST]
+    texts = {}
+    for column, option in zip(st.columns(len(first)), first):
+        with column:
+            texts[option.name] = widget(option, defaults[option.name])
+    with st.expander("More options"):
+        columns = st.columns(3)
+        for place, option in enumerate(o for o in rows if o.name not in FIRST):
+            with columns[place % 3]:
+                texts[option.name] = widget(option, defaults[option.name])
+    return {name: text for name, text in texts.items() if text}
+
+
+def widget(option, default):
+    """An input for one row of the options table; its text, empty where nothing is set."""
+    label, key = option.name.replace("_", " "), f"option-{option.name}"
+    shown = options.typed(option, default)
+    if option.kind == "flag":
+        return "on" if st.checkbox(label, help=option.help, key=key) else ""
+    if option.kind == "choices":
+        return ",".join(st.multiselect(label, option.choices, help=option.help, key=key))
+    if option.choices and not option.axis:
+        choice = st.selectbox(
+            label, option.choices, index=None, placeholder=shown, help=option.help, key=key
+        )
+        return choice or ""
+    return st.text_input(label, placeholder=shown, help=option.help, key=key).strip()
+
+
+def flags(given):
+    """Options as arguments of the command line."""
+    arguments = []
+    for name, text in given.items():
+        option = options.OPTIONS[name]
+        arguments += [option.flag] if option.kind == "flag" else [option.flag, text]
+    return arguments
+
+
+def members(command, task, given):
+    """How many members the options give."""
+    paired = "zip" in given
+    values = {
+        name: True if text == "on" else options.parse(name, text, paired=paired)
+        for name, text in given.items()
+    }
+    resolved = options.resolve(values, command, task)
+    lengths = [len(resolved[name]) for name in options.AXES]
+    if not paired:
+        return math.prod(lengths)
+    if len({length for length in lengths if length > 1}) > 1:
+        raise UsageError("zip needs lists of equal length.")
+    return max(lengths)
+
+
+# ---------------------------------------------------------------- start
+
+
+def start_or_estimate(arguments, source, runs):
+    """The buttons under the options."""
+    if "name" not in st.session_state:
+        base = source if source.startswith("task") else "table"
+        st.session_state["name"] = store.default_folder(base, runs).name
+    name = st.text_input("Name of the run", key="name")
+    left, right = st.columns(2)
+    if left.button("Start", type="primary", width="stretch", key="start"):
+        watch.start(arguments, runs, name)
+        del st.session_state["name"]
+        go(view="runs", run=name)
+    if right.button("Estimate the time", width="stretch", key="estimate"):
+        with st.spinner("Training a few members for a moment ..."):
+            plan = watch.estimate(arguments)
+        st.info(
+            f"{plan['members']:,} members, {plan['parameters']:,} parameters; at most "
+            f"{seconds(plan['seconds'])} of training, {plan['memory_bytes'] / 1e6:.0f} MB of "
+            f"memory and {plan['disk_bytes'] / 1e6:.1f} MB on disk."
+        )

@@ -1,0 +1,1 @@
+"""What a run brings: members, models, answers, and the folder they are kept in."""

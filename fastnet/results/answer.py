@@ -1,0 +1,201 @@
+"""The answer of a sweep: which member is best, the table by N1, the smallest sufficient N1."""
+
+import functools
+
+import numpy as np
+
+from fastnet.training.plan import SETTING_COLUMNS, shown
+
+
+def monitored(members):
+    """The loss that chooses: of the validation set if there is one, else of the training set."""
+    return members["train_loss"] if np.isnan(members["val_loss"]).all() else members["val_loss"]
+
+
+def best_member(members, first_reached=False):
+    """Lowest monitored loss, then smaller N1, fewer epochs, lower number.
+
+    With first_reached (--stop first): the member that reached the target, the lowest of several.
+    """
+    reached = np.flatnonzero(members["stop_reason"] == "target")
+    if first_reached and reached.size:
+        return int(reached[0])
+    losses = np.nan_to_num(monitored(members), nan=np.inf)
+    return int(np.lexsort((members["epochs"], members["n1"], losses))[0])
+
+
+# ---------------------------------------------------------------- how sure
+
+
+def binomial_tail(count, n, p):
+    """P(X >= count) for X binomial (n, p)."""
+    i = np.arange(1, n + 1)
+    logs = np.concatenate([[0.0], np.cumsum(np.log((n + 1 - i) / i))])
+    logs += np.arange(n + 1) * np.log(p) + np.arange(n, -1, -1) * np.log1p(-p)
+    return float(np.exp(logs[count:]).sum())
+
+
+@functools.lru_cache(maxsize=4096)  # pages and reports ask a dozen times for the same few
+def success_interval(successes, n, confidence=0.95):
+    """The exact interval of a share (Clopper & Pearson 1934), by bisection.
+
+    Examples
+    --------
+    >>> low, high = success_interval(8, 8)
+    >>> round(low, 3), high
+    (0.631, 1.0)
+    """
+    tail = (1 - confidence) / 2
+
+    def solve(count, goal):
+        low, high = 0.0, 1.0
+        for _ in range(50):
+            middle = (low + high) / 2
+            low, high = (middle, high) if binomial_tail(count, n, middle) < goal else (low, middle)
+        return (low + high) / 2
+
+    low = 0.0 if successes == 0 else solve(successes, tail)
+    high = 1.0 if successes == n else solve(successes + 1, 1 - tail)
+    return low, high
+
+
+# ---------------------------------------------------------------- the table
+
+
+def reduced(function, values):
+    """function of the finite values; None when there are none."""
+    values = values[np.isfinite(values)]
+    return float(function(values)) if values.size else None
+
+
+def row(members, losses, counted):
+    """One line of the answer: members of one N1 and one setting."""
+    reached = members[members["stop_reason"] == "target"]
+    n = len(members)
+    low, high = success_interval(len(reached), n) if counted else (None, None)
+    answer = {
+        "n1": int(members["n1"][0]),
+        "members": n,
+        "reached": len(reached),
+        "success_rate": len(reached) / n if counted else None,
+        "success_low": low,
+        "success_high": high,
+        "best_loss": reduced(np.min, losses),
+        "median_loss": reduced(np.median, losses),
+        "median_epochs": reduced(np.median, reached["epochs"].astype(float)),
+        "median_seconds": reduced(np.median, reached["seconds"]),
+    }
+    for name in ("test_loss", "train_accuracy", "val_accuracy", "test_accuracy"):
+        answer[f"median_{name}"] = reduced(np.median, members[name])
+    return answer
+
+
+def varying(members):
+    """The settings, N1 and seed apart, of which the members have more than one value."""
+    names = (name for name in SETTING_COLUMNS if name not in ("n1", "seed"))
+    return [name for name in names if (members[name] != members[name][0]).any()]
+
+
+def rows(members, options):
+    """A row for every N1 and setting, in the order of the members."""
+    names = ["n1", *varying(members)]
+    codes = np.zeros(len(members), np.int64)
+    for name in names:
+        _, code = np.unique(members[name], return_inverse=True)
+        codes = codes * (code.max() + 1) + code
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    losses = monitored(members)
+    has_target = any(value is not None for value in options["target_loss"])
+    answers = []
+    for group in np.split(order, starts[1:]):
+        some = members[group]
+        cut = (some["stop_reason"] == "stopped").any() or (some["status"] == "live").any()
+        answer = row(some, losses[group], has_target and not cut)
+        answer["setting"] = {name: shown(name, some[name][0]) for name in names[1:]}
+        answers.append(answer)
+    return answers
+
+
+def by_n1(members, options):
+    """The answer: a dict per N1, of its setting with most successes, then fewest epochs."""
+    chosen = {}
+    for answer in rows(members, options):
+        epochs, loss = answer["median_epochs"], answer["best_loss"]
+        rank = (
+            -answer["reached"],
+            np.inf if epochs is None else epochs,
+            np.inf if loss is None else loss,
+        )
+        if answer["n1"] not in chosen or rank < chosen[answer["n1"]][0]:
+            chosen[answer["n1"]] = (rank, answer)
+    return [chosen[n1][1] for n1 in sorted(chosen)]
+
+
+def smallest_n1(table, options):
+    """The smallest N1 whose success rate is at least the one asked for.
+
+    None when there is none, while that of a smaller N1 is not known, and with --stop first,
+    which ends most members before they can succeed.
+    """
+    for line in table:
+        if line["success_rate"] is None or options["stop"] == "first":
+            return None
+        if line["success_rate"] >= options["success_rate"]:
+            return line["n1"]
+    return None
+
+
+# ---------------------------------------------------------------- in words
+
+
+def target_of(members):
+    """The target loss in words."""
+    targets = np.unique(members["target_loss"])
+    return f"the target loss {targets[0]:g}" if len(targets) == 1 else "its own target loss"
+
+
+def sentence(members, options):
+    """The answer in one sentence."""
+    if not np.isfinite(members["target_loss"]).any():
+        return "No target loss was set (--target-loss), so no N1 is called sufficient."
+    table = by_n1(members, options)
+    smallest = smallest_n1(table, options)
+    target, asked = target_of(members), f"{100 * options['success_rate']:g} %"
+    if smallest is not None:
+        line = next(line for line in table if line["n1"] == smallest)
+        off = {None: "none"}
+        named = ", ".join(f"{name} {off.get(v, v)}" for name, v in line["setting"].items())
+        return (
+            f"N1 = {smallest} is the smallest that reaches {target} in at least "
+            f"{asked} of its seeds: {line['reached']} of {line['members']}"
+            f"{' with ' + named if named else ''}; the true share lies between "
+            f"{line['success_low']:.2f} and {line['success_high']:.2f} with 95 % confidence."
+        )
+    if options["stop"] == "first" or any(line["success_rate"] is None for line in table):
+        return "Not every member ran to its own stop, so no N1 is called sufficient."
+    best = max(table, key=lambda line: line["success_rate"])
+    most = f"the most is {best['reached']} of {best['members']} with N1 = {best['n1']}"
+    return (
+        f"No N1 reaches {target} in at least {asked} of its seeds; "
+        f"{most if best['reached'] else 'not one member did'}. {advice(members)}"
+    )
+
+
+def advice(members):
+    """What to try, from the reasons why members stopped without reaching the target."""
+    missed = members["stop_reason"][members["stop_reason"] != "target"]
+    if missed.size == 0:
+        return ""
+    reasons, counts = np.unique(missed, return_counts=True)
+    reason, count = reasons[counts.argmax()], counts.max()
+    tips = {
+        "diverged": "diverged: try a lower --learning-rate or --clip-norm 1",
+        "max_epochs": "were still training at the last epoch: try more --max-epochs or a larger N1",
+        "patience": "stopped gaining: try another --init, more seeds, or a larger N1",
+        "converged": "converged elsewhere: try more seeds, another --init, or a larger N1",
+        "time_limit": "ran out of time: raise --time-limit",
+        "interrupted": "were interrupted: --resume the run",
+    }
+    share = "All" if count == len(members) else f"{count} of {len(members)}"
+    return f"{share} members {tips[reason]}." if reason in tips else ""

@@ -1,0 +1,87 @@
+"""What decides the bytes of a result besides options and data: versions, processor, BLAS."""
+
+import os
+import platform
+import sys
+
+import numpy as np
+
+import fastnet
+from fastnet.native import cache
+
+# Variables that make OpenBLAS or Numba choose other code than the processor's own.
+OVERRIDES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", *cache.OVERRIDES, "NUMBA_DISABLE_JIT")
+
+
+def blas():
+    """NumPy's BLAS: name, version and the kernel ("core") in use; only the reference calls it."""
+    from threadpoolctl import threadpool_info
+
+    found = [info for info in threadpool_info() if info["user_api"] == "blas"]
+    if not found:
+        return {"name": "unknown", "version": None, "core": None, "threads": None}
+    info = found[0]
+    return {
+        "name": info["internal_api"],
+        "version": info["version"],
+        "core": info.get("architecture"),
+        "threads": info["num_threads"],
+    }
+
+
+def versions():
+    """Versions of fastnet and of what it computes with."""
+    return {
+        "fastnet": fastnet.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        **cache.compiler_versions(),
+    }
+
+
+def cpu():
+    """The processor as the compiler sees it."""
+    name, features = cache.host()
+    return {
+        "machine": platform.machine(),
+        "name": os.environ.get("NUMBA_CPU_NAME") or name,
+        "features": sorted(name for name, there in features.items() if there),
+    }
+
+
+def simd_bits(features):
+    """Width of the vector registers that the kernels use."""
+    for name, bits in (("avx512f", 512), ("avx2", 256), ("avx", 256)):
+        if name in features:
+            return bits
+    return 128
+
+
+def describe(threads, digest):
+    """What environment.json holds."""
+    return {
+        "versions": versions(),
+        "cpu": cpu(),
+        "blas": blas(),
+        "variables": {name: os.environ[name] for name in OVERRIDES if name in os.environ},
+        "threads": threads,
+        "data_sha256": digest,
+        "command_line": sys.argv,
+    }
+
+
+def differences(old, new):
+    """What, of all that decides the bytes, differs between two environments; one text each."""
+    found = []
+    for part in ("versions", "cpu", "variables"):
+        before, now = old.get(part, {}), new.get(part, {})
+        for name in sorted({*before, *now}):
+            if before.get(name) != now.get(name):
+                found.append(f"{part} {name}: {before.get(name)} then, {now.get(name)} now")
+    if old.get("blas", {}).get("core") != new["blas"]["core"]:
+        found.append(
+            f"BLAS core: {old.get('blas', {}).get('core')} then, {new['blas']['core']} now"
+        )
+    if old.get("data_sha256") != new["data_sha256"]:
+        found.append(f"data: SHA-256 {old.get('data_sha256')} then, {new['data_sha256']} now")
+    return found

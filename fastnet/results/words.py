@@ -1,0 +1,150 @@
+"""A run in words: numbers, seconds, settings, sentences and the cells of tables."""
+
+import numpy as np
+
+from fastnet.results import answer
+from fastnet.training.plan import shown
+
+METRICS = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R2",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "log_loss": "log loss",
+}
+
+
+def number(value, digits=4):
+    """A number for people; - where there is none."""
+    if value is None or (isinstance(value, float) and not np.isfinite(value)):
+        return "-"
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
+def counted(count, thing):
+    """2 inputs, 1 input."""
+    return f"{count:,} {thing}{'s' * (count != 1)}"
+
+
+def setting(name, value):
+    """A setting for people: none where it is off."""
+    value = shown(name, value)
+    return "none" if value is None else number(value, 6)
+
+
+def seconds(value):
+    """A time for people."""
+    if value is None:
+        return "-"
+    if value < 1:
+        return f"{1000 * value:.3g} ms"
+    return f"{value:.1f} s" if value < 120 else f"{value / 60:.1f} min"
+
+
+def progress_line(where):
+    """One line on where a run stands."""
+    best = ""
+    if where.best_loss is not None:
+        best = f", best {where.best_loss:.4g} (N1 {where.best_n1}, seed {where.best_seed})"
+    rate = where.member_epochs / where.seconds if where.seconds else 0.0
+    left = f", at most {seconds(where.remaining)} left" if where.running else ""
+    done = where.members - where.running
+    return (
+        f"epoch {where.epoch}: {where.running} running, {done} done, {where.reached} reached, "
+        f"{where.diverged} diverged{best}; {rate:,.0f} member-epochs/s, "
+        f"{seconds(where.seconds)}{left}"
+    )
+
+
+def plan_text(plan):
+    """What is going to be trained, before it is."""
+    n1 = plan["n1"]
+    widths = ",".join(map(str, n1)) if len(n1) <= 12 else f"{n1[0]} to {n1[-1]} ({len(n1)} widths)"
+    text = (
+        f"{plan['description']}; {counted(plan['samples'], 'training sample')}, "
+        f"{counted(plan['inputs'], 'input')}, {counted(plan['outputs'], 'output')}\n"
+        f"{counted(plan['members'], 'member')}: N1 {widths}; {plan['parameters']:,} parameters, at "
+        f"most {plan['memory_bytes'] / 1e6:,.1f} MB of memory, {plan['disk_bytes'] / 1e6:,.1f} MB "
+        "on disk"
+    )
+    for notice in plan["notices"]:
+        text += f"\n{notice}"
+    if plan.get("seconds") is not None:
+        text += f"\nat most {seconds(plan['seconds'])} on {counted(plan['threads'], 'thread')}"
+    return text
+
+
+def scores(members):
+    """The scores that a run has, losses first."""
+    names = [
+        f"{part}_{score}" for score in ("loss", "accuracy") for part in ("train", "val", "test")
+    ]
+    return [name for name in names if np.isfinite(members[name]).any()]
+
+
+def best_line(result):
+    """The best member in one sentence."""
+    best = result.best
+    values = ", ".join(f"{s.replace('_', ' ')} {best[s]:.4g}" for s in scores(result.members))
+    verb = {
+        "target": f"reached the target loss {best['target_loss']:g}",
+        "diverged": "diverged",
+    }.get(str(best["stop_reason"]), "is the best member")
+    return (
+        f"N1 = {best['n1']} (seed {best['seed']}, member {best['member']}) {verb}: {values}; "
+        f"{best['epochs']} epochs, {seconds(float(best['seconds']))}."
+    )
+
+
+def metric_rows(found, targets):
+    """The metrics of each target, those of the whole first."""
+    whole = {name: value for name, value in found.items() if name != "targets"}
+    return [(", ".join(targets), whole), *found.get("targets", {}).items()]
+
+
+def by_n1_cells(result):
+    """Header and rows of the table by N1."""
+    rows = result.by_n1()
+    extra = [
+        n
+        for n in ("median_test_loss", "median_val_accuracy", "median_test_accuracy")
+        if any(row[n] is not None for row in rows)
+    ]
+    header = "N1,members,reached,success,95 %,best loss,median loss,epochs,seconds".split(",")
+    header += [n.replace("median_", "").replace("_", " ") for n in extra]
+    settings = any(row["setting"] for row in rows)
+    table = []
+    for row in rows:
+        rate = row["success_rate"]
+        interval = "-" if rate is None else f"{row['success_low']:.2f} to {row['success_high']:.2f}"
+        cells = [
+            number(row["n1"]),
+            number(row["members"]),
+            number(row["reached"]),
+            "-" if rate is None else f"{rate:.2f}",
+            interval,
+            number(row["best_loss"]),
+            number(row["median_loss"]),
+            number(row["median_epochs"]),
+            number(row["median_seconds"], 3),
+            *(number(row[n]) for n in extra),
+        ]
+        if settings:
+            cells.append(", ".join(f"{k} {setting(k, v)}" for k, v in row["setting"].items()))
+        table.append(cells)
+    return [*header, *(["setting"] if settings else [])], table
+
+
+def best_cells(result, most=5):
+    """Header and rows of the best members: the lowest monitored loss first."""
+    members = result.members
+    order = np.argsort(np.nan_to_num(answer.monitored(members), nan=np.inf), kind="stable")[:most]
+    settings = ["member", "n1", "seed", *answer.varying(members)]
+    outcomes = ["stop_reason", "epochs", *scores(members)]
+    rows = [
+        [setting(name, record[name]) for name in settings]
+        + [number(record[name].item()) for name in outcomes]
+        for record in members[order]
+    ]
+    return [name.replace("_", " ") for name in settings + outcomes], rows

@@ -1,0 +1,1 @@
+"""From options to members, and the rounds of epochs in which they are trained."""
