@@ -13,12 +13,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from fastnet.engine.activations import sigmoid
-from fastnet.native.compile import whole
+from fastnet.native.compile import compile_for_python
 from fastnet.native.vector import LANES, fma, load, store
 
 RUNS = 7  # the best counts: a limit is what is possible
 VALUES = 4096  # of the sigmoid's buffer: in the L1 cache
-compiled = functools.partial(whole, nogil=True)
+compiled = functools.partial(compile_for_python, nogil=True)
 
 
 @compiled

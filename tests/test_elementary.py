@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from fastnet.engine import elementary
-from fastnet.native.compile import whole
-from fastnet.native.vector import LANES, load, root, store
+from fastnet.native.compile import compile_for_python
+from fastnet.native.vector import LANES, load, store
 
 DTYPES = ("float32", "float64")
 # In units of the last place, measured over a million values and rounded up; the interpreter, which
@@ -40,7 +40,7 @@ def silent_in_the_interpreter():
 def over(function, values, *more):
     """function(values, *more), lane by lane."""
 
-    @whole
+    @compile_for_python
     def run(values, out):
         for i in range(0, values.size, LANES):
             store(out, i, function(load(values, i), *more))
@@ -123,6 +123,6 @@ def test_magnitude_and_sign():
     np.testing.assert_array_equal(over(elementary.sign, values), np.sign(values))
 
 
-def test_root():
+def test_sqrt():
     values = np.array([0.0, 2.0, 1e-300, np.inf, np.nan])
-    np.testing.assert_array_equal(over(root, values), np.sqrt(values))
+    np.testing.assert_array_equal(over(sqrt, values), np.sqrt(values))

@@ -15,7 +15,7 @@ import fastnet
 from fastnet.native import cache
 from fastnet.native import compile as compiler
 from fastnet.native.choice import Choice, table
-from fastnet.native.entry import INTERPRETED, Entry, Known, inner
+from fastnet.native.entry import INTERPRETED, Bound, Entry, inner
 
 FOLDER = Path(fastnet.__file__).parent
 SCRIPT = """
@@ -80,7 +80,7 @@ def test_tuples_of_arrays_and_choices(fresh, fruit, dtype):
     """And what a Choice rules out is never compiled: False cannot be called, nor a function
     be true."""
     results = []
-    for call in fill, fill.function, lambda basket, out: fill(Known(basket), out):
+    for call in fill, fill.function, lambda basket, out: fill(Bound(basket), out):
         grid = np.array([[5, 1.5], [6, 2.5]], dtype)
         basket = Basket(fruit, np.full(3, 9, dtype), np.array([1, 2, 3]), grid)
         out = np.zeros(1)

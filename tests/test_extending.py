@@ -11,7 +11,7 @@ import fastnet
 from fastnet import gradcheck
 from fastnet.engine import activations
 from fastnet.native import choice
-from fastnet.native.compile import whole
+from fastnet.native.compile import compile_for_python
 from fastnet.native.vector import LANES, load, store
 from fastnet.options import table as options
 from fastnet.reference import formulas
@@ -45,7 +45,7 @@ def softsign(monkeypatch):
     del choice.KNOWN["activation", "softsign"]
 
 
-@whole
+@compile_for_python
 def run_activation(activation, z, h, slopes):
     for i in range(0, z.size, LANES):
         store(h, i, activation.value(load(z, i)))

@@ -205,9 +205,9 @@ def test_a_shorter_run_has_the_beginning_of_a_longer_one():
 
 
 def test_kept_epochs_are_those_that_the_kernel_keeps():
-    from fastnet.reference.kernels import kept
+    from fastnet.reference.kernels import is_kept
 
-    expected = [epoch for epoch in range(5000) if kept(epoch)]
+    expected = [epoch for epoch in range(5000) if is_kept(epoch)]
     np.testing.assert_array_equal(trainer.kept_epochs(5000), expected)
     np.testing.assert_array_equal(
         trainer.kept_epochs(4001, 1020), [e for e in expected if 1020 <= e < 4001]

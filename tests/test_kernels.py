@@ -23,9 +23,9 @@ from fastnet.engine.losses import LOSSES
 from fastnet.native import compile as compiler
 from fastnet.native import intrinsics as simd
 from fastnet.native.choice import table
-from fastnet.native.compile import whole
+from fastnet.native.compile import compile_for_python
 from fastnet.native.entry import inner
-from fastnet.native.vector import LANES, load, store, totals, transpose
+from fastnet.native.vector import LANES, load, store, sum_lanes_each, transpose
 from fastnet.options import table as options
 from fastnet.reference import formulas
 from fastnet.reference import kernels as reference
@@ -188,25 +188,25 @@ def panels_of(flat, n, count):
 # ---------------------------------------------------------------- elementary functions
 
 
-@whole
+@compile_for_python
 def exp_all(factor, z, out):
     for i in range(0, z.size, LANES):
         store(out, i, elementary.exp(load(z, i), factor))
 
 
-@whole
+@compile_for_python
 def log1p_all(x, out):
     for i in range(0, x.size, LANES):
         store(out, i, elementary.log1p(load(x, i)))
 
 
-@whole
+@compile_for_python
 def activate_all(activation, z, out):
     for i in range(0, z.size, LANES):
         store(out, i, activation.value(load(z, i)))
 
 
-@whole
+@compile_for_python
 def slope_all(activation, h, out):
     for i in range(0, h.size, LANES):
         store(out, i, activation.slope(load(h, i), load(h, i)))
@@ -364,19 +364,19 @@ def test_a_block_fits_the_cache_and_rows_do_not_collide():
         assert stride >= panels * LANES and stride // LANES % 2 == 1
 
 
-@whole
+@compile_for_python
 def kept_all(epochs, out):
     for i in range(epochs.size):
-        out[i] = kernels.kept(epochs[i])
+        out[i] = kernels.is_kept(epochs[i])
 
 
 def test_kept_thins_histories_as_the_reference_does():
     epochs = np.concatenate([np.arange(9000), [10**6, 10**6 + 1, 2**30]])
     result = np.empty(epochs.size, bool)
     kept_all(epochs, result)
-    expected = [reference.kept(int(e)) for e in epochs]
+    expected = [reference.is_kept(int(e)) for e in epochs]
     np.testing.assert_array_equal(result, expected)
-    np.testing.assert_array_equal([kernels.kept(int(e)) for e in epochs], expected)
+    np.testing.assert_array_equal([kernels.is_kept(int(e)) for e in epochs], expected)
     dense = kernels.DENSE_EPOCHS
     assert dense == reference.DENSE_EPOCHS and result[: dense + 1].all()
     assert result[dense + 1 : 2 * dense + 1].sum() == dense // 2
@@ -400,7 +400,7 @@ def test_tables_have_a_row_for_every_name_of_the_options():
 FRUIT = table("fruit", apple={"weight": lambda: 1.0}, pear={"weight": inner(lambda: 2.0)})
 
 
-@whole
+@compile_for_python
 def run_choice(fruit):
     return fruit.weight()
 
@@ -422,7 +422,7 @@ def plus(a, b):
     return a + b
 
 
-@whole
+@compile_for_python
 def sums_with_constants(a):
     return plus(a, 1) + plus(a, 2)
 
@@ -436,23 +436,23 @@ def test_a_kernel_is_not_compiled_anew_for_each_constant():
 # ---------------------------------------------------------------- products
 
 
-@whole
-def run_product(rows, a, a_row, depth, b, c, fresh):
-    network.product(rows, a, 0, a_row, 1, depth, b, 0, LANES, c, 0, LANES, fresh)
+@compile_for_python
+def run_product(rows, a, a_row, depth, b, c, overwrite):
+    network.product(rows, a, 0, a_row, 1, depth, b, 0, LANES, c, 0, LANES, overwrite)
 
 
-@whole
-def run_lane_products(a, panels, b, count, sums, fresh):
-    network.lane_products(a, 0, panels, b, 0, count, sums, 0, fresh)
+@compile_for_python
+def run_lane_products(a, panels, b, count, sums, overwrite):
+    network.lane_products(a, 0, panels, b, 0, count, sums, 0, overwrite)
 
 
-@whole
+@compile_for_python
 def run_totals(array, out):
     for i in range(0, out.size, LANES):
-        store(out, i, totals(array, i * LANES))
+        store(out, i, sum_lanes_each(array, i * LANES))
 
 
-@whole
+@compile_for_python
 def run_transpose(array, step, out):
     transpose(array, 0, step, out, 0, LANES)
 
@@ -516,17 +516,17 @@ def test_lane_products(rng, dtype, panels):
 # ---------------------------------------------------------------- forward, loss, gradient
 
 
-@whole
+@compile_for_python
 def run_forward(net, rows, panels, scratch):
     network.forward(net, rows.x, 0, panels, scratch.hidden, scratch.output)
 
 
-@whole
+@compile_for_python
 def run_loss_and_gradient(net, loss, l2, rows, scratch):
     return network.loss_and_gradient(net, loss, l2, rows, scratch)
 
 
-@whole
+@compile_for_python
 def run_mean_loss(net, loss, rows, scratch):
     return network.mean_loss(net, loss, rows, scratch)
 
@@ -644,7 +644,7 @@ def test_forward_leaves_activations_and_outputs(rng, dtype, d, k):
     assert_close(panels_of(outputs, n, k), Z2, SUM_TOLERANCE[dtype])
 
 
-@whole
+@compile_for_python
 def run_mean_gradient(net, l2, count, scratch):
     network.mean_gradient(net, l2, count, scratch)
 
@@ -694,7 +694,7 @@ def test_a_nan_weight_gives_a_nan_loss(rng, loss, activation, poison):
 # ---------------------------------------------------------------- cross-entropy where it is sure
 
 
-@whole
+@compile_for_python
 def run_cross_entropy(output, y, weight, k, each):
     store(each, 0, losses.cross_entropy_error(output, 0, y, 0, load(weight, 0), k, None))
 
@@ -754,29 +754,29 @@ def test_the_reference_keeps_them_too(gap):
 # ---------------------------------------------------------------- one step
 
 
-@whole
+@compile_for_python
 def run_gradient_norm(gradient):
     return network.gradient_norm(gradient, gradient.size)
 
 
-@whole
+@compile_for_python
 def run_clip(gradient, norm, clip_norm):
     return kernels.clip(gradient, gradient.size, norm, clip_norm)
 
 
-@whole
+@compile_for_python
 def run_descend(optimizer, w, o, n1, d, k, settings, states, memory, loss, norm, scratch):
     net = network.Net(w, o, n1, d, k, SIGMOID, *LAYERS)
     setting, state = settings[0], states[0]
     return kernels.descend(optimizer, net, setting, state, memory, loss, norm, scratch)
 
 
-@whole
+@compile_for_python
 def run_all_finite(w, o, length):
     return kernels.all_finite(w, o, length)
 
 
-@whole
+@compile_for_python
 def run_copy(source, target, o, length):
     kernels.copy(source, target, o, length)
 
@@ -870,17 +870,17 @@ def test_copy_takes_a_members_run_alone():
 # ---------------------------------------------------------------- mini-batches
 
 
-@whole
+@compile_for_python
 def run_hash32(x):
     return kernels.hash32(x)
 
 
-@whole
+@compile_for_python
 def run_shuffle(seed, epoch, order):
     kernels.shuffle(seed, epoch, order, order.size)
 
 
-@whole
+@compile_for_python
 def run_gather(net, rows, order, first, count, batch):
     return kernels.gather(net, rows, order, first, count, batch).count
 
@@ -943,14 +943,14 @@ def test_gather_makes_the_rows_of_a_batch(rng, dtype, d, k, first, count):
 # ---------------------------------------------------------------- decisions
 
 
-@whole
+@compile_for_python
 def run_decide(settings, states, monitored):
     return kernels.decide(settings[0], states[0], monitored)
 
 
-@whole
+@compile_for_python
 def run_note(states, train_loss, val_loss, better):
-    kernels.note(states[0], train_loss, val_loss, better)
+    kernels.record_entry(states[0], train_loss, val_loss, better)
 
 
 def a_setting(**given):
@@ -1061,7 +1061,7 @@ def test_note_is_the_reference():
     twin = states.copy()
     for train_loss, better in ((2.0, True), (4.0, False)):
         run_note(states, train_loss, np.nan, better)
-        reference.note(twin[0], train_loss, np.nan, better)
+        reference.record_entry(twin[0], train_loss, np.nan, better)
         assert states.tobytes() == twin.tobytes()
     assert states["best_entry"][0, kernels.TRAIN_LOSS] == 2.0
     assert states["last_entry"][0].tolist()[:1] == [4.0]
@@ -1245,10 +1245,10 @@ def test_reported_losses_are_those_of_the_weights(name, dtype, full_batch, valid
     evaluated, _ = run.evaluate("train")
     monitored = TRAININGS[name]["validation" if validate else "samples"]
     for member, best_loss in enumerate(run.pack.states["best_loss"]):
-        fresh = fresh_loss(run, member, *monitored)
-        assert best_loss == pytest.approx(fresh, rel=relative, abs=absolute)
-        fresh = fresh_loss(run, member, *TRAININGS[name]["samples"])
-        assert evaluated[member] == pytest.approx(fresh, rel=relative, abs=absolute)
+        overwrite = fresh_loss(run, member, *monitored)
+        assert best_loss == pytest.approx(overwrite, rel=relative, abs=absolute)
+        overwrite = fresh_loss(run, member, *TRAININGS[name]["samples"])
+        assert evaluated[member] == pytest.approx(overwrite, rel=relative, abs=absolute)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

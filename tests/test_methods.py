@@ -14,7 +14,7 @@ from fastnet import errors
 from fastnet.data import samples as data
 from fastnet.engine import activations, losses, network, optimizers, schedules
 from fastnet.engine.kernels import SETTINGS
-from fastnet.native.compile import whole
+from fastnet.native.compile import compile_for_python
 from fastnet.native.vector import LANES, load, store
 from fastnet.options import table as options
 from fastnet.reference import formulas
@@ -66,7 +66,7 @@ def test_every_table_has_the_names_of_options():
 # ---------------------------------------------------------------- activations
 
 
-@whole
+@compile_for_python
 def run_activation(activation, z, h, slopes):
     for i in range(0, z.size, LANES):
         store(h, i, activation.value(load(z, i)))
@@ -107,7 +107,7 @@ def test_a_nan_comes_through_an_activation(dtype, name):
 SETTING = {"huber_delta": 0.8, "quantile": 0.3}
 
 
-@whole
+@compile_for_python
 def run_loss(loss, output, y, weight, k, each):
     store(each, 0, loss.kind.error(output, 0, y, 0, load(weight, 0), k, loss))
 
@@ -165,7 +165,7 @@ NUMBERS = {"momentum": 0.8, "beta_1": 0.85, "beta_2": 0.99, "epsilon": 1e-6, "rh
 NUMBERS |= {"weight_decay": 0.3}
 
 
-@whole
+@compile_for_python
 def run_step(optimizer, w, o, n1, d, k, length, gradient, memory, step):
     optimizer.update(network.Net(w, o, n1, d, k, 0, 0, 0), length, gradient, memory, step)
 
@@ -212,7 +212,7 @@ assert optimizers.Step._fields == ("memory", "learning_rate", "count", *ORDER, "
 # ---------------------------------------------------------------- schedules
 
 
-@whole
+@compile_for_python
 def run_schedule(settings, rates):
     for epoch in range(rates.size):
         rates[epoch] = schedules.learning_rate(0.4, settings[0], epoch)

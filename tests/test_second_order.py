@@ -9,7 +9,7 @@ from fastnet.engine import activations, lbfgs, network
 from fastnet.engine import layout as packing
 from fastnet.engine import levenberg as second_order
 from fastnet.engine.network import Net, padded
-from fastnet.native.compile import whole
+from fastnet.native.compile import compile_for_python
 from fastnet.reference import kernels as reference
 from fastnet.reference import second_order as twin
 
@@ -27,37 +27,37 @@ def rng():
     return np.random.default_rng(0)
 
 
-@whole
+@compile_for_python
 def normal_equations(net, rows, solver):
     return second_order.normal_equations(net, rows, solver)
 
 
-@whole
+@compile_for_python
 def mean_squares(net, rows, solver):
     return second_order.mean_squares(net, rows, solver.hidden)
 
 
-@whole
+@compile_for_python
 def damped_step(size, mu, solver):
     return second_order.damped_step(size, mu, solver)
 
 
-@whole
+@compile_for_python
 def damped_factor(size, mu, solver):
     return second_order.damped_factor(size, mu, solver)
 
 
-@whole
+@compile_for_python
 def inverse_trace(size, solver):
     return second_order.inverse_trace(size, solver)
 
 
-@whole
+@compile_for_python
 def direction(memory, m0, stored, length, solver):
     lbfgs.direction(memory, m0, stored, length, solver)
 
 
-@whole
+@compile_for_python
 def between(low, low_value, low_slope, high, high_value, high_slope):
     return lbfgs.between(low, low_value, low_slope, high, high_value, high_slope)
 

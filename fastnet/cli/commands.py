@@ -395,12 +395,12 @@ def plot(run, figure, out, theme, force, json):
 @json_option
 @debug_option
 def export(model, to, out, force, member, json):
-    from fastnet import export
     from fastnet.cli import terminal as show
+    from fastnet.export import files as exports
     from fastnet.results import folder as store
 
     found = store.open_model(model, member)
-    done = export.write(found, to, out or export.default_path(model, to), force)
+    done = exports.write(found, to, out or exports.default_path(model, to), force)
     click.echo(document(done)) if json else show.print_export(done)
 
 

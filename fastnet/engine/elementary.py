@@ -10,9 +10,9 @@ from fastnet.native.vector import (
     ROUND_DOUBLE,
     ROUND_SINGLE,
     add_exponent,
-    exponent,
+    exponent_of,
     fma,
-    single,
+    is_float32,
     where_greater,
 )
 
@@ -38,13 +38,13 @@ def power_ratio(t):
     equal it at Chebyshev nodes. n is added to the exponent of a. Where a quotient is formed
     anyway, as in sigmoid, this takes half the operations of exp and no division of its own.
     """
-    limit, shift = (125.0, ROUND_SINGLE) if single(t) else (1020.0, ROUND_DOUBLE)
+    limit, shift = (125.0, ROUND_SINGLE) if is_float32(t) else (1020.0, ROUND_DOUBLE)
     t = where_greater(t, limit, limit, t)
     t = where_greater(-limit, t, -limit, t)
     shifted = t + shift
     r = t - (shifted - shift)
     s = r * r
-    if single(t):
+    if is_float32(t):
         odd = r * fma(s, 0.0027716366244181175, 0.34657359009415434)
         even = fma(s, 0.04803496535422283, 1.0)
     else:
@@ -64,7 +64,7 @@ def exp(z, factor):
     9.1e-8 (float32, degree 5, least maximum) or 8.5e-18 (float64, degree 11, interpolation at
     Chebyshev nodes). n is added to the exponent.
     """
-    if single(z):
+    if is_float32(z):
         limit, shift = 87.0, ROUND_SINGLE
         ln2_high, ln2_low = 0.693359375, -2.12194440e-4
     else:
@@ -76,7 +76,7 @@ def exp(z, factor):
     shifted = fma(z, factor * 1.4426950408889634, shift)
     n = shifted - shift
     r = fma(n, -ln2_low / factor, fma(n, -ln2_high / factor, z))
-    if single(z):
+    if is_float32(z):
         p = fma(r, factor**5 * 0.008290314669417603, factor**4 * 0.041897929319205045)
         p = fma(p, r, factor**3 * 0.16667636195537658)
         p = fma(p, r, factor**2 * 0.4999914953047238)
@@ -114,7 +114,7 @@ def log(x):
 @inner
 def log_of(u, lost):
     """log u + lost."""
-    e = exponent(u)
+    e = exponent_of(u)
     f = add_exponent(u, ROUND_DOUBLE - e) - 1.0
     s = f / (f + 2.0)
     w = s * s
@@ -135,7 +135,7 @@ def expm1(z):
 
     As exp, with e**r - 1 = r p(r) kept apart from 1 (float32: one degree more, 1.3e-8).
     """
-    if single(z):
+    if is_float32(z):
         limit, shift = 87.0, ROUND_SINGLE
         ln2_high, ln2_low = 0.693359375, -2.12194440e-4
     else:
@@ -145,7 +145,7 @@ def expm1(z):
     shifted = fma(z, 1.4426950408889634, shift)
     n = shifted - shift
     r = fma(n, -ln2_low, fma(n, -ln2_high, z))
-    if single(z):
+    if is_float32(z):
         p = fma(r, 0.0013934541928270264, 0.00836986975424596)
         p = fma(p, r, 0.04166645680967788)
         p = fma(p, r, 0.16666498698531396)
@@ -171,7 +171,7 @@ def log1p_below_one(q):
     """log(1 + q) per lane for 0 <= q <= 1, to 2 ulp: 2 artanh(q / (q + 2))."""
     s = q / (q + 2.0)
     w = s * s
-    if single(q):
+    if is_float32(q):
         p = fma(w, 0.23283684279466701, 0.21695019260835285)
         p = fma(p, w, 0.2859304597485878)
         p = fma(p, w, 0.39999693613854664)
@@ -197,7 +197,7 @@ def normal_tail(a):
     (1 - Phi(a)) e**(a a / 2) (1 + a / 2) is smooth: a polynomial in (a - K) / (a + K), K = 4, to
     a = 13 (float32; 2e-8) or K = 6, to a = 38 (2e-18); both are beyond what the dtype can hold.
     """
-    if single(a):
+    if is_float32(a):
         a = where_greater(a, 13.0, 13.0, a)
         s = (a - 4.0) / (a + 4.0)
         p = fma(s, 1.7859287108377657e-05, 0.00029340641864566047)
@@ -247,7 +247,7 @@ def sin(z, quarters):
     z = (n - quarters) pi + r with |r| <= pi / 2 and pi in three parts; (-1)**n sin r by an odd
     polynomial (float32: degree 11, 1.1e-10; float64: 19, 2e-21).
     """
-    if single(z):
+    if is_float32(z):
         limit, shift = 1e4, ROUND_SINGLE
         pi_1, pi_2, pi_3 = 3.140625, 0.0009675025939941406, 1.5099580252808664e-07
     else:
@@ -259,7 +259,7 @@ def sin(z, quarters):
     m = n - quarters
     r = fma(m, -pi_3, fma(m, -pi_2, fma(m, -pi_1, z)))
     w = r * r
-    if single(z):
+    if is_float32(z):
         p = fma(w, -2.407065765302617e-08, 2.7536049708553138e-06)
         p = fma(p, w, -0.00019841081060563884)
         p = fma(p, w, 0.008333332746000505)

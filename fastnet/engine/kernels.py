@@ -33,8 +33,18 @@ from fastnet.engine.network import (
 from fastnet.engine.optimizers import OPTIMIZERS, Step
 from fastnet.engine.schedules import PLATEAU, learning_rate
 from fastnet.native.choice import Choice, table
-from fastnet.native.entry import Entry, Known, inner
-from fastnet.native.vector import LANES, at, fma, keep_apart, load, spread, store, total, transpose
+from fastnet.native.entry import Bound, Entry, inner
+from fastnet.native.vector import (
+    LANES,
+    fma,
+    load,
+    never_inline,
+    splat,
+    store,
+    sum_lanes,
+    transpose,
+    unchecked,
+)
 
 # Codes of a member's stop; the names stand in options.py in this order.
 RUNNING, TARGET, PATIENCE, MAX_EPOCHS, DIVERGED, CONVERGED = range(6)
@@ -91,7 +101,7 @@ class Pack(NamedTuple):
 
 
 @inner
-def kept(epoch):
+def is_kept(epoch):
     """Whether a history keeps this epoch."""
     step = 1
     while epoch > DENSE_EPOCHS * step:
@@ -153,7 +163,7 @@ def hash32(x):
 @inner
 def shuffle(seed, epoch, order, n):
     """Shuffle the n sample numbers of an epoch, by (seed, epoch, n) alone (Fisher-Yates)."""
-    keep_apart()
+    never_inline()
     key = hash32(seed ^ hash32((epoch & 0xFFFFFFFF) ^ 0x5BF03635))
     for i in range(n - 1, 0, -1):
         draw = hash32(key ^ hash32(i))
@@ -184,9 +194,9 @@ def gather_few(values, order, first, count, width, to):
     """Samples order[first : first + count] of panels of `width` values as panels."""
     for i in range(count):
         place = place_in_panels(i, width)
-        start = place_in_panels(at(order, first + i), width)
+        start = place_in_panels(unchecked(order, first + i), width)
         for j in range(width):
-            to[place + j * LANES] = at(values, start + j * LANES)
+            to[place + j * LANES] = unchecked(values, start + j * LANES)
     for i in range(count, padded(count)):
         place = place_in_panels(i, width)
         for j in range(width):
@@ -198,9 +208,9 @@ def gather_rows(side, n, order, first, count, width, to_side, to):
     """Samples order[first : first + count] of rows side by side: side by side, and as panels."""
     for g in range(padded(width) // LANES):
         for i in range(padded(count)):
-            row = spread(side, 0.0)
+            row = splat(side, 0.0)
             if i < count:
-                row = load(side, (g * n + at(order, first + i)) * LANES)
+                row = load(side, (g * n + unchecked(order, first + i)) * LANES)
             store(to_side, (g * padded(count) + i) * LANES, row)
     for p in range(padded(count) // LANES):
         for g in range(padded(width) // LANES):
@@ -211,10 +221,12 @@ def gather_rows(side, n, order, first, count, width, to_side, to):
 @inner
 def gather(net, rows, order, first, count, batch):
     """Samples order[first : first + count] as panels in the arrays of `batch`."""
-    keep_apart()
+    never_inline()
     weights, total_weight = rows.fold * padded(rows.count), 0.0
     for i in range(padded(count)):
-        batch.weight[i] = at(rows.weight, weights + at(order, first + i)) if i < count else 0.0
+        batch.weight[i] = (
+            unchecked(rows.weight, weights + unchecked(order, first + i)) if i < count else 0.0
+        )
         total_weight += float(batch.weight[i])
     n = padded(rows.count)
     if net.inputs.many:
@@ -256,7 +268,7 @@ def batch_epoch(optimizer, net, loss, setting, state, memory, train, scratch):
 
 
 @inner
-def look(method, net, problem, setting, state, ready, scratch):
+def loss_at_entry(method, net, problem, setting, state, ready, scratch):
     """Training loss of the weights as they are; full batch: and its gradient.
 
     With mini-batches and a validation set, it is the mean of the epoch past.
@@ -275,7 +287,7 @@ def look(method, net, problem, setting, state, ready, scratch):
 
 @inner
 def step_epoch(method, net, problem, setting, state, memory, train_loss, scratch):
-    """An epoch of steps along gradients; that of a full batch is there from look()."""
+    """An epoch of steps along gradients; that of a full batch is there from loss_at_entry()."""
     if method.full_batch:
         norm = float(state["gradient_norm"])
         descend(method, net, setting, state, memory, train_loss, norm, scratch)
@@ -284,10 +296,11 @@ def step_epoch(method, net, problem, setting, state, memory, train_loss, scratch
         batch_epoch(method, net, loss, setting, state, memory, train, scratch)
 
 
-known = Known  # for arguments of many calls
+bind = Bound  # for arguments of many calls
 
-# A member's method: what it does at an entry (mean_loss of a set, look) and between two (epoch).
-STEPS = {"mean_loss": mean_loss, "look": look, "epoch": step_epoch}
+# A member's method: what it does at an entry (mean_loss of a set, loss_at_entry) and between
+# two (epoch).
+STEPS = {"mean_loss": mean_loss, "loss_at_entry": loss_at_entry, "epoch": step_epoch}
 STEPPED = {n: {**STEPS, "update": o.update, "memory": o.memory} for n, o in OPTIMIZERS.items()}
 METHODS = table(
     "method",
@@ -311,10 +324,10 @@ CHOICES = {
 @inner
 def all_finite(w, o, length):
     """Whether every parameter of the member is finite."""
-    zeros = spread(w, 0.0)
+    zeros = splat(w, 0.0)
     for i in range(0, length, LANES):
         zeros = fma(load(w, o + i), 0.0, zeros)
-    return total(zeros) == 0.0
+    return sum_lanes(zeros) == 0.0
 
 
 @inner
@@ -327,7 +340,7 @@ def copy(source, target, o, length):
 @inner
 def decide(setting, state, monitored):
     """Best, target, patience, plateau and epoch limit at an entry; whether it is the best."""
-    keep_apart()
+    never_inline()
     epoch, better = state["epoch"], monitored < state["best_loss"]
     if better:
         state["best_loss"] = monitored
@@ -354,7 +367,7 @@ def decide(setting, state, monitored):
 
 
 @inner
-def note(state, train_loss, val_loss, better):
+def record_entry(state, train_loss, val_loss, better):
     """The entry's numbers as the member's last and, if so, as those of its best."""
     last = state["last_entry"]
     last[TRAIN_LOSS] = train_loss
@@ -380,17 +393,17 @@ def train_member(method, problem, net, setting, state, best, memory, end, histor
         val_loss = np.nan
         if problem.val.count:
             val_loss = method.mean_loss(net, problem.loss, problem.val, scratch)
-        train_loss = method.look(method, net, problem, setting, state, ready, scratch)
+        train_loss = method.loss_at_entry(method, net, problem, setting, state, ready, scratch)
         monitored = val_loss if problem.val.count else train_loss
         finite = math.isfinite(train_loss) and math.isfinite(monitored)
         if finite and math.isfinite(state["gradient_norm"]) and all_finite(net.w, net.o, length):
             better = decide(setting, state, monitored)
         else:
             state["stop"], better = DIVERGED, False
-        note(state, train_loss, val_loss, better)
+        record_entry(state, train_loss, val_loss, better)
         if better:
             copy(net.w, best, net.o, length)
-        if kept(state["epoch"]):
+        if is_kept(state["epoch"]):
             last = state["last_entry"]
             for column in range(COLUMNS):
                 history[recorded, column] = last[column]

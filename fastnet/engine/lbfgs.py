@@ -14,7 +14,16 @@ import numpy as np
 from fastnet.engine.levenberg import GRADIENT_LEAST, LINE_SEARCH, MIN_GRAD
 from fastnet.engine.network import loss_and_gradient, mean_loss, parameter_length
 from fastnet.native.entry import inner
-from fastnet.native.vector import LANES, fma, keep_apart, load, spread, store, to_float64, total
+from fastnet.native.vector import (
+    LANES,
+    fma,
+    load,
+    never_inline,
+    splat,
+    store,
+    sum_lanes,
+    to_float64,
+)
 
 PAIRS = 10
 DECREASE, CURVATURE = 1e-4, 0.9  # c1 and c2 of the strong Wolfe conditions
@@ -26,11 +35,11 @@ MARGIN = 0.1  # a cubic's minimum closer to an end than this share of the interv
 @inner
 def inner_product(a, a0, b, b0, length):
     """Sum of a * b in float64."""
-    keep_apart()
-    summed = to_float64(spread(a, 0.0))
+    never_inline()
+    summed = to_float64(splat(a, 0.0))
     for i in range(0, length, LANES):
         summed = fma(to_float64(load(a, a0 + i)), to_float64(load(b, b0 + i)), summed)
-    return total(summed)
+    return sum_lanes(summed)
 
 
 @inner
@@ -43,7 +52,7 @@ def add_multiple(factor, a, a0, target, length):
 @inner
 def direction(memory, m0, stored, length, solver):
     """step = -H gradient by the two loops of algorithm 7.4, from s'y / y'y of the last pair."""
-    keep_apart()
+    never_inline()
     step, weight, newest = solver.step, solver.pairs, stored - 1
     for i in range(0, length, LANES):
         store(step, i, 0.0 - load(solver.gradient, i))
@@ -103,7 +112,7 @@ def move_along(net, length, solver, a):
 @inner
 def gradient_of(net, problem, l2, scratch):
     """Mean loss and the norm of its gradient, in scratch; compiled once for both who call it."""
-    keep_apart()
+    never_inline()
     return loss_and_gradient(net, problem.loss, l2, problem.train, scratch)
 
 
@@ -149,7 +158,7 @@ def search(net, problem, setting, state, value_0, scratch, first):
 @inner
 def remember(net, memory, m0, length, state, scratch):
     """Keep the step and the gradient's change, if the loss curves upwards along it."""
-    keep_apart()
+    never_inline()
     solver = scratch.solver
     s = m0 + 2 * (state["stored"] % PAIRS) * length
     y = s + length
@@ -163,7 +172,7 @@ def remember(net, memory, m0, length, state, scratch):
 
 
 @inner
-def look(method, net, problem, setting, state, ready, scratch):
+def loss_at_entry(method, net, problem, setting, state, ready, scratch):
     """Training loss and its gradient, which the search has left in scratch unless it is the first
     entry of a round."""
     if not ready:
@@ -197,4 +206,11 @@ def epoch(method, net, problem, setting, state, memory, train_loss, scratch):
     state["rule"] = LINE_SEARCH
 
 
-METHODS = {"lbfgs": {"mean_loss": mean_loss, "look": look, "epoch": epoch, "memory": 2 * PAIRS}}
+METHODS = {
+    "lbfgs": {
+        "mean_loss": mean_loss,
+        "loss_at_entry": loss_at_entry,
+        "epoch": epoch,
+        "memory": 2 * PAIRS,
+    }
+}

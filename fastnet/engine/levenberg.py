@@ -21,15 +21,15 @@ from fastnet.native.entry import inner
 from fastnet.native.vector import (
     LANES,
     fma,
-    keep_apart,
     load,
-    root,
+    never_inline,
     scatter,
-    spread,
+    splat,
+    sqrt,
     store,
+    sum_lanes,
     tile,
     to_float64,
-    total,
 )
 
 TABLE_PANELS = 4  # of a block of the table: 2 and 8 are 5 to 30 % slower
@@ -66,7 +66,7 @@ def parameters(net):
 @inner
 def unit(net, x, inputs, u, like):
     """z1 of one hidden unit for a panel, in float64."""
-    z = spread(like, net.w[net.o + net.n1 * net.d + u])
+    z = splat(like, net.w[net.o + net.n1 * net.d + u])
     for j in range(net.d):
         z = fma(float(net.w[net.o + u * net.d + j]), to_float64(load(x, inputs + j * LANES)), z)
     return z
@@ -76,7 +76,7 @@ def unit(net, x, inputs, u, like):
 def residual(net, rows, p, j, hidden):
     """yhat - y of output j for panel p; hidden (N1, L) holds the activations."""
     w2, b2 = net.o + net.n1 * (net.d + 1), net.o + net.n1 * (net.d + 1 + net.k)
-    z = spread(hidden, net.w[b2 + j])
+    z = splat(hidden, net.w[b2 + j])
     for u in range(net.n1):
         z = fma(float(net.w[w2 + u * net.k + j]), load(hidden, u * LANES), z)
     return z - to_float64(load(rows.y, (p * net.k + j) * LANES))
@@ -91,8 +91,8 @@ def sample_weights(rows, p):
 @inner
 def mean_squares(net, rows, hidden):
     """Mean loss over the rows, in float64."""
-    keep_apart()
-    losses = spread(hidden, 0.0)
+    never_inline()
+    losses = splat(hidden, 0.0)
     for p in range(padded(rows.count) // LANES):
         for u in range(net.n1):
             z = unit(net, rows.x, p * net.d * LANES, u, hidden)
@@ -101,19 +101,19 @@ def mean_squares(net, rows, hidden):
         for j in range(net.k):
             e = residual(net, rows, p, j, hidden)
             losses = fma(e * weight, e, losses)
-    return 0.5 * total(losses) / rows.totals[rows.fold]
+    return 0.5 * sum_lanes(losses) / rows.totals[rows.fold]
 
 
 @inner
 def fill_table(net, rows, first, panels, width, hidden, table, losses):
     """Features and residuals of a block, each row times the square root of its weight; losses +
     its weighted squares, bit for bit as mean_squares."""
-    keep_apart()
+    never_inline()
     n1, d, k = net.n1, net.d, net.k
     for p in range(panels):
         row, x0 = p * LANES * width, (first + p) * d * LANES
         weight = sample_weights(rows, first + p)
-        scale = root(weight)
+        scale = sqrt(weight)
         for u in range(n1):
             z = unit(net, rows.x, x0, u, hidden)
             h = net.activation.value(z)
@@ -135,7 +135,7 @@ def fill_table(net, rows, first, panels, width, hidden, table, losses):
 @inner
 def multiply_table(table, samples, width, used, products):
     """products += table' table, the upper triangle and what is left of it in its vectors."""
-    keep_apart()
+    never_inline()
     for r in range(0, used, 2):
         for c in range(r // LANES * LANES, width, LANES):
             place = r * width + c
@@ -148,7 +148,7 @@ def multiply_table(table, samples, width, used, products):
 @inner
 def assemble(net, total_weight, solver):
     """J'J / W into the matrix (upper triangle) and J'r / W into the gradient."""
-    keep_apart()
+    never_inline()
     w, o, n1, d, k = net.w, net.o, net.n1, net.d, net.k
     hidden, size = n1 * (d + 1), n1 * (d + 1 + k) + k
     width, stride, one, w2 = table_width(n1, d, k), padded(size), n1 * (d + 2), o + hidden
@@ -186,13 +186,13 @@ def normal_equations(net, rows, solver):
     width, used = table_width(net.n1, net.d, net.k), features(net.n1, net.d) + net.k
     for i in range(used * width):
         solver.products[i] = 0.0
-    losses, panels = spread(solver.table, 0.0), padded(rows.count) // LANES
+    losses, panels = splat(solver.table, 0.0), padded(rows.count) // LANES
     for first in range(0, panels, TABLE_PANELS):
         count = min(TABLE_PANELS, panels - first)
         losses = fill_table(net, rows, first, count, width, solver.hidden, solver.table, losses)
         multiply_table(solver.table, count * LANES, width, used, solver.products)
     assemble(net, rows.totals[rows.fold], solver)
-    return 0.5 * total(losses) / rows.totals[rows.fold]
+    return 0.5 * sum_lanes(losses) / rows.totals[rows.fold]
 
 
 # ---------------------------------------------------------------- the solution
@@ -221,7 +221,7 @@ def factor_row(a, i, r, stride):
 @inner
 def cholesky(a, size, stride):
     """From the upper triangle of -A in `a`, U with U'U = A; False where that cannot be."""
-    keep_apart()
+    never_inline()
     for r in range(0, size, ROWS):
         end = min(r + ROWS, size)
         for i in range(r, end, 2):
@@ -249,10 +249,10 @@ def solve_upper(u, size, stride, y):
     for i in range(size - 1, -1, -1):
         known = y[i]
         y[i] = 0.0
-        summed = spread(y, 0.0)
+        summed = splat(y, 0.0)
         for c in range(i // LANES * LANES, stride, LANES):
             summed = fma(load(u, i * stride + c), load(y, c), summed)
-        y[i] = (known - total(summed)) / u[i * stride + i]
+        y[i] = (known - sum_lanes(summed)) / u[i * stride + i]
 
 
 @inner
@@ -269,7 +269,7 @@ def damped_factor(size, mu, solver):
 @inner
 def damped_step(size, mu, solver):
     """Solve (matrix + mu I) step = -gradient; False where it cannot be."""
-    keep_apart()
+    never_inline()
     if not damped_factor(size, mu, solver):
         return False
     stride = padded(size)
@@ -283,7 +283,7 @@ def damped_step(size, mu, solver):
 @inner
 def inverse_trace(size, solver):
     """Trace of the inverse of U'U: the squares of U's inverse."""
-    keep_apart()
+    never_inline()
     stride, squares = padded(size), 0.0
     for i in range(size):
         for c in range(0, stride):
@@ -375,7 +375,7 @@ def reestimate(net, total_weight, mean, state, solver):
 
     MacKay 1992, section 4; Foresee & Hagan 1997. The reference explains the formulas.
     """
-    keep_apart()
+    never_inline()
     size, squares = parameters(net), 0.0
     for i in range(size):
         squares += np.float64(net.w[net.o + i]) ** 2
@@ -399,9 +399,9 @@ def lm_mean_loss(net, loss, rows, scratch):
 
 
 @inner
-def lm_look(method, net, problem, setting, state, ready, scratch):
+def lm_loss_at_entry(method, net, problem, setting, state, ready, scratch):
     """Mean loss; the equations of the loss with its L2 penalty."""
-    keep_apart()
+    never_inline()
     solver, l2 = scratch.solver, float(setting["l2"])
     mean = normal_equations(net, problem.train, solver)
     b1, w2, b2 = net.n1 * net.d, net.n1 * (net.d + 1), net.n1 * (net.d + 1 + net.k)
@@ -412,9 +412,9 @@ def lm_look(method, net, problem, setting, state, ready, scratch):
 
 
 @inner
-def br_look(method, net, problem, setting, state, ready, scratch):
+def br_loss_at_entry(method, net, problem, setting, state, ready, scratch):
     """Mean loss; the equations of the loss with the penalty of Bayesian regularisation."""
-    keep_apart()
+    never_inline()
     solver, train = scratch.solver, problem.train
     mean = normal_equations(net, train, solver)
     reestimate(net, train.totals[train.fold], mean, state, solver)
@@ -427,7 +427,7 @@ def br_look(method, net, problem, setting, state, ready, scratch):
 @inner
 def lm_epoch(method, net, problem, setting, state, memory, train_loss, scratch):
     """Move the weights to a lower loss, or find none with any mu."""
-    keep_apart()
+    never_inline()
     solver, rows, size = scratch.solver, problem.train, parameters(net)
     if state["epoch"] == 0:
         start_mu(size, setting, state, solver)
@@ -452,4 +452,7 @@ def lm_epoch(method, net, problem, setting, state, memory, train_loss, scratch):
 
 
 LM = {"mean_loss": lm_mean_loss, "epoch": lm_epoch, "memory": 0}
-METHODS = {"lm": {**LM, "look": lm_look}, "br": {**LM, "look": br_look}}
+METHODS = {
+    "lm": {**LM, "loss_at_entry": lm_loss_at_entry},
+    "br": {**LM, "loss_at_entry": br_loss_at_entry},
+}

@@ -12,7 +12,7 @@ from fastnet.engine.elementary import exp, expm1, log, log1p, magnitude, sign
 from fastnet.engine.network import padded
 from fastnet.native.choice import Choice, table
 from fastnet.native.entry import inner
-from fastnet.native.vector import LANES, fma, load, spread, store, to_float64, where_greater
+from fastnet.native.vector import LANES, fma, load, splat, store, to_float64, where_greater
 
 LOG_2 = 0.6931471805599453
 
@@ -28,7 +28,7 @@ class Loss(NamedTuple):
 @inner
 def squared_error(output, z0, y, y0, weight, k, loss):
     """1/2 sum (z2 - y)**2."""
-    squares = spread(output, 0.0)
+    squares = splat(output, 0.0)
     for j in range(k):
         error = load(output, z0 + j * LANES) - load(y, y0 + j * LANES)
         squares = fma(error, error, squares)
@@ -39,7 +39,7 @@ def squared_error(output, z0, y, y0, weight, k, loss):
 @inner
 def absolute_error(output, z0, y, y0, weight, k, loss):
     """sum |z2 - y|."""
-    losses = to_float64(spread(output, 0.0))
+    losses = to_float64(splat(output, 0.0))
     for j in range(k):
         error = load(output, z0 + j * LANES) - load(y, y0 + j * LANES)
         losses = losses + to_float64(magnitude(error))
@@ -50,7 +50,7 @@ def absolute_error(output, z0, y, y0, weight, k, loss):
 @inner
 def huber_error(output, z0, y, y0, weight, k, loss):
     """sum of e**2 / 2 up to huber_delta, beyond it huber_delta (|e| - huber_delta / 2)."""
-    losses, delta = to_float64(spread(output, 0.0)), loss.huber_delta
+    losses, delta = to_float64(splat(output, 0.0)), loss.huber_delta
     for j in range(k):
         error = load(output, z0 + j * LANES) - load(y, y0 + j * LANES)
         slope = where_greater(error, delta, delta, error)
@@ -63,7 +63,7 @@ def huber_error(output, z0, y, y0, weight, k, loss):
 @inner
 def log_cosh_error(output, z0, y, y0, weight, k, loss):
     """sum of log cosh e: |e| + log1p(e**-2|e|) - log 2, but log1p(cosh e - 1) where |e| < 1."""
-    losses = to_float64(spread(output, 0.0))
+    losses = to_float64(splat(output, 0.0))
     for j in range(k):
         error = load(output, z0 + j * LANES) - load(y, y0 + j * LANES)
         e = magnitude(to_float64(error))
@@ -80,7 +80,7 @@ def log_cosh_error(output, z0, y, y0, weight, k, loss):
 @inner
 def poisson_error(output, z0, y, y0, weight, k, loss):
     """Half the deviance: sum of e**z2 - y - y (z2 - log y), 0 log 0 = 0; in float64."""
-    losses = to_float64(spread(output, 0.0))
+    losses = to_float64(splat(output, 0.0))
     for j in range(k):
         z, count = load(output, z0 + j * LANES), load(y, y0 + j * LANES)
         wide_z, wide_y = to_float64(z), to_float64(count)
@@ -93,7 +93,7 @@ def poisson_error(output, z0, y, y0, weight, k, loss):
 @inner
 def quantile_error(output, z0, y, y0, weight, k, loss):
     """sum of quantile (y - z2) where z2 is too low, else (1 - quantile) (z2 - y)."""
-    losses, q = to_float64(spread(output, 0.0)), loss.quantile
+    losses, q = to_float64(splat(output, 0.0)), loss.quantile
     for j in range(k):
         error = load(output, z0 + j * LANES) - load(y, y0 + j * LANES)
         slope = where_greater(error, 0.0, 1.0 - q, where_greater(0.0, error, -q, error * 0.0))
@@ -114,7 +114,7 @@ def cross_entropy_error(output, z0, y, y0, weight, k, loss):
     for j in range(1, k):
         z = load(output, z0 + j * LANES)
         top = where_greater(z, top, z, top)
-    others, label, ties = spread(output, 0.0), spread(output, 0.0), spread(output, -1.0)
+    others, label, ties = splat(output, 0.0), splat(output, 0.0), splat(output, -1.0)
     for j in range(k):
         z = load(output, z0 + j * LANES)
         label = fma(load(y, y0 + j * LANES), top - z, label)

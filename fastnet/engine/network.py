@@ -24,19 +24,19 @@ from fastnet.native.choice import Choice, table
 from fastnet.native.entry import inner
 from fastnet.native.vector import (
     LANES,
-    at,
+    always_inline,
     fma,
-    keep_apart,
     load,
     most_rows,
-    spread,
+    never_inline,
+    splat,
     store,
-    take_in,
+    sum_lanes,
+    sum_lanes_each,
     tile,
     to_float64,
-    total,
-    totals,
     transpose,
+    unchecked,
 )
 
 WIDE = 8  # from so many inputs or outputs on, they lie in the lanes of their gradient
@@ -171,36 +171,36 @@ def parameter_length(n1, d, k):
 
 
 @inner
-def product(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, fresh):
+def product(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, overwrite):
     """c += a @ b for one vector of columns, in tiles of about equal height; see vector.tile.
 
     The height does not enter the bytes: each element is summed over the depth in order.
     """
-    keep_apart()
+    never_inline()
     tiles, first = (rows + most_rows(c) - 1) // most_rows(c), 0
     for t in range(1, tiles + 1):
         last = rows * t // tiles
         start, place = a0 + first * a_row, c0 + first * c_row
-        tile(last - first, a, start, a_row, a_col, depth, b, b0, b_row, c, place, c_row, fresh)
+        tile(last - first, a, start, a_row, a_col, depth, b, b0, b_row, c, place, c_row, overwrite)
         first = last
 
 
 @inner
-def add(sums, i, v, fresh):
-    """sums[i : i + LANES] += v; where `fresh`, they begin with v."""
-    if fresh:
+def add(sums, i, v, overwrite):
+    """sums[i : i + LANES] += v; where `overwrite`, they begin with v."""
+    if overwrite:
         store(sums, i, v)
     else:
         store(sums, i, load(sums, i) + v)
 
 
 @inner
-def lane_products(a, a0, panels, b, b0, count, sums, place, fresh):
+def lane_products(a, a0, panels, b, b0, count, sums, place, overwrite):
     """sums (count, L) += a of a unit (panels, L) times b (panels, count, L), lane by lane.
 
     As many panels as registers hold go through all of b: four, then two, then one.
     """
-    take_in()
+    always_inline()
     step, rest = count * LANES, panels // 4 * 4
     for p in range(0, rest, 4):
         a_0, a_1 = load(a, a0 + p * LANES), load(a, a0 + (p + 1) * LANES)
@@ -209,18 +209,18 @@ def lane_products(a, a0, panels, b, b0, count, sums, place, fresh):
             i = b0 + p * step + j * LANES
             v = fma(a_1, load(b, i + step), a_0 * load(b, i))
             w = fma(a_3, load(b, i + 3 * step), a_2 * load(b, i + 2 * step))
-            add(sums, place + j * LANES, v + w, fresh and p == 0)
+            add(sums, place + j * LANES, v + w, overwrite and p == 0)
     if panels & 2:
         a_0, a_1 = load(a, a0 + rest * LANES), load(a, a0 + (rest + 1) * LANES)
         for j in range(count):
             i = b0 + rest * step + j * LANES
             v = fma(a_1, load(b, i + step), a_0 * load(b, i))
-            add(sums, place + j * LANES, v, fresh and rest == 0)
+            add(sums, place + j * LANES, v, overwrite and rest == 0)
     if panels & 1:
         last = load(a, a0 + (panels - 1) * LANES)
         for j in range(count):
             v = last * load(b, b0 + (panels - 1) * step + j * LANES)
-            add(sums, place + j * LANES, v, fresh and panels == 1)
+            add(sums, place + j * LANES, v, overwrite and panels == 1)
 
 
 # ---------------------------------------------------------------- one block of samples
@@ -233,7 +233,7 @@ def many_inputs(net, x, x0, panels, hidden):
     for p in range(panels):
         column, inputs = p * LANES, x0 + p * d * LANES
         for u in range(n1):
-            store(hidden, u * stride + column, spread(w, at(w, o + n1 * d + u)))
+            store(hidden, u * stride + column, splat(w, unchecked(w, o + n1 * d + u)))
         product(n1, w, o, d, 1, d, x, inputs, LANES, hidden, column, stride, False)
 
 
@@ -242,7 +242,11 @@ def unit_forward(net, u, x, x0, panels, hidden, output):
     """One hidden unit: h = s(W1 x + b1), and what it adds to a single output."""
     w, n1, d, row = net.w, net.n1, net.d, u * block_stride(net.n1)
     w1, b1, w2 = net.o + u * d, net.o + n1 * d + u, net.o + n1 * (d + 1) + u
-    weight, bias, second = spread(w, at(w, w1)), spread(w, at(w, b1)), spread(w, at(w, w2))
+    weight, bias, second = (
+        splat(w, unchecked(w, w1)),
+        splat(w, unchecked(w, b1)),
+        splat(w, unchecked(w, w2)),
+    )
     for p in range(panels):
         if net.inputs.many:
             z = load(hidden, row + p * LANES)
@@ -251,7 +255,7 @@ def unit_forward(net, u, x, x0, panels, hidden, output):
         else:
             z = bias
             for j in range(d):
-                z = fma(at(w, w1 + j), load(x, x0 + (p * d + j) * LANES), z)
+                z = fma(unchecked(w, w1 + j), load(x, x0 + (p * d + j) * LANES), z)
         if net.activation.needs_z:
             store(hidden, row + n1 * block_stride(n1) + p * LANES, z)
         h = net.activation.value(z)
@@ -272,11 +276,11 @@ def several_outputs(net, panels, hidden, output):
 @inner
 def forward(net, x, x0, panels, hidden, output):
     """h = s(W1 x + b1) and z2 = W2 h + b2 for a block of panels."""
-    keep_apart()
+    never_inline()
     b2 = net.o + net.n1 * (net.d + 1 + net.k)
     for p in range(panels):
         for j in range(net.k):
-            store(output, (p * net.k + j) * LANES, spread(net.w, at(net.w, b2 + j)))
+            store(output, (p * net.k + j) * LANES, splat(net.w, unchecked(net.w, b2 + j)))
     net.inputs.forward(net, x, x0, panels, hidden)
     for u in range(net.n1):
         unit_forward(net, u, x, x0, panels, hidden, output)
@@ -286,15 +290,15 @@ def forward(net, x, x0, panels, hidden, output):
 @inner
 def loss_and_error(loss, output, rows, first, panels, k):
     """Weighted sum of the losses of a block, in float64; output (z2) becomes dL/dz2."""
-    keep_apart()
-    losses = to_float64(spread(output, 0.0))
+    never_inline()
+    losses = to_float64(splat(output, 0.0))
     weights = rows.fold * padded(rows.count) + first * LANES
     for p in range(panels):
         weight = load(rows.weight, weights + p * LANES)
         z0, y0 = p * k * LANES, (first + p) * k * LANES
         each = loss.kind.error(output, z0, rows.y, y0, weight, k, loss)
         losses = fma(each, to_float64(weight), losses)
-    return total(losses)
+    return sum_lanes(losses)
 
 
 @inner
@@ -317,50 +321,52 @@ def hidden_error(net, panels, scratch):
 
 
 @inner
-def rows_product(n1, a, samples, b, b0, sums, place, width, fresh):
+def rows_product(n1, a, samples, b, b0, sums, place, width, overwrite):
     """sums += a b over the samples: a (N1, stride) of a block, b rows of L side by side."""
     row = block_stride(n1)
-    product(n1, a, 0, row, 1, samples, b, b0, LANES, sums, place, width, fresh)
+    product(n1, a, 0, row, 1, samples, b, b0, LANES, sums, place, width, overwrite)
 
 
 @inner
-def many_outputs_backward(net, panels, scratch, fresh):
+def many_outputs_backward(net, panels, scratch, overwrite):
     """W2^T dL/dz2 into delta; dW2 = dL/dz2 h, the outputs in the lanes."""
     hidden_error(net, panels, scratch)
     errors, width, samples = scratch.error_rows, padded(net.k), panels * LANES
     transpose_errors(scratch.output, panels, net.k, errors)
     start, hidden, sums = second_layer(net.n1, net.d), scratch.hidden, scratch.sums
     for c in range(0, width, LANES):
-        rows_product(net.n1, hidden, samples, errors, c * samples, sums, start + c, width, fresh)
+        rows_product(
+            net.n1, hidden, samples, errors, c * samples, sums, start + c, width, overwrite
+        )
 
 
 @inner
-def many_inputs_backward(net, rows, first, panels, scratch, fresh):
+def many_inputs_backward(net, rows, first, panels, scratch, overwrite):
     """dW1 = dL/dz1 x, the inputs in the lanes."""
     width, samples, delta = padded(net.d), panels * LANES, scratch.delta
     for c in range(0, width, LANES):
         start = c * padded(rows.count) + first * LANES * LANES
-        rows_product(net.n1, delta, samples, rows.x_rows, start, scratch.sums, c, width, fresh)
+        rows_product(net.n1, delta, samples, rows.x_rows, start, scratch.sums, c, width, overwrite)
 
 
 @inner
 def error_of_unit(net, u, p, scratch):
     """W2^T dL/dz2 of one hidden unit and panel."""
     w2, error = net.o + net.n1 * (net.d + 1) + u * net.k, p * net.k * LANES
-    back = load(scratch.output, error) * at(net.w, w2)
+    back = load(scratch.output, error) * unchecked(net.w, w2)
     for j in range(1, net.k):
-        back = fma(load(scratch.output, error + j * LANES), at(net.w, w2 + j), back)
+        back = fma(load(scratch.output, error + j * LANES), unchecked(net.w, w2 + j), back)
     return back
 
 
 @inner
-def unit_backward(net, u, x, x0, panels, scratch, fresh):
+def unit_backward(net, u, x, x0, panels, scratch, overwrite):
     """One hidden unit: dL/dz1 and its sum; dW1 of one or few inputs, dW2 of one or few outputs."""
-    take_in()
+    always_inline()
     w, n1, d, k, sums = net.w, net.n1, net.d, net.k, scratch.sums
     hidden, delta, output, row = scratch.hidden, scratch.delta, scratch.output, u * block_stride(n1)
-    second = spread(w, at(w, net.o + n1 * (d + 1) + u))
-    sum_b1, sum_w1, sum_w2 = spread(w, 0.0), spread(w, 0.0), spread(w, 0.0)
+    second = splat(w, unchecked(w, net.o + n1 * (d + 1) + u))
+    sum_b1, sum_w1, sum_w2 = splat(w, 0.0), splat(w, 0.0), splat(w, 0.0)
     for p in range(panels):
         h = load(hidden, row + p * LANES)
         if net.outputs.one:
@@ -380,31 +386,31 @@ def unit_backward(net, u, x, x0, panels, scratch, fresh):
             sum_w1 = fma(dz, load(x, x0 + p * LANES), sum_w1)
         else:
             store(delta, row + p * LANES, dz)
-    add(sums, n1 * columns(d) + u * LANES, sum_b1, fresh)
+    add(sums, n1 * columns(d) + u * LANES, sum_b1, overwrite)
     if net.inputs.one:
-        add(sums, u * LANES, sum_w1, fresh)
+        add(sums, u * LANES, sum_w1, overwrite)
     elif not net.inputs.many:
-        lane_products(delta, row, panels, x, x0, d, sums, u * d * LANES, fresh)
+        lane_products(delta, row, panels, x, x0, d, sums, u * d * LANES, overwrite)
     place = second_layer(n1, d) + u * k * LANES
     if net.outputs.one:
-        add(sums, place, sum_w2, fresh)
+        add(sums, place, sum_w2, overwrite)
     elif not net.outputs.many:
-        lane_products(hidden, row, panels, output, 0, k, sums, place, fresh)
+        lane_products(hidden, row, panels, output, 0, k, sums, place, overwrite)
 
 
 @inner
-def backward(net, rows, first, panels, scratch, fresh):
-    """Add the gradient of a block to scratch.sums, which begin with it where `fresh`;
+def backward(net, rows, first, panels, scratch, overwrite):
+    """Add the gradient of a block to scratch.sums, which begin with it where `overwrite`;
     scratch.output holds its dL/dz2."""
-    keep_apart()
-    net.outputs.backward(net, panels, scratch, fresh)
+    never_inline()
+    net.outputs.backward(net, panels, scratch, overwrite)
     for u in range(net.n1):
-        unit_backward(net, u, rows.x, first * net.d * LANES, panels, scratch, fresh)
-    net.inputs.backward(net, rows, first, panels, scratch, fresh)
+        unit_backward(net, u, rows.x, first * net.d * LANES, panels, scratch, overwrite)
+    net.inputs.backward(net, rows, first, panels, scratch, overwrite)
     b2 = second_layer(net.n1, net.d) + net.n1 * columns(net.k)
     for j in range(net.k):
         summed = load(scratch.output, j * LANES)
-        if not fresh:
+        if not overwrite:
             summed = load(scratch.sums, b2 + j * LANES) + summed
         for p in range(1, panels):
             summed = summed + load(scratch.output, (p * net.k + j) * LANES)
@@ -427,7 +433,7 @@ def mean_rows(net, place, count, sums, start, scale, l2, gradient):
 def mean_lanes(net, place, count, sums, start, scale, l2, gradient):
     """The same for parameters of which each has a vector of sums."""
     for i in range(0, net.n1 * count, LANES):
-        mean = totals(sums, start + i * LANES) * scale
+        mean = sum_lanes_each(sums, start + i * LANES) * scale
         store(gradient, place + i, fma(load(net.w, net.o + place + i), l2, mean))
 
 
@@ -540,7 +546,7 @@ def mean_gradient(net, l2, weights, scratch):
     mean_lanes(net, b1, 1, sums, n1 * columns(d), scale, 0.0, gradient)
     net.outputs.mean(net, w2, k, sums, second, scale, l2, gradient)
     for j in range(k):
-        gradient[b2 + j] = total(load(sums, second + n1 * columns(k) + j * LANES)) * scale
+        gradient[b2 + j] = sum_lanes(load(sums, second + n1 * columns(k) + j * LANES)) * scale
     for i in range(b2 + k, padded(b2 + k) + LANES):
         gradient[i] = 0.0
 
@@ -548,11 +554,11 @@ def mean_gradient(net, l2, weights, scratch):
 @inner
 def gradient_norm(gradient, length):
     """L2 norm over all gradients of the member, in float64."""
-    squares = to_float64(spread(gradient, 0.0))
+    squares = to_float64(splat(gradient, 0.0))
     for i in range(0, length, LANES):
         g = to_float64(load(gradient, i))
         squares = fma(g, g, squares)
-    return math.sqrt(total(squares))
+    return math.sqrt(sum_lanes(squares))
 
 
 @inner

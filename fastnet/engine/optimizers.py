@@ -10,7 +10,7 @@ from typing import NamedTuple
 from fastnet.engine.elementary import sign
 from fastnet.native.choice import table
 from fastnet.native.entry import inner
-from fastnet.native.vector import LANES, fma, load, root, spread, store, where_greater
+from fastnet.native.vector import LANES, fma, load, splat, sqrt, store, where_greater
 
 RPROP_UP, RPROP_DOWN, RPROP_LARGEST, RPROP_SMALLEST = 1.2, 0.5, 50.0, 1e-6
 
@@ -67,7 +67,7 @@ def rmsprop(net, length, gradient, memory, step):
         g = load(gradient, i)
         v = fma(load(memory, at + i), step.rho, (1.0 - step.rho) * (g * g))
         store(memory, at + i, v)
-        moved = step.learning_rate * g / (root(v) + step.epsilon)
+        moved = step.learning_rate * g / (sqrt(v) + step.epsilon)
         store(w, o + i, load(w, o + i) - moved)
 
 
@@ -84,7 +84,7 @@ def adam(net, length, gradient, memory, step):
         v = fma(load(memory, at + length + i), step.beta_2, (1.0 - step.beta_2) * (g * g))
         store(memory, at + i, m)
         store(memory, at + length + i, v)
-        moved = step.learning_rate * (m / whole_1) / (root(v / whole_2) + step.epsilon)
+        moved = step.learning_rate * (m / whole_1) / (sqrt(v / whole_2) + step.epsilon)
         store(w, o + i, load(w, o + i) - moved)
 
 
@@ -108,7 +108,7 @@ def rprop(net, length, gradient, memory, step):
         g, before = load(gradient, i), load(memory, at + i)
         size = load(memory, at + length + i)
         if step.count == 1:
-            size = spread(w, step.learning_rate)
+            size = splat(w, step.learning_rate)
         agreement = sign(before) * sign(g)
         if step.worse:
             back = where_greater(0.0, agreement, sign(before) * size, 0.0)

@@ -7,7 +7,7 @@ schedules needs no further kernels. The twins are in formulas.py.
 import math
 
 from fastnet.native.entry import inner
-from fastnet.native.vector import keep_apart
+from fastnet.native.vector import never_inline
 
 # Codes of `schedule`; the names stand in options.py in this order.
 PLATEAU, CONSTANT, COSINE, STEP, EXPONENTIAL, ONE_CYCLE = range(6)
@@ -57,7 +57,7 @@ def scheduled(rate, setting, epoch, epochs):
 @inner
 def learning_rate(rate, setting, epoch):
     """The rate of epoch + 1: of the schedule, at least min_learning_rate, and warmed up."""
-    keep_apart()
+    never_inline()
     warm = setting["warmup_epochs"]
     rate = scheduled(rate, setting, max(epoch - warm, 0), max(setting["max_epochs"] - warm, 1))
     rate = max(rate, setting["min_learning_rate"])

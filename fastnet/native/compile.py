@@ -162,7 +162,7 @@ class Uncalled(JITCodeLibrary):
         module.data_layout = self._codegen._data_layout
 
 
-class Part(Uncalled):
+class Unlinked(Uncalled):
     """The code of a function alone, of which an entry point makes machine code.
 
     Numba would take into every function what stands below it, the deepest functions often,
@@ -173,13 +173,13 @@ class Part(Uncalled):
         self._finalized = True
 
 
-class Whole(JITCodeLibrary):
+class Linked(JITCodeLibrary):
     """The code of a function with every part that it or one of its parts calls, once."""
 
     def finalize(self):
         found = self._linking_libraries
         for library in found:  # grows
-            if isinstance(library, Part):
+            if isinstance(library, Unlinked):
                 found += [called for called in library._linking_libraries if called not in found]
         super().finalize()
 
@@ -193,8 +193,8 @@ class Whole(JITCodeLibrary):
 LIBRARY = {"sqrt"}
 
 
-class Standalone(Uncalled, Whole):
-    """A Whole as an object file, for the cache."""
+class ObjectFile(Uncalled, Linked):
+    """A Linked as an object file, for the cache."""
 
     def _finalize_final_module(self):
         self._finalized = True
@@ -217,10 +217,10 @@ UNUSED = {
 }
 
 
-class PartCompiler(CompilerBase):
-    """Numba's compiler without UNUSED, which puts a function's code into a Part."""
+class UnlinkedCompiler(CompilerBase):
+    """Numba's compiler without UNUSED, which puts a function's code into a Unlinked."""
 
-    library = Part
+    library = Unlinked
 
     def define_pipelines(self):
         tell_numba()
@@ -233,16 +233,16 @@ class PartCompiler(CompilerBase):
         return [passes]
 
 
-class WholeCompiler(PartCompiler):
-    """The same, into a Whole."""
+class LinkedCompiler(UnlinkedCompiler):
+    """The same, into a Linked."""
 
-    library = Whole
+    library = Linked
 
 
-class StandaloneCompiler(PartCompiler):
-    """The same, into a Standalone."""
+class ObjectFileCompiler(UnlinkedCompiler):
+    """The same, into a ObjectFile."""
 
-    library = Standalone
+    library = ObjectFile
 
 
 # ---------------------------------------------------------------- functions
@@ -259,7 +259,7 @@ def tell_numba():
     """Tell Numba of the kernels that were marked since the last time."""
     new = [kernel for kernel in KERNELS if kernel not in COMPILED]
     for function in new:
-        compiled = COMPILED[function] = numba.njit(pipeline_class=PartCompiler, **UNCALLED)(
+        compiled = COMPILED[function] = numba.njit(pipeline_class=UnlinkedCompiler, **UNCALLED)(
             function
         )
         compiled.get_call_template = without_constants(compiled.get_call_template)
@@ -274,9 +274,9 @@ def without_constants(choose):
     return lambda args, kws: choose([*map(types.unliteral, args)], kws)
 
 
-def whole(function, **options):
+def compile_for_python(function, **options):
     """Compile a function that Python calls by Numba's own means, as tests and the bench do."""
-    return numba.njit(pipeline_class=WholeCompiler, **OPTIONS, **options)(function)
+    return numba.njit(pipeline_class=LinkedCompiler, **OPTIONS, **options)(function)
 
 
 # ---------------------------------------------------------------- entry points
@@ -373,7 +373,7 @@ def machine_code(function, arguments):
         function(*unpacked(address))
 
     with global_compiler_lock, remembering():
-        compiled = numba.njit(pipeline_class=StandaloneCompiler, **UNCALLED)(run)
+        compiled = numba.njit(pipeline_class=ObjectFileCompiler, **UNCALLED)(run)
         compiled.compile((types.intp,))
         result = compiled.overloads[types.intp,]
         return result.fndesc.llvm_func_name, result.library.machine_code()

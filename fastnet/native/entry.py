@@ -32,7 +32,7 @@ def inner(function):
 
 def flatten(value, words):
     """What decides the code for an argument; its numbers are appended to `words`."""
-    if isinstance(value, Known):
+    if isinstance(value, Bound):
         words.extend(value.words)
         return value.kind
     if isinstance(value, np.ndarray):
@@ -49,7 +49,7 @@ def flatten(value, words):
     return int
 
 
-class Known:
+class Bound:
     """An argument of many calls, taken apart once: some 60 arrays take 150 us."""
 
     def __init__(self, value):
@@ -58,8 +58,8 @@ class Known:
 
 
 def plain(arguments):
-    """The arguments themselves, where some are Known."""
-    return [value.value if isinstance(value, Known) else value for value in arguments]
+    """The arguments themselves, where some are Bound."""
+    return [value.value if isinstance(value, Bound) else value for value in arguments]
 
 
 class Code:

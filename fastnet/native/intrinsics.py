@@ -145,12 +145,12 @@ def intrinsic(definition):
 
 
 @intrinsic
-def keep_apart(typingctx):
+def never_inline(typingctx):
     return types.none(), attribute("noinline")
 
 
 @intrinsic
-def take_in(typingctx):
+def always_inline(typingctx):
     return types.none(), attribute("alwaysinline")
 
 
@@ -188,7 +188,7 @@ def store(typingctx, array, i, v):
 
 
 @intrinsic
-def spread(typingctx, array, value):
+def splat(typingctx, array, value):
     def codegen(context, builder, sig, args):
         return as_vector(context, builder, args[1], sig.args[1], sig.return_type)
 
@@ -216,7 +216,7 @@ def fma(typingctx, a, b, c):
 
 
 @intrinsic
-def root(typingctx, v):
+def sqrt(typingctx, v):
     def codegen(context, builder, sig, args):
         (v,) = args
         name = f"llvm.sqrt.v{LANES}f{32 if v.type.element == ir.FloatType() else 64}"
@@ -240,7 +240,7 @@ def where_greater(typingctx, a, b, x, y):
 
 
 @intrinsic
-def total(typingctx, v):
+def sum_lanes(typingctx, v):
     def codegen(context, builder, sig, args):
         (v,) = args
         half = LANES
@@ -261,7 +261,7 @@ def total(typingctx, v):
 
 
 @intrinsic
-def single(typingctx, v):
+def is_float32(typingctx, v):
     answer = int(v.dtype == types.float32)
     return types.boolean(v), lambda context, builder, sig, args: ir.IntType(1)(answer)
 
@@ -298,7 +298,7 @@ def add_exponent(typingctx, v, shifted):
 
 
 @intrinsic
-def exponent(typingctx, u):
+def exponent_of(typingctx, u):
     def codegen(context, builder, sig, args):
         bits, integers, mantissa = bits_ir(builder, args[0])
         above = builder.sub(bits, constant_ir(integers, SQRT_HALF_BITS))
@@ -309,7 +309,7 @@ def exponent(typingctx, u):
 
 
 @intrinsic
-def at(typingctx, array, i):
+def unchecked(typingctx, array, i):
     def codegen(context, builder, sig, args):
         return builder.load(element_pointer(context, builder, sig.args[0], *args))
 
@@ -356,7 +356,7 @@ def transpose_ir(builder, rows):
 
 
 @intrinsic
-def totals(typingctx, array, i):
+def sum_lanes_each(typingctx, array, i):
     sig = Vector(array.dtype)(array, types.intp)
 
     def codegen(context, builder, sig, args):
@@ -413,7 +413,7 @@ def most_rows(typingctx, array):
 
 
 @intrinsic
-def tile(typingctx, rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, fresh):
+def tile(typingctx, rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, overwrite):
     # The sums stay in registers while j runs, so there is a loop for each number of rows.
     where = [types.intp] * 2
     sig = types.none(types.intp, a, *where, *where, b, *where, c, *where, types.boolean)
@@ -448,7 +448,7 @@ def scatter(typingctx, array, i, step, v):
 
 def tile_ir(context, builder, sig, args, count):
     """The loop of a tile of `count` rows."""
-    _, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, fresh = args
+    _, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, overwrite = args
     vector = context.get_value_type(Vector(sig.args[9].dtype))
     align = sig.args[9].dtype.bitwidth // 8
 
@@ -462,7 +462,7 @@ def tile_ir(context, builder, sig, args, count):
     columns = [row_of(a0, a_row, i) for i in range(count)]
     before = builder.block
     zero = ir.Constant(vector, None)
-    start = [builder.select(fresh, zero, builder.load(p, align=align)) for p in outputs]
+    start = [builder.select(overwrite, zero, builder.load(p, align=align)) for p in outputs]
     head, body, done = (builder.append_basic_block(n) for n in ("head", "body", "end"))
     builder.branch(head)
     builder.position_at_end(head)

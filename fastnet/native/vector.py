@@ -17,18 +17,18 @@ ROUND_SINGLE, ROUND_DOUBLE = 1.5 * 2.0**23, 1.5 * 2.0**52
 SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 
 
-def keep_apart():
+def never_inline():
     """Placed in a function, keeps LLVM from copying it into its callers.
 
     LLVM optimises a copy again in each of them: what is not copied is optimised once.
     """
 
 
-def take_in():
+def always_inline():
     """Placed in a function, makes LLVM copy it into its callers, large as it may be."""
 
 
-def at(array, i):
+def unchecked(array, i):
     """array[i] for i >= 0, without the test for an index that counts from the end."""
     return array[i]
 
@@ -48,7 +48,7 @@ def scatter(array, i, step, v):
     array[i : i + LANES * step : step] = v
 
 
-def spread(array, value):
+def splat(array, value):
     """`value` in every lane, in the dtype of `array`."""
     return np.full(LANES, value, array.dtype)
 
@@ -63,7 +63,7 @@ def fma(a, b, c):
     return (a * b + c).astype(dtype_of(a, b, c))
 
 
-def root(v):
+def sqrt(v):
     """The square root of each lane, correctly rounded."""
     return np.sqrt(v)
 
@@ -73,17 +73,17 @@ def where_greater(a, b, x, y):
     return np.where(np.greater(a, b), x, y).astype(dtype_of(a, b, x, y))
 
 
-def total(v):
+def sum_lanes(v):
     """Sum of the lanes: halves are added until one is left."""
     while v.size > 1:
         v = v[: v.size // 2] + v[v.size // 2 :]
     return v[0]
 
 
-def totals(array, i):
+def sum_lanes_each(array, i):
     """total() of each of LANES vectors side by side, as a vector; the same sums."""
     vectors = array[i : i + LANES * LANES].reshape(LANES, LANES)
-    return np.array([total(v) for v in vectors])
+    return np.array([sum_lanes(v) for v in vectors])
 
 
 def transpose(array, start, step, out, out_start, out_step):
@@ -93,7 +93,7 @@ def transpose(array, start, step, out, out_start, out_step):
             out[out_start + j * out_step + i] = array[start + i * step + j]
 
 
-def single(v):
+def is_float32(v):
     """Whether the vector is of float32: known when the kernel is compiled."""
     return v.dtype == np.float32
 
@@ -113,7 +113,7 @@ def add_exponent(v, shifted):
     return (v.view(integers) + (shifted.view(integers) << integers(mantissa))).view(v.dtype)
 
 
-def exponent(u):
+def exponent_of(u):
     """e in u = m * 2**e with sqrt(1/2) <= m < sqrt(2), as float64; u float64, positive."""
     return ((u.view(np.int64) - SQRT_HALF_BITS) >> 52).astype(np.float64)
 
@@ -123,16 +123,16 @@ def most_rows(array):
     return 4
 
 
-def tile(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, fresh):
+def tile(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, overwrite):
     """c[i, :] += sum over j < depth of a[i, j] * b[j, :] for `rows` rows of LANES columns; where
-    `fresh`, c is taken as 0, whatever stands there.
+    `overwrite`, c is taken as 0, whatever stands there.
 
     1 <= rows <= most_rows(c), which is 2 or more. Each argument is a one-dimensional array, the
     index of its first element, and the steps between rows (and columns, for a).
     """
     for i in range(rows):
         row = c[c0 + i * c_row : c0 + i * c_row + LANES]
-        if fresh:
+        if overwrite:
             row[:] = 0
         for j in range(depth):
             row += a[a0 + i * a_row + j * a_col] * b[b0 + j * b_row : b0 + j * b_row + LANES]

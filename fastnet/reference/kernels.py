@@ -209,10 +209,10 @@ def batch_epoch(activation, optimizer, net, loss, setting, state, memory, train)
 
 
 # ---------------------------------------------------------------- at an entry and between entries
-# A method's look() gives the loss at an entry and what epoch() takes over from there.
+# A method's loss_at_entry() gives the loss at an entry and what epoch() takes over from there.
 
 
-def look(net, activation, problem, setting, state):
+def loss_at_entry(net, activation, problem, setting, state):
     """Training loss of the weights as they are; full batch: and its gradient.
 
     With mini-batches and a validation set, it is the mean of the epoch past.
@@ -230,7 +230,7 @@ def look(net, activation, problem, setting, state):
 
 
 def step_epoch(method, net, activation, problem, setting, state, memory, train_loss, gradient):
-    """An epoch of steps along gradients; that of a full batch is there from look()."""
+    """An epoch of steps along gradients; that of a full batch is there from loss_at_entry()."""
     if setting["batch_size"] == 0:
         norm = state["gradient_norm"]
         descend(method, net, setting, state, memory, train_loss, gradient, norm)
@@ -277,14 +277,14 @@ def l2_decay(net, l2):
     return flatten(Net(*(np.full(w.shape, number) for w, number in zip(net, numbers))))
 
 
-def lm_look(net, activation, problem, setting, state):
+def lm_loss_at_entry(net, activation, problem, setting, state):
     """Mean loss; matrix and gradient of the loss with its L2 penalty, and that."""
     mean = lm_mean_loss(net, activation, problem.loss, problem.train)
     equations = second_order.normal_equations(*residuals(net, activation, problem.train))
     return mean, penalised(net, *equations, l2_decay(net, float(setting["l2"])), state)
 
 
-def br_look(net, activation, problem, setting, state):
+def br_loss_at_entry(net, activation, problem, setting, state):
     """Mean loss; matrix and gradient of the loss with the penalty of Bayesian regularisation."""
     mean, w = lm_mean_loss(net, activation, problem.loss, problem.train), flatten(net)
     equations = second_order.normal_equations(*residuals(net, activation, problem.train))
@@ -315,7 +315,7 @@ def lbfgs_epoch(method, net, activation, problem, setting, state, memory, train_
     """Move the weights to a lower loss, or find none."""
     decay = l2_decay(net, float(setting["l2"]))
 
-    def look_at(w):
+    def value_at(w):
         """Penalised loss at w, and its gradient."""
         write(w, net)
         mean, gradient, _ = loss_and_gradient(
@@ -326,7 +326,7 @@ def lbfgs_epoch(method, net, activation, problem, setting, state, memory, train_
     w, kept = flatten(net), [flatten(pair).astype(np.float64) for pair in memory]
     value = train_loss + second_order.penalty(w, decay)
     pair = second_order.lbfgs_step(
-        w, look_at, value, flatten(gradient).astype(np.float64), kept, state
+        w, value_at, value, flatten(gradient).astype(np.float64), kept, state
     )
     write(w, net)
     if pair is not None:
@@ -337,7 +337,7 @@ def lbfgs_epoch(method, net, activation, problem, setting, state, memory, train_
         state["stored"] = state["stored"] + 1 if s @ y > 0 else 0
 
 
-def known(value):
+def bind(value):
     """Nothing has to be known of arguments here."""
     return value
 
@@ -348,14 +348,14 @@ class Method(NamedTuple):
     update: object  # one step of one array of weights; None with methods of second order
     memory: int  # arrays of its own, each of the weights' shapes
     mean_loss: object = mean_loss
-    look: object = look
+    loss_at_entry: object = loss_at_entry
     epoch: object = step_epoch
 
 
 METHODS = {
     **{name: Method(*row) for name, row in OPTIMIZERS.items()},
-    "lm": Method(None, 0, lm_mean_loss, lm_look, lm_epoch),
-    "br": Method(None, 0, lm_mean_loss, br_look, lm_epoch),
+    "lm": Method(None, 0, lm_mean_loss, lm_loss_at_entry, lm_epoch),
+    "br": Method(None, 0, lm_mean_loss, br_loss_at_entry, lm_epoch),
     "lbfgs": Method(None, 2 * second_order.PAIRS, epoch=lbfgs_epoch),
 }
 CHOICES = {
@@ -369,7 +369,7 @@ CHOICES = {
 # ---------------------------------------------------------------- decisions
 
 
-def kept(epoch):
+def is_kept(epoch):
     """Whether a history keeps this epoch: all up to DENSE_EPOCHS, then ever fewer."""
     step = 1
     while epoch > DENSE_EPOCHS * step:
@@ -406,7 +406,7 @@ def decide(setting, state, monitored):
     return better
 
 
-def note(state, train_loss, val_loss, better):
+def record_entry(state, train_loss, val_loss, better):
     """The entry's numbers as the member's last and, if so, as those of its best."""
     names = ("learning_rate", "gradient_norm", "clipped")
     state["last_entry"] = (train_loss, val_loss, *(state[name] for name in names))
@@ -424,18 +424,18 @@ def train_member(activation, method, problem, net, setting, state, best, memory,
         val_loss = np.nan
         if problem.val.count:
             val_loss = method.mean_loss(net, activation, problem.loss, problem.val)
-        train_loss, found = method.look(net, activation, problem, setting, state)
+        train_loss, found = method.loss_at_entry(net, activation, problem, setting, state)
         monitored = val_loss if problem.val.count else train_loss
         numbers = (train_loss, monitored, state["gradient_norm"])
         if np.isfinite(numbers).all() and all_finite(net):
             better = decide(setting, state, monitored)
         else:
             state["stop"], better = DIVERGED, False
-        note(state, train_loss, val_loss, better)
+        record_entry(state, train_loss, val_loss, better)
         if better:
             for kept_weights, w in zip(best, net):
                 kept_weights[...] = w
-        if kept(state["epoch"]):
+        if is_kept(state["epoch"]):
             history[recorded] = state["last_entry"]
             recorded += 1
         if state["stop"] != RUNNING:

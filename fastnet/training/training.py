@@ -230,8 +230,8 @@ class Training:
         self.parts = self.parts_of_members()
         self.shared = self.room_for_parts()
         # What calls of the backend have in common.
-        self.common = [self.backend.known(value) for value in (self.problem, self.pack)]
-        self.scratches = [self.backend.known(self.make_scratch()) for _ in range(self.threads)]
+        self.common = [self.backend.bind(value) for value in (self.problem, self.pack)]
+        self.scratches = [self.backend.bind(self.make_scratch()) for _ in range(self.threads)]
 
     def parts_of_members(self):
         """Parts that each member's full batch is cut into; more than 1 for huge networks."""
