@@ -12,7 +12,7 @@ import pytest
 
 from fastnet.engine import elementary
 from fastnet.native.compile import compile_for_python
-from fastnet.native.vector import LANES, load, store
+from fastnet.native.vector import LANES, load, sqrt, store
 
 DTYPES = ("float32", "float64")
 # In units of the last place, measured over a million values and rounded up; the interpreter, which
