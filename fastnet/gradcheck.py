@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from fastnet.engine import layout as packing
-from fastnet.options.table import ACTIVATIONS, CLASSIFIERS, LOSSES
+from fastnet.options.methods import ACTIVATIONS, CLASSIFIERS, LOSSES
 from fastnet.reference import kernels as reference
 
 TOLERANCE = 1e-6

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import Output
 
-from fastnet.options.table import LOSSES
+from fastnet.options.methods import LOSSES
 
 GOOD = "size,town,price\n10,Ulm,1.5\n20,Bonn,2.5\n30,Ulm,4.5\n40,Bonn,5.5\n"
 FLOWERS = "width,kind\n1,a\n2,b\n3,a\n4,b\n"

@@ -20,7 +20,8 @@ from fastnet.cli import commands as cli
 from fastnet.cli import terminal as show
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.native import cache
-from fastnet.options.table import LOSSES, TABLE
+from fastnet.options.methods import LOSSES
+from fastnet.options.table import TABLE
 from fastnet.results import environment
 from fastnet.results import folder as store
 

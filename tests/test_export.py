@@ -21,6 +21,7 @@ from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.export import files as export
 from fastnet.export import source
+from fastnet.options import methods
 from fastnet.options import table as options
 from fastnet.reference import formulas
 from fastnet.results.result import Model
@@ -103,7 +104,7 @@ MODELS = {f"{name}_{dtype}": m for dtype in C_TOLERANCE for name, m in cases(dty
 MODELS |= {
     f"{name}_{dtype}": network(2, 5, 1, dtype, name)
     for dtype in C_TOLERANCE
-    for name in options.ACTIVATIONS
+    for name in methods.ACTIVATIONS
 }
 # Logits far apart: exp of them would overflow.
 for name in ("sure_float32", "sure_float64"):
@@ -189,7 +190,7 @@ def test_the_header_in_float_alone(name, tmp_path):
 
 
 @needs_cc
-@pytest.mark.parametrize("activation", options.ACTIVATIONS)
+@pytest.mark.parametrize("activation", methods.ACTIVATIONS)
 def test_nan_comes_through_every_activation_of_the_header(activation, tmp_path):
     model = network(2, 3, 1, activation=activation)
     numbers, _ = run_c(model, np.full((1, 2), np.nan, np.float32), tmp_path)

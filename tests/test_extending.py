@@ -13,6 +13,7 @@ from fastnet.engine import activations
 from fastnet.native import choice
 from fastnet.native.compile import compile_for_python
 from fastnet.native.vector import LANES, load, store
+from fastnet.options import methods
 from fastnet.options import table as options
 from fastnet.reference import formulas
 from fastnet.training import plan
@@ -35,7 +36,7 @@ def softsign(monkeypatch):
     made = choice.table("activation", softsign=row)
     monkeypatch.setitem(formulas.ACTIVATIONS, "softsign", formulas.Activation(*functions[0]))
     monkeypatch.setitem(activations.ACTIVATIONS, "softsign", made["softsign"])
-    names = (*options.ACTIVATIONS, "softsign")
+    names = (*methods.ACTIVATIONS, "softsign")
     for module in ("options.table", "training.training", "engine.layout", "gradcheck"):
         monkeypatch.setattr(f"fastnet.{module}.ACTIVATIONS", names)
     monkeypatch.setitem(plan.CODES, "activation", names)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastnet import gradcheck
-from fastnet.options.table import ACTIVATIONS, LOSSES
+from fastnet.options.methods import ACTIVATIONS, LOSSES
 from fastnet.reference import kernels as reference
 
 # Of float64's 1e-16, central differences with a step of 1e-5 keep about 1e-10: the checked

@@ -26,6 +26,7 @@ from fastnet.native.choice import table
 from fastnet.native.compile import compile_for_python
 from fastnet.native.entry import inner
 from fastnet.native.vector import LANES, load, store, sum_lanes_each, transpose
+from fastnet.options import methods
 from fastnet.options import table as options
 from fastnet.reference import formulas
 from fastnet.reference import kernels as reference
@@ -384,14 +385,14 @@ def test_kept_thins_histories_as_the_reference_does():
 
 def test_tables_have_a_row_for_every_name_of_the_options():
     named = {
-        "activation": set(options.ACTIVATIONS),
-        "loss": set(options.LOSSES),
-        "optimizer": set(options.OPTIMIZERS),
-        "optimizer in batches": set(options.FIRST_ORDER),
+        "activation": set(methods.ACTIVATIONS),
+        "loss": set(methods.LOSSES),
+        "optimizer": set(methods.OPTIMIZERS),
+        "optimizer in batches": set(methods.FIRST_ORDER),
     }
     for backend in kernels, reference:
         assert {title: set(rows) for title, rows in backend.CHOICES.items()} == named
-        reasons = options.STOP_REASONS
+        reasons = methods.STOP_REASONS
         assert [getattr(backend, n.upper()) for n in reasons] == list(range(len(reasons)))
 
 

@@ -16,6 +16,7 @@ from fastnet.engine import activations, losses, network, optimizers, schedules
 from fastnet.engine.kernels import SETTINGS
 from fastnet.native.compile import compile_for_python
 from fastnet.native.vector import LANES, load, store
+from fastnet.options import methods
 from fastnet.options import table as options
 from fastnet.reference import formulas
 from fastnet.training import plan
@@ -48,16 +49,16 @@ def silent_in_the_interpreter():
 
 def test_every_table_has_the_names_of_options():
     for names, *tables in (
-        (options.ACTIVATIONS, activations.ACTIVATIONS, formulas.ACTIVATIONS),
-        (options.LOSSES, losses.LOSSES, formulas.LOSSES),
-        (options.FIRST_ORDER, optimizers.OPTIMIZERS, formulas.OPTIMIZERS),
-        (options.SCHEDULES, formulas.SCHEDULES),
+        (methods.ACTIVATIONS, activations.ACTIVATIONS, formulas.ACTIVATIONS),
+        (methods.LOSSES, losses.LOSSES, formulas.LOSSES),
+        (methods.FIRST_ORDER, optimizers.OPTIMIZERS, formulas.OPTIMIZERS),
+        (methods.SCHEDULES, formulas.SCHEDULES),
     ):
         assert all(set(table) == set(names) for table in tables)
-    assert set(options.LEARNING_RATES) == set(options.FIRST_ORDER)
+    assert set(methods.LEARNING_RATES) == set(methods.FIRST_ORDER)
     # The position of a schedule is its code.
-    assert tuple(formulas.SCHEDULES) == options.SCHEDULES
-    for code, name in enumerate(options.SCHEDULES):
+    assert tuple(formulas.SCHEDULES) == methods.SCHEDULES
+    for code, name in enumerate(methods.SCHEDULES):
         assert getattr(schedules, name.upper()) == code
     for name, row in optimizers.OPTIMIZERS.items():
         assert row.memory == formulas.OPTIMIZERS[name].memory
@@ -81,7 +82,7 @@ def activated(name, z):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", options.ACTIVATIONS)
+@pytest.mark.parametrize("name", methods.ACTIVATIONS)
 def test_an_activation_is_its_formula(rng, dtype, name):
     edges = [0.0, -0.0, 1e-20, -1e-20, 30, -30, 700, -700]
     z = np.concatenate([rng.normal(0, 3, 504), edges]).astype(dtype)
@@ -96,7 +97,7 @@ def test_an_activation_is_its_formula(rng, dtype, name):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", options.ACTIVATIONS)
+@pytest.mark.parametrize("name", methods.ACTIVATIONS)
 def test_a_nan_comes_through_an_activation(dtype, name):
     h, slopes = activated(name, np.full(LANES, np.nan, dtype))
     assert np.isnan(h).all() and np.isnan(slopes).all()
@@ -132,12 +133,12 @@ def loss_of(name, Z2, Y, weight):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", options.LOSSES)
+@pytest.mark.parametrize("name", methods.LOSSES)
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 20.0])
 def test_a_loss_is_its_formula(rng, dtype, name, scale):
     Y = targets_for(name, rng, 3).astype(dtype)
     Z2 = (scale * rng.normal(size=Y.shape)).astype(dtype)
-    if name not in ("poisson", *options.CLASSIFIERS):
+    if name not in ("poisson", *methods.CLASSIFIERS):
         Z2 += Y  # small errors, too
     weight = rng.uniform(0, 2, LANES).astype(dtype)
     each, slopes = loss_of(name, Z2, Y, weight)
@@ -148,7 +149,7 @@ def test_a_loss_is_its_formula(rng, dtype, name, scale):
     np.testing.assert_allclose(slopes, dZ2 * weight[:, None], rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("name", options.LOSSES)
+@pytest.mark.parametrize("name", methods.LOSSES)
 def test_a_nan_comes_through_a_loss(rng, name):
     Y = targets_for(name, rng, 3).astype(float)
     Z2 = rng.normal(size=Y.shape)
@@ -171,7 +172,7 @@ def run_step(optimizer, w, o, n1, d, k, length, gradient, memory, step):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", options.FIRST_ORDER)
+@pytest.mark.parametrize("name", methods.FIRST_ORDER)
 def test_an_optimizer_is_its_formula(rng, dtype, name):
     d, k, n1, behind = 3, 2, 5, LANES
     shapes = ((n1, d), (n1,), (n1, k), (k,))
@@ -219,10 +220,10 @@ def run_schedule(settings, rates):
 
 
 @pytest.mark.parametrize("warmup_epochs", [0, 7, 50])
-@pytest.mark.parametrize("name", options.SCHEDULES)
+@pytest.mark.parametrize("name", methods.SCHEDULES)
 def test_a_schedule_is_its_formula(name, warmup_epochs):
     settings = np.zeros(1, SETTINGS)
-    settings["schedule"] = options.SCHEDULES.index(name)
+    settings["schedule"] = methods.SCHEDULES.index(name)
     settings["lr_factor"], settings["decay_epochs"] = 0.6, 6
     settings["min_learning_rate"], settings["max_epochs"] = 0.01, 40
     settings["warmup_epochs"] = warmup_epochs
@@ -299,7 +300,7 @@ def test_a_training_is_the_reference(method):
 
 
 @pytest.mark.parametrize("backend", ["kernels", "reference"])
-@pytest.mark.parametrize("name", [n for n in options.FIRST_ORDER if n != "rprop"])
+@pytest.mark.parametrize("name", [n for n in methods.FIRST_ORDER if n != "rprop"])
 def test_losses_of_fifty_epochs_are_those_of_torch(name, backend):
     """With PyTorch's optimiser of that name on the same network, from the same weights."""
     case, weights = dict(STORED["trainings"][name]), STORED["trainings"]["weights"]

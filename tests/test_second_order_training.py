@@ -8,6 +8,7 @@ import pytest
 from fastnet import api
 from fastnet.engine import layout
 from fastnet.errors import UsageError
+from fastnet.options import methods
 from fastnet.options import table as options
 from fastnet.reference import kernels as reference
 from fastnet.reference import second_order as twin
@@ -348,7 +349,7 @@ def test_lbfgs_learns_classes():
 def test_a_named_optimizer_has_defaults_of_its_own(task, names):
     resolved = options.resolve({"optimizer": names}, "train", task)
     if names == ("lbfgs",):
-        assert all(resolved[n] == options.OPTIONS[n].default for n in options.STEPPED)
+        assert all(resolved[n] == options.OPTIONS[n].default for n in methods.STEPPED)
     else:
         assert resolved["learning_rate"] == {1: (0.3,), 2: (2.0,)}[task]
         assert resolved["clip_norm"] == (1.0,)

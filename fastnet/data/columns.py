@@ -13,7 +13,7 @@ import numpy as np
 from fastnet.data.samples import Column
 from fastnet.data.tables import few, is_number, is_text, read
 from fastnet.errors import DataError, UsageError
-from fastnet.options.table import CLASSIFIERS
+from fastnet.options.methods import CLASSIFIERS
 
 MAX_CATEGORIES = 100  # distinct texts that are categories; more are names, numbers or prose
 FEW_INTEGERS = 20  # distinct whole numbers that may be classes as well as measurements

@@ -8,7 +8,7 @@ import numpy as np
 from fastnet.data import scaling
 from fastnet.data.scaling import Scaling, no_scaling
 from fastnet.errors import DataError, UsageError
-from fastnet.options.table import CLASSIFIERS
+from fastnet.options.methods import CLASSIFIERS
 
 SETS = ("train", "val", "test")
 FRACTIONS = {"val": "validation_fraction", "test": "test_fraction"}

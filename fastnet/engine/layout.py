@@ -22,7 +22,7 @@ from fastnet.engine.network import (
     parameter_length,
 )
 from fastnet.errors import UsageError
-from fastnet.options.table import ACTIVATIONS
+from fastnet.options.methods import ACTIVATIONS
 
 CACHE_LINE = 64  # bytes
 

@@ -23,7 +23,8 @@ from fastnet.export.source import (
     sizes,
     title,
 )
-from fastnet.options.table import CLASSIFIERS, EXPORTS
+from fastnet.options.methods import CLASSIFIERS
+from fastnet.options.table import EXPORTS
 
 # Losses whose predicted numbers the targets have a form for: e^z2 with poisson, z2 with the others.
 NUMBERS = ("squared", "absolute", "huber", "log_cosh", "quantile", "poisson")
@@ -53,7 +54,7 @@ def write(model, to, path, force=False):
     ------
     UsageError
         for an unknown `to`, an activation that has no row in ACTIVATIONS, or another loss than
-        NUMBERS and options.CLASSIFIERS have.
+        NUMBERS and methods.CLASSIFIERS have.
     DataError
         for weights that are not finite.
     FastnetError

@@ -18,7 +18,8 @@ from fastnet import files
 from fastnet.data.samples import Column, Scaling
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.options.table import ACTIVATIONS, CLASSIFIERS, LOSSES, OPTIONS, check
+from fastnet.options.methods import ACTIVATIONS, CLASSIFIERS, LOSSES
+from fastnet.options.table import OPTIONS, check
 from fastnet.results.result import MEMBERS, Entries, Model, Result
 from fastnet.training.plan import OFF, shown
 

@@ -8,19 +8,17 @@ import numpy as np
 from fastnet.engine.kernels import METHODS, SETTINGS
 from fastnet.engine.layout import offsets
 from fastnet.errors import UsageError
-from fastnet.options.table import (
+from fastnet.options.methods import (
     ACTIVATIONS,
-    AXES,
     CLASSIFIERS,
     DAMPINGS,
     FIRST_ORDER,
     LEARNING_RATES,
-    MAX_MEMBERS,
     OPTIMIZERS,
     SCHEDULES,
     STEPPED,
-    refuse_unused,
 )
+from fastnet.options.table import AXES, MAX_MEMBERS, refuse_unused
 
 # How a setting that is None stands in a member's record.
 OFF = {

@@ -35,7 +35,7 @@ from fastnet.engine.kernels import (
     Pack,
     Problem,
 )
-from fastnet.options.table import ACTIVATIONS, CLASSIFIERS, FIRST_ORDER, OPTIMIZERS
+from fastnet.options.methods import ACTIVATIONS, CLASSIFIERS, FIRST_ORDER, OPTIMIZERS
 from fastnet.training.plan import WITH_MATRIX
 
 # Stops that the trainer decides; the kernels decide those of kernels.py.
