@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.work import Work
+from fastnet import reference
 from fastnet.data import tasks
-from fastnet.engine.layout import initial_weights
-from fastnet.reference import kernels as reference
+from fastnet.engine.init import initial_weights
 from fastnet.training.plan import FEW_INPUTS
 
 CHECK_EPOCHS = 20  # after which losses are compared
@@ -42,7 +42,7 @@ def make_work(X, Y, loss, widths, seeds, dtype, **settings):
     size, epochs = settings.get("batch_size", 0), settings.pop("epochs")
     order = np.zeros((0, 0), np.int64)
     if size:  # the order fastnet takes for seed 0: the same for all, as ParallelMLPs needs it
-        order = np.array([reference.shuffle(0, e + 1, len(X)) for e in range(epochs)])
+        order = np.array([reference.batches.shuffle(0, e + 1, len(X)) for e in range(epochs)])
     return Work(
         loss=loss,
         X=np.ascontiguousarray(X, dtype),

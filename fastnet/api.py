@@ -8,7 +8,7 @@ import numpy as np
 
 from fastnet.data import tasks
 from fastnet.data.sources import checked_data, checked_task
-from fastnet.engine import kernels
+from fastnet.engine.records import DIVERGED, TARGET
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.options.table import OPTIONS, resolve
 from fastnet.results import environment
@@ -396,8 +396,8 @@ class Job:
             "train",
             len(columns),
             live.size,
-            int((stops == kernels.TARGET).sum()),
-            int((stops == kernels.DIVERGED).sum()),
+            int((stops == TARGET).sum()),
+            int((stops == DIVERGED).sum()),
             training.start,
             done,
             best if known else None,

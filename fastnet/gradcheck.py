@@ -5,9 +5,9 @@ from functools import partial
 
 import numpy as np
 
-from fastnet.engine import layout as packing
+from fastnet import reference
+from fastnet.engine import init
 from fastnet.options.methods import ACTIVATIONS, CLASSIFIERS, LOSSES
-from fastnet.reference import kernels as reference
 
 TOLERANCE = 1e-6
 STEP = 1e-5  # about the cube root of float64's precision, where central differences are best
@@ -18,14 +18,14 @@ SHAPES = ((1, 1, 1), (1, 7, 1), (3, 5, 1), (2, 1, 3), (5, 4, 2), (9, 3, 10))
 
 def numeric_gradient(net, activation, loss, rows):
     """Central differences of the mean loss by every parameter, in the shapes of the net."""
-    gradient = reference.Net(*(np.zeros_like(array) for array in net))
+    gradient = reference.network.Net(*(np.zeros_like(array) for array in net))
     for array, slopes in zip(net, gradient, strict=True):
         for place in np.ndindex(array.shape):
             value = array[place]
             array[place] = value + STEP
-            above = reference.mean_loss(net, activation, loss, rows)
+            above = reference.network.mean_loss(net, activation, loss, rows)
             array[place] = value - STEP
-            below = reference.mean_loss(net, activation, loss, rows)
+            below = reference.network.mean_loss(net, activation, loss, rows)
             array[place] = value
             slopes[place] = (above - below) / (2 * STEP)
     return gradient
@@ -55,12 +55,12 @@ def check(loss, activation, d, n1, k, samples=17, seed=0):
     rng = np.random.default_rng([seed, d, n1, k])
     X = rng.uniform(-1, 1, (samples, d))
     Y = targets(loss, rng, samples, k)
-    drawn = packing.initial_weights(seed, n1, d, k, "glorot_uniform", activation)
-    net = reference.Net(*(np.array(a + 0.1 * rng.normal(size=a.shape)) for a in drawn))
-    rows = reference.rows(X, Y, np.float64, rng.uniform(0, 2, samples))
-    own_loss = partial(reference.LOSSES[loss], setting=SETTING)
-    kind = reference.ACTIVATIONS[activation], own_loss
-    _, analytic, _ = reference.loss_and_gradient(net, *kind, 0.0, rows)
+    drawn = init.initial_weights(seed, n1, d, k, "glorot_uniform", activation)
+    net = reference.network.Net(*(np.array(a + 0.1 * rng.normal(size=a.shape)) for a in drawn))
+    rows = reference.network.rows(X, Y, np.float64, rng.uniform(0, 2, samples))
+    own_loss = partial(reference.losses.LOSSES[loss], setting=SETTING)
+    kind = reference.activations.ACTIVATIONS[activation], own_loss
+    _, analytic, _ = reference.network.loss_and_gradient(net, *kind, 0.0, rows)
     numeric = numeric_gradient(net, *kind, rows)
     differences = {
         name: float(np.linalg.norm(a - b) / max(np.linalg.norm(b), 1e-300))

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from fastnet import reference
 from fastnet.data import tasks
-from fastnet.engine import layout as packing
-from fastnet.reference import kernels as reference
+from fastnet.engine import init
 
 TARGET = Path(__file__).resolve().parents[1] / "tests" / "outside_losses.json"
 EPOCHS = 10
@@ -43,7 +43,7 @@ def samples_of(case):
 def initial(case):
     """W1, b1, W2, b2 at epoch 0, as lists."""
     d, k = (1, 1) if case["task"] == 1 else (64, 10)
-    weights = packing.initial_weights(case["seed"], case["n1"], d, k, case["init"], "sigmoid")
+    weights = init.initial_weights(case["seed"], case["n1"], d, k, case["init"], "sigmoid")
     return [np.round(array, 4).tolist() for array in weights]
 
 
@@ -71,7 +71,7 @@ def batches(case, epoch, n):
     """The rows of each step of an epoch."""
     if case["batch_size"] is None:
         return [slice(None)]
-    order = reference.shuffle(case["seed"], epoch, n)
+    order = reference.batches.shuffle(case["seed"], epoch, n)
     return [order[i : i + case["batch_size"]] for i in range(0, n, case["batch_size"])]
 
 

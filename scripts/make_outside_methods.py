@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from fastnet.engine import layout as packing
+from fastnet.engine import init
 
 TARGET = Path(__file__).resolve().parents[1] / "tests" / "outside_methods.json"
 HUBER_DELTA, QUANTILE = 0.8, 0.3
@@ -142,7 +142,7 @@ def steps():
 
 def trainings():
     """Losses of a network on sin(2 pi x) over STEPS full-batch steps; none for rprop."""
-    weights = packing.initial_weights(0, 7, 1, 1, "nguyen_widrow", "sigmoid")
+    weights = init.initial_weights(0, 7, 1, 1, "nguyen_widrow", "sigmoid")
     weights = [np.round(array, 4) for array in weights]
     x = torch.linspace(-1, 1, 41, dtype=torch.float64)[:, None]
     y = torch.sin(2 * torch.pi * x)

@@ -3,7 +3,7 @@
 import numpy as np
 
 import fastnet
-from fastnet.engine.layout import initial_weights
+from fastnet.engine.init import initial_weights
 
 SEEDS = 20
 

@@ -22,10 +22,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 import fastnet
+from fastnet import reference
 from fastnet.data import tasks
-from fastnet.engine.layout import initial_weights
-from fastnet.reference import kernels as reference
-from fastnet.reference.second_order import jacobian
+from fastnet.engine.init import initial_weights
+from fastnet.reference.levenberg import jacobian
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "docs" / "methods.json"
@@ -47,7 +47,7 @@ FASTNET = {
 
 def start(seed, n1):
     """The first weights of a member."""
-    return reference.Net(*initial_weights(seed, n1, 1, 1, "nguyen_widrow", "sigmoid"))
+    return reference.network.Net(*initial_weights(seed, n1, 1, 1, "nguyen_widrow", "sigmoid"))
 
 
 def data(function):
@@ -101,7 +101,7 @@ def flat(net):
 
 def unflat(w, n1):
     W1, b1, W2, b2 = np.split(w, np.cumsum([n1, n1, n1]))
-    return reference.Net(W1[:, None], b1, W2[None, :], b2)
+    return reference.network.Net(W1[:, None], b1, W2[None, :], b2)
 
 
 def scipy_lm(net, X, Y, clock):
@@ -109,15 +109,15 @@ def scipy_lm(net, X, Y, clock):
     from scipy.optimize import least_squares
 
     n1 = len(net.b1)
-    sigmoid = reference.ACTIVATIONS["sigmoid"]
+    sigmoid = reference.activations.ACTIVATIONS["sigmoid"]
 
     def residuals(w):
-        _, Z2 = reference.forward(unflat(w, n1), sigmoid, X)
+        _, Z2 = reference.network.forward(unflat(w, n1), sigmoid, X)
         return (Z2 - Y)[:, 0]
 
     def derivatives(w):
         net = unflat(w, n1)
-        H, Z2 = reference.forward(net, sigmoid, X)
+        H, Z2 = reference.network.forward(net, sigmoid, X)
         if clock.note(((Z2 - Y) ** 2).mean() / 2):
             raise Over
         return jacobian(X, H, H * (1 - H), net.W2)[:, 0]

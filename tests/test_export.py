@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import files
+from fastnet import files, reference
 from fastnet.cli import commands as cli
 from fastnet.data import samples as data
 from fastnet.engine.layout import Weights
@@ -23,7 +23,6 @@ from fastnet.export import files as export
 from fastnet.export import source
 from fastnet.options import methods
 from fastnet.options import table as options
-from fastnet.reference import formulas
 from fastnet.results.result import Model
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
@@ -337,13 +336,13 @@ def test_the_python_file_needs_numpy_alone(tmp_path):
     subprocess.run(ruff, check=True)
 
 
-@pytest.mark.parametrize("name", formulas.ACTIVATIONS)
+@pytest.mark.parametrize("name", reference.activations.ACTIVATIONS)
 def test_the_formulas_in_numpy(name):
     """All that formulas.py has, also those that no option names yet."""
     z = np.linspace(-800, 800, 4001)
     value = eval(source.ACTIVATIONS[name].numpy, {"np": np, "math": math, "z": z})
     with np.errstate(over="ignore"):
-        assert_close(value, formulas.ACTIVATIONS[name].value(z), NUMPY_TOLERANCE)
+        assert_close(value, reference.activations.ACTIVATIONS[name].value(z), NUMPY_TOLERANCE)
 
 
 # ---------------------------------------------------------------- npy

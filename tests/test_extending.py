@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import gradcheck
+from fastnet import gradcheck, reference
 from fastnet.engine import activations
 from fastnet.native import choice
 from fastnet.native.compile import compile_for_python
 from fastnet.native.vector import LANES, load, store
 from fastnet.options import methods
 from fastnet.options import table as options
-from fastnet.reference import formulas
 from fastnet.training import plan
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "extending.md"
@@ -28,16 +27,20 @@ def softsign(monkeypatch):
     """The page's two pieces of code in the modules that they are for, and the rows."""
     plain, compiled = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
     spaces = {}
-    for module, code in ((formulas, plain), (activations, compiled)):
+    for module, code in ((reference.activations, plain), (activations, compiled)):
         spaces[module] = dict(vars(module))
         exec(code, spaces[module])
     functions = [[space[n] for n in ("softsign", "softsign_slope")] for space in spaces.values()]
     row = {"value": functions[1][0], "slope": functions[1][1], "needs_z": False}
     made = choice.table("activation", softsign=row)
-    monkeypatch.setitem(formulas.ACTIVATIONS, "softsign", formulas.Activation(*functions[0]))
+    monkeypatch.setitem(
+        reference.activations.ACTIVATIONS,
+        "softsign",
+        reference.activations.Activation(*functions[0]),
+    )
     monkeypatch.setitem(activations.ACTIVATIONS, "softsign", made["softsign"])
     names = (*methods.ACTIVATIONS, "softsign")
-    for module in ("options.table", "training.training", "engine.layout", "gradcheck"):
+    for module in ("options.table", "training.training", "engine.init", "gradcheck"):
         monkeypatch.setattr(f"fastnet.{module}.ACTIVATIONS", names)
     monkeypatch.setitem(plan.CODES, "activation", names)
     wider = options.OPTIONS["activation"]._replace(choices=names)
@@ -57,7 +60,7 @@ def test_the_compiled_example_is_its_formula(softsign):
     z = np.linspace(-9, 9, 4 * LANES)
     h, slopes = np.empty_like(z), np.empty_like(z)
     run_activation(activations.ACTIVATIONS[softsign], z, h, slopes)
-    value, slope = formulas.ACTIVATIONS[softsign]
+    value, slope = reference.activations.ACTIVATIONS[softsign]
     np.testing.assert_allclose(h, value(z), rtol=RTOL)
     np.testing.assert_allclose(slopes, slope(z, h), rtol=RTOL)
 

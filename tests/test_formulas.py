@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastnet.reference import formulas
-from fastnet.reference.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES, Step
+from fastnet import reference
+from fastnet.reference.activations import ACTIVATIONS
+from fastnet.reference.losses import LOSSES
+from fastnet.reference.optimizers import OPTIMIZERS, Step
+from fastnet.reference.schedules import SCHEDULES
 
 STORED = json.loads(Path(__file__).with_name("outside_methods.json").read_text())
 # Two libraries in float64: a few units of 1e-16 a step, over 50 steps, and three digits to spare.
@@ -177,18 +180,18 @@ def test_a_schedule_is_that_of_torch(name):
 
 
 def test_one_cycle_rises_and_falls():
-    rates = np.array([formulas.one_cycle(0.5, {}, epoch, 100) for epoch in range(101)])
-    assert rates[0] == pytest.approx(0.5 * formulas.START)
+    rates = np.array([reference.schedules.one_cycle(0.5, {}, epoch, 100) for epoch in range(101)])
+    assert rates[0] == pytest.approx(0.5 * reference.schedules.START)
     assert rates.argmax() == 30 and rates.max() == 0.5
     assert (np.diff(rates[:31]) > 0).all() and (np.diff(rates[30:]) < 0).all()
-    assert rates[100] == pytest.approx(0.5 * formulas.END)
+    assert rates[100] == pytest.approx(0.5 * reference.schedules.END)
 
 
 def course(name, **given):
     """The learning rates of ten epochs."""
     setting = {"min_learning_rate": 0.0, "warmup_epochs": 0, "max_epochs": 10, **given}
     setting["schedule"] = list(SCHEDULES).index(name)
-    return [formulas.learning_rate(0.5, setting, epoch) for epoch in range(10)]
+    return [reference.schedules.learning_rate(0.5, setting, epoch) for epoch in range(10)]
 
 
 @pytest.mark.parametrize("name", ["plateau", "constant"])

@@ -3,16 +3,15 @@
 import numpy as np
 import pytest
 
-from fastnet import gradcheck
+from fastnet import gradcheck, reference
 from fastnet.options.methods import ACTIVATIONS, LOSSES
-from fastnet.reference import kernels as reference
 
 # Of float64's 1e-16, central differences with a step of 1e-5 keep about 1e-10: the checked
 # tolerance leaves four digits for losses larger than 1 and gradients smaller than 1.
 TOLERANCE = 1e-6
 # The smallest mistake that must be seen: ten times the tolerance.
 SLIGHT = 1e-5
-ARRAYS = reference.Net._fields
+ARRAYS = reference.network.Net._fields
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +61,18 @@ def test_the_differences_are_not_all_zero(rows):
 
 def test_a_wrong_slope_shows_in_the_first_layer(monkeypatch):
     """s'(z) = s(z), a common slip."""
-    for name, right in reference.ACTIVATIONS.items():
-        monkeypatch.setitem(reference.ACTIVATIONS, name, right._replace(slope=lambda z, h: h))
+    for name, right in reference.activations.ACTIVATIONS.items():
+        monkeypatch.setitem(
+            reference.activations.ACTIVATIONS, name, right._replace(slope=lambda z, h: h)
+        )
     for row in gradcheck.check_all():
         assert not row["passed"], row
         assert failed(row) == {"W1", "b1"}, row
 
 
 def broken_backward(name, change):
-    """reference.backward with one array changed."""
-    right = reference.backward
+    """reference.network.backward with one array changed."""
+    right = reference.network.backward
 
     def backward(*arguments):
         gradient = right(*arguments)

@@ -205,7 +205,7 @@ def test_a_shorter_run_has_the_beginning_of_a_longer_one():
 
 
 def test_kept_epochs_are_those_that_the_kernel_keeps():
-    from fastnet.reference.kernels import is_kept
+    from fastnet.reference.decisions import is_kept
 
     expected = [epoch for epoch in range(5000) if is_kept(epoch)]
     np.testing.assert_array_equal(trainer.kept_epochs(5000), expected)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet.engine import network
+from fastnet.engine import layout
 
 N1, D, N = 128, 70, 4000
 OPTIONS = dict(n1=[3, N1], learning_rate=0.1, clip_norm=0.5, max_epochs=5, optimizer="sgd")
@@ -32,10 +32,10 @@ def assert_same_bytes(one, other, members):
 
 
 def test_the_shape_alone_says_how_many_parts():
-    assert network.parts_of(N, N1, D, 1) == 2 and network.parts_of(N, 3, D, 1) == 1
-    assert network.parts_of(100_000, 512, 64, 1) == network.MOST_PARTS
-    assert network.parts_of(1000, 320, 1, 1) == network.parts_of(1437, 128, 64, 10) == 1
-    assert network.parts_of(16, 65536, 4096, 1) == 1  # one block has one part
+    assert layout.parts_of(N, N1, D, 1) == 2 and layout.parts_of(N, 3, D, 1) == 1
+    assert layout.parts_of(100_000, 512, 64, 1) == layout.MOST_PARTS
+    assert layout.parts_of(1000, 320, 1, 1) == layout.parts_of(1437, 128, 64, 10) == 1
+    assert layout.parts_of(16, 65536, 4096, 1) == 1  # one block has one part
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -74,10 +74,10 @@ def test_mini_batches_are_not_cut(samples):
 @pytest.mark.skipif(not numba.config.DISABLE_JIT, reason="compiled kernels hold the constant")
 def test_small_parts_interpreted(monkeypatch):
     """The same in the interpreter, with parts so small that it takes a moment."""
-    monkeypatch.setattr(network, "PART_WORK", 1)
+    monkeypatch.setattr(layout, "PART_WORK", 1)
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (600, 2))
-    assert network.parts_of(600, 3, 2, 1) > 1
+    assert layout.parts_of(600, 3, 2, 1) > 1
     given = {"n1": 3, "dtype": "float64", "max_epochs": 2}
     kernels, reference = (run((X, X[:, 0]), backend=b, **given) for b in ("kernels", "reference"))
     for a, b in zip(kernels.weights(), reference.weights()):

@@ -14,10 +14,21 @@ import numba
 import numpy as np
 import pytest
 
+from fastnet import engine, reference
 from fastnet.data import samples as data
 from fastnet.data import tasks
-from fastnet.engine import elementary, kernels, losses, network
-from fastnet.engine import layout as packing
+from fastnet.engine import (
+    batches,
+    decisions,
+    elementary,
+    init,
+    kernels,
+    layout,
+    losses,
+    network,
+    optimizers,
+    records,
+)
 from fastnet.engine.activations import ACTIVATIONS
 from fastnet.engine.losses import LOSSES
 from fastnet.native import compile as compiler
@@ -28,8 +39,6 @@ from fastnet.native.entry import inner
 from fastnet.native.vector import LANES, load, store, sum_lanes_each, transpose
 from fastnet.options import methods
 from fastnet.options import table as options
-from fastnet.reference import formulas
-from fastnet.reference import kernels as reference
 from fastnet.training import plan
 from fastnet.training import training as trainer
 
@@ -77,11 +86,11 @@ def silent_in_the_interpreter():
 class Member(NamedTuple):
     """One network and its samples, as the reference and as the kernels take them."""
 
-    net: reference.Net
-    samples: reference.Rows
-    problem: kernels.Problem
+    net: reference.network.Net
+    samples: reference.network.Rows
+    problem: layout.Problem
     flat: np.ndarray  # the net from START on; NaN before and behind
-    scratch: network.Scratch  # full of NaN: nothing in it may matter
+    scratch: layout.Scratch  # full of NaN: nothing in it may matter
 
     @property
     def shape(self):
@@ -92,7 +101,7 @@ class Member(NamedTuple):
         """The network as kernels take it."""
         d, k, n1 = self.shape
         layers = network.layers(d, k)
-        return network.Net(self.flat, START, n1, d, k, ACTIVATIONS[activation], *layers)
+        return layout.Net(self.flat, START, n1, d, k, ACTIVATIONS[activation], *layers)
 
 
 # Those of the two tasks, and of either a few more: test_methods.py has all of them.
@@ -112,30 +121,30 @@ def random_net(rng, dtype, d, k, n1):
     """Weights of the size that keeps activations and logits near 1."""
     W1, b1, W2, b2 = (rng.normal(size=shape) for shape in shapes_of(d, k, n1))
     net = W1 / np.sqrt(d), b1, W2 / np.sqrt(n1), b2
-    return reference.Net(*(array.astype(dtype) for array in net))
+    return reference.network.Net(*(array.astype(dtype) for array in net))
 
 
 def random_samples(rng, dtype, loss, d, k, n):
     X = rng.uniform(-1, 1, (n, d))
     Y = rng.normal(size=(n, k)) if loss == "squared" else np.eye(k)[rng.integers(0, k, n)]
-    return reference.rows(X, Y, dtype, rng.uniform(0.1, 2, n))
+    return reference.network.rows(X, Y, dtype, rng.uniform(0.1, 2, n))
 
 
 def flatten(net):
     """The net as kernels hold it, in an array that is NaN outside its run."""
     n1, d = net.W1.shape
     k = len(net.b2)
-    length = network.parameter_length(n1, d, k)
+    length = layout.parameter_length(n1, d, k)
     flat = np.full(length + START + LANES, np.nan, net.W1.dtype)
     flat[START : START + length] = 0
-    for run, array in zip(packing.views(flat, START, n1, d, k), net):
+    for run, array in zip(layout.views(flat, START, n1, d, k), net):
         run[...] = array
     return flat
 
 
 def dirty_scratch(problem, n1, batch_size, dtype):
     """Scratch as a diverged member leaves it."""
-    scratch = packing.scratch(problem, n1, batch_size, dtype)
+    scratch = layout.scratch(problem, n1, batch_size, dtype)
     for array in (*scratch[:6], *scratch.batch[:5]):
         array[...] = np.nan
     return scratch
@@ -143,9 +152,9 @@ def dirty_scratch(problem, n1, batch_size, dtype):
 
 def make_problem(loss, samples):
     d, k, dtype = samples.X.shape[1], samples.Y.shape[1], samples.X.dtype
-    rows = packing.rows(samples.X, samples.Y, dtype, samples.weight[None])
-    none = packing.no_rows(d, k, dtype)
-    return kernels.Problem(d, k, LOSSES[loss], rows, none, *network.layers(d, k))
+    rows = layout.rows(samples.X, samples.Y, dtype, samples.weight[None])
+    none = layout.no_rows(d, k, dtype)
+    return layout.Problem(d, k, LOSSES[loss], rows, none, *network.layers(d, k))
 
 
 def make_member(net, samples, loss):
@@ -215,7 +224,7 @@ def slope_all(activation, h, out):
 
 def applied(function, values, *before):
     """function(*before, values, out), the values filled up to whole vectors; returns out."""
-    filled = np.zeros(network.padded(values.size), values.dtype)
+    filled = np.zeros(layout.padded(values.size), values.dtype)
     filled[: values.size] = values
     out = np.empty_like(filled)
     function(*before, filled, out)
@@ -275,14 +284,14 @@ def test_sigmoid_over_all_exponents(rng, dtype):
     bound = (SIGMOID_EPS + ARGUMENT_EPS * carried) * EPS[dtype]
     result = applied(activate_all, z, ACTIVATIONS["sigmoid"])
     assert (np.abs(result - exact) <= bound * exact).all()
-    np.testing.assert_allclose(formulas.sigmoid(z), exact, rtol=4 * EPS[dtype])
+    np.testing.assert_allclose(reference.activations.sigmoid(z), exact, rtol=4 * EPS[dtype])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_tanh_over_all_exponents(rng, dtype):
     z = values_of_all_exponents(rng, dtype, LIMIT[dtype])
     exact, bound = np.tanh(more_precise(z)), TANH_EPS * EPS[dtype]
-    for result in applied(activate_all, z, ACTIVATIONS["tanh"]), formulas.tanh(z):
+    for result in applied(activate_all, z, ACTIVATIONS["tanh"]), reference.activations.tanh(z):
         np.testing.assert_allclose(result, exact, rtol=0, atol=bound)
 
 
@@ -292,13 +301,13 @@ def test_relu_and_identity_do_not_round(rng, dtype, name):
     z = spread_values(rng, dtype, -30, 30)
     expected = np.maximum(z, 0) if name == "relu" else z
     np.testing.assert_array_equal(applied(activate_all, z, ACTIVATIONS[name]), expected)
-    np.testing.assert_array_equal(reference.ACTIVATIONS[name].value(z), expected)
+    np.testing.assert_array_equal(reference.activations.ACTIVATIONS[name].value(z), expected)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", SOME_ACTIVATIONS)
 def test_slope_is_the_reference_to_the_bit(rng, dtype, activation):
-    twin = reference.ACTIVATIONS[activation]
+    twin = reference.activations.ACTIVATIONS[activation]
     h = twin.value(spread_values(rng, dtype, -30, 30))
     result = applied(slope_all, h, ACTIVATIONS[activation])
     np.testing.assert_array_equal(result, twin.slope(h, h))
@@ -309,7 +318,7 @@ def test_slope_is_the_reference_to_the_bit(rng, dtype, activation):
 def test_nan_and_infinity_come_through_every_activation(dtype, activation):
     row, z = ACTIVATIONS[activation], np.array([np.nan, np.inf, -np.inf], dtype)
     with np.errstate(all="ignore"):
-        limits = reference.ACTIVATIONS[activation].value(z)
+        limits = reference.activations.ACTIVATIONS[activation].value(z)
     result = applied(activate_all, z, row)
     # The ends of exp stand for infinity: sigmoid's lower limit is 1e-38, not 0.
     np.testing.assert_allclose(result, limits, rtol=EPS[dtype], atol=1e-37)
@@ -322,13 +331,13 @@ def test_nan_and_infinity_come_through_every_activation(dtype, activation):
 
 def test_sizes_are_whole_vectors():
     counts = np.arange(1, 200)
-    padded = np.array([network.padded(int(c)) for c in counts])
+    padded = np.array([layout.padded(int(c)) for c in counts])
     assert (padded % LANES == 0).all() and (padded >= counts).all()
     assert (padded - counts < LANES).all()
-    narrow, wide = network.WIDE - 1, network.WIDE
-    assert network.columns(narrow) == narrow * LANES
-    assert network.columns(wide) == LANES
-    assert network.parameter_length(3, 2, 4) == 32  # 3 * (2 + 1 + 4) + 4 = 25
+    narrow, wide = layout.WIDE - 1, layout.WIDE
+    assert layout.columns(narrow) == narrow * LANES
+    assert layout.columns(wide) == LANES
+    assert layout.parameter_length(3, 2, 4) == 32  # 3 * (2 + 1 + 4) + 4 = 25
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -351,35 +360,35 @@ def test_vectors_lie_on_cache_lines(rng, dtype, d):
 @pytest.mark.parametrize(("n", "c"), [(1, 8), (17, 20), (32, 64)])
 def test_rows_side_by_side(rng, dtype, n, c):
     values = rng.normal(size=(n, c))
-    filled = np.zeros((network.padded(n), network.padded(c)), dtype)
+    filled = np.zeros((layout.padded(n), layout.padded(c)), dtype)
     filled[:n, :c] = values
-    found = packing.side_by_side(values, dtype).reshape(-1, network.padded(n), LANES)
+    found = layout.side_by_side(values, dtype).reshape(-1, layout.padded(n), LANES)
     np.testing.assert_array_equal(np.concatenate(list(found), axis=1), filled)
 
 
 def test_a_block_fits_the_cache_and_rows_do_not_collide():
     for n1 in (1, 16, 255, 256, 257, 600, 8192, 65536):
-        panels, stride = network.block_panels(n1), network.block_stride(n1)
-        assert 1 <= panels <= network.BLOCK_PANELS
-        assert panels == 1 or panels * n1 * LANES <= network.BLOCK_VALUES
+        panels, stride = layout.block_panels(n1), layout.block_stride(n1)
+        assert 1 <= panels <= layout.BLOCK_PANELS
+        assert panels == 1 or panels * n1 * LANES <= layout.BLOCK_VALUES
         assert stride >= panels * LANES and stride // LANES % 2 == 1
 
 
 @compile_for_python
 def kept_all(epochs, out):
     for i in range(epochs.size):
-        out[i] = kernels.is_kept(epochs[i])
+        out[i] = decisions.is_kept(epochs[i])
 
 
 def test_kept_thins_histories_as_the_reference_does():
     epochs = np.concatenate([np.arange(9000), [10**6, 10**6 + 1, 2**30]])
     result = np.empty(epochs.size, bool)
     kept_all(epochs, result)
-    expected = [reference.is_kept(int(e)) for e in epochs]
+    expected = [reference.decisions.is_kept(int(e)) for e in epochs]
     np.testing.assert_array_equal(result, expected)
-    np.testing.assert_array_equal([kernels.is_kept(int(e)) for e in epochs], expected)
-    dense = kernels.DENSE_EPOCHS
-    assert dense == reference.DENSE_EPOCHS and result[: dense + 1].all()
+    np.testing.assert_array_equal([decisions.is_kept(int(e)) for e in epochs], expected)
+    dense = records.DENSE_EPOCHS
+    assert dense == reference.records.DENSE_EPOCHS and result[: dense + 1].all()
     assert result[dense + 1 : 2 * dense + 1].sum() == dense // 2
 
 
@@ -390,8 +399,9 @@ def test_tables_have_a_row_for_every_name_of_the_options():
         "optimizer": set(methods.OPTIMIZERS),
         "optimizer in batches": set(methods.FIRST_ORDER),
     }
-    for backend in kernels, reference:
+    for backend in engine.methods, reference.methods:
         assert {title: set(rows) for title, rows in backend.CHOICES.items()} == named
+    for backend in engine.records, reference.records:
         reasons = methods.STOP_REASONS
         assert [getattr(backend, n.upper()) for n in reasons] == list(range(len(reasons)))
 
@@ -538,7 +548,7 @@ def loss_and_gradient(member, activation, l2=0.0):
     loss, rows = losses.Loss(member.problem.loss, **SETTING), member.problem.train
     net = member.kernel_net(activation)
     mean, norm = run_loss_and_gradient(net, loss, l2, rows, member.scratch)
-    return mean, reference.Net(*packing.views(member.scratch.gradient, 0, n1, d, k)), norm
+    return mean, reference.network.Net(*layout.views(member.scratch.gradient, 0, n1, d, k)), norm
 
 
 def mean_loss(member, activation):
@@ -552,11 +562,11 @@ def assert_equals_reference(member, activation, l2=0.0):
     what = f"d, k, N1 = {member.shape}, {member.samples.count} samples"
     before = member.flat.copy()
     mean, gradient, norm = loss_and_gradient(member, activation, l2)
-    twin = reference.LOSSES[member.problem.loss.name]
-    expected_mean, expected, expected_norm = reference.loss_and_gradient(
+    twin = reference.losses.LOSSES[member.problem.loss.name]
+    expected_mean, expected, expected_norm = reference.network.loss_and_gradient(
         in_float64(member.net),
-        reference.ACTIVATIONS[activation],
-        reference.own_loss(member.problem._replace(loss=twin), SETTING),
+        reference.activations.ACTIVATIONS[activation],
+        reference.kernels.own_loss(member.problem._replace(loss=twin), SETTING),
         l2,
         in_float64(member.samples),
     )
@@ -564,7 +574,7 @@ def assert_equals_reference(member, activation, l2=0.0):
     assert norm == pytest.approx(expected_norm, rel=tolerance), what
     assert mean_loss(member, activation) == mean, what
     # Of the norm: with N1 = 1 all of an array can be what is left after terms cancel.
-    for name, actual, wanted in zip(reference.Net._fields, gradient, expected):
+    for name, actual, wanted in zip(reference.network.Net._fields, gradient, expected):
         np.testing.assert_allclose(
             actual, wanted, rtol=0, atol=tolerance * expected_norm, err_msg=f"{name}, {what}"
         )
@@ -612,7 +622,7 @@ def test_any_number_of_samples(rng, n):
 @pytest.mark.parametrize("loss", SOME_LOSSES)
 @pytest.mark.parametrize("d, k, n1, n", SEVERAL_BLOCKS)
 def test_sums_over_several_blocks(rng, dtype, loss, d, k, n1, n):
-    assert n > network.block_panels(n1) * LANES
+    assert n > layout.block_panels(n1) * LANES
     assert_equals_reference(random_member(rng, dtype, loss, d, k, n1, n), "sigmoid")
 
 
@@ -635,11 +645,11 @@ def test_l2_penalty_acts_on_the_gradient_of_the_weights_alone(rng, dtype, loss, 
 def test_forward_leaves_activations_and_outputs(rng, dtype, d, k):
     n1, n = 5, SAMPLES
     member = random_member(rng, dtype, "squared", d, k, n1, n)
-    count = network.padded(n) // LANES
+    count = layout.padded(n) // LANES
     run_forward(member.kernel_net("sigmoid"), member.problem.train, count, member.scratch)
     net, X = in_float64(member.net), in_float64(member.samples).X
-    H, Z2 = reference.forward(net, reference.ACTIVATIONS["sigmoid"], X)
-    used = member.scratch.hidden[: n1 * network.block_stride(n1)].reshape(n1, -1)
+    H, Z2 = reference.network.forward(net, reference.activations.ACTIVATIONS["sigmoid"], X)
+    used = member.scratch.hidden[: n1 * layout.block_stride(n1)].reshape(n1, -1)
     assert_close(used[:, :n].T, H, SUM_TOLERANCE[dtype])
     outputs = member.scratch.output[: count * k * LANES]
     assert_close(panels_of(outputs, n, k), Z2, SUM_TOLERANCE[dtype])
@@ -658,19 +668,19 @@ def test_mean_gradient_divides_the_sums(rng, d, k):
     place = 0
     for array in (sums.W1, sums.b1[:, None], sums.W2.T, sums.b2[:, None]):
         units, columns = array.shape
-        length = units * network.columns(columns)
+        length = units * layout.columns(columns)
         to = member.scratch.sums[place : place + length]
-        if columns >= network.WIDE:
+        if columns >= layout.WIDE:
             to.reshape(units, -1)[:, :columns] = array
         else:  # any lanes with that total
             lanes = to.reshape(units, columns, LANES)
             lanes[...] = rng.normal(size=lanes.shape)
             lanes[..., 0] += array - lanes.sum(axis=2)
         place += length
-    assert place == network.sums_length(n1, d, k)
+    assert place == layout.sums_length(n1, d, k)
     run_mean_gradient(member.kernel_net("sigmoid"), l2, count, member.scratch)
-    expected = reference.mean_gradient(member.net, sums, l2, count)
-    views = packing.views(member.scratch.gradient, 0, n1, d, k)
+    expected = reference.network.mean_gradient(member.net, sums, l2, count)
+    views = layout.views(member.scratch.gradient, 0, n1, d, k)
     for actual, wanted in zip(views, expected):
         assert_close(actual, wanted, SUM_TOLERANCE["float64"])
     assert not member.scratch.gradient[n1 * (d + 1 + k) + k :].any()
@@ -683,7 +693,7 @@ def test_a_nan_weight_gives_a_nan_loss(rng, loss, activation, poison):
     """An infinite output weight gives a loss that is not finite; of W1 and b1 see all_finite."""
     dtype = "float32"
     for d, k in ((1, 3), (9, 10)):
-        for name in reference.Net._fields if np.isnan(poison) else ("W2", "b2"):
+        for name in reference.network.Net._fields if np.isnan(poison) else ("W2", "b2"):
             member = random_member(rng, dtype, loss, d, k, 5, SAMPLES)
             getattr(member.net, name).flat[-1] = poison
             member = make_member(member.net, member.samples, loss)
@@ -703,9 +713,9 @@ def run_cross_entropy(output, y, weight, k, each):
 def cross_entropy(logits, labels):
     """Losses and dL/dz2 of up to LANES float32 samples, by the kernel."""
     n, k = logits.shape
-    output = packing.panels(logits, np.float32)
+    output = layout.panels(logits, np.float32)
     weight, each = np.ones(LANES, np.float32), np.empty(LANES)
-    run_cross_entropy(output, packing.panels(np.eye(k)[labels], np.float32), weight, k, each)
+    run_cross_entropy(output, layout.panels(np.eye(k)[labels], np.float32), weight, k, each)
     return each[:n], panels_of(output, n, k)
 
 
@@ -748,7 +758,9 @@ def test_loss_where_the_largest_logits_tie(gap):
 def test_the_reference_keeps_them_too(gap):
     logits = np.array([[gap, 0, 0], [gap, gap, 0], [0, gap, 0]], np.float32)
     labels = np.zeros(3, int)
-    losses, _ = formulas.cross_entropy_error(logits, np.eye(3, dtype=np.float32)[labels], {})
+    losses, _ = reference.losses.cross_entropy_error(
+        logits, np.eye(3, dtype=np.float32)[labels], {}
+    )
     np.testing.assert_allclose(losses, exact_cross_entropy(logits, labels), rtol=CONFIDENT_RTOL)
 
 
@@ -762,24 +774,24 @@ def run_gradient_norm(gradient):
 
 @compile_for_python
 def run_clip(gradient, norm, clip_norm):
-    return kernels.clip(gradient, gradient.size, norm, clip_norm)
+    return optimizers.clip(gradient, gradient.size, norm, clip_norm)
 
 
 @compile_for_python
 def run_descend(optimizer, w, o, n1, d, k, settings, states, memory, loss, norm, scratch):
-    net = network.Net(w, o, n1, d, k, SIGMOID, *LAYERS)
+    net = layout.Net(w, o, n1, d, k, SIGMOID, *LAYERS)
     setting, state = settings[0], states[0]
-    return kernels.descend(optimizer, net, setting, state, memory, loss, norm, scratch)
+    return optimizers.descend(optimizer, net, setting, state, memory, loss, norm, scratch)
 
 
 @compile_for_python
 def run_all_finite(w, o, length):
-    return kernels.all_finite(w, o, length)
+    return decisions.all_finite(w, o, length)
 
 
 @compile_for_python
 def run_copy(source, target, o, length):
-    kernels.copy(source, target, o, length)
+    decisions.copy(source, target, o, length)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -788,7 +800,7 @@ def test_gradient_norm_is_summed_in_float64(rng, dtype):
     flat = flatten(gradient)[START:-LANES]
     # float64 sums of the same squares in another order.
     assert run_gradient_norm(flat) == pytest.approx(
-        reference.gradient_norm(gradient), rel=SUM_TOLERANCE["float64"]
+        reference.network.gradient_norm(gradient), rel=SUM_TOLERANCE["float64"]
     )
     huge = np.full(LANES, 1e30, dtype)  # its square is beyond float32
     assert run_gradient_norm(huge) == pytest.approx(4e30, rel=EPS["float32"])
@@ -801,10 +813,10 @@ def test_gradient_norm_is_summed_in_float64(rng, dtype):
 @pytest.mark.parametrize("clip_norm", [0.5, 1e9, np.inf])
 def test_clip_scales_what_is_longer(rng, dtype, clip_norm):
     gradient = random_net(rng, dtype, 3, 2, 5)
-    flat, norm = flatten(gradient)[START:-LANES], reference.gradient_norm(gradient)
+    flat, norm = flatten(gradient)[START:-LANES], reference.network.gradient_norm(gradient)
     before = flat.copy()
     clipped = run_clip(flat, norm, clip_norm)
-    expected, expected_clipped = reference.clip(gradient, norm, clip_norm)
+    expected, expected_clipped = reference.optimizers.clip(gradient, norm, clip_norm)
     np.testing.assert_array_equal(flat, flatten(expected)[START:-LANES])
     assert clipped == expected_clipped == (clip_norm == 0.5)
     if clipped:
@@ -826,17 +838,17 @@ def test_descend_clips_and_moves(rng, dtype, clip_norm):
     gradient = random_net(rng, dtype, d, k, n1)
     run = flatten(gradient)[START:-LANES]
     member.scratch.gradient[: run.size] = run
-    settings, states = np.zeros(1, kernels.SETTINGS), np.zeros(1, kernels.STATE)
+    settings, states = np.zeros(1, records.SETTINGS), np.zeros(1, records.STATE)
     settings["clip_norm"], states["learning_rate"] = clip_norm, 0.3
-    norm = reference.gradient_norm(gradient)
-    sgd, scratch, none = kernels.OPTIMIZERS["sgd"], member.scratch, np.zeros(0, dtype)
+    norm = reference.network.gradient_norm(gradient)
+    sgd, scratch, none = optimizers.OPTIMIZERS["sgd"], member.scratch, np.zeros(0, dtype)
     other, loss = states.copy(), 0.7
     clipped = run_descend(
         sgd, member.flat, START, n1, d, k, settings, states, none, loss, norm, scratch
     )
     assert clipped == (clip_norm < norm)
-    twin = reference.OPTIMIZERS["sgd"]
-    assert clipped == reference.descend(
+    twin = reference.optimizers.OPTIMIZERS["sgd"]
+    assert clipped == reference.optimizers.descend(
         twin, member.net, settings[0], other[0], [], loss, gradient, norm
     )
     assert states.tobytes() == other.tobytes()
@@ -850,15 +862,15 @@ def test_descend_clips_and_moves(rng, dtype, clip_norm):
 def test_all_finite_sees_every_parameter_and_no_neighbour(rng, dtype):
     net = random_net(rng, dtype, 3, 2, 5)
     flat, count = flatten(net), 5 * 6 + 2
-    length = network.parameter_length(5, 3, 2)
+    length = layout.parameter_length(5, 3, 2)
     flat[START] = np.finfo(dtype).max
-    assert run_all_finite(flat, START, length) and reference.all_finite(net)
+    assert run_all_finite(flat, START, length) and reference.decisions.all_finite(net)
     for place, poison in itertools.product(range(count), (np.nan, np.inf, -np.inf)):
         poisoned = flat.copy()
         poisoned[START + place] = poison
         assert not run_all_finite(poisoned, START, length)
     net.b2[-1] = np.nan
-    assert not reference.all_finite(net)
+    assert not reference.decisions.all_finite(net)
 
 
 def test_copy_takes_a_members_run_alone():
@@ -873,17 +885,17 @@ def test_copy_takes_a_members_run_alone():
 
 @compile_for_python
 def run_hash32(x):
-    return kernels.hash32(x)
+    return batches.hash32(x)
 
 
 @compile_for_python
 def run_shuffle(seed, epoch, order):
-    kernels.shuffle(seed, epoch, order, order.size)
+    batches.shuffle(seed, epoch, order, order.size)
 
 
 @compile_for_python
 def run_gather(net, rows, order, first, count, batch):
-    return kernels.gather(net, rows, order, first, count, batch).count
+    return batches.gather(net, rows, order, first, count, batch).count
 
 
 def shuffled(seed, epoch, n):
@@ -895,7 +907,7 @@ def shuffled(seed, epoch, n):
 def test_hash32_is_the_reference(rng):
     values = [0, 1, 2**31, 2**32 - 1, *rng.integers(0, 2**32, 1000).tolist()]
     hashes = [run_hash32(x) for x in values]
-    assert hashes == [reference.hash32(x) for x in values]
+    assert hashes == [reference.batches.hash32(x) for x in values]
     assert all(0 <= h < 2**32 for h in hashes) and len(set(hashes)) == len(set(values))
 
 
@@ -904,7 +916,7 @@ def test_hash32_is_the_reference(rng):
 def test_shuffle_is_a_permutation_and_the_reference(n, seed, epoch):
     order = shuffled(seed, epoch, n)
     np.testing.assert_array_equal(np.sort(order), np.arange(n))
-    np.testing.assert_array_equal(order, reference.shuffle(seed, epoch, n))
+    np.testing.assert_array_equal(order, reference.batches.shuffle(seed, epoch, n))
     np.testing.assert_array_equal(order, shuffled(seed, epoch, n))
 
 
@@ -928,15 +940,15 @@ def test_gather_makes_the_rows_of_a_batch(rng, dtype, d, k, first, count):
     samples = random_samples(rng, dtype, "squared", d, k, SAMPLES)
     problem = make_problem("squared", samples)
     batch = dirty_scratch(problem, 1, 20, dtype).batch
-    order = np.array(reference.shuffle(0, 1, SAMPLES))
+    order = np.array(reference.batches.shuffle(0, 1, SAMPLES))
     activation, layers = ACTIVATIONS["sigmoid"], network.layers(d, k)
-    net = network.Net(np.zeros(1, dtype), 0, 1, d, k, activation, *layers)
+    net = layout.Net(np.zeros(1, dtype), 0, 1, d, k, activation, *layers)
     assert run_gather(net, problem.train, order, first, count, batch) == count
     chosen = order[first : first + count]
-    expected = packing.rows(
+    expected = layout.rows(
         samples.X[chosen], samples.Y[chosen], dtype, samples.weight[None, chosen]
     )
-    for name in ("x", "y", "weight", *(["x_rows"] if d >= network.WIDE else [])):
+    for name in ("x", "y", "weight", *(["x_rows"] if d >= layout.WIDE else [])):
         wanted = getattr(expected, name)
         np.testing.assert_array_equal(getattr(batch, name)[: wanted.size], wanted, name)
 
@@ -946,17 +958,17 @@ def test_gather_makes_the_rows_of_a_batch(rng, dtype, d, k, first, count):
 
 @compile_for_python
 def run_decide(settings, states, monitored):
-    return kernels.decide(settings[0], states[0], monitored)
+    return decisions.decide(settings[0], states[0], monitored)
 
 
 @compile_for_python
 def run_note(states, train_loss, val_loss, better):
-    kernels.record_entry(states[0], train_loss, val_loss, better)
+    decisions.record_entry(states[0], train_loss, val_loss, better)
 
 
 def a_setting(**given):
     """A member's settings, all decisions off but those given."""
-    settings = np.zeros(1, kernels.SETTINGS)
+    settings = np.zeros(1, records.SETTINGS)
     values = {"target_loss": -np.inf, "lr_factor": 0.5, "learning_rate": 1.0, "max_epochs": 1000}
     for name, value in {**values, **given}.items():
         settings[name] = value
@@ -964,14 +976,14 @@ def a_setting(**given):
 
 
 def a_state(settings):
-    states = np.zeros(1, kernels.STATE)
+    states = np.zeros(1, records.STATE)
     states["learning_rate"] = states["plateau_rate"] = settings["learning_rate"]
     states["best_loss"] = np.inf
     states["best_epoch"] = states["last_epoch"] = -1
     return states
 
 
-def decisions(course, **given):
+def decided(course, **given):
     """The states after each entry with these monitored losses, up to the stop.
 
     Kernel and reference do the same few operations: their states are equal to the bit.
@@ -981,54 +993,54 @@ def decisions(course, **given):
     for epoch, monitored in enumerate(course):
         states["epoch"] = twin["epoch"] = epoch
         better = run_decide(settings, states, monitored)
-        assert better == reference.decide(settings[0], twin[0], monitored)
+        assert better == reference.decisions.decide(settings[0], twin[0], monitored)
         assert states.tobytes() == twin.tobytes()
         seen.append(states[0].copy())
-        if states["stop"][0] != kernels.RUNNING:
+        if states["stop"][0] != records.RUNNING:
             break
     return np.array(seen)
 
 
 def test_target_is_met_by_equality():
-    seen = decisions([1.0, 0.5, 0.1, 0.05], target_loss=0.1)
-    assert seen["stop"].tolist() == [kernels.RUNNING, kernels.RUNNING, kernels.TARGET]
-    assert decisions([0.1], target_loss=0.1)["stop"][0] == kernels.TARGET
+    seen = decided([1.0, 0.5, 0.1, 0.05], target_loss=0.1)
+    assert seen["stop"].tolist() == [records.RUNNING, records.RUNNING, records.TARGET]
+    assert decided([0.1], target_loss=0.1)["stop"][0] == records.TARGET
 
 
 def test_target_comes_before_patience_and_the_epoch_limit():
     losses, given = [1.0, 1.0, 0.9], {"patience": 2, "min_delta": 0.5, "max_epochs": 2}
-    assert decisions(losses, target_loss=0.9, **given)["stop"][-1] == kernels.TARGET
-    assert decisions(losses, **given)["stop"][-1] == kernels.PATIENCE
-    assert decisions(losses, **{**given, "patience": 0})["stop"][-1] == kernels.MAX_EPOCHS
+    assert decided(losses, target_loss=0.9, **given)["stop"][-1] == records.TARGET
+    assert decided(losses, **given)["stop"][-1] == records.PATIENCE
+    assert decided(losses, **{**given, "patience": 0})["stop"][-1] == records.MAX_EPOCHS
 
 
 def test_patience_stops_after_so_many_epochs_in_a_row():
-    seen = decisions([1.0, 0.9, 0.95, 0.8, 0.8, 0.9, 0.1], patience=2)
+    seen = decided([1.0, 0.9, 0.95, 0.8, 0.8, 0.9, 0.1], patience=2)
     assert seen["waited"].tolist() == [0, 0, 1, 0, 1, 2]
-    assert seen["stop"][-1] == kernels.PATIENCE
-    assert (seen["stop"][:-1] == kernels.RUNNING).all()
+    assert seen["stop"][-1] == records.PATIENCE
+    assert (seen["stop"][:-1] == records.RUNNING).all()
 
 
 def test_max_epochs():
-    seen = decisions([1.0, 0.9, 0.8, 0.7, 0.6], max_epochs=3)
-    assert len(seen) == 4 and seen["stop"][-1] == kernels.MAX_EPOCHS
+    seen = decided([1.0, 0.9, 0.8, 0.7, 0.6], max_epochs=3)
+    assert len(seen) == 4 and seen["stop"][-1] == records.MAX_EPOCHS
 
 
 def test_plateau_lowers_the_rate_to_its_least():
-    seen = decisions([1.0] * 8, lr_patience=2, min_learning_rate=0.3)
+    seen = decided([1.0] * 8, lr_patience=2, min_learning_rate=0.3)
     assert seen["learning_rate"].tolist() == [1, 1, 0.5, 0.5, 0.3, 0.3, 0.3, 0.3]
     assert seen["stalled"].tolist() == [0, 1, 0, 1, 0, 1, 0, 1]
     assert seen["waited"].tolist() == list(range(8))  # a decay starts only its own counter again
 
 
 def test_patience_goes_on_counting_through_decays():
-    seen = decisions([1.0] * 9, lr_patience=2, patience=5)
-    assert len(seen) == 6 and seen["stop"][-1] == kernels.PATIENCE
+    seen = decided([1.0] * 9, lr_patience=2, patience=5)
+    assert len(seen) == 6 and seen["stop"][-1] == records.PATIENCE
     assert seen["learning_rate"][-1] == 0.25
 
 
 def test_min_delta_moves_the_best_but_not_the_reference():
-    seen = decisions([1.0, 0.95, 0.9, 0.85, 0.5], min_delta=0.2)
+    seen = decided([1.0, 0.95, 0.9, 0.85, 0.5], min_delta=0.2)
     assert seen["best_epoch"].tolist() == [0, 1, 2, 3, 4]
     assert seen["best_loss"].tolist() == [1.0, 0.95, 0.9, 0.85, 0.5]
     assert seen["reference"].tolist() == [1.0, 1.0, 1.0, 1.0, 0.5]
@@ -1036,16 +1048,16 @@ def test_min_delta_moves_the_best_but_not_the_reference():
 
 
 def test_a_gain_of_exactly_min_delta_does_not_count():
-    assert decisions([1.0, 0.75], min_delta=0.25)["waited"].tolist() == [0, 1]
+    assert decided([1.0, 0.75], min_delta=0.25)["waited"].tolist() == [0, 1]
 
 
 def test_the_first_of_equal_losses_is_the_best():
-    assert decisions([1.0, 0.5, 0.5])["best_epoch"].tolist() == [0, 1, 1]
+    assert decided([1.0, 0.5, 0.5])["best_epoch"].tolist() == [0, 1, 1]
 
 
 def test_any_course_is_decided_as_the_reference_does(rng):
     for _ in range(20 if INTERPRETED else 300):
-        decisions(
+        decided(
             np.round(rng.uniform(0, 1, 40), 2),  # rounded: ties are wanted
             target_loss=rng.choice([-np.inf, 0.02]),
             patience=rng.integers(0, 12),
@@ -1062,9 +1074,9 @@ def test_note_is_the_reference():
     twin = states.copy()
     for train_loss, better in ((2.0, True), (4.0, False)):
         run_note(states, train_loss, np.nan, better)
-        reference.record_entry(twin[0], train_loss, np.nan, better)
+        reference.decisions.record_entry(twin[0], train_loss, np.nan, better)
         assert states.tobytes() == twin.tobytes()
-    assert states["best_entry"][0, kernels.TRAIN_LOSS] == 2.0
+    assert states["best_entry"][0, records.TRAIN_LOSS] == 2.0
     assert states["last_entry"][0].tolist()[:1] == [4.0]
 
 
@@ -1135,8 +1147,8 @@ def task_training(name, dtype, backend, full_batch, validate, **given):
 
 
 def assert_same_states(actual, expected, tolerance):
-    for name in kernels.STATE.names:
-        if kernels.STATE[name].kind == "i":
+    for name in records.STATE.names:
+        if records.STATE[name].kind == "i":
             np.testing.assert_array_equal(actual[name], expected[name], name)
         else:
             np.testing.assert_allclose(actual[name], expected[name], rtol=tolerance, err_msg=name)
@@ -1169,7 +1181,7 @@ def test_a_training_is_the_reference(name, dtype, full_batch, validate):
     history = run.history.flat(run.pack.states)
     assert 0 < history["clipped"].sum() < history["clipped"].size
     assert (run.pack.states["learning_rate"] < TRAININGS[name]["learning_rate"]).any()
-    assert (run.pack.states["stop"] == kernels.MAX_EPOCHS).all()
+    assert (run.pack.states["stop"] == records.MAX_EPOCHS).all()
 
 
 @pytest.mark.parametrize("backend", ["kernels", "reference"])
@@ -1225,7 +1237,7 @@ def fresh_loss(training, member, X, y):
     n1, d, k = int(row["n1"]), training.plan.d, training.plan.k
     W1, b1, W2, b2 = (
         array.astype(np.float64)
-        for array in packing.views(training.pack.best, row["offset"], n1, d, k)
+        for array in layout.views(training.pack.best, row["offset"], n1, d, k)
     )
     x = X.astype(training.dtype).astype(np.float64)
     z = 1 / (1 + np.exp(-(x @ W1.T + b1))) @ W2.T + b2
@@ -1286,7 +1298,7 @@ def member_bytes(training, member):
     history = training.history.flat(training.pack.states)
     first, last = history["offsets"][member : member + 2]
     row = training.plan.settings[member]
-    length = network.parameter_length(int(row["n1"]), training.plan.d, training.plan.k)
+    length = layout.parameter_length(int(row["n1"]), training.plan.d, training.plan.k)
     run = slice(row["offset"], row["offset"] + length)
     arrays = [history[name][first:last] for name in sorted(set(history) - {"offsets"})]
     arrays += [training.pack.parameters[run], training.pack.best[run]]
@@ -1294,7 +1306,7 @@ def member_bytes(training, member):
 
 
 def drawn_weights(n1, seed=0):
-    return list(packing.initial_weights(seed, n1, 1, 1, "nguyen_widrow", "sigmoid"))
+    return list(init.initial_weights(seed, n1, 1, 1, "nguyen_widrow", "sigmoid"))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -1305,15 +1317,15 @@ def test_an_enormous_rate_stops_that_member_alone(dtype, batch_size, backend):
     given |= {"backend": backend}
     run = trained(*sine(75), learning_rate=[0.1, 1e30, 0.2], **given)
     assert run.pack.states["stop"].tolist() == [
-        kernels.MAX_EPOCHS,
-        kernels.DIVERGED,
-        kernels.MAX_EPOCHS,
+        records.MAX_EPOCHS,
+        records.DIVERGED,
+        records.MAX_EPOCHS,
     ]
     alone = trained(*sine(75), learning_rate=[0.1, 0.2], **given)
     for member, same in ((0, 0), (2, 1)):
         assert member_bytes(run, member) == member_bytes(alone, same)
     row = run.plan.settings[1]
-    best = packing.views(run.pack.best, row["offset"], 5, 1, 1)
+    best = layout.views(run.pack.best, row["offset"], 5, 1, 1)
     for array, initial in zip(best, drawn_weights(5)):
         np.testing.assert_array_equal(array, initial.astype(dtype))
     assert run.pack.states["best_epoch"][1] == 0
@@ -1327,11 +1339,11 @@ def test_an_infinite_weight_stops_that_member_alone(dtype, backend, name):
     """Also where the loss is finite: sigmoid(inf) is 1."""
     good = drawn_weights(5)
     bad = [array.copy() for array in good]
-    bad[reference.Net._fields.index(name)].flat[0] = np.inf
+    bad[reference.network.Net._fields.index(name)].flat[0] = np.inf
     given = {"n1": 5, "dtype": dtype, "max_epochs": 5, "backend": backend}
     run = trained(*sine(75), seeds=3, initial_weights=[good, bad, good], **given)
     alone = trained(*sine(75), seeds=1, initial_weights=[good], **given)
-    assert run.pack.states["stop"][1] == kernels.DIVERGED and run.pack.states["epoch"][1] == 0
+    assert run.pack.states["stop"][1] == records.DIVERGED and run.pack.states["epoch"][1] == 0
     assert member_bytes(run, 0) == member_bytes(alone, 0) == member_bytes(run, 2)
     losses, _ = run.evaluate("train")
     assert np.isnan(losses[1]) and np.isfinite(losses[[0, 2]]).all()
@@ -1343,7 +1355,7 @@ def test_a_member_that_diverges_later_keeps_its_best(dtype):
     given = {"n1": 5, "activation": "identity", "learning_rate": 1.3, "dtype": dtype}
     run = trained(*sine(75), max_epochs=200, **given)
     state = run.pack.states[0]
-    assert state["stop"] == kernels.DIVERGED and 0 < state["best_epoch"] < state["epoch"]
+    assert state["stop"] == records.DIVERGED and 0 < state["best_epoch"] < state["epoch"]
     shorter = trained(*sine(75), max_epochs=int(state["best_epoch"]), **given)
     np.testing.assert_array_equal(run.pack.best, shorter.pack.parameters)
 
@@ -1357,10 +1369,10 @@ def test_a_gradient_beyond_the_range_stops_a_member(backend, batch_size, stopped
     given = {"n1": 1, "activation": "identity", "clip_norm": 1.0, "backend": backend}
     run = trained(X, y, batch_size=batch_size, initial_weights=[flat_start], **given)
     state = run.pack.states[0]
-    assert state["stop"] == kernels.DIVERGED and state["epoch"] == stopped_at
+    assert state["stop"] == records.DIVERGED and state["epoch"] == stopped_at
     assert not np.isfinite(state["gradient_norm"])
     for flat in run.pack.best, run.pack.parameters:  # no step was taken along it
-        for array, initial in zip(packing.views(flat, 0, 1, 1, 1), flat_start):
+        for array, initial in zip(layout.views(flat, 0, 1, 1, 1), flat_start):
             np.testing.assert_array_equal(array, initial)
 
 
@@ -1381,7 +1393,7 @@ def test_a_gradient_of_1e19_is_clipped_and_still_moves_the_weights(backend):
     before = training.pack.parameters.astype(np.float64)
     trainer.train(training)
     state = training.pack.states[0]
-    assert state["stop"] == kernels.MAX_EPOCHS and state["gradient_norm"] > 1e19
+    assert state["stop"] == records.MAX_EPOCHS and state["gradient_norm"] > 1e19
     step = np.linalg.norm(training.pack.parameters - before)
     assert step == pytest.approx(rate * clip_norm, rel=STEP_RTOL)
 

@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import errors
+from fastnet import errors, reference
 from fastnet.data import samples as data
-from fastnet.engine import activations, losses, network, optimizers, schedules
-from fastnet.engine.kernels import SETTINGS
+from fastnet.engine import activations, layout, losses, optimizers, schedules
+from fastnet.engine.records import SETTINGS
 from fastnet.native.compile import compile_for_python
 from fastnet.native.vector import LANES, load, store
 from fastnet.options import methods
 from fastnet.options import table as options
-from fastnet.reference import formulas
 from fastnet.training import plan
 
 INTERPRETED = bool(numba.config.DISABLE_JIT)
@@ -49,19 +48,19 @@ def silent_in_the_interpreter():
 
 def test_every_table_has_the_names_of_options():
     for names, *tables in (
-        (methods.ACTIVATIONS, activations.ACTIVATIONS, formulas.ACTIVATIONS),
-        (methods.LOSSES, losses.LOSSES, formulas.LOSSES),
-        (methods.FIRST_ORDER, optimizers.OPTIMIZERS, formulas.OPTIMIZERS),
-        (methods.SCHEDULES, formulas.SCHEDULES),
+        (methods.ACTIVATIONS, activations.ACTIVATIONS, reference.activations.ACTIVATIONS),
+        (methods.LOSSES, losses.LOSSES, reference.losses.LOSSES),
+        (methods.FIRST_ORDER, optimizers.OPTIMIZERS, reference.optimizers.OPTIMIZERS),
+        (methods.SCHEDULES, reference.schedules.SCHEDULES),
     ):
         assert all(set(table) == set(names) for table in tables)
     assert set(methods.LEARNING_RATES) == set(methods.FIRST_ORDER)
     # The position of a schedule is its code.
-    assert tuple(formulas.SCHEDULES) == methods.SCHEDULES
+    assert tuple(reference.schedules.SCHEDULES) == methods.SCHEDULES
     for code, name in enumerate(methods.SCHEDULES):
         assert getattr(schedules, name.upper()) == code
     for name, row in optimizers.OPTIMIZERS.items():
-        assert row.memory == formulas.OPTIMIZERS[name].memory
+        assert row.memory == reference.optimizers.OPTIMIZERS[name].memory
 
 
 # ---------------------------------------------------------------- activations
@@ -87,7 +86,7 @@ def test_an_activation_is_its_formula(rng, dtype, name):
     edges = [0.0, -0.0, 1e-20, -1e-20, 30, -30, 700, -700]
     z = np.concatenate([rng.normal(0, 3, 504), edges]).astype(dtype)
     h, slopes = activated(name, z)
-    value, slope = formulas.ACTIVATIONS[name]
+    value, slope = reference.activations.ACTIVATIONS[name]
     exact = value(z.astype(np.float64))
     atol = VALUE_EPS * EPS[dtype]
     np.testing.assert_allclose(h, exact, rtol=VALUE_EPS * EPS[dtype], atol=atol)
@@ -142,7 +141,7 @@ def test_a_loss_is_its_formula(rng, dtype, name, scale):
         Z2 += Y  # small errors, too
     weight = rng.uniform(0, 2, LANES).astype(dtype)
     each, slopes = loss_of(name, Z2, Y, weight)
-    expected, dZ2 = formulas.LOSSES[name](Z2.astype(float), Y.astype(float), SETTING)
+    expected, dZ2 = reference.losses.LOSSES[name](Z2.astype(float), Y.astype(float), SETTING)
     size = np.abs(expected).max()
     np.testing.assert_allclose(each, expected, rtol=LOSS_EPS * EPS[dtype], atol=EPS[dtype] * size)
     tolerance = LOSS_EPS * EPS[dtype] * np.abs(dZ2).max()
@@ -168,7 +167,7 @@ NUMBERS |= {"weight_decay": 0.3}
 
 @compile_for_python
 def run_step(optimizer, w, o, n1, d, k, length, gradient, memory, step):
-    optimizer.update(network.Net(w, o, n1, d, k, 0, 0, 0), length, gradient, memory, step)
+    optimizer.update(layout.Net(w, o, n1, d, k, 0, 0, 0), length, gradient, memory, step)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -176,7 +175,7 @@ def run_step(optimizer, w, o, n1, d, k, length, gradient, memory, step):
 def test_an_optimizer_is_its_formula(rng, dtype, name):
     d, k, n1, behind = 3, 2, 5, LANES
     shapes = ((n1, d), (n1,), (n1, k), (k,))
-    length = network.parameter_length(n1, d, k)
+    length = layout.parameter_length(n1, d, k)
     used = n1 * (d + 1 + k) + k
     flat, row = np.full(length + 2 * behind, np.nan, dtype), optimizers.OPTIMIZERS[name]
     flat[behind : behind + length] = 0
@@ -187,7 +186,7 @@ def test_an_optimizer_is_its_formula(rng, dtype, name):
         return [part.reshape(s) for part, s in zip(np.split(run[:used], ends), shapes)]
 
     twins = [a.astype(np.float64) for a in arrays(flat[behind:])]
-    update, count = formulas.OPTIMIZERS[name]
+    update, count = reference.optimizers.OPTIMIZERS[name]
     kept = [[np.zeros_like(w) for _ in range(count)] for w in twins]
     memory = np.zeros(behind + max(count, 1) * length, dtype)
     for t in range(1, 41):
@@ -196,7 +195,7 @@ def test_an_optimizer_is_its_formula(rng, dtype, name):
         worse = bool(t % 3 == 0)
         step = optimizers.Step(behind, 0.05, t, *(NUMBERS[n] for n in ORDER), worse)
         run_step(row, flat, behind, n1, d, k, length, gradient, memory, step)
-        numbers = formulas.Step(0.05, t, **NUMBERS, worse=worse)
+        numbers = reference.optimizers.Step(0.05, t, **NUMBERS, worse=worse)
         for w, g, own in zip(twins, arrays(gradient), kept):
             update(w, g.astype(np.float64), own, numbers)
     tolerance = STEPS_EPS * EPS[dtype]
@@ -229,7 +228,7 @@ def test_a_schedule_is_its_formula(name, warmup_epochs):
     settings["warmup_epochs"] = warmup_epochs
     rates = np.empty(41)
     run_schedule(settings, rates)
-    expected = [formulas.learning_rate(0.4, settings[0], epoch) for epoch in range(41)]
+    expected = [reference.schedules.learning_rate(0.4, settings[0], epoch) for epoch in range(41)]
     np.testing.assert_allclose(rates, expected, rtol=4 * EPS["float64"])
 
 
@@ -370,7 +369,7 @@ def test_an_interrupted_mixed_sweep_resumes_to_the_same_bytes(mixed, tmp_path, m
 def test_memory_is_only_there_for_those_that_keep_some():
     given = options.resolve({"n1": [4, 7], "optimizer": ["sgd", "momentum", "adam"]}, "sweep")
     made = plan.make(given, data.make(*SINE))
-    lengths = network.parameter_length(made.columns["n1"], 1, 1)
+    lengths = layout.parameter_length(made.columns["n1"], 1, 1)
     assert made.memory == (lengths * [0, 1, 2, 0, 1, 2]).sum()
     assert plan.pick(made, [0, 3]).memory == 0
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from fastnet.data import samples as data
-from fastnet.engine.layout import Weights, initial_weights, initialise, offsets, views
+from fastnet.engine.init import initial_weights, initialise
+from fastnet.engine.layout import Weights, offsets, views
 from fastnet.errors import UsageError
 from fastnet.options.table import AXES, MAX_MEMBERS, resolve
 from fastnet.training import plan

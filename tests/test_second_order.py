@@ -5,13 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from fastnet.engine import activations, lbfgs, network
-from fastnet.engine import layout as packing
-from fastnet.engine import levenberg as second_order
-from fastnet.engine.network import Net, padded
+from fastnet import reference
+from fastnet.engine import activations, layout, lbfgs, levenberg, network
+from fastnet.engine.layout import Net, padded
 from fastnet.native.compile import compile_for_python
-from fastnet.reference import kernels as reference
-from fastnet.reference import second_order as twin
 
 # Two orders of the same sums of some hundred terms, float64.
 SUM_RTOL = 1e-10
@@ -29,27 +26,27 @@ def rng():
 
 @compile_for_python
 def normal_equations(net, rows, solver):
-    return second_order.normal_equations(net, rows, solver)
+    return levenberg.normal_equations(net, rows, solver)
 
 
 @compile_for_python
 def mean_squares(net, rows, solver):
-    return second_order.mean_squares(net, rows, solver.hidden)
+    return levenberg.mean_squares(net, rows, solver.hidden)
 
 
 @compile_for_python
 def damped_step(size, mu, solver):
-    return second_order.damped_step(size, mu, solver)
+    return levenberg.damped_step(size, mu, solver)
 
 
 @compile_for_python
 def damped_factor(size, mu, solver):
-    return second_order.damped_factor(size, mu, solver)
+    return levenberg.damped_factor(size, mu, solver)
 
 
 @compile_for_python
 def inverse_trace(size, solver):
-    return second_order.inverse_trace(size, solver)
+    return levenberg.inverse_trace(size, solver)
 
 
 @compile_for_python
@@ -64,14 +61,14 @@ def between(low, low_value, low_slope, high, high_value, high_slope):
 
 def dirty_solver(n1, d, k):
     """A solver as a diverged member leaves it."""
-    solver = packing.solver(n1, n1, d, k)
+    solver = layout.solver(n1, n1, d, k)
     for array in solver:
         array[...] = np.nan
     return solver
 
 
 def random_weights(rng, d, n1, k):
-    return reference.Net(*(rng.normal(size=s) for s in ((n1, d), (n1,), (k, n1), (k,))))
+    return reference.network.Net(*(rng.normal(size=s) for s in ((n1, d), (n1,), (k, n1), (k,))))
 
 
 def flat(net):
@@ -80,7 +77,7 @@ def flat(net):
 
 def unflat(w, d, n1, k):
     W1, b1, W2, b2 = np.split(w, np.cumsum([n1 * d, n1, n1 * k]))
-    return reference.Net(W1.reshape(n1, d), b1, W2.reshape(n1, k).T, b2)
+    return reference.network.Net(W1.reshape(n1, d), b1, W2.reshape(n1, k).T, b2)
 
 
 def equations(net, samples, activation, dtype=np.float64):
@@ -89,7 +86,7 @@ def equations(net, samples, activation, dtype=np.float64):
     size = n1 * (d + 1 + k) + k
     w = np.zeros(padded(size), dtype)
     w[:size] = flat(net)
-    rows = packing.rows(samples.X, samples.Y, dtype, samples.weight)
+    rows = layout.rows(samples.X, samples.Y, dtype, samples.weight)
     solver = dirty_solver(n1, d, k)
     layers = network.layers(d, k)
     compiled_net = Net(w, 0, n1, d, k, activations.ACTIVATIONS[activation], *layers)
@@ -97,18 +94,24 @@ def equations(net, samples, activation, dtype=np.float64):
     assert mean_squares(compiled_net, rows, solver) == mean  # to the bit
     matrix = solver.matrix.reshape(-1, padded(size))[:size, :size]
     own = (mean, np.triu(matrix), solver.gradient[:size])
-    rounded = reference.Net(*(a.astype(dtype).astype(np.float64) for a in net))
-    read = reference.of_fold(reference.rows(samples.X, samples.Y, dtype, samples.weight), 0)
-    chosen = reference.ACTIVATIONS[activation]
-    mean = reference.lm_mean_loss(rounded, chosen, reference.LOSSES["squared"], read)
-    matrix, gradient = twin.normal_equations(*reference.residuals(rounded, chosen, read))
+    rounded = reference.network.Net(*(a.astype(dtype).astype(np.float64) for a in net))
+    read = reference.network.of_fold(
+        reference.network.rows(samples.X, samples.Y, dtype, samples.weight), 0
+    )
+    chosen = reference.activations.ACTIVATIONS[activation]
+    mean = reference.levenberg.lm_mean_loss(
+        rounded, chosen, reference.losses.LOSSES["squared"], read
+    )
+    matrix, gradient = reference.levenberg.normal_equations(
+        *reference.levenberg.residuals(rounded, chosen, read)
+    )
     return own, (mean, np.triu(matrix), gradient)
 
 
 def random_samples(rng, n, d, k):
     X, Y, weight = rng.uniform(-1, 1, (n, d)), rng.normal(size=(n, k)), rng.uniform(0, 2, (1, n))
     weight[0, ::4] = 0
-    return reference.Rows(X, Y, weight)
+    return reference.network.Rows(X, Y, weight)
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "relu"])
@@ -128,14 +131,14 @@ def test_float32_weights_and_samples_are_read_in_float64(rng):
 @pytest.mark.parametrize(("d", "n1", "k", "n"), SHAPES)
 def test_jacobian_against_central_differences(rng, d, n1, k, n):
     w = flat(random_weights(rng, d, n1, k))
-    X, sigmoid = rng.uniform(-1, 1, (n, d)), reference.ACTIVATIONS["sigmoid"]
+    X, sigmoid = rng.uniform(-1, 1, (n, d)), reference.activations.ACTIVATIONS["sigmoid"]
 
     def outputs(w):
-        return reference.forward(unflat(w, d, n1, k), sigmoid, X)[1]
+        return reference.network.forward(unflat(w, d, n1, k), sigmoid, X)[1]
 
     net = unflat(w, d, n1, k)
-    H, _ = reference.forward(net, sigmoid, X)
-    J = twin.jacobian(X, H, H * (1 - H), net.W2)
+    H, _ = reference.network.forward(net, sigmoid, X)
+    J = reference.levenberg.jacobian(X, H, H * (1 - H), net.W2)
     for p in range(w.size):
         step = 1e-5 * (np.arange(w.size) == p)
         numeric = (outputs(w + step) - outputs(w - step)) / 2e-5
@@ -204,17 +207,20 @@ def random_pairs(rng, count, length, dtype=np.float64):
 def test_direction_is_that_of_the_reference(rng, stored, dtype):
     length, start = 32, 16
     pairs = random_pairs(rng, stored, length, dtype)
-    memory = np.full(start + 2 * lbfgs.PAIRS * length, np.nan, dtype)
+    memory = np.full(start + 2 * layout.PAIRS * length, np.nan, dtype)
     for number, pair in enumerate(pairs):
-        place = start + 2 * (number % lbfgs.PAIRS) * length
+        place = start + 2 * (number % layout.PAIRS) * length
         memory[place : place + 2 * length] = np.concatenate(pair)
     solver = dirty_solver(10, 1, 1)
     gradient = rng.normal(size=length)
     solver.gradient[:length] = gradient
     direction(memory, start, stored, length, solver)
-    kept = [(s.astype(float), y.astype(float)) for s, y in pairs[-lbfgs.PAIRS :]]
+    kept = [(s.astype(float), y.astype(float)) for s, y in pairs[-layout.PAIRS :]]
     np.testing.assert_allclose(
-        solver.step[:length], twin.direction(kept, gradient), rtol=SOLVE_RTOL, atol=SOLVE_RTOL
+        solver.step[:length],
+        reference.lbfgs.direction(kept, gradient),
+        rtol=SOLVE_RTOL,
+        atol=SOLVE_RTOL,
     )
 
 
@@ -227,7 +233,9 @@ def test_direction_is_that_of_the_inverse_hessian(rng):
     for s, y in pairs:
         V = np.eye(length) - np.outer(y, s) / (y @ s)
         H = V.T @ H @ V + np.outer(s, s) / (y @ s)
-    np.testing.assert_allclose(twin.direction(pairs, gradient), -H @ gradient, rtol=SOLVE_RTOL)
+    np.testing.assert_allclose(
+        reference.lbfgs.direction(pairs, gradient), -H @ gradient, rtol=SOLVE_RTOL
+    )
 
 
 def test_between_finds_the_minimum_of_a_cubic():
@@ -240,7 +248,7 @@ def test_between_finds_the_minimum_of_a_cubic():
     for low, high in ((0.5, 2.5), (2.5, 0.5)):
         ends = (low, value(low), slope(low)), (high, value(high), slope(high))
         assert math.isclose(between(*ends[0], *ends[1]), 1.5, rel_tol=1e-12)
-        assert math.isclose(twin.between(*ends), 1.5, rel_tol=1e-12)
+        assert math.isclose(reference.lbfgs.between(*ends), 1.5, rel_tol=1e-12)
 
 
 @pytest.mark.parametrize("high", [(2.0, math.nan, 1.0), (2.0, math.inf, math.inf), (2.0, 1e9, 1.0)])
@@ -248,7 +256,7 @@ def test_between_halves_where_a_cubic_says_nothing(high):
     low = (0.0, 0.0, -1.0)
     assert between(*low, *high) == 1.0
     with np.errstate(all="ignore"):
-        assert twin.between(low, high) == 1.0
+        assert reference.lbfgs.between(low, high) == 1.0
 
 
 def parabola(a):
@@ -258,13 +266,13 @@ def parabola(a):
 @pytest.mark.parametrize("first", [1e-3, 1.0, 3.0, 5.0, 100.0])
 def test_search_meets_the_strong_wolfe_conditions(first):
     start = (9.0, -6.0)
-    a, found = twin.search(parabola, start, first)
+    a, found = reference.lbfgs.search(parabola, start, first)
     (value, slope), _ = parabola(a)
     assert found == a > 0
-    assert value <= start[0] + twin.DECREASE * a * start[1]
-    assert abs(slope) <= twin.CURVATURE * 6
+    assert value <= start[0] + reference.lbfgs.DECREASE * a * start[1]
+    assert abs(slope) <= reference.lbfgs.CURVATURE * 6
 
 
 def test_search_that_finds_nothing_gives_length_zero():
-    a, _ = twin.search(lambda a: ((9.0 + a, -6.0), a), (9.0, -6.0), 1.0)
+    a, _ = reference.lbfgs.search(lambda a: ((9.0 + a, -6.0), a), (9.0, -6.0), 1.0)
     assert a == 0

@@ -5,14 +5,12 @@ from functools import partial
 import numpy as np
 import pytest
 
-from fastnet import api
-from fastnet.engine import layout
+from fastnet import api, reference
+from fastnet.engine import init
 from fastnet.errors import UsageError
 from fastnet.options import methods
 from fastnet.options import table as options
-from fastnet.reference import kernels as reference
-from fastnet.reference import second_order as twin
-from fastnet.reference.kernels import flatten, write
+from fastnet.reference.levenberg import flatten, write
 from fastnet.training import plan
 from fastnet.training import training as trainer
 from fastnet.training.plan import WITH_MATRIX
@@ -162,17 +160,17 @@ def test_target_patience_and_max_epochs_stop_as_with_every_optimizer():
 
 def scipy_problem(member, X, y):
     """What SciPy needs: the first weights of a member, its residuals and their Jacobian."""
-    weights = layout.initial_weights(member, 3, 1, 1, "nguyen_widrow", "sigmoid")
-    net, sigmoid = reference.Net(*weights), reference.ACTIVATIONS["sigmoid"]
+    weights = init.initial_weights(member, 3, 1, 1, "nguyen_widrow", "sigmoid")
+    net, sigmoid = reference.network.Net(*weights), reference.activations.ACTIVATIONS["sigmoid"]
 
     def residuals(w):
         write(w, net)
-        return (reference.forward(net, sigmoid, X)[1] - y)[:, 0]
+        return (reference.network.forward(net, sigmoid, X)[1] - y)[:, 0]
 
     def jacobian(w):
         write(w, net)
-        H, _ = reference.forward(net, sigmoid, X)
-        return twin.jacobian(X, H, H * (1 - H), net.W2)[:, 0]
+        H, _ = reference.network.forward(net, sigmoid, X)
+        return reference.levenberg.jacobian(X, H, H * (1 - H), net.W2)[:, 0]
 
     return flatten(net), residuals, jacobian
 
@@ -196,14 +194,14 @@ def test_lbfgs_ends_where_scipy_does(rng):
     y = X @ [1.0, -2.0, 0.5] + 0.1 * rng.normal(size=50)
     given = {"n1": 1, "activation": "identity", "max_epochs": 500}
     ours = sweep(X, y, "lbfgs", **given)
-    weights = layout.initial_weights(0, 1, 3, 1, "glorot_uniform", "identity")
-    net, kind = reference.Net(*weights), reference.ACTIVATIONS["identity"]
-    rows = reference.Rows(X, y[:, None], np.ones(50))
-    squared = partial(reference.LOSSES["squared"], setting={})
+    weights = init.initial_weights(0, 1, 3, 1, "glorot_uniform", "identity")
+    net, kind = reference.network.Net(*weights), reference.activations.ACTIVATIONS["identity"]
+    rows = reference.network.Rows(X, y[:, None], np.ones(50))
+    squared = partial(reference.losses.LOSSES["squared"], setting={})
 
     def value_and_gradient(w):
         write(w, net)
-        loss, gradient, _ = reference.loss_and_gradient(net, kind, squared, 0.0, rows)
+        loss, gradient, _ = reference.network.loss_and_gradient(net, kind, squared, 0.0, rows)
         return loss, flatten(gradient)
 
     theirs = optimize.minimize(
@@ -291,8 +289,10 @@ def test_converged_says_by_which_rule():
 def test_mu_max_ends_a_search_that_finds_nothing():
     state = {"epoch": 1, "mu": 1.0, "gradient_norm": 1.0, "rule": 0}
     w = np.ones(2)
-    twin.lm_step(w, lambda w: 1.0, 1.0, np.eye(2), np.ones(2), np.zeros(2), {"damping": 0}, state)
-    assert state["rule"] == twin.MU_MAX and (w == 1).all()
+    reference.levenberg.lm_step(
+        w, lambda w: 1.0, 1.0, np.eye(2), np.ones(2), np.zeros(2), {"damping": 0}, state
+    )
+    assert state["rule"] == reference.levenberg.MU_MAX and (w == 1).all()
 
 
 # ---------------------------------------------------------------- options

@@ -1,30 +1,187 @@
-"""The flat, ragged layout: where each member's numbers lie, their first values, and views.
+"""Where the numbers lie: the letters, the flat and ragged arrays, samples in panels.
+
+Letters: M members, n samples, d inputs, N1 hidden units, k outputs, L = LANES = 16.
+
+Samples lie side by side in the lanes of a vector. A *panel* is L samples: inputs (d, L),
+targets (k, L), weights (L,), each one contiguous run; a last panel that is not full is
+filled with rows of weight 0. A *block* is as many panels as let the hidden layer stay in
+the cache: the loss and the gradient of a set of samples are sums over its blocks, in order.
+How many panels a block has follows from the member's shape alone, so does the order of
+every sum and with it every byte of a result.
 
 A member's parameters are one run of a flat array: W1 (N1, d), b1 (N1,), W2 transposed
-(N1, k), b2 (k,), filled with zeros up to a multiple of LANES. No padding between widths, no
-masks: member m's run starts at offsets[m].
+(N1, k), b2 (k,), then zeros up to a multiple of L. A gradient has the same layout.
+
+No padding between widths, no masks: member m's run starts at offsets[m].
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from fastnet.engine import lbfgs, network
-from fastnet.engine import levenberg as second_order
-from fastnet.engine.network import (
-    LANES,
-    WIDE,
-    Parts,
-    Rows,
-    Scratch,
-    Solver,
-    padded,
-    parameter_length,
-)
-from fastnet.errors import UsageError
-from fastnet.options.methods import ACTIVATIONS
+from fastnet.native.choice import Choice
+from fastnet.native.entry import inner
+from fastnet.native.vector import LANES
 
+WIDE = 8  # from so many inputs or outputs on, they lie in the lanes of their gradient
+BLOCK_VALUES = 32768  # hidden values of a block at most: 128 KiB of float32, and as many of dL/dz1
+BLOCK_PANELS = 16  # panels of a block at most: 16 KiB of a vector of inputs, in the L1 cache
+# Of one huge network's full batch threads add up parts: so many multiply-adds of W1 and W2 at
+# least, about 2 ms, against 0.1 ms to share a part out and add it.
+PART_WORK = 1 << 24
+MOST_PARTS = 8
 CACHE_LINE = 64  # bytes
+TABLE_PANELS = 4  # of a block of the table: 2 and 8 are 5 to 30 % slower
+PAIRS = 10  # steps that lbfgs remembers
+
+
+# ---------------------------------------------------------------- what kernels are given
+
+
+class Rows(NamedTuple):
+    """A set of samples; made by packing.rows(), or gathered as a mini-batch."""
+
+    x: np.ndarray  # panels of inputs, (panels, d, L) flat
+    x_rows: np.ndarray  # the same inputs, L of a sample side by side: (padded d / L, padded n, L)
+    #                     flat; unused unless d >= WIDE
+    y: np.ndarray  # panels of targets (one-hot for classes), (panels, k, L) flat
+    y_rows: np.ndarray  # the same targets laid out as x_rows; unused unless k >= WIDE
+    weight: np.ndarray  # (folds, panels, L) flat: a sample's weight; 0 where it is not of the fold
+    totals: np.ndarray  # (folds,) float64: the sum of a fold's weights
+    count: int  # samples
+    fold: int  # the row of weights that counts; as packed, the last there is
+
+
+class Parts(NamedTuple):
+    """Sums over the parts of one huge network's full batch; all threads share them."""
+
+    ready: np.ndarray  # (1,) 1 once they are those of the network that comes next
+    losses: np.ndarray  # (MOST_PARTS,)
+    sums: np.ndarray  # (MOST_PARTS, length of Scratch.sums) flat
+
+
+class Solver(NamedTuple):
+    """What second-order methods work with, float64; made by packing.solver(). P is padded."""
+
+    hidden: np.ndarray  # (N1, L) activations of a panel
+    table: np.ndarray  # (samples, width) features and residuals of a block
+    products: np.ndarray  # (Q + k, width) the table's products, upper triangle
+    matrix: np.ndarray  # (P, P) of the equations, upper triangle
+    factor: np.ndarray  # (P, P) of a Cholesky factorisation
+    gradient: np.ndarray  # (P,) of the penalised loss
+    decay: np.ndarray  # (P,) the loss is penalised with 1/2 sum decay w^2
+    step: np.ndarray  # (P,)
+    start: np.ndarray  # (P,) the weights before the step
+    pairs: np.ndarray  # a number for each pair that lbfgs remembers
+
+
+class Scratch(NamedTuple):
+    """One thread's working memory; made by packing.scratch()."""
+
+    hidden: np.ndarray  # (N1, stride) activations of a block; where it needs z, z1 behind them
+    delta: np.ndarray  # (N1, stride) dL/dz1 of a block
+    output: np.ndarray  # (panels, k, L) z2, then dL/dz2 of a block
+    error_rows: np.ndarray  # dL/dz2 of a block, laid out as x_rows
+    sums: np.ndarray  # gradient sums of W1, b1 (N1, L), W2, b2 (k, L): see columns()
+    gradient: np.ndarray  # the mean gradient, laid out as the parameters
+    order: np.ndarray  # (n,) shuffled sample numbers
+    batch: Rows  # room for a mini-batch
+    parts: Parts
+    solver: Solver  # of second-order methods
+
+
+class Net(NamedTuple):
+    """One member's network: w[o:] holds its parameters."""
+
+    w: np.ndarray
+    o: int
+    n1: int
+    d: int
+    k: int
+    activation: Choice  # a row of ACTIVATIONS
+    inputs: Choice  # a row of INPUTS
+    outputs: Choice  # a row of OUTPUTS
+
+
+class Problem(NamedTuple):
+    """What all members of a run share."""
+
+    d: int
+    k: int
+    loss: Choice  # a row of LOSSES; a member's own is a Loss
+    train: Rows
+    val: Rows  # count 0 when there is none
+    inputs: Choice  # a row of INPUTS, by d
+    outputs: Choice  # a row of OUTPUTS, by k
+
+
+# ---------------------------------------------------------------- sizes that follow from the shape
+
+
+@inner
+def padded(count):
+    """`count` rounded up to whole vectors."""
+    return (count + LANES - 1) // LANES * LANES
+
+
+@inner
+def columns(count):
+    """Gradient sums of a unit over `count` inputs or outputs: many lie in lanes, in a padded row;
+    of few, each has a vector of sums over the samples in its lanes."""
+    return padded(count) if count >= WIDE else count * LANES
+
+
+@inner
+def block_panels(n1):
+    """Panels of a block, of N1 alone."""
+    return max(1, min(BLOCK_PANELS, BLOCK_VALUES // (n1 * LANES)))
+
+
+@inner
+def block_stride(n1):
+    """Distance between two units' rows in a block; an odd number of cache lines."""
+    return (block_panels(n1) | 1) * LANES
+
+
+@inner
+def parts_of(count, n1, d, k):
+    """Parts of the sum over a full batch of `count` samples: of the shape alone, as every sum."""
+    step = block_panels(n1) * LANES
+    blocks = (count + step - 1) // step
+    return max(1, min(MOST_PARTS, blocks, count * n1 * (d + k) // PART_WORK))
+
+
+@inner
+def second_layer(n1, d):
+    """Where dW2 begins among the gradient sums."""
+    return n1 * (columns(d) + LANES)
+
+
+@inner
+def sums_length(n1, d, k):
+    """Length of a member's gradient sums: dW1 and db1, then dW2 and db2."""
+    return second_layer(n1, d) + n1 * columns(k) + k * LANES
+
+
+@inner
+def parameter_length(n1, d, k):
+    """Length of a member's run of parameters, filling included."""
+    return padded(n1 * (d + 1 + k) + k)
+
+
+@inner
+def features(n1, d):
+    """Q, the features of a sample."""
+    return n1 * (d + 2) + 1
+
+
+@inner
+def table_width(n1, d, k):
+    """Length of a sample's row of the table."""
+    return padded(features(n1, d) + k)
+
+
+# ---------------------------------------------------------------- arrays that are laid out so
 
 
 class Weights(NamedTuple):
@@ -117,14 +274,14 @@ def no_rows(d, k, dtype):
 
 def parts(length, dtype):
     """Room for the sums of a huge network's parts, each of so many numbers at most."""
-    count = network.MOST_PARTS
+    count = MOST_PARTS
     return Parts(np.zeros(1, np.int64), np.zeros(count), zeros(count * length, dtype))
 
 
 def solver(matrix_n1, n1, d, k):
     """What second-order methods work with, up to width n1; up to matrix_n1 those with a matrix."""
-    width, samples = second_order.table_width(matrix_n1, d, k), second_order.TABLE_PANELS * LANES
-    rows, size = second_order.features(matrix_n1, d) + k, parameter_length(matrix_n1, d, k)
+    width, samples = table_width(matrix_n1, d, k), TABLE_PANELS * LANES
+    rows, size = features(matrix_n1, d) + k, parameter_length(matrix_n1, d, k)
     length = parameter_length(max(n1, matrix_n1), d, k)
     return Solver(
         hidden=zeros(max(matrix_n1, 1) * LANES, np.float64),
@@ -136,7 +293,7 @@ def solver(matrix_n1, n1, d, k):
         decay=zeros(length, np.float64),
         step=zeros(length, np.float64),
         start=zeros(length, np.float64),
-        pairs=np.zeros(lbfgs.PAIRS),
+        pairs=np.zeros(PAIRS),
     )
 
 
@@ -149,15 +306,15 @@ def scratch(problem, n1, batch_size, dtype, shared=None, keeps_z=True, matrix_n1
     """
     d, k = problem.d, problem.k
     # A narrow member has more panels in a block than a wide one: room for either.
-    block = network.BLOCK_PANELS * LANES
-    unit = max(n1 * network.block_stride(n1), network.BLOCK_VALUES + n1 * LANES)
+    block = BLOCK_PANELS * LANES
+    unit = max(n1 * block_stride(n1), BLOCK_VALUES + n1 * LANES)
     batch, slack = padded(batch_size), LANES * LANES  # where the last of LANES vectors may end
     return Scratch(
         hidden=zeros(unit * (1 + keeps_z), dtype),
         delta=zeros(unit, dtype),
         output=zeros(block * k + slack, dtype),
         error_rows=zeros(block * padded(k) if k >= WIDE else 1, dtype),
-        sums=zeros(network.sums_length(n1, d, k) + slack, dtype),
+        sums=zeros(sums_length(n1, d, k) + slack, dtype),
         gradient=zeros(parameter_length(n1, d, k) + LANES, dtype),
         order=np.zeros(problem.train.count, np.int64),
         batch=Rows(
@@ -176,142 +333,3 @@ def scratch(problem, n1, batch_size, dtype, shared=None, keeps_z=True, matrix_n1
 
 
 # ---------------------------------------------------------------- initial weights
-
-
-def glorot_uniform(z1, z2):
-    """Glorot & Bengio 2010, eq. 16: uniform in +-sqrt(6 / (fan_in + fan_out)), biases 0."""
-    first, second = (np.sqrt(6 / (z.shape[-2] + z.shape[-1])) for z in (z1, z2))
-    return z1 * first, np.zeros(z1.shape[:-1]), z2 * second
-
-
-def he_normal(z1, z2):
-    """He et al. 2015, eq. 10: normal with variance 2 / fan_in, biases 0."""
-    first, second = (np.sqrt(2 / z.shape[-1]) for z in (z1, z2))
-    return z1 * first, np.zeros(z1.shape[:-1]), z2 * second
-
-
-def nguyen_widrow(z1, z2):
-    """Nguyen & Widrow 1990, for tanh and inputs in [-1, 1]: rows of W1 of length
-    0.7 N1^(1/d), biases spread evenly over +-that length (as MATLAB's initnw does), so that the
-    units share out the range of the inputs; the output layer as Glorot's.
-
-    initnw also doubles W1 and b1, for tanh's active region of [-2, 2]. We do not: on task 1
-    no seed of N1 = 6, 7, 10 and 12 then reaches 1e-3 in 6,000 epochs, and without it 18 to 20
-    of 20 do (docs/tasks.md).
-    """
-    n1, d = z1.shape[-2:]
-    length = 0.7 * n1 ** (1 / d)
-    W1 = z1 * (length / np.linalg.norm(z1, axis=-1, keepdims=True))
-    places = np.linspace(-length, length, n1) if n1 > 1 else np.zeros(1)
-    return W1, places * np.sign(W1[..., 0]), glorot_uniform(z1, z2)[2]
-
-
-class Init(NamedTuple):
-    """How weights are made: numbers drawn, then a function of those for W1 and for W2."""
-
-    draw: str  # uniform: in [-1, 1); normal: of variance 1
-    make: object
-
-
-INITS = {
-    "glorot_uniform": Init("uniform", glorot_uniform),
-    "he_normal": Init("normal", he_normal),
-    "nguyen_widrow": Init("uniform", nguyen_widrow),
-}
-CHUNK_VALUES = 1 << 22  # initial weights made at once: 32 MB
-
-
-def draws(seeds, shape, init, activation):
-    """Random numbers (len(seeds), N1 (d + k)): a row is a function of its seed, N1, d, k, init
-    and activation, which are the key of NumPy's counter-based generator Philox.
-
-    Setting the key of one generator takes 1.3 us, a new generator 9, one from a list 14.
-    """
-    n1, d, k = shape
-    codes = (list(INITS).index(init) << 8) + ACTIVATIONS.index(activation)
-    philox = np.random.Philox(key=[n1, (d << 40) + (k << 16) + codes])
-    generator, state = np.random.Generator(philox), philox.state
-    key, rows = state["state"]["key"], np.empty((len(seeds), n1 * (d + k)))
-    normal = INITS[init].draw == "normal"
-    for row, seed in zip(rows, seeds):
-        key[0] = (seed << 20) + n1
-        philox.state = state
-        generator.standard_normal(out=row) if normal else generator.random(out=row)
-    return rows if normal else 2 * rows - 1
-
-
-def draw_weights(seeds, shape, init, activation):
-    """Initial weights of members that differ in their seed alone: arrays (len(seeds), ...)."""
-    n1, d, k = shape
-    z = draws(seeds, shape, init, activation)
-    z1, z2 = z[:, : n1 * d].reshape(-1, n1, d), z[:, n1 * d :].reshape(-1, k, n1)
-    W1, b1, W2 = INITS[init].make(z1, z2)
-    if init == "nguyen_widrow" and activation == "sigmoid":
-        W1, b1 = 2 * W1, 2 * b1
-    return Weights(W1, b1, W2, np.zeros((len(seeds), k)))
-
-
-def initial_weights(seed, n1, d, k, init, activation):
-    """Initial Weights of a member, float64: a function of these arguments alone."""
-    return Weights(*(array[0] for array in draw_weights([seed], (n1, d, k), init, activation)))
-
-
-def groups(columns):
-    """Members by N1, init and activation: (n1, init, activation, their numbers)."""
-    keys = columns[["n1", "init", "activation"]]
-    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
-    found = {}
-    for first, last in zip(starts, [*starts[1:], len(keys)]):
-        found.setdefault(keys[first].item(), []).append(np.arange(first, last))
-    for (n1, init, activation), parts in found.items():
-        yield n1, init, activation, np.concatenate(parts)
-
-
-def initialise(plan, dtype, given=None):
-    """The packed parameters at epoch 0: drawn, or copied from `given` (one Weights a member)."""
-    flat = zeros(plan.length + LANES, dtype)  # a vector may begin at any parameter
-    if given is not None:
-        copy_weights(flat, plan, given)
-        return flat
-    for n1, init, activation, members in groups(plan.columns):
-        count = n1 * (plan.d + 1 + plan.k) + plan.k
-        step = max(1, CHUNK_VALUES // count)
-        for some in np.split(members, range(step, len(members), step)):
-            seeds, place = np.unique(plan.columns["seed"][some], return_inverse=True)
-            drawn = draw_weights(seeds.tolist(), (n1, plan.d, plan.k), init, activation)
-            W1, b1, W2, b2 = drawn._replace(W2=drawn.W2.transpose(0, 2, 1))
-            run = np.concatenate([a.reshape(len(seeds), -1) for a in (W1, b1, W2, b2)], axis=1)
-            starts = plan.settings["offset"][some]
-            flat[starts[:, None] + np.arange(count)] = run[place]
-    return flat
-
-
-def copy_weights(flat, plan, given):
-    """Copy each member's weights into its run."""
-    count = len(given) if hasattr(given, "__len__") else given
-    if count != plan.settings.size or not hasattr(given, "__getitem__"):
-        raise UsageError(
-            f"initial_weights must have one (W1, b1, W2, b2) for each of the "
-            f"{plan.settings.size} members, got {count}."
-        )
-    for member, setting in enumerate(plan.settings):
-        n1 = int(setting["n1"])
-        weights = checked_weights(given[member], n1, plan.d, plan.k, member)
-        for target, source in zip(views(flat, setting["offset"], n1, plan.d, plan.k), weights):
-            target[...] = source
-
-
-def checked_weights(given, n1, d, k, member):
-    """The arrays of one member's initial weights, refused when a shape is wrong."""
-    shapes = Weights((n1, d), (n1,), (k, n1), (k,))
-    if not hasattr(given, "__len__") or len(given) != 4:
-        raise UsageError(f"initial_weights[{member}] must be (W1, b1, W2, b2), got {given!r}.")
-    arrays = [np.asarray(array) for array in given]
-    if not all(array.dtype.kind in "fiu" for array in arrays):
-        raise UsageError(f"initial_weights[{member}] must hold numbers, got {given!r}.")
-    for name, array, shape in zip(Weights._fields, arrays, shapes):
-        if array.shape != shape:
-            raise UsageError(
-                f"initial_weights[{member}]: {name} must have shape {shape}, got {array.shape}."
-            )
-    return arrays

@@ -11,8 +11,9 @@ import math
 
 import numpy as np
 
+from fastnet.engine.layout import PAIRS, parameter_length
 from fastnet.engine.levenberg import GRADIENT_LEAST, LINE_SEARCH, MIN_GRAD
-from fastnet.engine.network import loss_and_gradient, mean_loss, parameter_length
+from fastnet.engine.network import loss_and_gradient, mean_loss
 from fastnet.native.entry import inner
 from fastnet.native.vector import (
     LANES,
@@ -25,7 +26,6 @@ from fastnet.native.vector import (
     to_float64,
 )
 
-PAIRS = 10
 DECREASE, CURVATURE = 1e-4, 0.9  # c1 and c2 of the strong Wolfe conditions
 GROWTH = 2.0  # of the step length until a minimum is enclosed
 TRIALS = 20  # step lengths that one search tries, as scipy's L-BFGS-B

@@ -16,7 +16,13 @@ import math
 
 import numpy as np
 
-from fastnet.engine.network import padded
+from fastnet.engine.cholesky import cholesky, solve_lower, solve_upper
+from fastnet.engine.layout import (
+    TABLE_PANELS,
+    features,
+    padded,
+    table_width,
+)
 from fastnet.native.entry import inner
 from fastnet.native.vector import (
     LANES,
@@ -32,26 +38,12 @@ from fastnet.native.vector import (
     to_float64,
 )
 
-TABLE_PANELS = 4  # of a block of the table: 2 and 8 are 5 to 30 % slower
 MARQUARDT, NIELSEN = range(2)  # damping; the names stand in options.py in this order
 # MATLAB's trainlm, for the mean of the squares: mu, mu_dec, mu_inc, mu_max, min_grad and the least
 # mu it goes to. Nielsen 1999, eq. 2.4: mu, relative to the largest element of the diagonal.
 MU_START, MU_DOWN, MU_UP, MU_MOST, GRADIENT_LEAST, MU_LEAST = 1e-3, 0.1, 10.0, 1e10, 1e-7, 1e-20
 # Why a member has converged; 0 while it has not.
 MIN_GRAD, MU_MAX, LINE_SEARCH = 1, 2, 3
-ROWS = 8  # rows of the Cholesky factor that are made together
-
-
-@inner
-def features(n1, d):
-    """Q, the features of a sample."""
-    return n1 * (d + 2) + 1
-
-
-@inner
-def table_width(n1, d, k):
-    """Length of a sample's row of the table."""
-    return padded(features(n1, d) + k)
 
 
 @inner
@@ -196,63 +188,6 @@ def normal_equations(net, rows, solver):
 
 
 # ---------------------------------------------------------------- the solution
-
-
-@inner
-def factor_row(a, i, r, stride):
-    """Row i of the factor, from what rows below r left of it; whether its pivot is positive."""
-    row = i * stride
-    for c in range(i // LANES * LANES, stride, LANES):
-        rest = load(a, row + c)
-        for t in range(r, i):
-            rest = fma(a[t * stride + i], load(a, t * stride + c), rest)
-        store(a, row + c, rest)
-    pivot = -a[row + i]
-    if not pivot > 0.0:
-        return False
-    scale = -1.0 / math.sqrt(pivot)
-    for c in range(i // LANES * LANES, stride, LANES):
-        store(a, row + c, load(a, row + c) * scale)
-    for c in range(i // LANES * LANES, i):
-        a[row + c] = 0.0
-    return True
-
-
-@inner
-def cholesky(a, size, stride):
-    """From the upper triangle of -A in `a`, U with U'U = A; False where that cannot be."""
-    never_inline()
-    for r in range(0, size, ROWS):
-        end = min(r + ROWS, size)
-        for i in range(r, end, 2):
-            for c in range(r // LANES * LANES, stride, LANES):
-                tile(2, a, i, 1, stride, r, a, c, stride, a, i * stride + c, stride, False)
-        for i in range(r, end):
-            if not factor_row(a, i, r, stride):
-                return False
-    return True
-
-
-@inner
-def solve_lower(u, size, stride, first, y):
-    """Solve U' x = y in place; y is 0 before `first`."""
-    for i in range(first, size):
-        x = y[i] / u[i * stride + i]
-        for c in range(i // LANES * LANES, stride, LANES):
-            store(y, c, fma(load(u, i * stride + c), -x, load(y, c)))
-        y[i] = x
-
-
-@inner
-def solve_upper(u, size, stride, y):
-    """Solve U x = y in place."""
-    for i in range(size - 1, -1, -1):
-        known = y[i]
-        y[i] = 0.0
-        summed = splat(y, 0.0)
-        for c in range(i // LANES * LANES, stride, LANES):
-            summed = fma(load(u, i * stride + c), load(y, c), summed)
-        y[i] = (known - sum_lanes(summed)) / u[i * stride + i]
 
 
 @inner

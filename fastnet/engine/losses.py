@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from fastnet.engine.activations import sigmoid
 from fastnet.engine.elementary import exp, expm1, log, log1p, magnitude, sign
-from fastnet.engine.network import padded
+from fastnet.engine.layout import padded
 from fastnet.native.choice import Choice, table
 from fastnet.native.entry import inner
 from fastnet.native.vector import LANES, fma, load, splat, store, to_float64, where_greater

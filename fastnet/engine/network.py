@@ -1,26 +1,23 @@
 """One network in compiled code: its forward pass, loss and gradient over a set of samples.
 
-Letters: M members, n samples, d inputs, N1 hidden units, k outputs, L = LANES = 16.
-
-Samples lie side by side in the lanes of a vector. A *panel* is L samples: inputs (d, L),
-targets (k, L), weights (L,), each one contiguous run; a last panel that is not full is
-filled with rows of weight 0. A *block* is as many panels as let the hidden layer stay in
-the cache: the loss and the gradient of a set of samples are sums over its blocks, in order.
-How many panels a block has follows from the member's shape alone, so does the order of
-every sum and with it every byte of a result.
-
-A member's parameters are one run of a flat array: W1 (N1, d), b1 (N1,), W2 transposed
-(N1, k), b2 (k,), then zeros up to a multiple of L. A gradient has the same layout.
-
-Every kernel here has its plain twin of the same name in reference.py.
+layout.py has the letters and says where the numbers lie. What other rooms call has its twin of the
+same name in reference/network.py.
 """
 
 import math
-from typing import NamedTuple
 
-import numpy as np
-
-from fastnet.native.choice import Choice, table
+from fastnet.engine.layout import (
+    WIDE,
+    block_panels,
+    block_stride,
+    columns,
+    padded,
+    parameter_length,
+    parts_of,
+    second_layer,
+    sums_length,
+)
+from fastnet.native.choice import table
 from fastnet.native.entry import inner
 from fastnet.native.vector import (
     LANES,
@@ -38,134 +35,6 @@ from fastnet.native.vector import (
     transpose,
     unchecked,
 )
-
-WIDE = 8  # from so many inputs or outputs on, they lie in the lanes of their gradient
-BLOCK_VALUES = 32768  # hidden values of a block at most: 128 KiB of float32, and as many of dL/dz1
-BLOCK_PANELS = 16  # panels of a block at most: 16 KiB of a vector of inputs, in the L1 cache
-# Of one huge network's full batch threads add up parts: so many multiply-adds of W1 and W2 at
-# least, about 2 ms, against 0.1 ms to share a part out and add it.
-PART_WORK = 1 << 24
-MOST_PARTS = 8
-
-
-class Rows(NamedTuple):
-    """A set of samples; made by packing.rows(), or gathered as a mini-batch."""
-
-    x: np.ndarray  # panels of inputs, (panels, d, L) flat
-    x_rows: np.ndarray  # the same inputs, L of a sample side by side: (padded d / L, padded n, L)
-    #                     flat; unused unless d >= WIDE
-    y: np.ndarray  # panels of targets (one-hot for classes), (panels, k, L) flat
-    y_rows: np.ndarray  # the same targets laid out as x_rows; unused unless k >= WIDE
-    weight: np.ndarray  # (folds, panels, L) flat: a sample's weight; 0 where it is not of the fold
-    totals: np.ndarray  # (folds,) float64: the sum of a fold's weights
-    count: int  # samples
-    fold: int  # the row of weights that counts; as packed, the last there is
-
-
-class Parts(NamedTuple):
-    """Sums over the parts of one huge network's full batch; all threads share them."""
-
-    ready: np.ndarray  # (1,) 1 once they are those of the network that comes next
-    losses: np.ndarray  # (MOST_PARTS,)
-    sums: np.ndarray  # (MOST_PARTS, length of Scratch.sums) flat
-
-
-class Solver(NamedTuple):
-    """What second-order methods work with, float64; made by packing.solver(). P is padded."""
-
-    hidden: np.ndarray  # (N1, L) activations of a panel
-    table: np.ndarray  # (samples, width) features and residuals of a block
-    products: np.ndarray  # (Q + k, width) the table's products, upper triangle
-    matrix: np.ndarray  # (P, P) of the equations, upper triangle
-    factor: np.ndarray  # (P, P) of a Cholesky factorisation
-    gradient: np.ndarray  # (P,) of the penalised loss
-    decay: np.ndarray  # (P,) the loss is penalised with 1/2 sum decay w^2
-    step: np.ndarray  # (P,)
-    start: np.ndarray  # (P,) the weights before the step
-    pairs: np.ndarray  # a number for each pair that lbfgs remembers
-
-
-class Scratch(NamedTuple):
-    """One thread's working memory; made by packing.scratch()."""
-
-    hidden: np.ndarray  # (N1, stride) activations of a block; where it needs z, z1 behind them
-    delta: np.ndarray  # (N1, stride) dL/dz1 of a block
-    output: np.ndarray  # (panels, k, L) z2, then dL/dz2 of a block
-    error_rows: np.ndarray  # dL/dz2 of a block, laid out as x_rows
-    sums: np.ndarray  # gradient sums of W1, b1 (N1, L), W2, b2 (k, L): see columns()
-    gradient: np.ndarray  # the mean gradient, laid out as the parameters
-    order: np.ndarray  # (n,) shuffled sample numbers
-    batch: Rows  # room for a mini-batch
-    parts: Parts
-    solver: Solver  # of second-order methods
-
-
-class Net(NamedTuple):
-    """One member's network: w[o:] holds its parameters."""
-
-    w: np.ndarray
-    o: int
-    n1: int
-    d: int
-    k: int
-    activation: Choice  # a row of ACTIVATIONS
-    inputs: Choice  # a row of INPUTS
-    outputs: Choice  # a row of OUTPUTS
-
-
-# ---------------------------------------------------------------- sizes that follow from the shape
-
-
-@inner
-def padded(count):
-    """`count` rounded up to whole vectors."""
-    return (count + LANES - 1) // LANES * LANES
-
-
-@inner
-def columns(count):
-    """Gradient sums of a unit over `count` inputs or outputs: many lie in lanes, in a padded row;
-    of few, each has a vector of sums over the samples in its lanes."""
-    return padded(count) if count >= WIDE else count * LANES
-
-
-@inner
-def block_panels(n1):
-    """Panels of a block, of N1 alone."""
-    return max(1, min(BLOCK_PANELS, BLOCK_VALUES // (n1 * LANES)))
-
-
-@inner
-def block_stride(n1):
-    """Distance between two units' rows in a block; an odd number of cache lines."""
-    return (block_panels(n1) | 1) * LANES
-
-
-@inner
-def parts_of(count, n1, d, k):
-    """Parts of the sum over a full batch of `count` samples: of the shape alone, as every sum."""
-    step = block_panels(n1) * LANES
-    blocks = (count + step - 1) // step
-    return max(1, min(MOST_PARTS, blocks, count * n1 * (d + k) // PART_WORK))
-
-
-@inner
-def second_layer(n1, d):
-    """Where dW2 begins among the gradient sums."""
-    return n1 * (columns(d) + LANES)
-
-
-@inner
-def sums_length(n1, d, k):
-    """Length of a member's gradient sums: dW1 and db1, then dW2 and db2."""
-    return second_layer(n1, d) + n1 * columns(k) + k * LANES
-
-
-@inner
-def parameter_length(n1, d, k):
-    """Length of a member's run of parameters, filling included."""
-    return padded(n1 * (d + 1 + k) + k)
-
 
 # ---------------------------------------------------------------- products
 

@@ -8,6 +8,7 @@ formulas.py.
 from typing import NamedTuple
 
 from fastnet.engine.elementary import sign
+from fastnet.engine.layout import parameter_length
 from fastnet.native.choice import table
 from fastnet.native.entry import inner
 from fastnet.native.vector import LANES, fma, load, splat, sqrt, store, where_greater
@@ -134,3 +135,40 @@ OPTIMIZERS = table(
     adamw={"update": adamw, "memory": 2},
     rprop={"update": rprop, "memory": 2},
 )
+
+
+@inner
+def clip(gradient, length, norm, clip_norm):
+    """Scale the gradient to clip_norm where its norm is larger; whether it was."""
+    if not norm > clip_norm:
+        return False
+    scale = clip_norm / norm
+    for i in range(0, length, LANES):
+        store(gradient, i, load(gradient, i) * scale)
+    return True
+
+
+@inner
+def descend(optimizer, net, setting, state, memory, loss, norm, scratch):
+    """Clip the gradient in scratch and move the weights along it; whether it was clipped.
+
+    `loss` is that of the samples of the step, before it.
+    """
+    length = parameter_length(net.n1, net.d, net.k)
+    clipped = clip(scratch.gradient, length, norm, float(setting["clip_norm"]))
+    state["steps"] += 1
+    step = Step(
+        int(setting["memory"]),
+        float(state["learning_rate"]),
+        int(state["steps"]),
+        float(setting["momentum"]),
+        float(setting["beta_1"]),
+        float(setting["beta_2"]),
+        float(setting["epsilon"]),
+        float(setting["rho"]),
+        float(setting["weight_decay"]),
+        loss > state["step_loss"],
+    )
+    optimizer.update(net, length, scratch.gradient, memory, step)
+    state["step_loss"] = loss
+    return clipped

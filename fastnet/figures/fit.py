@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastnet import reference
 from fastnet.data import sources
 from fastnet.engine.layout import Weights
 from fastnet.figures.base import (
@@ -16,7 +17,6 @@ from fastnet.figures.base import (
     frame,
     text_title,
 )
-from fastnet.reference import kernels as reference
 
 UNITS = 24  # at most so many hidden units are drawn, those that count most
 OUTPUTS = 6  # at most so many outputs
@@ -325,10 +325,10 @@ def ends_of(result, given):
 
 def unit_curves(model, low, high):
     """The contributions of the units to the first output over one input."""
-    net = reference.Net(*(array.astype(float) for array in model.weights))
+    net = reference.network.Net(*(array.astype(float) for array in model.weights))
     x = np.linspace(low, high, max(50, POINTS // (min(len(net.b1), UNITS) + 1)))
     X = (x[:, None] - model.x_shift) / model.x_scale
-    H, Z2 = reference.forward(net, reference.ACTIVATIONS[model.activation], X)
+    H, Z2 = reference.network.forward(net, reference.activations.ACTIVATIONS[model.activation], X)
     parts = H * net.W2[0] * model.y_scale[0]
     units = leading(np.ptp(parts, axis=0))
     whole = Z2[:, 0] * model.y_scale[0] + model.y_shift[0]

@@ -8,35 +8,17 @@ ACTIVATIONS = (
     *("sigmoid", "tanh", "relu", "identity", "leaky_relu"),
     *("elu", "softplus", "gelu", "silu", "sin"),
 )
-
-
 FIRST_ORDER = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "rprop")
-
-
 OPTIMIZERS = (*FIRST_ORDER, "lm", "br", "lbfgs")
-
-
 DAMPINGS = ("marquardt", "nielsen")
-
-
 LOSSES = (
     *("squared", "cross_entropy", "absolute", "huber", "log_cosh", "poisson", "quantile"),
     "binary_cross_entropy",
 )
-
-
 CLASSIFIERS = ("cross_entropy", "binary_cross_entropy")  # losses whose targets are classes
-
-
 SCHEDULES = ("plateau", "constant", "cosine", "step", "exponential", "one_cycle")
-
-
 STOP_REASONS = ("running", "target", "patience", "max_epochs", "diverged", "converged")
-
-
 INITS = ("auto", "glorot_uniform", "he_normal", "nguyen_widrow")
-
-
 # Learning rates where none is given; docs/methods.md, section 4.
 LEARNING_RATES = {
     "sgd": 0.1,
@@ -47,16 +29,12 @@ LEARNING_RATES = {
     "adamw": 0.01,
     "rprop": 0.01,
 }
-
-
 # Options of the methods that take steps of a given rate: the others find the length of their steps
 # themselves, from all samples at once.
 STEPPED = (
     *("learning_rate", "clip_norm", "batch_size", "lr_patience", "min_learning_rate"),
     *("schedule", "warmup_epochs"),
 )
-
-
 # What makes use of an option; there is no row for those that always count.
 USERS = {
     "momentum": ("optimizer", ("momentum", "nesterov")),

@@ -5,14 +5,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from fastnet import reference
 from fastnet.data import tasks
-from fastnet.engine import layout as packing
+from fastnet.engine import init
 from fastnet.figures.base import INK, SETS, SOFT
 from fastnet.page.parts import theme
-from fastnet.reference import formulas
-from fastnet.reference import kernels as reference
 
-SIGMOID = reference.ACTIVATIONS["sigmoid"]
+SIGMOID = reference.activations.ACTIVATIONS["sigmoid"]
 FORMULAS = (
     ("z1 = W1 x + b1", "z1", "what each hidden unit is fed"),
     ("h = s(z1)", "h", "what it gives, s the sigmoid"),
@@ -65,8 +64,8 @@ def network(n1):
     """The network as the steps so far have left it; a new one for another N1."""
     net = st.session_state.get("learn-net")
     if net is None or len(net.b1) != n1:
-        drawn = packing.initial_weights(0, n1, 1, 1, "nguyen_widrow", "sigmoid")
-        net = reference.Net(*(array.copy() for array in drawn))
+        drawn = init.initial_weights(0, n1, 1, 1, "nguyen_widrow", "sigmoid")
+        net = reference.network.Net(*(array.copy() for array in drawn))
         st.session_state["learn-net"] = net
     return net
 
@@ -77,9 +76,9 @@ def network(n1):
 def step_numbers(net, x, y):
     """Everything that one step computes, by the names of the formulas."""
     X, Y = np.array([[x]]), np.array([[y]])
-    H, Z2 = reference.forward(net, SIGMOID, X)
-    losses, dZ2 = formulas.squared_error(Z2, Y)
-    gradient = reference.backward(net, SIGMOID, X, H, dZ2)
+    H, Z2 = reference.network.forward(net, SIGMOID, X)
+    losses, dZ2 = reference.losses.squared_error(Z2, Y)
+    gradient = reference.network.backward(net, SIGMOID, X, H, dZ2)
     return {
         "z1": (X @ net.W1.T + net.b1)[0],
         "h": H[0],
@@ -106,9 +105,9 @@ def formula_table(numbers):
 
 def stepped(net, numbers, rate):
     """The network after the step, the old one unchanged."""
-    after = reference.Net(*(array.copy() for array in net))
+    after = reference.network.Net(*(array.copy() for array in net))
     for w, g in zip(after, numbers["gradient"]):
-        formulas.sgd(w, g, [], formulas.Step(rate))
+        reference.optimizers.sgd(w, g, [], reference.optimizers.Step(rate))
     return after
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fastnet.engine import layout as packing
-from fastnet.engine.kernels import RUNNING, TRAIN_LOSS, VAL_LOSS
+from fastnet.engine import layout
+from fastnet.engine.records import RUNNING, TRAIN_LOSS, VAL_LOSS
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.results import answer
 from fastnet.results import folder as store
@@ -195,7 +195,7 @@ def result_of(folder, config, saved):
         status="running" if store.in_use(folder) else "interrupted",
         seconds={"compile": 0.0, "train": elapsed, "total": elapsed},
         best_member=answer.best_member(table, options["stop"] == "first"),
-        packed=packing.unpack(saved["best"], members.settings, *shape),
+        packed=layout.unpack(saved["best"], members.settings, *shape),
         entries=entries,
         recorded={"record": flat, "snapshots": {}},
         loss=config["loss"],

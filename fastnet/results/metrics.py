@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastnet.reference import formulas
+from fastnet import reference
 
 
 def squared(Y, Z2, weight, scale, names):
@@ -44,7 +44,7 @@ def cross_entropy(Y, Z2, weight):
     of_class = np.bincount(truth, weight, Y.shape[1])
     hits = np.bincount(truth, right, Y.shape[1])
     there = of_class > 0
-    losses, _ = formulas.cross_entropy_error(Z2, Y)
+    losses, _ = reference.losses.cross_entropy_error(Z2, Y)
     return {
         "accuracy": known(right.sum() / total),
         "balanced_accuracy": known((hits[there] / of_class[there]).mean()),

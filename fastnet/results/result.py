@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastnet import reference
 from fastnet.data import columns, scaling
 from fastnet.data import samples as data
 from fastnet.data.tables import Table
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, UsageError
-from fastnet.reference import kernels as reference
 from fastnet.results import answer, metrics
 from fastnet.training.plan import COLUMNS, SETTING_COLUMNS, shown
 from fastnet.training.training import STOP_NAMES
@@ -113,15 +113,15 @@ class Model(NamedTuple):
 
     def forward(self, X, scale, rows=None):
         """z2 (n, k) of X or of some of its rows, in blocks; `scale` makes inputs of a block."""
-        net = reference.Net(*(array.astype(np.float64) for array in self.weights))
-        activation = reference.ACTIVATIONS[self.activation]
+        net = reference.network.Net(*(array.astype(np.float64) for array in self.weights))
+        activation = reference.activations.ACTIVATIONS[self.activation]
         count = len(X if rows is None else rows)
         Z2 = np.empty((count, net.b2.size))
         step = max(1, min(BLOCK_ROWS, BLOCK_VALUES // net.b1.size))
         for first in range(0, count, step):
             part = slice(first, first + step)
             block = scale(X[part if rows is None else rows[part]])
-            _, Z2[part] = reference.forward(net, activation, block)
+            _, Z2[part] = reference.network.forward(net, activation, block)
         if self.loss == "binary_cross_entropy":  # one logit, against the first class' 0
             return np.hstack([np.zeros_like(Z2), Z2])
         return Z2
@@ -177,7 +177,7 @@ class Model(NamedTuple):
         if self.loss in ("huber", "quantile"):
             return None
         loss = self.loss if self.classes is None else "cross_entropy"
-        losses, _ = reference.LOSSES[loss](Z2, Y)
+        losses, _ = reference.losses.LOSSES[loss](Z2, Y)
         return metrics.known(losses @ weight / weight.sum())
 
     def evaluation(self, X, y, weight):

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastnet.engine.kernels import METHODS, SETTINGS
 from fastnet.engine.layout import offsets
+from fastnet.engine.methods import METHODS
+from fastnet.engine.records import SETTINGS
 from fastnet.errors import UsageError
 from fastnet.options.methods import (
     ACTIVATIONS,

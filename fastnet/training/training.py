@@ -15,9 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from fastnet.engine import layout as packing
-from fastnet.engine import network
-from fastnet.engine.kernels import (
+from fastnet import reference
+from fastnet.engine import init, kernels, layout, methods, network
+from fastnet.engine.layout import Problem
+from fastnet.engine.records import (
     CLIPPED,
     COLUMNS,
     CONVERGED,
@@ -33,7 +34,6 @@ from fastnet.engine.kernels import (
     TRAIN_LOSS,
     VAL_LOSS,
     Pack,
-    Problem,
 )
 from fastnet.options.methods import ACTIVATIONS, CLASSIFIERS, FIRST_ORDER, OPTIMIZERS
 from fastnet.training.plan import WITH_MATRIX
@@ -64,14 +64,10 @@ CHUNKS_PER_THREAD = 8  # enough to balance threads, few enough to cost nothing
 
 
 def load_backend(name):
-    """The module with advance() and evaluate(), and its function that prepares samples."""
+    """The kernels of a backend, the choices that they are called with, and its rows()."""
     if name == "reference":
-        from fastnet.reference import kernels as reference
-
-        return reference, reference.rows
-    from fastnet.engine import kernels
-
-    return kernels, packing.rows
+        return reference.kernels, reference.methods.CHOICES, reference.network.rows
+    return kernels, methods.CHOICES, layout.rows
 
 
 def default_threads():
@@ -212,12 +208,12 @@ class Training:
         self.plan, self.options = plan, options
         self.dtype = np.dtype(options["dtype"])
         self.threads = options["threads"] or default_threads()
-        self.backend, self.rows = load_backend(options["backend"])
+        self.backend, self.tables, self.rows = load_backend(options["backend"])
         self.sets = {}
         for name in ("train", "val", "test"):
             X, Y, weights = data.subset(name)
             self.sets[name] = self.rows(X, Y, self.dtype, weights)
-        loss = self.backend.CHOICES["loss"][plan.loss]
+        loss = self.tables["loss"][plan.loss]
         sets = self.sets["train"], self.sets["val"]
         self.problem = Problem(plan.d, plan.k, loss, *sets, *network.layers(plan.d, plan.k))
         self.pack = start_pack(plan, self.dtype, initial_weights)
@@ -242,7 +238,7 @@ class Training:
             count, shape = self.sets["train"].count, (self.plan.d, self.plan.k)
             for n1 in np.unique(settings["n1"]):
                 some = (settings["n1"] == n1) & (settings["batch_size"] == 0) & stepped
-                parts[some] = network.parts_of(count, int(n1), *shape)
+                parts[some] = layout.parts_of(count, int(n1), *shape)
         return parts
 
     def room_for_parts(self):
@@ -250,8 +246,8 @@ class Training:
         huge = self.plan.settings["n1"][self.parts > 1]
         if huge.size == 0:
             return None
-        length = network.sums_length(int(huge.max()), self.plan.d, self.plan.k)
-        return packing.parts(length, self.dtype)
+        length = layout.sums_length(int(huge.max()), self.plan.d, self.plan.k)
+        return layout.parts(length, self.dtype)
 
     def make_scratch(self):
         """Working memory for one thread, enough for the widest member."""
@@ -263,13 +259,13 @@ class Training:
         keeps_z = any(activation.needs_z for activation in chosen)
         held = np.isin(self.plan.columns["optimizer"], WITH_MATRIX)
         matrix_n1 = int(settings["n1"][held].max(initial=0))
-        return packing.scratch(
+        return layout.scratch(
             self.problem, widest, batch, self.dtype, self.shared, keeps_z, matrix_n1
         )
 
     def choices(self, member):
         """What the kernels of a member are compiled for: its activation and its optimizer."""
-        setting, tables = self.plan.settings[member], self.backend.CHOICES
+        setting, tables = self.plan.settings[member], self.tables
         methods = tables["optimizer in batches" if setting["batch_size"] else "optimizer"]
         return (
             tables["activation"][ACTIVATIONS[setting["activation"]]],
@@ -450,7 +446,7 @@ class Training:
 
     def unpacked(self, flat, members):
         """Some members' runs of a flat array in the layout of weights.npz."""
-        return packing.unpack(flat, self.plan.settings[members], self.plan.d, self.plan.k)
+        return layout.unpack(flat, self.plan.settings[members], self.plan.d, self.plan.k)
 
     def next_epochs(self, took):
         """Epochs of the next round, after one that took so many seconds."""
@@ -522,13 +518,13 @@ class Training:
 
 def start_pack(plan, dtype, initial_weights):
     """The members at epoch 0."""
-    parameters = packing.initialise(plan, dtype, initial_weights)
+    parameters = init.initialise(plan, dtype, initial_weights)
     states = np.zeros(plan.settings.size, STATE)
     states["learning_rate"] = states["plateau_rate"] = plan.settings["learning_rate"]
     states["best_loss"] = states["step_loss"] = np.inf
     states["best_epoch"] = states["last_epoch"] = -1
-    memory = packing.zeros(plan.memory, dtype)
-    best = packing.zeros(parameters.size, dtype)
+    memory = layout.zeros(plan.memory, dtype)
+    best = layout.zeros(parameters.size, dtype)
     best[:] = parameters
     return Pack(plan.settings, states, parameters, best, memory)
 

@@ -1,6 +1,6 @@
 """Second-order methods in plain NumPy, for one network: written to be read.
 
-The kernels of second_order.py and lbfgs.py have their twins here; reference.py calls them. All
+The kernels of py and lbfgs.py have their twins here; reference.py calls them. All
 is in float64 but the weights w, one array in the order W1, b1, W2 transposed, b2 and in the
 dtype of the run. Letters as in reference.py; J (n k, P) is the Jacobian of the outputs by the P
 parameters, r (n k,) are the residuals yhat - y; each row is multiplied by the square root of its
@@ -10,12 +10,13 @@ J'J / W stands for its second derivative (Gauss-Newton).
 
 import numpy as np
 
-RUNNING, MIN_GRAD, MU_MAX, LINE_SEARCH = range(4)
+from fastnet.reference.network import Net, Rows, first_layer, forward, mean_loss
+
+# Why a member has converged; 0 while it has not.
+MIN_GRAD, MU_MAX, LINE_SEARCH = 1, 2, 3
 MARQUARDT, NIELSEN = range(2)
 GRADIENT_LEAST = 1e-7
 MU_START, MU_DOWN, MU_UP, MU_LEAST, MU_MOST = 1e-3, 0.1, 10.0, 1e-20, 1e10
-PAIRS, TRIALS, GROWTH, MARGIN = 10, 20, 2.0, 0.1
-DECREASE, CURVATURE = 1e-4, 0.9
 
 
 # ---------------------------------------------------------------- Levenberg-Marquardt
@@ -129,87 +130,73 @@ def reestimate(w, mean, matrix, total, outputs, state):
     state["decay"] = alpha * variance / total
 
 
-# ---------------------------------------------------------------- L-BFGS
+def flatten(net):
+    """All weights as one array, in the order of py."""
+    return np.concatenate([net.W1.ravel(), net.b1, net.W2.T.ravel(), net.b2])
 
 
-def direction(pairs, gradient):
-    """-H gradient by the two loops of Nocedal & Wright 2006, algorithm 7.4; newest pair last."""
-    step, weights = -gradient, []
-    for s, y in reversed(pairs):
-        weights.append((s @ step) / (s @ y))
-        step = step - weights[-1] * y
-    if pairs:
-        s, y = pairs[-1]
-        step = step * ((s @ y) / (y @ y))
-    for (s, y), weight in zip(pairs, reversed(weights)):
-        step = step + (weight - (y @ step) / (s @ y)) * s
-    return step
+def write(w, net):
+    """Write such an array into the net."""
+    n1, d = net.W1.shape
+    W1, b1, W2, b2 = np.split(w, np.cumsum([n1 * d, n1, net.W2.size]))
+    for array, values in zip(net, (W1.reshape(n1, d), b1, W2.reshape(n1, -1).T, b2)):
+        array[...] = values
 
 
-def between(low, high):
-    """A step length inside: the minimum of the cubic through both ends (eq. 3.59), or the middle.
-
-    An end is its step length, value and slope.
-    """
-    (a, value_a, slope_a), (b, value_b, slope_b) = low, high
-    d1 = slope_a + slope_b - 3 * (value_b - value_a) / (b - a)
-    square = d1 * d1 - slope_a * slope_b
-    if square >= 0:
-        d2 = np.copysign(np.sqrt(square), b - a)
-        share = 1 - (slope_b + d2 - d1) / (slope_b - slope_a + 2 * d2)
-        if MARGIN <= share <= 1 - MARGIN:
-            return a + share * (b - a)
-    return a + (b - a) / 2
+def in_float64(net, rows):
+    """Weights and samples in float64."""
+    return Net(*(w.astype(np.float64) for w in net)), Rows(*(a.astype(np.float64) for a in rows))
 
 
-def search(look, start, first):
-    """A step length by algorithms 3.5 and 3.6, and what look() found there; length 0 for none.
-
-    look(a) gives value, slope and more at length a; start is what it gives at 0. `low` is the best
-    length so far; the minimum lies between it and `high`, once there is one.
-    """
-    low, high, a = (0.0, *start), None, first
-    for trial in range(TRIALS):
-        if trial == TRIALS - 1:
-            a = low[0]
-        (value, slope), found = look(a)
-        lower = value <= start[0] + DECREASE * a * start[1] and value < low[1]
-        if trial == TRIALS - 1 or (lower and abs(slope) <= -CURVATURE * start[1]):
-            return a, found
-        if lower:
-            away = slope * (high[0] - low[0]) >= 0 if high else slope >= 0
-            low, high = (a, value, slope), low if away else high
-        else:
-            high = a, value, slope
-        a = between(low, high) if high else a * GROWTH
+def lm_mean_loss(net, activation, loss, rows):
+    """Mean loss over the rows, in float64."""
+    net, rows = in_float64(net, rows)
+    return mean_loss(net, activation, loss, rows)
 
 
-def lbfgs_step(w, look_at, value, gradient, memory, state):
-    """Move w to a lower loss, or find none; the step and the gradient's change.
+def residuals(net, activation, rows):
+    """What lm sees of the network, in float64: inputs, H, s'(z1), W2, yhat - y, weights."""
+    net, rows = in_float64(net, rows)
+    H, Z2 = forward(net, activation, rows.X)
+    S = activation.slope(first_layer(net, rows.X), H)
+    return rows.X, H, S, net.W2, Z2 - rows.Y, rows.weight
 
-    look_at(w) gives value and gradient of the penalised loss; memory has s and y of each pair.
-    """
-    norm = np.linalg.norm(gradient)
-    if norm <= GRADIENT_LEAST:
-        state["rule"] = MIN_GRAD
-        return None
-    start = w.astype(np.float64)
-    stored = int(state["stored"])
-    newest = [2 * (i % PAIRS) for i in range(max(0, stored - PAIRS), stored)]
-    pairs = [(memory[i], memory[i + 1]) for i in newest]
-    for kept in (pairs, []) if pairs else ([],):  # without the memory where it leads nowhere
-        state["stored"] = stored if kept else 0
-        step = direction(kept, gradient)
 
-        def look(a, step=step):
-            w[:] = start + a * step
-            value, gradient = look_at(w)
-            return (value, step @ gradient), gradient
+def l2_decay(net, l2):
+    """The penalty of each weight: none of biases."""
+    numbers = (l2, 0.0, l2, 0.0)
+    return flatten(Net(*(np.full(w.shape, number) for w, number in zip(net, numbers))))
 
-        slope = step @ gradient
-        a, found = search(look, (value, slope), 1.0 if kept else 1 / norm) if slope < 0 else (0, 0)
-        if a > 0:
-            return w - start, found - gradient
-        w[:] = start
-    state["rule"] = LINE_SEARCH
-    return None
+
+def lm_loss_at_entry(net, activation, problem, setting, state):
+    """Mean loss; matrix and gradient of the loss with its L2 penalty, and that."""
+    mean = lm_mean_loss(net, activation, problem.loss, problem.train)
+    equations = normal_equations(*residuals(net, activation, problem.train))
+    return mean, penalised(net, *equations, l2_decay(net, float(setting["l2"])), state)
+
+
+def br_loss_at_entry(net, activation, problem, setting, state):
+    """Mean loss; matrix and gradient of the loss with the penalty of Bayesian regularisation."""
+    mean, w = lm_mean_loss(net, activation, problem.loss, problem.train), flatten(net)
+    equations = normal_equations(*residuals(net, activation, problem.train))
+    reestimate(w, mean, equations[0], problem.train.total, len(net.b2), state)
+    return mean, penalised(net, *equations, np.full(w.size, state["decay"]), state)
+
+
+def penalised(net, matrix, gradient, decay, state):
+    """Matrix and gradient with the penalty 1/2 sum decay w^2, and decay."""
+    gradient = gradient + decay * flatten(net)
+    state["gradient_norm"] = np.linalg.norm(gradient)
+    return matrix + np.diag(decay), gradient, decay
+
+
+def lm_epoch(method, net, activation, problem, setting, state, memory, train_loss, equations):
+    """Move the weights to a lower loss, or find none with any mu."""
+
+    def loss_at(w):
+        write(w, net)
+        return lm_mean_loss(net, activation, problem.loss, problem.train)
+
+    w = flatten(net)
+    lm_step(w, loss_at, train_loss, *equations, setting, state)
+    write(w, net)

@@ -1,0 +1,121 @@
+"""Mini-batches: their order in an epoch, gathering them, an epoch of steps."""
+
+import math
+
+from fastnet.engine.layout import Rows, padded
+from fastnet.engine.network import loss_and_gradient
+from fastnet.engine.optimizers import descend
+from fastnet.native.entry import inner
+from fastnet.native.vector import LANES, load, never_inline, splat, store, transpose, unchecked
+
+
+@inner
+def hash32(x):
+    """A 32-bit mixing function (lowbias32 by Chris Wellons, public domain), in 64-bit integers."""
+    x = ((x ^ (x >> 16)) * 0x7FEB352D) & 0xFFFFFFFF
+    x = ((x ^ (x >> 15)) * 0x846CA68B) & 0xFFFFFFFF
+    return x ^ (x >> 16)
+
+
+@inner
+def shuffle(seed, epoch, order, n):
+    """Shuffle the n sample numbers of an epoch, by (seed, epoch, n) alone (Fisher-Yates)."""
+    never_inline()
+    key = hash32(seed ^ hash32((epoch & 0xFFFFFFFF) ^ 0x5BF03635))
+    for i in range(n - 1, 0, -1):
+        draw = hash32(key ^ hash32(i))
+        j = (draw * (i + 1)) >> 32
+        order[i], order[j] = order[j], order[i]
+
+
+@inner
+def used_rows(rows, order):
+    """The numbers of the samples with a weight into `order`, ascending; how many they are."""
+    weights, used = rows.fold * padded(rows.count), 0
+    for i in range(rows.count):
+        if rows.weight[weights + i] != 0.0:
+            order[used] = i
+            used += 1
+    return used
+
+
+@inner
+def place_in_panels(i, width):
+    """Where sample i of panels of `width` values has its first, LANES before the second."""
+    lane = i & (LANES - 1)
+    return (i - lane) * width + lane
+
+
+@inner
+def gather_few(values, order, first, count, width, to):
+    """Samples order[first : first + count] of panels of `width` values as panels."""
+    for i in range(count):
+        place = place_in_panels(i, width)
+        start = place_in_panels(unchecked(order, first + i), width)
+        for j in range(width):
+            to[place + j * LANES] = unchecked(values, start + j * LANES)
+    for i in range(count, padded(count)):
+        place = place_in_panels(i, width)
+        for j in range(width):
+            to[place + j * LANES] = 0.0
+
+
+@inner
+def gather_rows(side, n, order, first, count, width, to_side, to):
+    """Samples order[first : first + count] of rows side by side: side by side, and as panels."""
+    for g in range(padded(width) // LANES):
+        for i in range(padded(count)):
+            row = splat(side, 0.0)
+            if i < count:
+                row = load(side, (g * n + unchecked(order, first + i)) * LANES)
+            store(to_side, (g * padded(count) + i) * LANES, row)
+    for p in range(padded(count) // LANES):
+        for g in range(padded(width) // LANES):
+            start = (g * padded(count) + p * LANES) * LANES
+            transpose(to_side, start, LANES, to, (p * width + g * LANES) * LANES, LANES)
+
+
+@inner
+def gather(net, rows, order, first, count, batch):
+    """Samples order[first : first + count] as panels in the arrays of `batch`."""
+    never_inline()
+    weights, total_weight = rows.fold * padded(rows.count), 0.0
+    for i in range(padded(count)):
+        batch.weight[i] = (
+            unchecked(rows.weight, weights + unchecked(order, first + i)) if i < count else 0.0
+        )
+        total_weight += float(batch.weight[i])
+    n = padded(rows.count)
+    if net.inputs.many:
+        gather_rows(rows.x_rows, n, order, first, count, net.d, batch.x_rows, batch.x)
+    else:
+        gather_few(rows.x, order, first, count, net.d, batch.x)
+    if net.outputs.many:
+        gather_rows(rows.y_rows, n, order, first, count, net.k, batch.y_rows, batch.y)
+    else:
+        gather_few(rows.y, order, first, count, net.k, batch.y)
+    batch.totals[0] = total_weight
+    return Rows(batch.x, batch.x_rows, batch.y, batch.y_rows, batch.weight, batch.totals, count, 0)
+
+
+@inner
+def batch_epoch(optimizer, net, loss, setting, state, memory, train, scratch):
+    """One epoch of mini-batches; its mean loss, largest norm and clipped share in the state."""
+    size = setting["batch_size"]
+    order, n = scratch.order, used_rows(train, scratch.order)
+    shuffle(int(setting["seed"]), int(state["epoch"]) + 1, order, n)
+    summed, largest, clipped, steps = 0.0, 0.0, 0, 0
+    for first in range(0, n, size):
+        count = min(size, n - first)
+        rows = gather(net, train, order, first, count, scratch.batch)
+        mean, norm = loss_and_gradient(net, loss, float(setting["l2"]), rows, scratch)
+        summed += mean * rows.totals[0]
+        largest = max(largest, norm)
+        if not math.isfinite(norm):
+            largest = norm
+            break
+        clipped += descend(optimizer, net, setting, state, memory, mean, norm, scratch)
+        steps += 1
+    state["mean_loss"] = summed / train.totals[train.fold]
+    state["gradient_norm"] = largest
+    state["clipped"] = clipped / max(steps, 1)

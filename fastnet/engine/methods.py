@@ -1,0 +1,60 @@
+"""METHODS: what each optimizer does at an entry and between two entries."""
+
+from fastnet.engine import lbfgs, levenberg
+from fastnet.engine.activations import ACTIVATIONS
+from fastnet.engine.batches import batch_epoch
+from fastnet.engine.losses import LOSSES
+from fastnet.engine.network import loss_and_gradient, mean_loss
+from fastnet.engine.optimizers import OPTIMIZERS, descend
+from fastnet.native.choice import table
+from fastnet.native.entry import inner
+
+
+@inner
+def loss_at_entry(method, net, problem, setting, state, ready, scratch):
+    """Training loss of the weights as they are; full batch: and its gradient.
+
+    With mini-batches and a validation set, it is the mean of the epoch past.
+    """
+    if method.full_batch:
+        l2 = float(setting["l2"])
+        train_loss, norm = loss_and_gradient(net, problem.loss, l2, problem.train, scratch)
+        state["gradient_norm"] = norm
+        state["clipped"] = 1.0 if norm > setting["clip_norm"] else 0.0
+    elif problem.val.count and state["epoch"] > 0:
+        train_loss = float(state["mean_loss"])
+    else:
+        train_loss = mean_loss(net, problem.loss, problem.train, scratch)
+    return train_loss
+
+
+@inner
+def step_epoch(method, net, problem, setting, state, memory, train_loss, scratch):
+    """An epoch of steps along gradients; that of a full batch is there from loss_at_entry()."""
+    if method.full_batch:
+        norm = float(state["gradient_norm"])
+        descend(method, net, setting, state, memory, train_loss, norm, scratch)
+    else:
+        loss, train = problem.loss, problem.train
+        batch_epoch(method, net, loss, setting, state, memory, train, scratch)
+
+
+# A member's method: what it does at an entry (mean_loss of a set, loss_at_entry) and between
+# two (epoch).
+STEPS = {"mean_loss": mean_loss, "loss_at_entry": loss_at_entry, "epoch": step_epoch}
+STEPPED = {n: {**STEPS, "update": o.update, "memory": o.memory} for n, o in OPTIMIZERS.items()}
+METHODS = table(
+    "method",
+    **{name: {**row, "full_batch": True} for name, row in STEPPED.items()},
+    **levenberg.METHODS,
+    **lbfgs.METHODS,
+)
+IN_BATCHES = table(
+    "method in batches", **{name: {**row, "full_batch": False} for name, row in STEPPED.items()}
+)
+CHOICES = {
+    "activation": ACTIVATIONS,
+    "loss": LOSSES,
+    "optimizer": METHODS,
+    "optimizer in batches": IN_BATCHES,
+}
