@@ -14,8 +14,8 @@ import numba
 import numpy as np
 import pytest
 
-from fastnet.data import samples as data
 from fastnet.data import tasks
+from fastnet.data.samples import make_data
 from fastnet.engine import elementary, kernels, losses, network
 from fastnet.engine import layout as packing
 from fastnet.engine.activations import ACTIVATIONS
@@ -1074,7 +1074,7 @@ def make_training(X, y, validation=None, initial_weights=None, **given):
     """A Training of all the given members, not yet begun."""
     given = {"threads": 1, "record": ("gradient_norm", "clipped"), **given}
     chosen = options.resolve(given, "sweep")
-    samples = data.make(X, y, chosen["loss"], validation)
+    samples = make_data(X, y, chosen["loss"], validation)
     return trainer.Training(plan.make(chosen, samples), samples, chosen, initial_weights)
 
 

@@ -11,9 +11,9 @@ from conftest import Output
 
 import fastnet
 from fastnet import api
-from fastnet.data.samples import Column
+from fastnet.data.schema import Column
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.results import folder as store
+from fastnet.files import read_npz
 from fastnet.results import metrics
 
 # Losses are summed in other orders, from float32 weights and, in training, float32 inputs.
@@ -172,7 +172,7 @@ def test_balanced_accuracy_is_over_the_classes_there_are(houses, table):
 def test_all_right_is_an_accuracy_of_exactly_one():
     weight = np.random.default_rng(0).random(101)
     Y = np.eye(3)[np.arange(101) % 3]
-    found = metrics.cross_entropy(Y, Y, weight)
+    found = metrics.of_classes(Y, Y, weight)
     assert (found["accuracy"], found["balanced_accuracy"]) == (1.0, 1.0)
 
 
@@ -509,7 +509,7 @@ def saved(table, tmp_path):
     """The path of a model.npz and its arrays."""
     train(table, "multi-class", out=tmp_path / "run")
     path = tmp_path / "run" / "model.npz"
-    return path, store.read_npz(path)
+    return path, read_npz(path)
 
 
 def test_a_truncated_model_is_refused(saved):

@@ -10,8 +10,8 @@ import re
 
 import numpy as np
 
-from fastnet.data.samples import Column
-from fastnet.data.tables import few, is_number, is_text, read
+from fastnet.data.schema import Column
+from fastnet.data.tables import is_number, is_text, listed, read_table
 from fastnet.errors import DataError, UsageError
 from fastnet.options.table import CLASSIFIERS
 
@@ -61,7 +61,7 @@ def numbers_of(values):
 # ---------------------------------------------------------------- inputs
 
 
-def describe(table, names):
+def describe_inputs(table, names):
     """The Columns of the inputs named, and notices about those that are left out.
 
     Raises
@@ -88,7 +88,7 @@ def describe(table, names):
         several = len(constant) > 1
         notices.append(
             f"Left out, for {'they have' if several else 'it has'} one value in all rows: "
-            f"column{'s' * several} {few(constant)}."
+            f"column{'s' * several} {listed(constant)}."
         )
     if not columns:
         raise DataError(f"{table.name} has no column to learn from. {' '.join(notices)}".strip())
@@ -127,7 +127,7 @@ def no_dates(table, name, example, cure=LEAVE_OUT):
     )
 
 
-def encode(table, columns, out, impute="none", take=False):
+def encode_inputs(table, columns, out, impute="none", take=False):
     """Write the inputs of the columns into `out` (n, d); with `take` the frame loses them.
 
     A missing number becomes the column's fill; without one it is NaN where impute says so.
@@ -176,7 +176,7 @@ def encode_category(table, column, out, impute):
     codes = pandas.Index(column.categories).get_indexer(texts)
     unknown = codes < 0
     if unknown.any():
-        known = few(column.categories)
+        known = listed(column.categories)
         first = str(texts[unknown].iloc[0])
         table.refuse(column.name, unknown, f"has the unknown category {first!r}", f"known: {known}")
     out[...] = 0
@@ -186,7 +186,7 @@ def encode_category(table, column, out, impute):
 # ---------------------------------------------------------------- targets
 
 
-def targets(table, names, loss):
+def target_values(table, names, loss):
     """The target columns as y (n,) or (n, k), and the loss that follows from them.
 
     Raises
@@ -203,13 +203,13 @@ def targets(table, names, loss):
     if numeric and kinds[names[0]] == "text":
         raise UsageError(f"target {names[0]!r} holds texts; loss {loss} needs numbers.")
     if len(names) > 1:
-        y = np.stack([checked_numbers(table, name) for name in names], axis=1)
+        y = np.stack([number_values(table, name) for name in names], axis=1)
         return y, loss or "squared"
     if loss is None:
         loss = "cross_entropy" if texts else "squared"
         if not texts:
             ask_for_loss(table, names[0])
-    return (labels if loss in CLASSIFIERS else checked_numbers)(table, names[0]), loss
+    return (label_values if loss in CLASSIFIERS else number_values)(table, names[0]), loss
 
 
 def target_kind(table, name):
@@ -225,7 +225,7 @@ def target_kind(table, name):
     return "bool" if boolean else kind
 
 
-def checked_numbers(table, name):
+def number_values(table, name):
     """A target of numbers as float64."""
     numbers = numbers_of(table.frame[name]).astype(np.float64)
     table.refuse(name, np.isinf(numbers), "is infinite", "remove those rows")
@@ -234,7 +234,7 @@ def checked_numbers(table, name):
 
 def ask_for_loss(table, name):
     """Refuse to guess where a few whole numbers may be classes or measurements."""
-    distinct = np.unique(checked_numbers(table, name))
+    distinct = np.unique(number_values(table, name))
     if len(distinct) <= FEW_INTEGERS and (distinct == np.floor(distinct)).all():
         few = ", ".join(f"{v:g}" for v in distinct[:6]) + ", ..." * (len(distinct) > 6)
         raise UsageError(
@@ -243,7 +243,7 @@ def ask_for_loss(table, name):
         )
 
 
-def labels(table, name):
+def label_values(table, name):
     """A target of classes: booleans, whole numbers or texts."""
     values = table.frame[name]
     kind = target_kind(table, name)
@@ -252,7 +252,7 @@ def labels(table, name):
         return values.astype(str).to_numpy(str)
     if kind == "bool":
         return values.to_numpy(bool)
-    numbers = checked_numbers(table, name)
+    numbers = number_values(table, name)
     broken = numbers != np.floor(numbers)
     table.refuse(
         name,
@@ -266,7 +266,7 @@ def labels(table, name):
 # ---------------------------------------------------------------- from files to samples
 
 
-def load(options):
+def samples_of_files(options):
     """What data.make takes of the files that the options name, as a dict.
 
     The rows of validation_data and test_data come after those of data.
@@ -279,19 +279,19 @@ def load(options):
         for a file or column that cannot be used.
     """
     check_options(options)
-    main = read(options["data"])
-    others = {part: read(options[name]) for part, name in FILES.items() if options[name]}
+    main = read_table(options["data"])
+    others = {part: read_table(options[name]) for part, name in FILES.items() if options[name]}
     tables = [main, *others.values()]
     roles = {name: options[name] for name in ("weights", "split_column") if options[name]}
     for table in tables:
-        find(table, options["target"], "target")
+        require_columns(table, options["target"], "target")
     for role, name in roles.items():
-        find(main, [name], role)
+        require_columns(main, [name], role)
     taken = {*options["target"], *roles.values()}
     names = options["features"] or [n for n in main.frame.columns if n not in taken]
-    find(main, names, "features")
+    require_columns(main, names, "features")
     y, loss = all_targets(tables, options["target"], options["loss"])
-    columns, notices = describe(main, names)
+    columns, notices = describe_inputs(main, names)
     made = {
         "y": y,
         "loss": loss,
@@ -325,23 +325,23 @@ def check_options(options):
             raise UsageError(f"give split_column or {shares[part]}, not both.")
 
 
-def find(table, names, option):
+def require_columns(table, names, option):
     """Refuse names that the table does not have."""
     there = list(table.frame.columns)
     for name in names:
         if name not in there:
             hint = " Is its first line the column names?" if any(map(is_number, there)) else ""
             raise DataError(
-                f"{option}: {table.name} has no column {name!r}; it has {few(there, 20)}.{hint}"
+                f"{option}: {table.name} has no column {name!r}; it has {listed(there, 20)}.{hint}"
             )
 
 
 def all_targets(tables, names, loss):
     """The targets of all tables, one after another, and the loss."""
-    y, loss = targets(tables[0], names, loss)
+    y, loss = target_values(tables[0], names, loss)
     parts = [y]
     for table in tables[1:]:
-        part, _ = targets(table, names, loss)
+        part, _ = target_values(table, names, loss)
         if loss in CLASSIFIERS and part.dtype.kind != y.dtype.kind:
             raise DataError(
                 f"{table.name}: target {names[0]!r} holds labels such as {part[0]!s} "
@@ -357,11 +357,11 @@ def all_weights(tables, name):
         return None
     there = [name in table.frame.columns for table in tables]
     return np.concatenate(
-        [weights(t, name) if has else np.ones(len(t.frame)) for t, has in zip(tables, there)]
+        [weight_values(t, name) if has else np.ones(len(t.frame)) for t, has in zip(tables, there)]
     )
 
 
-def weights(table, name):
+def weight_values(table, name):
     """A column of sample weights."""
     numbers = np.empty((len(table.frame), 1))
     encode_number(table, Column(name, "number"), numbers, "none")
@@ -395,5 +395,5 @@ def all_inputs(tables, columns, options):
     d = sum(len(column.inputs()) for column in columns)
     X = np.empty((ends[-1], d), dtype, order="C" if options["scale"] == "none" else "F")
     for table, first, last in zip(tables, ends, ends[1:]):
-        encode(table, columns, X[first:last], options["impute"], take=True)
+        encode_inputs(table, columns, X[first:last], options["impute"], take=True)
     return X

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastnet.errors import DataError, UsageError
-from fastnet.files import refuse_existing, write_file
+from fastnet.files import load_arrays, refuse_existing, write_output
 
 FORMATS = (".csv", ".tsv", ".parquet", ".npz", ".npy")
 NO_PYARROW = "Parquet files need pyarrow; pip install 'fastnet[parquet]'."
@@ -51,7 +51,7 @@ class Table(NamedTuple):
 # ---------------------------------------------------------------- reading
 
 
-def read(source, name=None):
+def read_table(source, name=None):
     """The Table in a file.
 
     Parameters
@@ -74,7 +74,7 @@ def read(source, name=None):
     Examples
     --------
     >>> import io
-    >>> table = read(io.BytesIO(b"size,colour\\n1.5,red\\n2,blue\\n"), "shop.csv")
+    >>> table = read_table(io.BytesIO(b"size,colour\\n1.5,red\\n2,blue\\n"), "shop.csv")
     >>> table.frame["colour"].tolist()
     ['red', 'blue']
     """
@@ -83,7 +83,7 @@ def read(source, name=None):
     if hasattr(source, "read"):
         name = name or str(getattr(source, "name", "the file"))
         return read_file(source, source, name)
-    name = name or shown(source)
+    name = name or relative_path(source)
     try:
         with open(source, "rb") as file:
             return read_file(file, source, name)
@@ -91,12 +91,12 @@ def read(source, name=None):
         raise DataError(f"{name} cannot be read ({error.strerror or error}).") from None
 
 
-def few(names, most=10):
+def listed(names, most=10):
     """Names for a message, at most so many."""
     return ", ".join(map(str, names[:most])) + ", ..." * (len(names) > most)
 
 
-def shown(path):
+def relative_path(path):
     """A path in messages: as seen from the current folder where it lies below that."""
     inside = os.path.relpath(path)
     return str(path) if inside.startswith("..") else inside
@@ -265,17 +265,6 @@ def read_parquet(file, name):
     return Table(frame.rename(columns=str).reset_index(drop=True), name)
 
 
-def load_arrays(file, name):
-    """What NumPy reads from an open file, refusing pickles."""
-    try:
-        loaded = np.load(file, allow_pickle=False)
-        return dict(loaded) if hasattr(loaded, "files") else loaded
-    except Exception as error:  # numpy and zipfile raise many kinds for a broken file
-        unsafe = "it is no NumPy file, or holds pickled objects"  # NumPy tells how to load them
-        reason = unsafe if "pickle" in str(error) else str(error).rstrip(".")
-        raise DataError(f"{name} cannot be read: {reason}.") from None
-
-
 def read_npy(file, name):
     """A 2-D array as a Table with the columns x0, x1, ...; or the fields of a structured one."""
     array = load_arrays(file, name)
@@ -308,7 +297,7 @@ def read_npz(file, name):
     fits = {n: array for n, array in tables.items() if len(array) == rows}
     parts = [array_frame("x" if n == "X" else n, array) for n, array in fits.items()]
     rest = [n for n in arrays if n not in fits]
-    notice = f"Left out of {name}, for they have not its {rows} rows: {few(rest)}."
+    notice = f"Left out of {name}, for they have not its {rows} rows: {listed(rest)}."
     return Table(pandas.concat(parts, axis=1), name, notices=(notice,) if rest else ())
 
 
@@ -342,12 +331,12 @@ def write_text(frame, path):
     if path is None:
         frame.to_csv(sys.stdout, **form)
     else:
-        write_file(path, lambda file: frame.to_csv(file, **form))
+        write_output(path, lambda file: frame.to_csv(file, **form))
 
 
 def write_parquet(frame, path):
     """A Parquet file."""
     try:
-        write_file(path, lambda file: frame.to_parquet(file, index=False))
+        write_output(path, lambda file: frame.to_parquet(file, index=False))
     except ImportError:
         raise DataError(f"{path}: {NO_PYARROW}") from None

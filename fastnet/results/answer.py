@@ -4,12 +4,19 @@ import functools
 
 import numpy as np
 
+from fastnet.options.text import value_text
 from fastnet.training.plan import SETTING_COLUMNS, shown
 
 
 def monitored(members):
     """The loss that chooses: of the validation set if there is one, else of the training set."""
     return members["train_loss"] if np.isnan(members["val_loss"]).all() else members["val_loss"]
+
+
+def monitored_of(record):
+    """The same of one record of the JSON document, a dict in which a missing loss is None."""
+    loss = record.get("val_loss")
+    return record.get("train_loss") if loss is None else loss
 
 
 def best_member(members, first_reached=False):
@@ -91,14 +98,18 @@ def row(members, losses, counted):
 
 
 def varying(members):
-    """The settings, N1 and seed apart, of which the members have more than one value."""
-    names = (name for name in SETTING_COLUMNS if name not in ("n1", "seed"))
-    return [name for name in names if (members[name] != members[name][0]).any()]
+    """The settings of which the members have more than one value, N1 and seed among them."""
+    return [name for name in SETTING_COLUMNS if (members[name] != members[name][0]).any()]
+
+
+def varying_apart(members):
+    """The varying settings without N1 and seed: what an N1 may have several rows for."""
+    return [name for name in varying(members) if name not in ("n1", "seed")]
 
 
 def rows(members, options):
     """A row for every N1 and setting, in the order of the members."""
-    names = ["n1", *varying(members)]
+    names = ["n1", *varying_apart(members)]
     codes = np.zeros(len(members), np.int64)
     for name in names:
         _, code = np.unique(members[name], return_inverse=True)
@@ -164,8 +175,7 @@ def sentence(members, options):
     target, asked = target_of(members), f"{100 * options['success_rate']:g} %"
     if smallest is not None:
         line = next(line for line in table if line["n1"] == smallest)
-        off = {None: "none"}
-        named = ", ".join(f"{name} {off.get(v, v)}" for name, v in line["setting"].items())
+        named = ", ".join(f"{name} {value_text(v)}" for name, v in line["setting"].items())
         return (
             f"N1 = {smallest} is the smallest that reaches {target} in at least "
             f"{asked} of its seeds: {line['reached']} of {line['members']}"

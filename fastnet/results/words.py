@@ -1,7 +1,10 @@
 """A run in words: numbers, seconds, settings, sentences and the cells of tables."""
 
+from typing import Any
+
 import numpy as np
 
+from fastnet.options.text import value_text
 from fastnet.results import answer
 from fastnet.training.plan import shown
 
@@ -27,10 +30,9 @@ def counted(count, thing):
     return f"{count:,} {thing}{'s' * (count != 1)}"
 
 
-def setting(name, value):
-    """A setting for people: none where it is off."""
-    value = shown(name, value)
-    return "none" if value is None else number(value, 6)
+def setting_text(name: str, value: Any) -> str:
+    """A setting for people, of a member's record or an option: none where it is off."""
+    return value_text(shown(name, value), digits=6)
 
 
 def seconds(value):
@@ -131,7 +133,7 @@ def by_n1_cells(result):
             *(number(row[n]) for n in extra),
         ]
         if settings:
-            cells.append(", ".join(f"{k} {setting(k, v)}" for k, v in row["setting"].items()))
+            cells.append(", ".join(f"{k} {setting_text(k, v)}" for k, v in row["setting"].items()))
         table.append(cells)
     return [*header, *(["setting"] if settings else [])], table
 
@@ -140,10 +142,10 @@ def best_cells(result, most=5):
     """Header and rows of the best members: the lowest monitored loss first."""
     members = result.members
     order = np.argsort(np.nan_to_num(answer.monitored(members), nan=np.inf), kind="stable")[:most]
-    settings = ["member", "n1", "seed", *answer.varying(members)]
+    settings = ["member", "n1", "seed", *answer.varying_apart(members)]
     outcomes = ["stop_reason", "epochs", *scores(members)]
     rows = [
-        [setting(name, record[name]) for name in settings]
+        [setting_text(name, record[name]) for name in settings]
         + [number(record[name].item()) for name in outcomes]
         for record in members[order]
     ]
