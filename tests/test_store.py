@@ -495,19 +495,19 @@ def test_keep_best_of_another_width(tmp_path):
         ),
         (lambda m: m.pop("W2"), "is not a model of fastnet: it has no 'W2'."),
         (lambda m: m.pop("features"), "is not a model of fastnet: it has no 'features'."),
-        (lambda m: m.update(b1=m["b1"][1:]), "is broken: its arrays do not fit together."),
-        (lambda m: m.update(W2=m["W2"].T), "is broken: its arrays do not fit together."),
+        (lambda m: m.update(b1=m["b1"][1:]), "is broken: W1 has shape ("),
+        (lambda m: m.update(W2=m["W2"].T), "is broken: W2 has shape ("),
         (
             lambda m: m.update(features=np.array(["a", "b"])),
-            "is broken: its arrays do not fit together.",
+            "is broken: W1 has shape (",
         ),
         (
             lambda m: m.update(classes=np.array(["a", "b"])),
-            "is broken: its arrays do not fit together.",
+            "is broken: it has classes, and loss squared has none.",
         ),
         (
             lambda m: m.update(activation=np.array("step")),
-            "is broken: its arrays do not fit together.",
+            "is broken: it has the unknown activation 'step'.",
         ),
     ],
 )

@@ -194,10 +194,8 @@ def misfits_of_arrays(model: Model) -> Iterator[str]:
     arrays = {**weights._asdict(), **model.scaling._asdict()}
     for name, array in arrays.items():
         if array.shape != shapes[name]:
-            yield (
-                f"{name} has shape {array.shape}, which for {d} features, {n1} b1 and {k} b2 must "
-                f"be {shapes[name]}"
-            )
+            sizes = f"d = {d} features, N1 = {n1} of b1, k = {k} of b2"
+            yield f"{name} has shape {array.shape}, not {shapes[name]} ({sizes})"
         if array.dtype.kind != "f" or not np.isfinite(array).all():
             yield f"{name} has values that are not finite numbers"
 
