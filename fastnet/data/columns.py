@@ -7,11 +7,13 @@ the file and what to do.
 
 import itertools
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from fastnet.data.schema import Column
-from fastnet.data.tables import is_number, is_text, listed, read_table
+from fastnet.data.tables import Table, is_number, is_text, listed, read_table
 from fastnet.errors import DataError, UsageError
 from fastnet.options.table import CLASSIFIERS
 
@@ -28,7 +30,7 @@ FILES = {"val": "validation_data", "test": "test_data"}
 SETS = {"train": "train", "val": "val", "validation": "val", "test": "test"}  # in a split column
 
 
-def kind_of(table, name):
+def kind_of(table: Table, name: str) -> str:
     """ "number", "text" or "date"; everything else is refused."""
     from pandas.api import types
 
@@ -51,7 +53,7 @@ def kind_of(table, name):
     )
 
 
-def numbers_of(values):
+def numbers_of(values: Any) -> np.ndarray:
     """A column of numbers as an array, float64 unless its own type is SMALL; missing is NaN."""
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiub":
         return values.to_numpy() if values.dtype in SMALL else values.to_numpy(np.float64)
@@ -61,8 +63,15 @@ def numbers_of(values):
 # ---------------------------------------------------------------- inputs
 
 
-def describe_inputs(table, names):
+def describe_inputs(
+    table: Table, names: Sequence[str]
+) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """The Columns of the inputs named, and notices about those that are left out.
+
+    Parameters
+    ----------
+    table : Table
+    names : sequence of str
 
     Raises
     ------
@@ -95,7 +104,9 @@ def describe_inputs(table, names):
     return tuple(columns), tuple(notices)
 
 
-def categories(table, name, most=MAX_CATEGORIES, cure=LEAVE_OUT):
+def categories(
+    table: Table, name: str, most: int = MAX_CATEGORIES, cure: str = LEAVE_OUT
+) -> tuple[str, ...]:
     """The distinct texts of a column, sorted; refused where they are no categories."""
     values = table.frame[name]
     distinct = sorted(map(str, values.dropna().unique()))
@@ -120,17 +131,38 @@ def categories(table, name, most=MAX_CATEGORIES, cure=LEAVE_OUT):
     return tuple(distinct)
 
 
-def no_dates(table, name, example, cure=LEAVE_OUT):
+def no_dates(table: Table, name: str, example: Any, cure: str = LEAVE_OUT) -> DataError:
+    """The error for a column of dates."""
     return DataError(
         f"{table.name}: column {name!r} holds dates such as {example}; make numbers of them, for "
         f"example the day of the year, {cure}."
     )
 
 
-def encode_inputs(table, columns, out, impute="none", take=False):
-    """Write the inputs of the columns into `out` (n, d); with `take` the frame loses them.
+def encode_inputs(
+    table: Table,
+    columns: Sequence[Column],
+    out: np.ndarray,
+    impute: str = "none",
+    take: bool = False,
+) -> None:
+    """Write the inputs that the columns become into `out`.
 
-    A missing number becomes the column's fill; without one it is NaN where impute says so.
+    Parameters
+    ----------
+    table : Table
+    columns : sequence of Column
+    out : ndarray of shape (n, d)
+    impute : {"none", "median"}
+        A missing number becomes the column's fill; where it has none, NaN with "median", and
+        refused with "none".
+    take : bool
+        Remove each column from the frame once it is written, which gives back its memory.
+
+    Raises
+    ------
+    DataError
+        for a column that is missing, and for values that are not of its kind.
     """
     at = 0
     for column in columns:
@@ -147,7 +179,7 @@ def encode_inputs(table, columns, out, impute="none", take=False):
         at += width
 
 
-def encode_number(table, column, out, impute):
+def encode_number(table: Table, column: Column, out: np.ndarray, impute: str) -> None:
     """A column of numbers as one input."""
     values = table.frame[column.name]
     if kind_of(table, column.name) != "number":
@@ -165,8 +197,8 @@ def encode_number(table, column, out, impute):
     out[:, 0] = numbers
 
 
-def encode_category(table, column, out, impute):
-    """A column of texts as an input for each category: 1 for the one it is, else 0."""
+def encode_category(table: Table, column: Column, out: np.ndarray, impute: str) -> None:
+    """A column of texts as one input per category: 1 for the one it is, else 0."""
     import pandas
 
     values = table.frame[column.name]
@@ -186,8 +218,16 @@ def encode_category(table, column, out, impute):
 # ---------------------------------------------------------------- targets
 
 
-def target_values(table, names, loss):
-    """The target columns as y (n,) or (n, k), and the loss that follows from them.
+def target_values(table: Table, names: Sequence[str], loss: str | None) -> tuple[np.ndarray, str]:
+    """The target columns as y of shape (n,) or (n, k), and the loss that follows from them.
+
+    Parameters
+    ----------
+    table : Table
+    names : sequence of str
+        Columns to predict; several must be numbers.
+    loss : str or None
+        None takes the loss that follows from the values.
 
     Raises
     ------
@@ -212,8 +252,8 @@ def target_values(table, names, loss):
     return (label_values if loss in CLASSIFIERS else number_values)(table, names[0]), loss
 
 
-def target_kind(table, name):
-    """number, text or bool."""
+def target_kind(table: Table, name: str) -> str:
+    """What a target holds: "number", "text" or "bool"."""
     values = table.frame[name]
     table.refuse(name, values.isna().to_numpy(), "has no value", "remove those rows")
     kind = kind_of(table, name)
@@ -225,14 +265,14 @@ def target_kind(table, name):
     return "bool" if boolean else kind
 
 
-def number_values(table, name):
+def number_values(table: Table, name: str) -> np.ndarray:
     """A target of numbers as float64."""
     numbers = numbers_of(table.frame[name]).astype(np.float64)
     table.refuse(name, np.isinf(numbers), "is infinite", "remove those rows")
     return numbers
 
 
-def ask_for_loss(table, name):
+def ask_for_loss(table: Table, name: str) -> None:
     """Refuse to guess where a few whole numbers may be classes or measurements."""
     distinct = np.unique(number_values(table, name))
     if len(distinct) <= FEW_INTEGERS and (distinct == np.floor(distinct)).all():
@@ -243,7 +283,7 @@ def ask_for_loss(table, name):
         )
 
 
-def label_values(table, name):
+def label_values(table: Table, name: str) -> np.ndarray:
     """A target of classes: booleans, whole numbers or texts."""
     values = table.frame[name]
     kind = target_kind(table, name)
@@ -266,8 +306,8 @@ def label_values(table, name):
 # ---------------------------------------------------------------- from files to samples
 
 
-def samples_of_files(options):
-    """What data.make takes of the files that the options name, as a dict.
+def samples_of_files(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What make_data takes of the files that the options name, as a dict.
 
     The rows of validation_data and test_data come after those of data.
 
@@ -304,7 +344,7 @@ def samples_of_files(options):
     return {**made, "X": all_inputs(tables, columns, options)}
 
 
-def check_options(options):
+def check_options(options: Mapping[str, Any]) -> None:
     """Refuse options that contradict each other."""
     if not options["target"]:
         raise UsageError("data needs a target; name the column to predict with --target.")
@@ -325,7 +365,7 @@ def check_options(options):
             raise UsageError(f"give split_column or {shares[part]}, not both.")
 
 
-def require_columns(table, names, option):
+def require_columns(table: Table, names: Sequence[str], option: str) -> None:
     """Refuse names that the table does not have."""
     there = list(table.frame.columns)
     for name in names:
@@ -336,7 +376,9 @@ def require_columns(table, names, option):
             )
 
 
-def all_targets(tables, names, loss):
+def all_targets(
+    tables: Sequence[Table], names: Sequence[str], loss: str | None
+) -> tuple[np.ndarray, str]:
     """The targets of all tables, one after another, and the loss."""
     y, loss = target_values(tables[0], names, loss)
     parts = [y]
@@ -351,7 +393,7 @@ def all_targets(tables, names, loss):
     return np.concatenate(parts), loss
 
 
-def all_weights(tables, name):
+def all_weights(tables: Sequence[Table], name: str | None) -> np.ndarray | None:
     """The sample weights of all tables; a table that has no such column weighs its rows 1."""
     if name is None:
         return None
@@ -361,7 +403,7 @@ def all_weights(tables, name):
     )
 
 
-def weight_values(table, name):
+def weight_values(table: Table, name: str) -> np.ndarray:
     """A column of sample weights."""
     numbers = np.empty((len(table.frame), 1))
     encode_number(table, Column(name, "number"), numbers, "none")
@@ -369,8 +411,8 @@ def weight_values(table, name):
     return numbers[:, 0]
 
 
-def split_of(main, name, others):
-    """Row numbers of val and test as a column or files of their own give them."""
+def split_of(main: Table, name: str | None, others: Mapping[str, Table]) -> dict[str, np.ndarray]:
+    """Row numbers of val and test, as the column `name` or files of their own give them."""
     n = len(main.frame)
     if name is not None:
         sets = main.frame[name].astype(str).str.strip().str.lower().map(SETS).to_numpy()
@@ -381,7 +423,9 @@ def split_of(main, name, others):
     return {part: np.arange(*pair) for part, pair in zip(others, itertools.pairwise(ends))}
 
 
-def all_inputs(tables, columns, options):
+def all_inputs(
+    tables: Sequence[Table], columns: Sequence[Column], options: Mapping[str, Any]
+) -> np.ndarray:
     """X of all tables, float32 where nothing would be lost; the frames give up their columns.
 
     What is going to be scaled, and so written anew, is held column by column: then X takes

@@ -360,7 +360,7 @@ def heat_table(result, axes=None):
         i, j = codes[0][group[0]], codes[1][group[0]]
         if i in keep[0] and j in keep[1]:
             done = (members["stop_reason"][group] == "target").sum()
-            median = answer.reduced(np.median, loss[group])
+            median = answer.of_finite(np.median, loss[group])
             texts = setting_text(names[0], values[0][i]), setting_text(names[1], values[1][j])
             median = np.nan if median is None else median
             rows.append((*names, *texts, median, len(group), done, i, j))

@@ -1,11 +1,13 @@
 """A run in words: numbers, seconds, settings, sentences and the cells of tables."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastnet.options.text import value_text
 from fastnet.results import answer
+from fastnet.results.result import Result
 from fastnet.training.plan import shown
 
 METRICS = {
@@ -18,15 +20,15 @@ METRICS = {
 }
 
 
-def number(value, digits=4):
+def number(value: Any, digits: int = 4) -> str:
     """A number for people; - where there is none."""
     if value is None or (isinstance(value, float) and not np.isfinite(value)):
         return "-"
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
-def counted(count, thing):
-    """2 inputs, 1 input."""
+def counted(count: int, thing: str) -> str:
+    """A number of things: 2 inputs, 1 input."""
     return f"{count:,} {thing}{'s' * (count != 1)}"
 
 
@@ -35,7 +37,7 @@ def setting_text(name: str, value: Any) -> str:
     return value_text(shown(name, value), digits=6)
 
 
-def seconds(value):
+def seconds(value: float | None) -> str:
     """A time for people."""
     if value is None:
         return "-"
@@ -44,8 +46,8 @@ def seconds(value):
     return f"{value:.1f} s" if value < 120 else f"{value / 60:.1f} min"
 
 
-def progress_line(where):
-    """One line on where a run stands."""
+def progress_line(where: Any) -> str:
+    """One line on where a run stands; `where` is a Progress."""
     best = ""
     if where.best_loss is not None:
         best = f", best {where.best_loss:.4g} (N1 {where.best_n1}, seed {where.best_seed})"
@@ -59,8 +61,8 @@ def progress_line(where):
     )
 
 
-def plan_text(plan):
-    """What is going to be trained, before it is."""
+def plan_text(plan: Mapping[str, Any]) -> str:
+    """What is going to be trained, before it is; `plan` is the dict of a dry run."""
     n1 = plan["n1"]
     widths = ",".join(map(str, n1)) if len(n1) <= 12 else f"{n1[0]} to {n1[-1]} ({len(n1)} widths)"
     text = (
@@ -77,15 +79,15 @@ def plan_text(plan):
     return text
 
 
-def scores(members):
-    """The scores that a run has, losses first."""
+def scores(members: np.ndarray) -> list[str]:
+    """The names of the scores that a run has, losses first."""
     names = [
         f"{part}_{score}" for score in ("loss", "accuracy") for part in ("train", "val", "test")
     ]
     return [name for name in names if np.isfinite(members[name]).any()]
 
 
-def best_line(result):
+def best_line(result: Result) -> str:
     """The best member in one sentence."""
     best = result.best
     values = ", ".join(f"{s.replace('_', ' ')} {best[s]:.4g}" for s in scores(result.members))
@@ -99,13 +101,13 @@ def best_line(result):
     )
 
 
-def metric_rows(found, targets):
-    """The metrics of each target, those of the whole first."""
+def metric_rows(found: Mapping[str, Any], targets: Sequence[str]) -> list[tuple[str, dict]]:
+    """The metrics of all targets together, then those of each."""
     whole = {name: value for name, value in found.items() if name != "targets"}
     return [(", ".join(targets), whole), *found.get("targets", {}).items()]
 
 
-def by_n1_cells(result):
+def by_n1_cells(result: Result) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the table by N1."""
     rows = result.by_n1()
     extra = [
@@ -138,7 +140,7 @@ def by_n1_cells(result):
     return [*header, *(["setting"] if settings else [])], table
 
 
-def best_cells(result, most=5):
+def best_cells(result: Result, most: int = 5) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the best members: the lowest monitored loss first."""
     members = result.members
     order = np.argsort(np.nan_to_num(answer.monitored(members), nan=np.inf), kind="stable")[:most]
