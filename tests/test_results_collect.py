@@ -7,6 +7,8 @@ import fastnet
 from fastnet.errors import UsageError
 from fastnet.results import answer, metrics
 from fastnet.results.collect import peek
+from fastnet.results.result import CONVERGED_BY, MEMBERS
+from fastnet.training.training import STOP_NAMES
 
 X = np.linspace(-1, 1, 30)
 SWEEP = {"n1": [2, 3], "seeds": 2, "max_epochs": 12, "record": ("snapshots", "gradient_norm")}
@@ -77,3 +79,14 @@ def test_confusion_counts():
     Y = np.eye(3)[[0, 0, 1, 2, 2, 2]]
     P = np.eye(3)[[0, 1, 1, 2, 2, 0]]
     assert metrics.confusion_matrix(Y, P).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 2]]
+
+
+@pytest.mark.parametrize(
+    "column, names",
+    [("stop_reason", STOP_NAMES.values()), ("converged_by", CONVERGED_BY)],
+)
+def test_a_record_holds_every_name_whole(column, names):
+    record = np.zeros(1, MEMBERS)
+    for name in names:
+        record[column] = name
+        assert record[column][0] == name

@@ -8,6 +8,7 @@ import pandas
 import pytest
 
 from fastnet.data import columns, tables
+from fastnet.data.joining import samples_of_files
 from fastnet.data.schema import Column
 from fastnet.errors import DataError, UsageError
 from fastnet.options.table import resolve
@@ -24,13 +25,13 @@ def text(content, name="t.csv"):
 
 @pytest.fixture
 def load(tmp_path):
-    """columns.samples_of_files() of the text of a file t.csv with the options given."""
+    """samples_of_files() of the text of a file t.csv with the options given."""
 
     def run(content, **given):
         path = tmp_path / "t.csv"
         path.write_text(content)
         given = {"target": ("y",), **given}
-        return columns.samples_of_files(resolve({"data": str(path), **given}, "train"))
+        return samples_of_files(resolve({"data": str(path), **given}, "train"))
 
     return run
 
@@ -201,7 +202,7 @@ def test_inputs_are_single_only_where_nothing_is_lost(tmp_path):
     def dtype(X, **given):
         np.savez(tmp_path / "t.npz", X=X, y=np.linspace(0, 1, 3))
         options = resolve({"data": tmp_path / "t.npz", "target": "y", **given}, "train")
-        return columns.samples_of_files(options)["X"].dtype
+        return samples_of_files(options)["X"].dtype
 
     X = np.arange(6).reshape(3, 2)
     for small in ("f4", "f2", "u1", "i2"):

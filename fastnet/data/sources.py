@@ -13,7 +13,7 @@ import numpy as np
 
 from fastnet.data import tasks
 from fastnet.data.checks import as_array, as_one_hot, encoded_targets
-from fastnet.data.columns import samples_of_files
+from fastnet.data.joining import samples_of_files
 from fastnet.data.samples import Data, make_data
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.options.table import OF_DATA

@@ -25,13 +25,9 @@ from fastnet.results.reading import (
     read_npz_if_there,
     read_options,
 )
-from fastnet.results.result import MEMBERS, SCORES, Entries, Result, packed_alone
+from fastnet.results.result import CONVERGED_BY, MEMBERS, SCORES, Entries, Result, packed_alone
 from fastnet.training.plan import COLUMNS, Plan, of_shape
 from fastnet.training.training import STOP_NAMES, History, Training, history_names
-
-# The rule by which a member converged, by its code in engine/levenberg.py.
-CONVERGED_BY = ("", "min_grad", "mu_max", "line_search")
-
 
 # ---------------------------------------------------------------- of a Training
 

@@ -1,7 +1,7 @@
 """What a run brings: one record per member, their histories, weights and models."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from fastnet.files import json_value
 from fastnet.results import answer
 from fastnet.results.model import Model
 from fastnet.training.plan import COLUMNS, SETTING_COLUMNS, shown
+from fastnet.training.training import STOP_NAMES
 
 if TYPE_CHECKING:
     import pandas
@@ -21,10 +22,20 @@ SCHEMA_VERSION = 1
 SCORES = tuple(
     f"{name}_{score}" for score in ("loss", "accuracy") for name in ("train", "val", "test")
 )
+# The rule by which a member converged, by its code in engine/levenberg.py.
+CONVERGED_BY = ("", "min_grad", "mu_max", "line_search")
+
+
+def width_of(names: Iterable[str]) -> str:
+    """The NumPy type of the longest of some names: NumPy cuts a longer one without a word."""
+    return f"U{max(map(len, names))}"
+
+
 MEMBERS = np.dtype(
     [("member", "i8"), *[(name, COLUMNS[name]) for name in COLUMNS.names], ("fold", "i8")]
-    + [("status", "U4"), ("stop_reason", "U11"), ("epochs", "i8"), ("best_epoch", "i8")]
-    + [("converged_by", "U11"), ("effective_parameters", "f8")]
+    + [("status", width_of(("live", "done"))), ("stop_reason", width_of(STOP_NAMES.values()))]
+    + [("epochs", "i8"), ("best_epoch", "i8")]
+    + [("converged_by", width_of(CONVERGED_BY)), ("effective_parameters", "f8")]
     + [(name, "f8") for name in SCORES]
     + [("seconds", "f8")]
 )
@@ -36,7 +47,7 @@ class Entries(NamedTuple):
     Attributes
     ----------
     epoch : ndarray of int, shape (entries,)
-        An entry belongs to the weights after so many epochs; long histories are thinned.
+        The weights of an entry are those after this number of epochs. Long histories are thinned.
     train_loss, val_loss : ndarray of shape (entries,)
         val_loss is NaN where there is no validation set.
     learning_rate : ndarray of shape (entries,)
