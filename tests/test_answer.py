@@ -287,3 +287,13 @@ def test_advice_follows_the_most_frequent_reason(rows, advice):
 @pytest.mark.parametrize("rows", [of_width(4, 3, 0), of_width(4, 0, 2, "stopped")])
 def test_no_advice_where_there_is_nothing_to_mend(rows):
     assert answer.advice(members(*rows)) == ""
+
+
+def test_many_varying_settings_keep_the_members_apart():
+    """The number of combinations of 8 lists of 256 values is 0 as a 64-bit integer."""
+    table = members(*[(n1, "target", 1.0, 9) for n1 in (2, 3) for _ in range(256)])
+    names = ("l2", "min_delta", "momentum", "rho", "beta_1", "beta_2", "epsilon", "weight_decay")
+    for name in names:
+        table[name] = np.tile(np.arange(256) / 1000, 2)
+    rows = answer.setting_rows(table, options())
+    assert [row["n1"] for row in rows] == [2] * 256 + [3] * 256

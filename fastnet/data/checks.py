@@ -220,7 +220,7 @@ def as_one_hot(Y: np.ndarray) -> np.ndarray:
 # ---------------------------------------------------------------- weights and folds
 
 
-def checked_weights(given: Any, n: int, name: str = "sample_weight") -> np.ndarray:
+def checked_sample_weights(given: Any, n: int, name: str = "sample_weight") -> np.ndarray:
     """Weights of n samples as an array of shape (n,), float64; None is 1 for each."""
     if given is None:
         return np.ones(n)

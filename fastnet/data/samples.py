@@ -13,8 +13,8 @@ from fastnet.data.checks import (
     checked_class_weights,
     checked_folds,
     checked_inputs,
+    checked_sample_weights,
     checked_targets,
-    checked_weights,
     encoded_targets,
     unnamed_features,
 )
@@ -179,10 +179,10 @@ def make_data(
     Y, loss, classes = checked_targets(y, loss, X, y_name, rest)
     folds = checked_folds(folds, len(X))
     refuse_double_sets(validation, test, validation_fraction, test_fraction, folds)
-    weight = checked_weights(sample_weight, len(X))
+    weight = checked_sample_weights(sample_weight, len(X))
     strata = None if classes is None else as_one_hot(Y[rest]).argmax(axis=1)
     shares = split_rows(len(rest), validation_fraction, test_fraction, data_seed, strata)
-    sets = {**{name: rest[rows] for name, rows in shares.items()}, **named}
+    sets = {name: rest[rows] for name, rows in shares.items()} | named
     schema = Schema(
         loss=loss,
         classes=classes,
@@ -217,7 +217,9 @@ def with_set(data: Data, name: str, given: Any, missing: bool = False) -> Data:
     k = data.Y.shape[1]
     if Y.shape[1] != k:
         raise DataError(f"{name} y must have {k} columns like y, got {Y.shape[1]}.")
-    weight = checked_weights(given[2] if len(given) == 3 else None, len(X), f"{name} weights")
+    weight = checked_sample_weights(
+        given[2] if len(given) == 3 else None, len(X), f"{name} weights"
+    )
     return data._replace(
         X=np.concatenate([data.X, X]),
         Y=np.concatenate([data.Y, Y]),

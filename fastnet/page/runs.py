@@ -216,10 +216,7 @@ def done(result):
 
 def by_n1(result):
     """The table by N1 as a frame; a varying setting in words."""
-    rows = []
-    for row in result.by_n1():
-        texts = [f"{k} {words.setting_text(k, v)}" for k, v in row["setting"].items()]
-        rows.append({**row, "setting": ", ".join(texts)})
+    rows = [{**row, "setting": words.settings_text(row["setting"])} for row in result.by_n1()]
     frame = pd.DataFrame(rows).dropna(axis="columns", how="all")
     return frame if frame["setting"].any() else frame.drop(columns="setting")
 

@@ -126,7 +126,8 @@ def setting_rows(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[s
     codes = np.zeros(len(members), np.int64)
     for name in names:
         _, code = np.unique(members[name], return_inverse=True)
-        codes = codes * (code.max() + 1) + code
+        # Counted again after each setting: the product over many lists would overflow.
+        _, codes = np.unique(codes * (code.max() + 1) + code, return_inverse=True)
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
     losses = monitored(members)

@@ -7,9 +7,11 @@ import numpy as np
 
 from fastnet.options.text import value_text
 from fastnet.results import answer
-from fastnet.results.result import Result
+from fastnet.results.result import SCORES, Result
 from fastnet.training.plan import shown
 
+# What the table by N1 has in further columns, where a run has it.
+MEDIANS = ("median_test_loss", "median_val_accuracy", "median_test_accuracy")
 METRICS = {
     "rmse": "RMSE",
     "mae": "MAE",
@@ -35,6 +37,11 @@ def counted(count: int, thing: str) -> str:
 def setting_text(name: str, value: Any) -> str:
     """A setting for people, of a member's record or an option: none where it is off."""
     return value_text(shown(name, value), digits=6)
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Some settings for people: clip_norm 1, init he_normal."""
+    return ", ".join(f"{name} {setting_text(name, value)}" for name, value in settings.items())
 
 
 def seconds(value: float | None) -> str:
@@ -81,10 +88,7 @@ def plan_text(plan: Mapping[str, Any]) -> str:
 
 def scores(members: np.ndarray) -> list[str]:
     """The names of the scores that a run has, losses first."""
-    names = [
-        f"{part}_{score}" for score in ("loss", "accuracy") for part in ("train", "val", "test")
-    ]
-    return [name for name in names if np.isfinite(members[name]).any()]
+    return [name for name in SCORES if np.isfinite(members[name]).any()]
 
 
 def best_line(result: Result) -> str:
@@ -110,34 +114,31 @@ def metric_rows(found: Mapping[str, Any], targets: Sequence[str]) -> list[tuple[
 def by_n1_cells(result: Result) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the table by N1."""
     rows = result.by_n1()
-    extra = [
-        n
-        for n in ("median_test_loss", "median_val_accuracy", "median_test_accuracy")
-        if any(row[n] is not None for row in rows)
-    ]
+    extra = [name for name in MEDIANS if any(row[name] is not None for row in rows)]
     header = "N1,members,reached,success,95 %,best loss,median loss,epochs,seconds".split(",")
-    header += [n.replace("median_", "").replace("_", " ") for n in extra]
-    settings = any(row["setting"] for row in rows)
-    table = []
-    for row in rows:
-        rate = row["success_rate"]
-        interval = "-" if rate is None else f"{row['success_low']:.2f} to {row['success_high']:.2f}"
-        cells = [
-            number(row["n1"]),
-            number(row["members"]),
-            number(row["reached"]),
-            "-" if rate is None else f"{rate:.2f}",
-            interval,
-            number(row["best_loss"]),
-            number(row["median_loss"]),
-            number(row["median_epochs"]),
-            number(row["median_seconds"], 3),
-            *(number(row[n]) for n in extra),
-        ]
-        if settings:
-            cells.append(", ".join(f"{k} {setting_text(k, v)}" for k, v in row["setting"].items()))
-        table.append(cells)
-    return [*header, *(["setting"] if settings else [])], table
+    header += [name.replace("median_", "").replace("_", " ") for name in extra]
+    table = [[*row_cells(row), *(number(row[name]) for name in extra)] for row in rows]
+    if any(row["setting"] for row in rows):
+        header.append("setting")
+        for cells, row in zip(table, rows):
+            cells.append(settings_text(row["setting"]))
+    return header, table
+
+
+def row_cells(row: Mapping[str, Any]) -> list[str]:
+    """The cells that every row of the table by N1 has."""
+    rate = row["success_rate"]
+    return [
+        number(row["n1"]),
+        number(row["members"]),
+        number(row["reached"]),
+        "-" if rate is None else f"{rate:.2f}",
+        "-" if rate is None else f"{row['success_low']:.2f} to {row['success_high']:.2f}",
+        number(row["best_loss"]),
+        number(row["median_loss"]),
+        number(row["median_epochs"]),
+        number(row["median_seconds"], 3),
+    ]
 
 
 def best_cells(result: Result, most: int = 5) -> tuple[list[str], list[list[str]]]:
