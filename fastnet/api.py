@@ -10,12 +10,13 @@ from fastnet.data import tasks
 from fastnet.data.sources import checked_data, checked_task
 from fastnet.engine.records import DIVERGED, TARGET
 from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.files import read_npz
 from fastnet.options.table import OPTIONS, resolve
 from fastnet.results import environment
-from fastnet.results import folder as store
-from fastnet.results import result as records
-from fastnet.results.folder import default_folder
+from fastnet.results.collect import from_training, load
+from fastnet.results.folder import Folder, default_folder, run_config
 from fastnet.results.predictions import evaluate, load_model, predict
+from fastnet.results.reading import read_json, read_options
 from fastnet.results.result import Result
 from fastnet.training import plan
 from fastnet.training import training as trainer
@@ -141,19 +142,6 @@ def sweep(X=None, y=None, **arguments):
     return run("sweep", X, y, **arguments)
 
 
-def load(folder):
-    """The Result in a finished run folder.
-
-    Raises
-    ------
-    FastnetError
-        when there is no such folder.
-    DataError
-        when it is unfinished or broken.
-    """
-    return store.load(folder)
-
-
 # ---------------------------------------------------------------- from arguments to a Training
 
 
@@ -191,9 +179,9 @@ def run(
     job = Job(command, task, training, checked, facts, progress, began)
     if out is None:
         return job.run()
-    job.folder = store.Folder.create(out, force)
+    job.folder = Folder.create(out, force)
     try:
-        config = store.config(command, task, checked, options)
+        config = run_config(command, task, checked.schema, options)
         job.folder.start(config, facts, checked.split)
         if initial_weights is not None:  # they are nowhere else
             job.folder.checkpoint(training.checkpoint())
@@ -284,21 +272,21 @@ def resume(folder, X=None, y=None, *, force=False, progress=None, **changed):
             f"a resumed run keeps its options; {wrong[0]} cannot change, "
             f"only {' and '.join(RESUMABLE)} can."
         )
-    config = store.read_json(path, "config.json")
+    config = read_json(path, "config.json")
     if (path / "summary.json").is_file():
         return load(path)
-    given = {**store.read_options(config), **changed}
+    given = {**read_options(config), **changed}
     options, checked, members = prepare(config["command"], X, y, config["task"], given)
     training = trainer.Training(members, checked, options)
     facts = environment.describe(training.threads, checked.digest())
-    differ = environment.differences(store.read_json(path, "environment.json"), facts)
+    differ = environment.differences(read_json(path, "environment.json"), facts)
     if differ and not force:
         raise FastnetError(
             f"{path} cannot be resumed to the same bytes: {'; '.join(differ)}. "
             "Use --force to accept this."
         )
     job = Job(config["command"], config["task"], training, checked, facts, progress, began)
-    job.folder = store.Folder.reopen(path)
+    job.folder = Folder.reopen(path)
     return job.run(path / "checkpoint.npz")
 
 
@@ -327,7 +315,7 @@ class Job:
 
     def restore(self, checkpoint):
         """Continue from the checkpoint."""
-        saved = store.read_npz(checkpoint)
+        saved = read_npz(checkpoint)
         try:
             self.training.restore(saved)
         except (KeyError, ValueError, TypeError) as error:
@@ -361,8 +349,14 @@ class Job:
             "train": self.training.elapsed,
             "total": time.perf_counter() - self.began + self.resumed_at,
         }
-        result = records.collect(
-            self.training, self.data, self.command, self.task, status, seconds, self.facts
+        result = from_training(
+            self.training,
+            self.data,
+            command=self.command,
+            task=self.task,
+            status=status,
+            seconds=seconds,
+            environment=self.facts,
         )
         return result if self.folder is None else result._replace(run=str(self.folder.path))
 

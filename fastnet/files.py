@@ -1,37 +1,137 @@
-"""Files, written whole or not at all."""
+"""Files written whole or not at all, and arrays read without running what is in a file."""
 
+import contextlib
+import json
+import math
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import IO, Any
 
-from fastnet.errors import FastnetError
+import numpy as np
+
+from fastnet.errors import DataError, FastnetError
+
+# ---------------------------------------------------------------- writing
 
 
-def refuse_existing(path, force):
-    """An error for a file that is there, unless it may be replaced."""
+def write_whole(path: str | os.PathLike, write: Callable[[IO[bytes]], Any]) -> None:
+    """Write a file so that under its name there is the old content or the new one, never half.
+
+    Parameters
+    ----------
+    path : path
+    write : callable
+        Called with a new binary file beside `path`, NAME.part, which then takes the name.
+
+    Raises
+    ------
+    OSError
+        when it cannot be written; whatever `write` raises. Neither leaves a .part behind.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_whole(folder + "/a.txt", lambda file: file.write(b"whole"))
+    ...     os.listdir(folder)
+    ['a.txt']
+    """
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):  # the first error is the one to show
+            part.unlink()
+        raise
+
+
+def write_bytes(path: str | os.PathLike, content: bytes) -> None:
+    """A file of these bytes, whole or not at all."""
+    write_whole(path, lambda file: file.write(content))
+
+
+def write_json(path: str | os.PathLike, value: Any) -> None:
+    """value as one JSON document; a NaN in it is a ValueError, never a NaN in the file."""
+    write_bytes(path, json.dumps(value, indent=1, allow_nan=False).encode())
+
+
+def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
+    """Arrays as an uncompressed npz: the same arrays give the same bytes."""
+    write_whole(path, lambda file: np.savez(file, **arrays))
+
+
+def write_npy(path: str | os.PathLike, array: np.ndarray) -> None:
+    """An array as an npy file."""
+    write_whole(path, lambda file: np.save(file, array))
+
+
+def json_value(value: Any) -> Any:
+    """A number, text or None for JSON: NumPy's as Python's; NaN, infinities and "" as None."""
+    value = value.item() if hasattr(value, "item") else value
+    missing = value == "" or (isinstance(value, float) and not math.isfinite(value))
+    return None if missing else value
+
+
+# ---------------------------------------------------------------- files that a person named with -o
+
+
+def refuse_existing(path: str | os.PathLike, force: bool) -> None:
+    """Raise a FastnetError for a file that exists, unless it may be replaced."""
     if Path(path).exists() and not force:
         raise FastnetError(f"-o: {path} exists; name another file, or replace it with --force.")
 
 
-def write_file(path, write):
-    """replace() whose failure is one line, and leaves nothing behind."""
-    path = Path(path)
+def write_output(path: str | os.PathLike, write: Callable[[IO[bytes]], Any]) -> None:
+    """write_whole() whose failure is one line that names the option -o."""
     try:
-        replace(path, write)
+        write_whole(path, write)
     except OSError as error:
         raise FastnetError(f"-o: {path} cannot be written ({error.strerror}).") from None
-    finally:
-        beside(path).unlink(missing_ok=True)
 
 
-def beside(path):
-    """The file that replace() writes first."""
-    return path.with_name(path.name + ".part")
+# ---------------------------------------------------------------- reading
 
 
-def replace(path, write):
-    """Call write(file) on a new file beside `path`, then put it in its place."""
-    with open(beside(path), "wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside(path), path)
+def load_arrays(file: IO[bytes], name: Any, kind: str = "NumPy file") -> Any:
+    """What NumPy reads from an open npy or npz file: an array, or a dict of arrays.
+
+    Raises
+    ------
+    DataError
+        for a broken file, and for pickled objects: they could run any code. `name` says which
+        file, `kind` what it should have been.
+    """
+    try:
+        loaded = np.load(file, allow_pickle=False)
+        return dict(loaded) if hasattr(loaded, "files") else loaded
+    except Exception as error:  # numpy and zipfile raise many kinds for a broken file
+        unsafe = f"it is no {kind}, or holds pickled objects"  # NumPy tells how to load them
+        reason = unsafe if "pickle" in str(error) else str(error).rstrip(".")
+        raise DataError(f"{name} cannot be read: {reason}.") from None
+
+
+def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """All arrays of an npz by name.
+
+    Raises
+    ------
+    DataError
+        when it is missing, broken, no npz, or holds pickled objects.
+    """
+    try:
+        # NumPy leaves a file open that it opened itself and that is no whole npz.
+        with open(path, "rb") as file:
+            arrays = load_arrays(file, path, "npz")
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing.") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error}.") from None
+    if not isinstance(arrays, dict):
+        raise DataError(f"{path} cannot be read: it is an npy, not an npz.")
+    return arrays

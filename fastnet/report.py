@@ -9,6 +9,7 @@ from fastnet import figures
 from fastnet.figures.base import INK, LINE, PAPER, SOFT, finding, write
 from fastnet.figures.html import chart_tag, page, table_tag, text
 from fastnet.options.table import OPTIONS, defaults, defaults_beside
+from fastnet.options.text import option_text, values_text
 from fastnet.results import answer, words
 
 ROWS = 200  # at most so many lines of a table
@@ -138,7 +139,7 @@ def repeat(result):
         ("SHA-256 of the data", facts["data_sha256"]),
         ("as it was called", shlex.join(facts["command_line"])),
     ]
-    options = [(name, shown(value)) for name, value in result.options.items()]
+    options = [(name, values_text(value)) for name, value in result.options.items()]
     left = '<table class="left">'
     return "\n".join(
         [
@@ -156,16 +157,6 @@ def repeat(result):
 # ---------------------------------------------------------------- the command
 
 
-def shown(value):
-    """An option's value, exactly, as typed: 1:20, 0.1,0.3, none."""
-    if isinstance(value, tuple):
-        whole = len(value) > 2 and all(type(v) is int for v in value)
-        if whole and value == tuple(range(value[0], value[-1] + 1)):
-            return f"{value[0]}:{value[-1]}"
-        return ",".join(map(shown, value))
-    return "none" if value is None else str(value)
-
-
 def chosen(result):
     """The options that differ from the defaults of the command and task."""
     usual = defaults(result.command, result.task)
@@ -178,7 +169,8 @@ def repeat_command(result):
     """The command line, or for data of one's own the Python call, that gives this run again."""
     given = chosen(result)
     if result.task is None and result.options["data"] is None:
-        arguments = ["X", "y", *(f"{name}={plain(value)!r}" for name, value in given.items())]
+        lists = {n: list(v) if isinstance(v, tuple) else v for n, v in given.items()}
+        arguments = ["X", "y", *(f"{name}={value!r}" for name, value in lists.items())]
         return f"fastnet.{result.command}({', '.join(arguments)})"
     words = ["fastnet", result.command]
     words += ["--task", str(result.task)] if result.task else []
@@ -186,21 +178,8 @@ def repeat_command(result):
         if value is True:
             words.append(OPTIONS[name].flag)
         else:
-            typed = seeds(value) if name == "seeds" else shown(value)
-            words += [OPTIONS[name].flag, typed]
+            words += [OPTIONS[name].flag, option_text(name, value)]
     return shlex.join(words)
-
-
-def plain(value):
-    """A tuple as the list that people write."""
-    return list(value) if isinstance(value, tuple) else value
-
-
-def seeds(values):
-    """Seeds as typed: a count of those from 0 on, else a list."""
-    if values == tuple(range(len(values))):
-        return str(len(values))
-    return ",".join(map(str, values)) + "," * (len(values) == 1)
 
 
 # ---------------------------------------------------------------- the derivation

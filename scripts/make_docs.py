@@ -38,13 +38,16 @@ def functions():
 
 def default(option):
     """The default in the table of options; commands may differ in it."""
-    from fastnet.options.table import defaults, typed
+    from fastnet.options.table import defaults
+    from fastnet.options.text import option_text
 
     if option.kind in ("flag", "choices"):
         return "off"
     if option.kind == "names":
         return "`none`"
-    texts = {c: f"`{typed(option, defaults(c)[option.name])}`" for c in ("train", "sweep")}
+    texts = {
+        c: f"`{option_text(option.name, defaults(c)[option.name], 6)}`" for c in ("train", "sweep")
+    }
     if len(set(texts.values())) == 1:
         return texts["train"]
     return ", ".join(f"{text} ({command})" for command, text in texts.items())
@@ -66,14 +69,15 @@ def options():
 
 
 def task_defaults():
-    from fastnet.options.table import OPTIONS, TASK_COMMANDS, TASKS, defaults, typed
+    from fastnet.options.table import OPTIONS, TASK_COMMANDS, TASKS, defaults
+    from fastnet.options.text import option_text
 
     parts = [*TASKS.values(), *TASK_COMMANDS.values()]
     names = [name for name in OPTIONS if any(name in part for part in parts)]
     columns = [(command, task) for task in TASKS for command in ("train", "sweep")]
     rows = []
     for name in names:
-        values = [typed(OPTIONS[name], defaults(*column)[name]) for column in columns]
+        values = [option_text(name, defaults(*column)[name], 6) for column in columns]
         rows.append((f"`{OPTIONS[name].flag}`", *(f"`{value}`" for value in values)))
     titles = {1: "task 1", 2: "task 2", "data": "--data"}
     return table(("option", *(f"{titles[kind]} {command}" for command, kind in columns)), rows)

@@ -163,7 +163,7 @@ def test_with_more_axes_the_setting_with_most_successes_stands_for_its_n1():
         *[(8, 0.1, 1.0, "target", 70), (8, 0.1, 1.0, "target", 72)],
         *[(8, 0.3, math.inf, "target", 60), (8, 0.3, math.inf, "target", 62)],
     )
-    assert len(answer.rows(table, options())) == 4
+    assert len(answer.setting_rows(table, options())) == 4
     four, eight = answer.by_n1(table, options())
     assert four["setting"] == {"learning_rate": 0.3, "clip_norm": None}
     assert (four["members"], four["reached"]) == (2, 2)
@@ -181,8 +181,8 @@ def test_without_successes_the_setting_of_lowest_loss_stands_for_its_n1():
 def test_settings_are_grouped_whatever_the_order_of_the_members():
     table = settings_table(*((n1, rate, 1.0, "target", 9) for rate in (0.1, 0.3) for n1 in (8, 4)))
     shuffled = table[[2, 0, 3, 1]]
-    assert answer.rows(shuffled, options()) == answer.rows(table, options())
-    assert [len(answer.rows(table[i : i + 1], options())) for i in range(4)] == [1] * 4
+    assert answer.setting_rows(shuffled, options()) == answer.setting_rows(table, options())
+    assert [len(answer.setting_rows(table[i : i + 1], options())) for i in range(4)] == [1] * 4
 
 
 @pytest.mark.parametrize("why, status", [("stopped", "done"), ("interrupted", "live")])
@@ -287,3 +287,13 @@ def test_advice_follows_the_most_frequent_reason(rows, advice):
 @pytest.mark.parametrize("rows", [of_width(4, 3, 0), of_width(4, 0, 2, "stopped")])
 def test_no_advice_where_there_is_nothing_to_mend(rows):
     assert answer.advice(members(*rows)) == ""
+
+
+def test_many_varying_settings_keep_the_members_apart():
+    """The number of combinations of 8 lists of 256 values is 0 as a 64-bit integer."""
+    table = members(*[(n1, "target", 1.0, 9) for n1 in (2, 3) for _ in range(256)])
+    names = ("l2", "min_delta", "momentum", "rho", "beta_1", "beta_2", "epsilon", "weight_decay")
+    for name in names:
+        table[name] = np.tile(np.arange(256) / 1000, 2)
+    rows = answer.setting_rows(table, options())
+    assert [row["n1"] for row in rows] == [2] * 256 + [3] * 256

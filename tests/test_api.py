@@ -11,7 +11,7 @@ import fastnet
 from fastnet import api
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.results import environment
-from fastnet.results import result as records
+from fastnet.results.result import settings_of
 
 X = np.random.default_rng(0).uniform(-1, 1, (40, 2))
 Y = np.sin(2 * X[:, 0]) + X[:, 1] ** 2
@@ -72,8 +72,8 @@ def test_scalars_and_lists(command, given, members):
 
 def test_none_is_off():
     result = fastnet.sweep(X, Y, n1=2, clip_norm=[None, 1], batch_size=None, max_epochs=2)
-    assert [records.setting(r)["clip_norm"] for r in result.members] == [None, 1.0]
-    assert records.setting(result.best)["batch_size"] is None
+    assert [settings_of(r)["clip_norm"] for r in result.members] == [None, 1.0]
+    assert settings_of(result.best)["batch_size"] is None
 
 
 def test_train_stops_at_the_first_target_and_sweep_does_not():

@@ -23,7 +23,7 @@ from fastnet.native import cache
 from fastnet.options.methods import LOSSES
 from fastnet.options.table import TABLE
 from fastnet.results import environment
-from fastnet.results import folder as store
+from fastnet.results.reading import read_json
 
 # One small network that trains in a moment; {} stands for more options.
 TINY = "--task 1 --optimizer sgd --samples 20 --n1 2 --max-epochs 5"
@@ -899,4 +899,4 @@ def test_exit_code_and_streams_of_a_process(tmp_path):
     bad = process("-m", "fastnet", "train", "--task", "1", "--n1", "0", cwd=tmp_path)
     assert (bad.returncode, bad.stdout) == (2, "")
     assert bad.stderr == f"Error: {N1}'0'.\n"
-    assert store.read_json(tmp_path / "run", "config.json")["command"] == "train"
+    assert read_json(tmp_path / "run", "config.json")["command"] == "train"

@@ -6,7 +6,9 @@ import numpy as np
 import pandas
 import pytest
 
-from fastnet.data import samples as data
+from fastnet.data.checks import checked_inputs, checked_targets, one_hot
+from fastnet.data.samples import make_data
+from fastnet.data.split import SETS, split_rows
 from fastnet.errors import DataError, UsageError
 
 NAN = float("nan")
@@ -43,24 +45,24 @@ def classes_of_three_sizes():
     ],
 )
 def test_inputs(X, dtype, shape):
-    checked, names = data.inputs(X)
+    checked, names = checked_inputs(X)
     assert checked.dtype == np.dtype(dtype) and checked.dtype.isnative and checked.shape == shape
     assert names == tuple(f"x{j}" for j in range(shape[1]))
 
 
 def test_columns_of_a_frame_are_the_names_of_the_inputs():
     frame = pandas.DataFrame({"age": [1, 2], "height": [1.5, 2.5], "member": [True, False]})
-    checked, names = data.inputs(frame)
+    checked, names = checked_inputs(frame)
     assert names == ("age", "height", "member")
     assert checked.tolist() == [[1, 1.5, 1], [2, 2.5, 0]]
 
 
 def test_nullable_columns_are_numbers_unless_one_is_missing():
     full = pandas.DataFrame({"a": pandas.array([1, 2], "Int64"), "b": [0.5, 1.5]})
-    assert data.inputs(full)[0].tolist() == [[1, 0.5], [2, 1.5]]
+    assert checked_inputs(full)[0].tolist() == [[1, 0.5], [2, 1.5]]
     full.loc[1, "a"] = pandas.NA
     with pytest.raises(DataError, match=r"^X has (<NA>|nan) in row 1, column 0 \(counted from 0"):
-        data.inputs(full)
+        checked_inputs(full)
 
 
 BAD_X = [
@@ -74,7 +76,7 @@ BAD_X = [
 @pytest.mark.parametrize("X, message", BAD_X)
 def test_inputs_refuse_what_is_not_finite(X, message):
     with saying(message + "remove or replace them."):
-        data.inputs(X)
+        checked_inputs(X)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_inputs_refuse_what_is_not_finite(X, message):
 )
 def test_inputs_refuse_other_shapes_and_types(X, message):
     with saying(message):
-        data.inputs(X)
+        checked_inputs(X)
 
 
 # ---------------------------------------------------------------- targets
@@ -115,7 +117,7 @@ def test_inputs_refuse_other_shapes_and_types(X, message):
     ],
 )
 def test_targets_by_their_type(y, loss, Y, classes):
-    got, got_loss, got_classes = data.targets(y, None, X3)
+    got, got_loss, got_classes = checked_targets(y, None, X3)
     assert got_loss == loss
     assert Y is None or got.tolist() == Y
     assert (None if got_classes is None else got_classes.tolist()) == classes
@@ -132,7 +134,7 @@ def test_targets_by_their_type(y, loss, Y, classes):
     ],
 )
 def test_whole_numbers_are_classes_when_the_loss_says_so(y, classes):
-    Y, _, got = data.targets(y, "cross_entropy", X3)
+    Y, _, got = checked_targets(y, "cross_entropy", X3)
     assert got.tolist() == classes and Y.tolist() == [[0, 1], [1, 0], [0, 1]]
 
 
@@ -185,14 +187,14 @@ def test_whole_numbers_are_classes_when_the_loss_says_so(y, classes):
 )
 def test_targets_refuse(y, loss, message):
     with saying(message):
-        data.targets(y, loss, X3)
+        checked_targets(y, loss, X3)
 
 
 def test_one_hot_refuses_a_label_that_training_has_not():
     with saying("val y has the label d, which is not among the training labels a, b, c."):
-        data.one_hot(np.array(["a", "d"]), np.array(ABC), "val y")
+        one_hot(np.array(["a", "d"]), np.array(ABC), "val y")
     with saying("y has the label 1, which is not among the training labels a, b, c."):
-        data.one_hot(np.array([1, 2]), np.array(ABC))
+        one_hot(np.array([1, 2]), np.array(ABC))
 
 
 # ---------------------------------------------------------------- the split
@@ -201,22 +203,22 @@ def test_one_hot_refuses_a_label_that_training_has_not():
 @pytest.mark.parametrize("validation, test", [(0.1, 0.2), (0.25, 0), (0, 0.5), (0.5, 0.45), (0, 0)])
 @pytest.mark.parametrize("n", [20, 137, 1797])
 def test_sets_are_disjoint_complete_and_of_the_size_asked_for(n, validation, test):
-    split = data.split_rows(n, validation, test, 0)
-    assert sorted(np.concatenate([split[name] for name in data.SETS])) == list(range(n))
+    split = split_rows(n, validation, test, 0)
+    assert sorted(np.concatenate([split[name] for name in SETS])) == list(range(n))
     assert len(split["val"]) == round(validation * n) and len(split["test"]) == round(test * n)
-    assert all((np.diff(split[name]) > 0).all() for name in data.SETS)
+    assert all((np.diff(split[name]) > 0).all() for name in SETS)
 
 
 def test_each_class_has_its_share_of_each_set(classes_of_three_sizes):
     X, y = classes_of_three_sizes
-    made = data.make(X, y, validation_fraction=0.1, test_fraction=0.2)
-    counts = {name: [int((y[made.split[name]] == c).sum()) for c in ABC] for name in data.SETS}
+    made = make_data(X, y, validation_fraction=0.1, test_fraction=0.2)
+    counts = {name: [int((y[made.split[name]] == c).sum()) for c in ABC] for name in SETS}
     assert counts == {"test": [20, 14, 6], "val": [10, 7, 3], "train": [70, 49, 21]}
 
 
 def test_shares_that_are_no_whole_numbers_differ_by_less_than_one(classes_of_three_sizes):
     X, y = classes_of_three_sizes
-    made = data.make(X[:173], y[:173], validation_fraction=0.13, test_fraction=0.17)
+    made = make_data(X[:173], y[:173], validation_fraction=0.13, test_fraction=0.17)
     for name, fraction in (("val", 0.13), ("test", 0.17)):
         assert len(made.split[name]) == round(fraction * 173)
         for label in ABC:
@@ -228,7 +230,7 @@ def test_rows_left_over_go_one_each_to_the_classes_with_the_largest_remainders()
     counts = {}
     for sizes in ((10, 10, 10), (10, 11, 5), (1, 2, 9)):
         y = np.repeat(ABC, sizes)
-        rows = data.make(np.zeros((len(y), 1)), y, test_fraction=0.25).split["test"]
+        rows = make_data(np.zeros((len(y), 1)), y, test_fraction=0.25).split["test"]
         counts[sizes] = [int((y[rows] == label).sum()) for label in ABC]
     assert counts == {
         (10, 10, 10): [3, 3, 2],  # 2.5 of each: 8 rows in all
@@ -240,9 +242,9 @@ def test_rows_left_over_go_one_each_to_the_classes_with_the_largest_remainders()
 def test_the_split_is_a_function_of_data_seed(classes_of_three_sizes):
     X, y = classes_of_three_sizes
     first, again, other = (
-        data.make(X, y, validation_fraction=0.3, data_seed=seed).split for seed in (3, 3, 4)
+        make_data(X, y, validation_fraction=0.3, data_seed=seed).split for seed in (3, 3, 4)
     )
-    for name in data.SETS:
+    for name in SETS:
         np.testing.assert_array_equal(first[name], again[name])
     assert not np.array_equal(first["val"], other["val"])
 
@@ -250,13 +252,13 @@ def test_the_split_is_a_function_of_data_seed(classes_of_three_sizes):
 def test_the_test_set_does_not_depend_on_the_validation_fraction(classes_of_three_sizes):
     X, y = classes_of_three_sizes
     with_, without = (
-        data.make(X, y, test_fraction=0.2, validation_fraction=v).split["test"] for v in (0.2, 0)
+        make_data(X, y, test_fraction=0.2, validation_fraction=v).split["test"] for v in (0.2, 0)
     )
     np.testing.assert_array_equal(with_, without)
 
 
 def test_without_fractions_all_rows_train():
-    made = data.make(X3, [1, 2, 3])
+    made = make_data(X3, [1, 2, 3])
     assert made.split["train"].tolist() == [0, 1, 2]
     assert len(made.split["val"]) == len(made.split["test"]) == 0
 
@@ -272,20 +274,20 @@ def test_without_fractions_all_rows_train():
 )
 def test_fractions_that_leave_nothing_to_train_on(n, validation, test, message):
     with saying(message + " to train on; lower one of them.", UsageError):
-        data.split_rows(n, validation, test, 0)
+        split_rows(n, validation, test, 0)
 
 
 @pytest.mark.parametrize("name", ["validation_fraction", "test_fraction"])
 def test_a_fraction_of_less_than_a_row_is_refused_not_dropped(name):
     with saying(f"{name} 0.1 of 3 rows is less than one row; raise it.", UsageError):
-        data.make(X3, [1, 2, 3], **{name: 0.1})
+        make_data(X3, [1, 2, 3], **{name: 0.1})
 
 
 # ---------------------------------------------------------------- the Data of a run
 
 
 def test_sets_of_their_own_follow_the_training_rows():
-    made = data.make(X3, ABC, validation=([[7, 8]], ["c"]), test=[[[9, 9], [0, 0]], ["a", "b"]])
+    made = make_data(X3, ABC, validation=([[7, 8]], ["c"]), test=[[[9, 9], [0, 0]], ["a", "b"]])
     assert {name: rows.tolist() for name, rows in made.split.items()} == {
         "train": [0, 1, 2],
         "val": [3],
@@ -299,14 +301,14 @@ def test_sets_of_their_own_follow_the_training_rows():
 
 def test_the_digest_tells_samples_and_splits_apart():
     made = [
-        data.make(X3, [1, 2, 3]),
-        data.make(X3, [1, 2, 4]),
-        data.make(np.array(X3, "f4"), [1, 2, 3]),
-        data.make(X3, [1, 2, 3], validation_fraction=0.3),
-        data.make(X3, [1, 2, 3], validation=([[7, 8]], [9])),
+        make_data(X3, [1, 2, 3]),
+        make_data(X3, [1, 2, 4]),
+        make_data(np.array(X3, "f4"), [1, 2, 3]),
+        make_data(X3, [1, 2, 3], validation_fraction=0.3),
+        make_data(X3, [1, 2, 3], validation=([[7, 8]], [9])),
     ]
     assert len({one.digest() for one in made}) == len(made)
-    assert data.make(X3, [1, 2, 3]).digest() == made[0].digest()
+    assert make_data(X3, [1, 2, 3]).digest() == made[0].digest()
 
 
 FRAME = pandas.DataFrame(X3, columns=["a", "b"])
@@ -333,28 +335,28 @@ FRAME = pandas.DataFrame(X3, columns=["a", "b"])
 )
 def test_validation_sets_refused(X, validation, message):
     with saying(message):
-        data.make(X, [1, 2, 3], validation=validation)
+        make_data(X, [1, 2, 3], validation=validation)
 
 
 @pytest.mark.parametrize("X, Xv", [(FRAME, X3), (X3, FRAME), (FRAME, FRAME)])
 def test_names_are_compared_only_where_both_have_some(X, Xv):
-    assert len(data.make(X, [1, 2, 3], validation=(Xv, [1, 2, 3])).split["val"]) == 3
+    assert len(make_data(X, [1, 2, 3], validation=(Xv, [1, 2, 3])).split["val"]) == 3
 
 
 def test_validation_labels_must_be_known():
     with saying("val y has the label d, which is not among the training labels a, b, c."):
-        data.make(X3, ABC, validation=([[1, 2]], ["d"]))
+        make_data(X3, ABC, validation=([[1, 2]], ["d"]))
     with pytest.raises(DataError, match=r"^test y must hold class labels .* got 0\.5; use loss"):
-        data.make(X3, [0, 1, 2], "cross_entropy", test=([[1, 2]], [0.5]))
+        make_data(X3, [0, 1, 2], "cross_entropy", test=([[1, 2]], [0.5]))
 
 
 @pytest.mark.parametrize("name", ["validation", "test"])
 def test_a_set_and_a_fraction_for_it_contradict(name):
     with saying(f"give {name} or {name}_fraction 0.3, not both.", UsageError):
-        data.make(X3, [1, 2, 3], **{name: (X3, [1, 2, 3]), f"{name}_fraction": 0.3})
+        make_data(X3, [1, 2, 3], **{name: (X3, [1, 2, 3]), f"{name}_fraction": 0.3})
 
 
 @pytest.mark.parametrize("loss", [None, "cross_entropy"])
 def test_no_rows(loss):
     with saying("X has no rows, shape (0, 2); there is nothing to train on."):
-        data.make(np.zeros((0, 2)), np.zeros(0), loss)
+        make_data(np.zeros((0, 2)), np.zeros(0), loss)

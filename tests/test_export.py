@@ -16,14 +16,16 @@ import pytest
 import fastnet
 from fastnet import files, reference
 from fastnet.cli import commands as cli
-from fastnet.data import samples as data
+from fastnet.data.checks import unnamed_features
+from fastnet.data.scaling import Scaling
+from fastnet.data.schema import Column, Schema
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.export import files as export
 from fastnet.export import source
 from fastnet.options import methods
 from fastnet.options import table as options
-from fastnet.results.result import Model
+from fastnet.results.model import Model
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 CC = ["cc", "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-O2"]
@@ -37,9 +39,9 @@ NUMPY_TOLERANCE = 1e-13  # tanh in place of exp
 ERF_TOLERANCE = 1e-6  # onnxruntime has Erf in float32 only
 
 COLUMNS = (
-    data.Column("size */ of it", "number", (), None),
-    data.Column("colour", "category", ("red", 'gr"een', "bl\\ue"), None),
-    data.Column("year", "number", (), None),
+    Column("size */ of it", "number", (), None),
+    Column("colour", "category", ("red", 'gr"een', "bl\\ue"), None),
+    Column("year", "number", (), None),
 )
 
 
@@ -47,19 +49,30 @@ def network(d, n1, k, dtype="float32", activation="sigmoid", classes=None, **mor
     """A model with random weights; inputs like years, so that scaling in float32 would show."""
     rng = np.random.default_rng([d, n1, k])
     shapes = (n1, d), (n1,), (k, n1), (k,)
-    given = {
-        "weights": Weights(*(rng.normal(size=shape).astype(dtype) for shape in shapes)),
-        "activation": activation,
-        "loss": "squared" if classes is None else "cross_entropy",
-        "classes": None if classes is None else np.array(classes),
-        "features": data.unnamed(d),
-        "columns": (),
-        "x_shift": 2000 + 10 * rng.normal(size=d),
-        "x_scale": 5 * rng.uniform(0.5, 2, size=d),
-        "y_shift": np.zeros(k),
-        "y_scale": np.ones(k),
-    }
-    return Model(**given | more)
+    weights = Weights(*(rng.normal(size=shape).astype(dtype) for shape in shapes))
+    schema = Schema(
+        loss="squared" if classes is None else "cross_entropy",
+        classes=None if classes is None else np.array(classes),
+        features=unnamed_features(d),
+        columns=(),
+        scaling=Scaling(
+            x_shift=2000 + 10 * rng.normal(size=d),
+            x_scale=5 * rng.uniform(0.5, 2, size=d),
+            y_shift=np.zeros(k),
+            y_scale=np.ones(k),
+        ),
+        targets=(),
+    )
+    return changed(Model(weights, activation, schema), **more)
+
+
+def changed(model, **facts):
+    """The model with other facts: its own, those of its schema or of its scaling."""
+    of_scaling = {name: facts.pop(name) for name in Scaling._fields if name in facts}
+    of_schema = {name: facts.pop(name) for name in Schema._fields if name in facts}
+    scaling = model.scaling._replace(**of_scaling)
+    schema = model.schema._replace(scaling=scaling, **of_schema)
+    return model._replace(schema=schema, **facts)
 
 
 def scaled_outputs(k):
@@ -416,7 +429,7 @@ def test_a_folder_that_cannot_be_written_leaves_what_was_there(tmp_path, monkeyp
     def fail(path, write):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "replace", fail)
+    monkeypatch.setattr(files, "write_whole", fail)
     with pytest.raises(FastnetError, match=r"net cannot be written \(No space left on device\)\.$"):
         export.write(MODELS["wide_float32"], "npy", path, force=True)
     assert below(tmp_path) == first
@@ -452,7 +465,7 @@ def test_a_folder_that_cannot_be_written_leaves_what_was_there(tmp_path, monkeyp
 )
 def test_what_cannot_be_exported_is_refused(model, to, name, kind, message, tmp_path):
     with pytest.raises(kind, match=f"^{message}"):
-        export.write(MODELS["scaled_float32"]._replace(**model), to, tmp_path / name)
+        export.write(changed(MODELS["scaled_float32"], **model), to, tmp_path / name)
     assert below(tmp_path) == {}
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fastnet import api
-from fastnet.data import samples as data
 from fastnet.data import tasks
+from fastnet.data.samples import make_data
 from fastnet.engine.layout import views
 from fastnet.options import table as options
 from fastnet.training import plan
@@ -34,9 +34,9 @@ TASK2 = {
 def inputs(task):
     if task == 1:
         X, y = tasks.function_data(samples=300)
-        return data.make(X, y, "squared")
+        return make_data(X, y, "squared")
     X, y = tasks.digits()
-    return data.make(X[:400], y[:400], "cross_entropy", validation_fraction=0.2)
+    return make_data(X[:400], y[:400], "cross_entropy", validation_fraction=0.2)
 
 
 def planned(task, dtype, batch_size, **more):

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from fastnet import engine, reference
-from fastnet.data import samples as data
 from fastnet.data import tasks
+from fastnet.data.samples import make_data
 from fastnet.engine import (
     batches,
     decisions,
@@ -1087,7 +1087,7 @@ def make_training(X, y, validation=None, initial_weights=None, **given):
     """A Training of all the given members, not yet begun."""
     given = {"threads": 1, "record": ("gradient_norm", "clipped"), **given}
     chosen = options.resolve(given, "sweep")
-    samples = data.make(X, y, chosen["loss"], validation)
+    samples = make_data(X, y, chosen["loss"], validation)
     return trainer.Training(plan.make(chosen, samples), samples, chosen, initial_weights)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import fastnet
 from fastnet import errors, reference
-from fastnet.data import samples as data
+from fastnet.data.samples import make_data
 from fastnet.engine import activations, layout, losses, optimizers, schedules
 from fastnet.engine.records import SETTINGS
 from fastnet.native.compile import compile_for_python
@@ -368,7 +368,7 @@ def test_an_interrupted_mixed_sweep_resumes_to_the_same_bytes(mixed, tmp_path, m
 
 def test_memory_is_only_there_for_those_that_keep_some():
     given = options.resolve({"n1": [4, 7], "optimizer": ["sgd", "momentum", "adam"]}, "sweep")
-    made = plan.make(given, data.make(*SINE))
+    made = plan.make(given, make_data(*SINE))
     lengths = layout.parameter_length(made.columns["n1"], 1, 1)
     assert made.memory == (lengths * [0, 1, 2, 0, 1, 2]).sum()
     assert plan.pick(made, [0, 3]).memory == 0

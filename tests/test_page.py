@@ -289,3 +289,22 @@ def test_a_step_of_backpropagation_lowers_the_loss(page, runs):
     app.button(key="take").click().run()
     assert next(text.value for text in app.markdown if "loss =" in text.value) != before
     assert app.session_state["learn-steps"] == 1
+
+
+# ---------------------------------------------------------------- tables
+
+
+def test_a_validation_loss_of_zero_is_listed_as_such():
+    from fastnet.page.runs import run_table
+
+    best = {"n1": 2, "seed": 0, "train_loss": 0.5, "val_loss": 0.0}
+    facts = dict.fromkeys(("command", "status", "members", "smallest_n1"))
+    assert run_table([{**facts, "best": best}], ["a"])["best loss"].tolist() == [0.0]
+
+
+def test_the_table_by_n1_names_varying_settings():
+    from fastnet.page.runs import by_n1
+
+    result = fastnet.sweep(**{**SINE, "max_epochs": 3}, clip_norm=[1.0, None])
+    texts = set(by_n1(result)["setting"])
+    assert texts <= {"clip_norm 1", "clip_norm none"} and texts

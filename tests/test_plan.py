@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from fastnet.data import samples as data
+from fastnet.data.samples import make_data
 from fastnet.engine.init import initial_weights, initialise
 from fastnet.engine.layout import Weights, offsets, views
 from fastnet.errors import UsageError
@@ -14,8 +14,8 @@ from fastnet.options.table import AXES, MAX_MEMBERS, resolve
 from fastnet.training import plan
 
 X = np.random.default_rng(0).uniform(-1, 1, (50, 2))
-REGRESSION = data.make(X, X @ [1.0, 2.0])
-CLASSES = data.make(X, X.argmax(axis=1).astype(str))
+REGRESSION = make_data(X, X @ [1.0, 2.0])
+CLASSES = make_data(X, X.argmax(axis=1).astype(str))
 
 
 def make(checked=REGRESSION, **given):

@@ -11,9 +11,9 @@ from conftest import Output
 
 import fastnet
 from fastnet import api
-from fastnet.data.samples import Column
+from fastnet.data.schema import Column
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.results import folder as store
+from fastnet.files import read_npz
 from fastnet.results import metrics
 
 # Losses are summed in other orders, from float32 weights and, in training, float32 inputs.
@@ -172,7 +172,7 @@ def test_balanced_accuracy_is_over_the_classes_there_are(houses, table):
 def test_all_right_is_an_accuracy_of_exactly_one():
     weight = np.random.default_rng(0).random(101)
     Y = np.eye(3)[np.arange(101) % 3]
-    found = metrics.cross_entropy(Y, Y, weight)
+    found = metrics.of_classes(Y, Y, weight)
     assert (found["accuracy"], found["balanced_accuracy"]) == (1.0, 1.0)
 
 
@@ -509,7 +509,7 @@ def saved(table, tmp_path):
     """The path of a model.npz and its arrays."""
     train(table, "multi-class", out=tmp_path / "run")
     path = tmp_path / "run" / "model.npz"
-    return path, store.read_npz(path)
+    return path, read_npz(path)
 
 
 def test_a_truncated_model_is_refused(saved):
@@ -544,14 +544,17 @@ def test_a_model_with_a_wrong_byte_is_refused_or_the_same(saved, rng):
         ({"W1": None}, "is not a model of fastnet: it has no 'W1'"),
         ({"columns": None}, "is not a model of fastnet: it has no 'columns'"),
         ({"columns": "[["}, "is broken: its columns cannot be read"),
-        ({"columns": "[]", "features": ["a"]}, "is broken: its arrays do not fit together"),
-        ({"columns": '[["a", "number", [], null]]'}, "is broken: its arrays do not fit together"),
-        ({"b1": np.zeros(9)}, "is broken: its arrays do not fit together"),
-        ({"b2": np.array([0, 1, np.nan])}, "is broken: its arrays do not fit together"),
-        ({"x_scale": np.zeros(2)}, "is broken: its arrays do not fit together"),
-        ({"classes": None}, "is broken: its arrays do not fit together"),
-        ({"loss": "mse"}, "is broken: its arrays do not fit together"),
-        ({"activation": "cube"}, "is broken: its arrays do not fit together"),
+        ({"columns": "[]", "features": ["a"]}, r"is broken: W1 has shape \(4, 6\), not \(4, 1\)"),
+        ({"columns": '[["a", "number", [], null]]'}, "columns make 1 inputs, its features name 6"),
+        ({"b1": np.zeros(9)}, r"is broken: W1 has shape \(4, 6\), not \(9, 6\)"),
+        ({"b2": np.array([0, 1, np.nan])}, "b2 has values that are not finite numbers"),
+        ({"x_scale": np.zeros(2)}, r"x_scale has shape \(2,\), not \(6,\)"),
+        ({"classes": None}, "it has no classes, and loss cross_entropy needs them"),
+        ({"classes": np.array(["a", "b"])}, r"classes have shape \(2,\), its outputs need \(3,\)"),
+        ({"loss": "squared"}, "it has classes, and loss squared has none"),
+        ({"loss": "binary_cross_entropy"}, "loss binary_cross_entropy has 1 output, not 3"),
+        ({"loss": "mse"}, "it has the unknown loss 'mse'"),
+        ({"activation": "cube"}, "it has the unknown activation 'cube'"),
         ({"b1": np.array([{}] * 4)}, "cannot be read: it is no npz, or holds pickled objects"),
     ],
 )

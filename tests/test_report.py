@@ -107,27 +107,6 @@ def test_the_command_of_own_data_is_the_python_call():
     assert report.repeat_command(result) == call
 
 
-@pytest.mark.parametrize(
-    ("value", "typed"),
-    [
-        ((1, 2, 3), "1:3"),
-        ((1, 2), "1,2"),
-        ((0.1, None), "0.1,none"),
-        (None, "none"),
-        (1e-07, "1e-07"),
-        ("sine", "sine"),
-    ],
-)
-def test_values_as_typed(value, typed):
-    assert report.shown(value) == typed
-
-
-def test_seeds_as_typed():
-    assert [report.seeds(values) for values in ((0, 1), (3,), (0,), (1, 2))] == [
-        *("2", "3,", "1", "1,2")
-    ]
-
-
 def test_the_command_writes_the_file_or_nothing(sweep, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     sweep.save("run")

@@ -15,8 +15,11 @@ import pytest
 import fastnet
 from fastnet import api, files
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.results import folder as store
-from fastnet.results import result as records
+from fastnet.results import folder
+from fastnet.results.folder import Folder, default_folder, write_model
+from fastnet.results.lock import in_use
+from fastnet.results.reading import list_runs, read_model
+from fastnet.results.result import MEMBERS
 
 SMALL = {"task": 1, "samples": 20, "n1": [2, 3], "seeds": 2, "max_epochs": 15, "threads": 1}
 FILES = {
@@ -60,8 +63,8 @@ def classified(**more):
 
 
 def assert_same_members(one, other, but=()):
-    assert one.members.dtype == other.members.dtype == records.MEMBERS
-    for name in set(records.MEMBERS.names) - set(but):
+    assert one.members.dtype == other.members.dtype == MEMBERS
+    for name in set(MEMBERS.names) - set(but):
         np.testing.assert_array_equal(one.members[name], other.members[name])
 
 
@@ -138,7 +141,7 @@ def test_members_csv_has_a_row_a_member(finished):
     folder, result = finished
     with open(folder / "members.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == records.MEMBERS.names and len(rows) == 4
+    assert tuple(rows[0]) == MEMBERS.names and len(rows) == 4
     for row, record in zip(rows, result.members):
         assert [int(row[n]) for n in ("member", "n1", "seed")] == [
             record[n] for n in ("member", "n1", "seed")
@@ -184,7 +187,7 @@ def test_best_and_model_are_the_winners(finished):
     folder, result = finished
     n1 = result.best["n1"]
     shapes = {"W1": (n1, 1), "b1": (n1,), "W2": (1, n1), "b2": (1,)}
-    model = store.read_model(folder)
+    model = read_model(folder)
     for name, shape in shapes.items():
         array = np.load(folder / "best" / f"{name}.npy", allow_pickle=False)
         assert array.shape == shape and array.flags.c_contiguous
@@ -202,12 +205,12 @@ def test_events_are_a_json_object_a_line(finished):
 
 
 def test_the_default_folder_is_named_by_the_time_and_never_exists(tmp_path):
-    first = store.default_folder("task1", tmp_path)
+    first = default_folder("task1", tmp_path)
     assert re.fullmatch(r"task1-\d{8}-\d{6}", first.name)
     first.mkdir()
     seen = {first}
     for _ in range(2):  # -2 and -3, unless the clock moves on in between
-        again = store.default_folder("task1", tmp_path)
+        again = default_folder("task1", tmp_path)
         assert again not in seen
         assert re.fullmatch(r"task1-\d{8}-\d{6}(-[23])?", again.name)
         again.mkdir()
@@ -260,9 +263,7 @@ def test_classes_come_back(tmp_path, labels):
     loaded = fastnet.load(tmp_path / "run")
     assert loaded.classes.tolist() == result.classes.tolist()
     assert loaded.model().predict(X).tolist() == result.model().predict(X).tolist()
-    assert (
-        store.read_model(tmp_path / "run").predict(X).tolist() == loaded.model().predict(X).tolist()
-    )
+    assert read_model(tmp_path / "run").predict(X).tolist() == loaded.model().predict(X).tolist()
 
 
 def test_keep_best_has_the_winners_weights_alone(tmp_path):
@@ -476,7 +477,7 @@ def test_keep_best_of_another_width(tmp_path):
     run = tmp_path / "run"
     fastnet.sweep(out=run, **SMALL, keep="best")
     other = fastnet.train(np.zeros((4, 1)), np.zeros(4), n1=7, max_epochs=1)
-    store.write_model(run / "model.npz", other.model())
+    write_model(run / "model.npz", other.model())
     with saying(f"{run} is broken: model.npz does not fit the other files."):
         fastnet.load(run)
 
@@ -494,19 +495,19 @@ def test_keep_best_of_another_width(tmp_path):
         ),
         (lambda m: m.pop("W2"), "is not a model of fastnet: it has no 'W2'."),
         (lambda m: m.pop("features"), "is not a model of fastnet: it has no 'features'."),
-        (lambda m: m.update(b1=m["b1"][1:]), "is broken: its arrays do not fit together."),
-        (lambda m: m.update(W2=m["W2"].T), "is broken: its arrays do not fit together."),
+        (lambda m: m.update(b1=m["b1"][1:]), "is broken: W1 has shape ("),
+        (lambda m: m.update(W2=m["W2"].T), "is broken: W2 has shape ("),
         (
             lambda m: m.update(features=np.array(["a", "b"])),
-            "is broken: its arrays do not fit together.",
+            "is broken: W1 has shape (",
         ),
         (
             lambda m: m.update(classes=np.array(["a", "b"])),
-            "is broken: its arrays do not fit together.",
+            "is broken: it has classes, and loss squared has none.",
         ),
         (
             lambda m: m.update(activation=np.array("step")),
-            "is broken: its arrays do not fit together.",
+            "is broken: it has the unknown activation 'step'.",
         ),
     ],
 )
@@ -514,18 +515,18 @@ def test_a_model_that_is_none(run, change, message):
     edit_npz(run / "model.npz", change)
     for path in (run, run / "model.npz"):
         with pytest.raises(DataError, match=re.escape(message)):
-            store.read_model(path)
+            read_model(path)
 
 
 def test_a_model_that_is_not_there_or_a_pickle(run, tmp_path):
     with saying(f"{tmp_path / 'model.npz'} is missing."):
-        store.read_model(tmp_path)
+        read_model(tmp_path)
     np.savez(run / "model.npz", W1=np.array([print], object))
     with saying(f"{run / 'model.npz'} cannot be read: it is no npz, or holds pickled objects."):
-        store.read_model(run)
+        read_model(run)
     np.save(run / "best" / "x.npy", np.zeros(3))
     with pytest.raises(DataError, match=r"x\.npy cannot be read"):
-        store.read_model(run / "best" / "x.npy")
+        read_model(run / "best" / "x.npy")
 
 
 # ---------------------------------------------------------------- out, force
@@ -601,13 +602,13 @@ def test_force_replaces_nothing_else(tmp_path, name, text, message):
     assert contents(folder) == before and [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 
-@pytest.mark.parametrize("failing", ["config", "write_npz"])
+@pytest.mark.parametrize("failing", [(api, "run_config"), (folder, "write_npz")])
 def test_the_old_run_comes_back_when_the_new_one_fails_before_training(run, monkeypatch, failing):
     def fail(*arguments):
         raise OSError("no space left on device")
 
     before = contents(run)
-    monkeypatch.setattr(store, failing, fail)
+    monkeypatch.setattr(*failing, fail)
     with pytest.raises(OSError, match="no space left on device"):
         fastnet.sweep(out=run, force=True, **SMALL)
     assert contents(run) == before and [p.name for p in run.parent.iterdir()] == ["run"]
@@ -667,14 +668,14 @@ def test_the_lock_is_held_while_training(tmp_path):
     seen = []
     fastnet.sweep(
         out=tmp_path / "run",
-        progress=lambda where: seen.append(store.in_use(tmp_path / "run")),
+        progress=lambda where: seen.append(in_use(tmp_path / "run")),
         **SMALL,
     )
-    assert seen and all(seen) and not store.in_use(tmp_path / "run")
+    assert seen and all(seen) and not in_use(tmp_path / "run")
 
 
 def test_a_finished_run_gives_a_free_lock_no_second_time(tmp_path):
-    folder = store.Folder.create(tmp_path / "run")
+    folder = Folder.create(tmp_path / "run")
     folder.close()
     (tmp_path / "run" / "lock").write_text("another's")
     folder.close()
@@ -690,7 +691,7 @@ class Killed(BaseException):
 
 def kill_at_write(monkeypatch, number, halfway):
     """At the write of that number the process ends: halfway (a .part is left), or just after it."""
-    count, whole = itertools.count(1), files.replace
+    count, whole = itertools.count(1), files.write_whole
 
     def replace(path, write):
         last = next(count) == number
@@ -703,10 +704,10 @@ def kill_at_write(monkeypatch, number, halfway):
         if last:
             raise Killed
 
-    monkeypatch.setattr(files, "replace", replace)
+    monkeypatch.setattr(files, "write_whole", replace)
     # Nobody tidies up, but the system gives the lock free.
     for name in ("close", "abandon"):
-        monkeypatch.setattr(store.Folder, name, store.Folder.unlock)
+        monkeypatch.setattr(Folder, name, Folder.unlock)
 
 
 def run_with_checkpoints(monkeypatch, out):
@@ -718,8 +719,8 @@ def run_with_checkpoints(monkeypatch, out):
 def writes(tmp_path_factory):
     """The files that a run writes, in their order."""
     with pytest.MonkeyPatch.context() as patch:
-        names, whole = [], files.replace
-        patch.setattr(files, "replace", lambda p, w: (names.append(p.name), whole(p, w)))
+        names, whole = [], files.write_whole
+        patch.setattr(files, "write_whole", lambda p, w: (names.append(p.name), whole(p, w)))
         run_with_checkpoints(patch, tmp_path_factory.mktemp("writes") / "run")
     return names
 
@@ -739,7 +740,7 @@ def test_killed_at_any_write(finished, writes, monkeypatch, tmp_path, number, ha
         with pytest.raises(Killed):
             run_with_checkpoints(patch, run)
     left = files_of(run)
-    assert "lock" in left and not store.in_use(run)
+    assert "lock" in left and not in_use(run)
     if "config.json" not in left:
         with saying(
             f"{run} is unfinished: it ended before its config.json was written; remove it."
@@ -783,7 +784,7 @@ def test_save_that_fails_leaves_nothing(finished, monkeypatch, tmp_path):
     def fail(*arguments):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(store, "write_model", fail)
+    monkeypatch.setattr(folder, "write_model", fail)
     with pytest.raises(OSError, match="no space left"):
         finished[1].save(tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -804,7 +805,7 @@ def test_runs_tells_done_unfinished_running_and_broken(finished, tmp_path):
     (tmp_path / "not a run").mkdir()
     with open(tmp_path / "running" / "lock", "a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        found = {Path(facts["run"]).name: facts for facts in store.runs(tmp_path)}
+        found = {Path(facts["run"]).name: facts for facts in list_runs(tmp_path)}
     assert {name: facts["status"] for name, facts in found.items()} == {
         "done": "done",
         "unfinished": "unfinished",

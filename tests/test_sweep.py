@@ -15,7 +15,7 @@ import pytest
 import fastnet
 from fastnet import api
 from fastnet.errors import FastnetError, UsageError
-from fastnet.results import folder as store
+from fastnet.results.reading import list_runs
 from fastnet.training import training as trainer
 
 COMMAND = [sys.executable, "-W", "error", "-m", "fastnet"]
@@ -232,7 +232,7 @@ def test_a_living_run_is_locked_and_listed_as_running(tmp_path):
 
     def look(where):
         if where.stage == "ready":
-            seen.extend(facts["status"] for facts in store.runs(tmp_path))
+            seen.extend(facts["status"] for facts in list_runs(tmp_path))
             with pytest.raises(FastnetError, match="in use by another fastnet process"):
                 fastnet.resume(tmp_path / "one", X, X**2)
             raise KeyboardInterrupt
@@ -241,7 +241,7 @@ def test_a_living_run_is_locked_and_listed_as_running(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fastnet.sweep(X, X**2, n1=2, max_epochs=5, out=tmp_path / "one", progress=look)
     assert seen == ["running"]
-    assert [facts["status"] for facts in store.runs(tmp_path)] == ["unfinished"]
+    assert [facts["status"] for facts in list_runs(tmp_path)] == ["unfinished"]
 
 
 def test_estimated_seconds_are_those_of_all_epochs_of_all_members(monkeypatch):

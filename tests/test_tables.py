@@ -8,7 +8,8 @@ import pandas
 import pytest
 
 from fastnet.data import columns, tables
-from fastnet.data.samples import Column
+from fastnet.data.joining import samples_of_files
+from fastnet.data.schema import Column
 from fastnet.errors import DataError, UsageError
 from fastnet.options.table import resolve
 
@@ -17,18 +18,20 @@ GOOD = "size,town,price\n10,Ulm,1.5\n20,Bonn,2.5\n30,Ulm,4.5\n"
 
 def text(content, name="t.csv"):
     """The Table in a text."""
-    return tables.read(io.BytesIO(content.encode() if isinstance(content, str) else content), name)
+    return tables.read_table(
+        io.BytesIO(content.encode() if isinstance(content, str) else content), name
+    )
 
 
 @pytest.fixture
 def load(tmp_path):
-    """columns.load() of the text of a file t.csv with the options given."""
+    """samples_of_files() of the text of a file t.csv with the options given."""
 
     def run(content, **given):
         path = tmp_path / "t.csv"
         path.write_text(content)
         given = {"target": ("y",), **given}
-        return columns.load(resolve({"data": str(path), **given}, "train"))
+        return samples_of_files(resolve({"data": str(path), **given}, "train"))
 
     return run
 
@@ -57,39 +60,39 @@ def test_texts_that_are_the_same_table(content, name):
 
 def test_standard_input_is_a_csv(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(GOOD.encode())))
-    table = tables.read("-")
+    table = tables.read_table("-")
     assert table.frame.to_dict("list") == SAME and table.name == "standard input"
 
 
 def test_numpy_files_are_tables(tmp_path):
     X = np.arange(6, dtype=np.float32).reshape(3, 2)
     np.savez(tmp_path / "t.npz", X=X, y=np.array(["a", "b", "a"]), n_train=2, X_test=X[:1])
-    assert tables.read(tmp_path / "t.npz").frame.to_dict("list") == {
+    assert tables.read_table(tmp_path / "t.npz").frame.to_dict("list") == {
         "x0": [0, 2, 4],
         "x1": [1, 3, 5],
         "y": ["a", "b", "a"],
     }
-    notices = tables.read(tmp_path / "t.npz").notices
+    notices = tables.read_table(tmp_path / "t.npz").notices
     assert notices == (
         f"Left out of {tmp_path}/t.npz, for they have not its 3 rows: n_train, X_test.",
     )
     np.savez(tmp_path / "u.npz", weather=X, rain=np.arange(3))
-    assert list(tables.read(tmp_path / "u.npz").frame) == ["weather0", "weather1", "rain"]
+    assert list(tables.read_table(tmp_path / "u.npz").frame) == ["weather0", "weather1", "rain"]
     np.save(tmp_path / "t.npy", X)
-    frame = tables.read(tmp_path / "t.npy").frame
+    frame = tables.read_table(tmp_path / "t.npy").frame
     assert list(frame) == ["x0", "x1"] and frame["x1"].dtype == np.float32
     fields = np.array([(1, 2.5)], [("a", "i4"), ("b", "f8")])
     np.save(tmp_path / "t.npy", fields)
-    assert tables.read(tmp_path / "t.npy").frame.to_dict("list") == {"a": [1], "b": [2.5]}
+    assert tables.read_table(tmp_path / "t.npy").frame.to_dict("list") == {"a": [1], "b": [2.5]}
 
 
 def test_parquet_files_are_tables(tmp_path):
     pytest.importorskip("pyarrow", reason="the extra [parquet]")
     pandas.DataFrame(SAME).to_parquet(tmp_path / "t.parquet")
-    assert tables.read(tmp_path / "t.parquet").frame.to_dict("list") == SAME
+    assert tables.read_table(tmp_path / "t.parquet").frame.to_dict("list") == SAME
     (tmp_path / "t.parquet").write_bytes(b"no parquet at all")
     with pytest.raises(DataError, match=r"^.*t\.parquet cannot be read: .*[Pp]arquet"):
-        tables.read(tmp_path / "t.parquet")
+        tables.read_table(tmp_path / "t.parquet")
 
 
 @pytest.mark.parametrize("verb", ["read_parquet", "write_parquet"])
@@ -102,7 +105,7 @@ def test_parquet_without_pyarrow_names_the_extra(monkeypatch, verb):
     message = r"t\.parquet: Parquet files need pyarrow; pip install 'fastnet\[parquet\]'\.$"
     with pytest.raises(DataError, match=message):
         if verb == "read_parquet":
-            tables.read(io.BytesIO(b""), "t.parquet")
+            tables.read_table(io.BytesIO(b""), "t.parquet")
         else:
             tables.write_parquet(pandas.DataFrame(SAME), "t.parquet")
 
@@ -199,7 +202,7 @@ def test_inputs_are_single_only_where_nothing_is_lost(tmp_path):
     def dtype(X, **given):
         np.savez(tmp_path / "t.npz", X=X, y=np.linspace(0, 1, 3))
         options = resolve({"data": tmp_path / "t.npz", "target": "y", **given}, "train")
-        return columns.load(options)["X"].dtype
+        return samples_of_files(options)["X"].dtype
 
     X = np.arange(6).reshape(3, 2)
     for small in ("f4", "f2", "u1", "i2"):
@@ -220,10 +223,10 @@ def test_types_of_a_frame():
         }
     )
     table = tables.Table(frame, "X")
-    found, _ = columns.describe(table, list(frame))
+    found, _ = columns.describe_inputs(table, list(frame))
     assert [c.kind for c in found] == ["number", "number", "number", "category"]
     out = np.empty((3, 5))
-    columns.encode(table, found, out, impute="median")
+    columns.encode_inputs(table, found, out, impute="median")
     np.testing.assert_array_equal(
         out, [[1, 1, 1, 0, 1], [np.nan, np.nan, np.nan, 1, 0], [3, 0, 0, 0, 1]]
     )
@@ -235,7 +238,7 @@ def test_types_of_a_frame():
     }.items():
         kind = "dates such as 2020" if name in ("date", "day") else "values of the kind "
         with pytest.raises(DataError, match=f"^X: column '{name}' holds {kind}"):
-            columns.describe(tables.Table(pandas.DataFrame({name: values}), "X"), [name])
+            columns.describe_inputs(tables.Table(pandas.DataFrame({name: values}), "X"), [name])
 
 
 # ---------------------------------------------------------------- line numbers
@@ -272,7 +275,7 @@ def model_columns():
 
 def test_encode_takes_columns_by_name(model_columns):
     out = np.empty((2, 3))
-    columns.encode(text("town,more,size\nUlm,x,3\nBonn,y,4\n"), model_columns, out)
+    columns.encode_inputs(text("town,more,size\nUlm,x,3\nBonn,y,4\n"), model_columns, out)
     assert out.tolist() == [[3, 0, 1], [4, 1, 0]]
 
 
@@ -304,4 +307,4 @@ def test_encode_takes_columns_by_name(model_columns):
 )
 def test_encode_refuses(model_columns, content, message):
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
-        columns.encode(text(content), model_columns, np.empty((content.count("\n") - 1, 3)))
+        columns.encode_inputs(text(content), model_columns, np.empty((content.count("\n") - 1, 3)))

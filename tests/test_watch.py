@@ -6,9 +6,10 @@ import time
 import numpy as np
 import pytest
 
-from fastnet.data import sources
+from fastnet.data.sources import task_data
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.page import processes as watch
+from fastnet.results.collect import peek
 
 SLOW = ["sweep", "--task", "1", "--n1", "30:40", "--seeds", "4", "--max-epochs", "1000000"]
 SLOW += ["--target-loss", "none", "--optimizer", "sgd"]
@@ -34,10 +35,10 @@ def stopped(tmp_path_factory):
     try:
         seen["first"] = watch.status(runs, "long")
         wait(lambda: watch.status(runs, "long") == "running", "running process")
-        seen["before"] = watch.peek(runs / "long")
+        seen["before"] = peek(runs / "long")
         wait(lambda: watch.events(runs / "long"), "event")
         wait((runs / "long" / "checkpoint.npz").is_file, "checkpoint")
-        seen["live"] = watch.peek(runs / "long")
+        seen["live"] = peek(runs / "long")
         seen["stopped"] = watch.stop(runs, "long")
         process.wait(PATIENCE)
     finally:
@@ -70,18 +71,18 @@ def test_it_stops_as_at_ctrl_c(stopped):
     assert seen["stopped"] and watch.status(runs, "long") == "interrupted"
     assert "--resume" in watch.said(runs, "long")
     assert not watch.stop(runs, "long")
-    assert watch.peek(runs / "long").status == "interrupted"
+    assert peek(runs / "long").status == "interrupted"
 
 
 def test_what_is_peeked_at_is_what_the_folder_holds(stopped):
     """A peeked history is that of the run: the losses of its best weights are in it."""
     runs, _ = stopped
-    result = watch.peek(runs / "long")
+    result = peek(runs / "long")
     for member in (0, 43):
         history, record = result.history(member), result.members[member]
         at = np.flatnonzero(history.epoch == record["best_epoch"])
         assert history.train_loss[at] == record["train_loss"]
-    x, y, _ = sources.task_data(1, result.options)
+    x, y, _ = task_data(1, result.options)
     loss = ((result.model().predict(x) - y.reshape(-1)) ** 2).mean() / 2
     assert loss == pytest.approx(result.best["train_loss"], rel=1e-5)
 
@@ -142,7 +143,7 @@ def test_a_broken_checkpoint(stopped, tmp_path):
     runs = copy_of(stopped[0], tmp_path)
     (runs / "long" / "checkpoint.npz").write_bytes(b"no npz")
     with pytest.raises(DataError, match=r"checkpoint.npz cannot be read"):
-        watch.peek(runs / "long")
+        peek(runs / "long")
     np.savez(runs / "long" / "checkpoint.npz", states=np.zeros(3))
     with pytest.raises(DataError, match="has a checkpoint that cannot be used"):
-        watch.peek(runs / "long")
+        peek(runs / "long")

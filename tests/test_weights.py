@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet.data import samples as data
+from fastnet.data.samples import make_data
 from fastnet.errors import DataError, UsageError
 
 # float64 sums of the same terms in another order, over 20 epochs.
@@ -171,7 +171,7 @@ def test_folds_and_weights_are_saved_and_resumed(samples, tmp_path):
 
 def test_memory_does_not_grow_with_the_folds(samples):
     X, y = samples
-    one, two = (data.make(X, y, folds=thirds(len(X))[:count]) for count in (1, 2))
+    one, two = (make_data(X, y, folds=thirds(len(X))[:count]) for count in (1, 2))
     assert one.subset("train")[0].nbytes == two.subset("train")[0].nbytes
     assert two.subset("train")[2].shape == two.subset("val")[2].shape == (2, len(X))
 

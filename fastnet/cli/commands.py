@@ -316,13 +316,13 @@ def exit_code(result, require_target):
 def ls(runs, json):
     """List the runs in a folder, the newest last."""
     from fastnet.cli import terminal as show
-    from fastnet.results import folder as store
+    from fastnet.results.reading import list_runs
 
     if not os.path.isdir(runs):
         raise FastnetError(
             f"--runs: there is no folder {runs}; `fastnet train --task 1` makes one."
         )
-    found = store.runs(runs)
+    found = list_runs(runs)
     click.echo(document({"runs": found})) if json else show.print_runs(found)
 
 
@@ -335,14 +335,14 @@ def show_command(run, member, json):
     """Show a finished run: the answer, the best members, the files."""
     from fastnet import api
     from fastnet.cli import terminal as show
-    from fastnet.results import result as records
+    from fastnet.results.result import member_dict
 
     result = api.load(run)
     if member is None:
         value = result.summary()
     else:
         result.history(member)  # refuses a number there is not
-        value = records.member_dict(result.members[member])
+        value = member_dict(result.members[member])
     if json:
         click.echo(document(value))
     elif member is None:
@@ -395,11 +395,11 @@ def plot(run, figure, out, theme, force, json):
 @json_option
 @debug_option
 def export(model, to, out, force, member, json):
+    from fastnet import api
     from fastnet.cli import terminal as show
     from fastnet.export import files as exports
-    from fastnet.results import folder as store
 
-    found = store.open_model(model, member)
+    found = api.load_model(model, member)
     done = exports.write(found, to, out or exports.default_path(model, to), force)
     click.echo(document(done)) if json else show.print_export(done)
 
@@ -431,10 +431,9 @@ def model_options(function):
 def predict(model, data, member, out, force, proba):
     from fastnet import api
     from fastnet.data import tables
-    from fastnet.results import folder as store
 
     write = tables.writer(out, force)
-    write(api.predict(store.open_model(model, member), data, proba), out)
+    write(api.predict(api.load_model(model, member), data, proba), out)
 
 
 @cli.command(help=EVALUATE_EXAMPLES)
@@ -445,9 +444,8 @@ def predict(model, data, member, out, force, proba):
 def evaluate(model, data, member, weights, json):
     from fastnet import api
     from fastnet.cli import terminal as show
-    from fastnet.results import folder as store
 
-    found = api.evaluate(store.open_model(model, member), data, weights)
+    found = api.evaluate(api.load_model(model, member), data, weights)
     found = {"model": model, "data": data, **found}
     click.echo(document(found)) if json else show.print_evaluation(found)
 

@@ -23,7 +23,7 @@ from fastnet.results.words import (
     plan_text,
     progress_line,
     seconds,
-    setting,
+    setting_text,
 )
 from fastnet.training.plan import SETTING_COLUMNS
 
@@ -171,7 +171,7 @@ def print_member(result, member):
     """One member: settings, course and weights."""
     record = result.members[member]
     for name in record.dtype.names:
-        show = setting if name in SETTING_COLUMNS else lambda _, value: number(value.item(), 6)
+        show = setting_text if name in SETTING_COLUMNS else lambda _, value: number(value.item(), 6)
         click.echo(f"{name:20} {show(name, record[name]) or '-'}")
     entries = result.history(member)
     click.echo(f"\n{len(entries.epoch)} entries of the history:")
@@ -199,14 +199,13 @@ def print_runs(found):
     table.columns[0].justify = "left"
     for facts in found:
         best = facts["best"] or {}
-        loss = best.get("val_loss") if best.get("val_loss") is not None else best.get("train_loss")
         cells = (
             facts["command"],
             facts["members"],
             facts["status"],
             best.get("n1"),
             best.get("seed"),
-            loss,
+            answer.monitored_of(best),
             facts.get("smallest_n1"),
         )
         table.add_row(facts["run"], *(number(cell) for cell in cells))

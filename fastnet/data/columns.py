@@ -5,13 +5,14 @@ the one it is and 0 for the others. What cannot be used is refused with the colu
 the file and what to do.
 """
 
-import itertools
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from fastnet.data.samples import Column
-from fastnet.data.tables import few, is_number, is_text, read
+from fastnet.data.schema import Column
+from fastnet.data.tables import Table, is_number, is_text, listed
 from fastnet.errors import DataError, UsageError
 from fastnet.options.methods import CLASSIFIERS
 
@@ -24,11 +25,9 @@ COMMA = re.compile(r"[-+]?\d+,\d+")
 SMALL = ("float32", "float16", "bool", "int8", "uint8", "int16", "uint16")
 LEAVE_OUT = "or leave it out with --features"
 OTHER_TARGET = "or predict another column"
-FILES = {"val": "validation_data", "test": "test_data"}
-SETS = {"train": "train", "val": "val", "validation": "val", "test": "test"}  # in a split column
 
 
-def kind_of(table, name):
+def kind_of(table: Table, name: str) -> str:
     """ "number", "text" or "date"; everything else is refused."""
     from pandas.api import types
 
@@ -51,18 +50,36 @@ def kind_of(table, name):
     )
 
 
-def numbers_of(values):
+def numbers_of(values: Any) -> np.ndarray:
     """A column of numbers as an array, float64 unless its own type is SMALL; missing is NaN."""
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiub":
         return values.to_numpy() if values.dtype in SMALL else values.to_numpy(np.float64)
     return values.astype(object).map(float, na_action="ignore").to_numpy(float, na_value=np.nan)
 
 
+def require_columns(table: Table, names: Sequence[str], option: str) -> None:
+    """Refuse names that the table does not have."""
+    there = list(table.frame.columns)
+    for name in names:
+        if name not in there:
+            hint = " Is its first line the column names?" if any(map(is_number, there)) else ""
+            raise DataError(
+                f"{option}: {table.name} has no column {name!r}; it has {listed(there, 20)}.{hint}"
+            )
+
+
 # ---------------------------------------------------------------- inputs
 
 
-def describe(table, names):
+def describe_inputs(
+    table: Table, names: Sequence[str]
+) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """The Columns of the inputs named, and notices about those that are left out.
+
+    Parameters
+    ----------
+    table : Table
+    names : sequence of str
 
     Raises
     ------
@@ -88,14 +105,16 @@ def describe(table, names):
         several = len(constant) > 1
         notices.append(
             f"Left out, for {'they have' if several else 'it has'} one value in all rows: "
-            f"column{'s' * several} {few(constant)}."
+            f"column{'s' * several} {listed(constant)}."
         )
     if not columns:
         raise DataError(f"{table.name} has no column to learn from. {' '.join(notices)}".strip())
     return tuple(columns), tuple(notices)
 
 
-def categories(table, name, most=MAX_CATEGORIES, cure=LEAVE_OUT):
+def categories(
+    table: Table, name: str, most: int = MAX_CATEGORIES, cure: str = LEAVE_OUT
+) -> tuple[str, ...]:
     """The distinct texts of a column, sorted; refused where they are no categories."""
     values = table.frame[name]
     distinct = sorted(map(str, values.dropna().unique()))
@@ -120,17 +139,38 @@ def categories(table, name, most=MAX_CATEGORIES, cure=LEAVE_OUT):
     return tuple(distinct)
 
 
-def no_dates(table, name, example, cure=LEAVE_OUT):
+def no_dates(table: Table, name: str, example: Any, cure: str = LEAVE_OUT) -> DataError:
+    """The error for a column of dates."""
     return DataError(
         f"{table.name}: column {name!r} holds dates such as {example}; make numbers of them, for "
         f"example the day of the year, {cure}."
     )
 
 
-def encode(table, columns, out, impute="none", take=False):
-    """Write the inputs of the columns into `out` (n, d); with `take` the frame loses them.
+def encode_inputs(
+    table: Table,
+    columns: Sequence[Column],
+    out: np.ndarray,
+    impute: str = "none",
+    take: bool = False,
+) -> None:
+    """Write the inputs that the columns become into `out`.
 
-    A missing number becomes the column's fill; without one it is NaN where impute says so.
+    Parameters
+    ----------
+    table : Table
+    columns : sequence of Column
+    out : ndarray of shape (n, d)
+    impute : {"none", "median"}
+        A missing number becomes the column's fill; where it has none, NaN with "median", and
+        refused with "none".
+    take : bool
+        Remove each column from the frame once it is written, which gives back its memory.
+
+    Raises
+    ------
+    DataError
+        for a column that is missing, and for values that are not of its kind.
     """
     at = 0
     for column in columns:
@@ -147,7 +187,7 @@ def encode(table, columns, out, impute="none", take=False):
         at += width
 
 
-def encode_number(table, column, out, impute):
+def encode_number(table: Table, column: Column, out: np.ndarray, impute: str) -> None:
     """A column of numbers as one input."""
     values = table.frame[column.name]
     if kind_of(table, column.name) != "number":
@@ -165,8 +205,8 @@ def encode_number(table, column, out, impute):
     out[:, 0] = numbers
 
 
-def encode_category(table, column, out, impute):
-    """A column of texts as an input for each category: 1 for the one it is, else 0."""
+def encode_category(table: Table, column: Column, out: np.ndarray, impute: str) -> None:
+    """A column of texts as one input per category: 1 for the one it is, else 0."""
     import pandas
 
     values = table.frame[column.name]
@@ -176,7 +216,7 @@ def encode_category(table, column, out, impute):
     codes = pandas.Index(column.categories).get_indexer(texts)
     unknown = codes < 0
     if unknown.any():
-        known = few(column.categories)
+        known = listed(column.categories)
         first = str(texts[unknown].iloc[0])
         table.refuse(column.name, unknown, f"has the unknown category {first!r}", f"known: {known}")
     out[...] = 0
@@ -186,8 +226,16 @@ def encode_category(table, column, out, impute):
 # ---------------------------------------------------------------- targets
 
 
-def targets(table, names, loss):
-    """The target columns as y (n,) or (n, k), and the loss that follows from them.
+def target_values(table: Table, names: Sequence[str], loss: str | None) -> tuple[np.ndarray, str]:
+    """The target columns as y of shape (n,) or (n, k), and the loss that follows from them.
+
+    Parameters
+    ----------
+    table : Table
+    names : sequence of str
+        Columns to predict; several must be numbers.
+    loss : str or None
+        None takes the loss that follows from the values.
 
     Raises
     ------
@@ -203,17 +251,17 @@ def targets(table, names, loss):
     if numeric and kinds[names[0]] == "text":
         raise UsageError(f"target {names[0]!r} holds texts; loss {loss} needs numbers.")
     if len(names) > 1:
-        y = np.stack([checked_numbers(table, name) for name in names], axis=1)
+        y = np.stack([number_values(table, name) for name in names], axis=1)
         return y, loss or "squared"
     if loss is None:
         loss = "cross_entropy" if texts else "squared"
         if not texts:
             ask_for_loss(table, names[0])
-    return (labels if loss in CLASSIFIERS else checked_numbers)(table, names[0]), loss
+    return (label_values if loss in CLASSIFIERS else number_values)(table, names[0]), loss
 
 
-def target_kind(table, name):
-    """number, text or bool."""
+def target_kind(table: Table, name: str) -> str:
+    """What a target holds: "number", "text" or "bool"."""
     values = table.frame[name]
     table.refuse(name, values.isna().to_numpy(), "has no value", "remove those rows")
     kind = kind_of(table, name)
@@ -225,16 +273,16 @@ def target_kind(table, name):
     return "bool" if boolean else kind
 
 
-def checked_numbers(table, name):
+def number_values(table: Table, name: str) -> np.ndarray:
     """A target of numbers as float64."""
     numbers = numbers_of(table.frame[name]).astype(np.float64)
     table.refuse(name, np.isinf(numbers), "is infinite", "remove those rows")
     return numbers
 
 
-def ask_for_loss(table, name):
+def ask_for_loss(table: Table, name: str) -> None:
     """Refuse to guess where a few whole numbers may be classes or measurements."""
-    distinct = np.unique(checked_numbers(table, name))
+    distinct = np.unique(number_values(table, name))
     if len(distinct) <= FEW_INTEGERS and (distinct == np.floor(distinct)).all():
         few = ", ".join(f"{v:g}" for v in distinct[:6]) + ", ..." * (len(distinct) > 6)
         raise UsageError(
@@ -243,7 +291,7 @@ def ask_for_loss(table, name):
         )
 
 
-def labels(table, name):
+def label_values(table: Table, name: str) -> np.ndarray:
     """A target of classes: booleans, whole numbers or texts."""
     values = table.frame[name]
     kind = target_kind(table, name)
@@ -252,7 +300,7 @@ def labels(table, name):
         return values.astype(str).to_numpy(str)
     if kind == "bool":
         return values.to_numpy(bool)
-    numbers = checked_numbers(table, name)
+    numbers = number_values(table, name)
     broken = numbers != np.floor(numbers)
     table.refuse(
         name,
@@ -263,137 +311,9 @@ def labels(table, name):
     return numbers.astype(np.int64)
 
 
-# ---------------------------------------------------------------- from files to samples
-
-
-def load(options):
-    """What data.make takes of the files that the options name, as a dict.
-
-    The rows of validation_data and test_data come after those of data.
-
-    Raises
-    ------
-    UsageError
-        for options that contradict each other.
-    DataError
-        for a file or column that cannot be used.
-    """
-    check_options(options)
-    main = read(options["data"])
-    others = {part: read(options[name]) for part, name in FILES.items() if options[name]}
-    tables = [main, *others.values()]
-    roles = {name: options[name] for name in ("weights", "split_column") if options[name]}
-    for table in tables:
-        find(table, options["target"], "target")
-    for role, name in roles.items():
-        find(main, [name], role)
-    taken = {*options["target"], *roles.values()}
-    names = options["features"] or [n for n in main.frame.columns if n not in taken]
-    find(main, names, "features")
-    y, loss = all_targets(tables, options["target"], options["loss"])
-    columns, notices = describe(main, names)
-    made = {
-        "y": y,
-        "loss": loss,
-        "columns": columns,
-        "split": split_of(main, options["split_column"], others),
-        "sample_weight": all_weights(tables, options["weights"]),
-        "target_names": options["target"],
-        "notices": notices,
-    }
-    return {**made, "X": all_inputs(tables, columns, options)}
-
-
-def check_options(options):
-    """Refuse options that contradict each other."""
-    if not options["target"]:
-        raise UsageError("data needs a target; name the column to predict with --target.")
-    named = [*options["target"], *options["features"], options["weights"], options["split_column"]]
-    named = [name for name in named if name is not None]
-    twice = [name for i, name in enumerate(named) if name in named[:i]]
-    if twice:
-        raise UsageError(
-            f"the column {twice[0]!r} is named twice among --target, --features, --weights and "
-            "--split-column; it can serve once."
-        )
-    shares = {part: f"{FILES[part].split('_')[0]}_fraction" for part in FILES}
-    for part, name in FILES.items():
-        for other in (shares[part], "split_column") if options[name] else ():
-            if options[other]:
-                raise UsageError(f"give {name} or {other} {options[other]}, not both.")
-        if options["split_column"] and options[shares[part]]:
-            raise UsageError(f"give split_column or {shares[part]}, not both.")
-
-
-def find(table, names, option):
-    """Refuse names that the table does not have."""
-    there = list(table.frame.columns)
-    for name in names:
-        if name not in there:
-            hint = " Is its first line the column names?" if any(map(is_number, there)) else ""
-            raise DataError(
-                f"{option}: {table.name} has no column {name!r}; it has {few(there, 20)}.{hint}"
-            )
-
-
-def all_targets(tables, names, loss):
-    """The targets of all tables, one after another, and the loss."""
-    y, loss = targets(tables[0], names, loss)
-    parts = [y]
-    for table in tables[1:]:
-        part, _ = targets(table, names, loss)
-        if loss in CLASSIFIERS and part.dtype.kind != y.dtype.kind:
-            raise DataError(
-                f"{table.name}: target {names[0]!r} holds labels such as {part[0]!s} "
-                f"({part.dtype}), {tables[0].name} such as {y[0]!s} ({y.dtype})."
-            )
-        parts.append(part)
-    return np.concatenate(parts), loss
-
-
-def all_weights(tables, name):
-    """The sample weights of all tables; a table that has no such column weighs its rows 1."""
-    if name is None:
-        return None
-    there = [name in table.frame.columns for table in tables]
-    return np.concatenate(
-        [weights(t, name) if has else np.ones(len(t.frame)) for t, has in zip(tables, there)]
-    )
-
-
-def weights(table, name):
+def weight_values(table: Table, name: str) -> np.ndarray:
     """A column of sample weights."""
     numbers = np.empty((len(table.frame), 1))
     encode_number(table, Column(name, "number"), numbers, "none")
     table.refuse(name, numbers[:, 0] < 0, "is a negative weight", "make it 0 or more")
     return numbers[:, 0]
-
-
-def split_of(main, name, others):
-    """Row numbers of val and test as a column or files of their own give them."""
-    n = len(main.frame)
-    if name is not None:
-        sets = main.frame[name].astype(str).str.strip().str.lower().map(SETS).to_numpy()
-        unknown = np.array([not isinstance(s, str) for s in sets])
-        main.refuse(name, unknown, "names no set", f"write one of {', '.join(SETS)}")
-        return {part: np.flatnonzero(sets == part) for part in FILES}
-    ends = n + np.cumsum([0, *(len(table.frame) for table in others.values())])
-    return {part: np.arange(*pair) for part, pair in zip(others, itertools.pairwise(ends))}
-
-
-def all_inputs(tables, columns, options):
-    """X of all tables, float32 where nothing would be lost; the frames give up their columns.
-
-    What is going to be scaled, and so written anew, is held column by column: then X takes
-    memory as the frames give it up. docs/data.md has the bytes that were measured.
-    """
-    numbers = [column.name for column in columns if column.kind == "number"]
-    kinds = {t.frame[name].dtype.name for t in tables for name in numbers if name in t.frame}
-    single = options["dtype"] == "float32" and options["scale"] == "none"
-    dtype = np.float32 if single or kinds <= set(SMALL) else np.float64
-    ends = np.cumsum([0, *(len(table.frame) for table in tables)])
-    d = sum(len(column.inputs()) for column in columns)
-    X = np.empty((ends[-1], d), dtype, order="C" if options["scale"] == "none" else "F")
-    for table, first, last in zip(tables, ends, ends[1:]):
-        encode(table, columns, X[first:last], options["impute"], take=True)
-    return X

@@ -4,7 +4,8 @@ Everything is computed in float64 and rounded once, here as in a model that pred
 of the run and one of its saved model agree.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,25 +15,33 @@ BLOCK_ROWS = 1 << 15  # rows that are held in float64 at a time
 
 
 class Scaling(NamedTuple):
-    """A network's input is (x - x_shift) / x_scale, a prediction z2 * y_scale + y_shift."""
+    """What a network's numbers are in the units of the data.
 
-    x_shift: np.ndarray  # (d,)
-    x_scale: np.ndarray  # (d,)
-    y_shift: np.ndarray  # (k,)
-    y_scale: np.ndarray  # (k,)
+    Attributes
+    ----------
+    x_shift, x_scale : ndarray of shape (d,)
+        The network's input is (x - x_shift) / x_scale.
+    y_shift, y_scale : ndarray of shape (k,)
+        A prediction is z2 * y_scale + y_shift.
+    """
+
+    x_shift: np.ndarray
+    x_scale: np.ndarray
+    y_shift: np.ndarray
+    y_scale: np.ndarray
 
 
-def no_scaling(d, k):
-    """The Scaling that changes nothing."""
+def no_scaling(d: int, k: int) -> Scaling:
+    """The Scaling of d inputs and k outputs that changes nothing."""
     return Scaling(np.zeros(d), np.ones(d), np.zeros(k), np.ones(k))
 
 
-def standard(values):
+def standard(values: np.ndarray) -> tuple[float, float]:
     """Mean and standard deviation."""
     return values.mean(), values.std()
 
 
-def minmax(values):
+def minmax(values: np.ndarray) -> tuple[float, float]:
     """Middle and half width of the range: scaled values lie in [-1, 1]."""
     low, high = values.min(), values.max()
     return low + (high - low) / 2, (high - low) / 2
@@ -41,10 +50,35 @@ def minmax(values):
 METHODS = {"standard": standard, "minmax": minmax}
 
 
-def learn(method, values, rows, names):
-    """Shift and scale (c,) of the columns named (None: stays as it is), from the given rows.
+def learn(
+    method: str, values: np.ndarray, rows: np.ndarray, names: Sequence[str | None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Shift and scale of columns, learnt from some rows.
 
-    Missing values count for nothing; a column that is constant there is only shifted.
+    Parameters
+    ----------
+    method : {"none", "standard", "minmax"}
+    values : ndarray of shape (n, c)
+        Missing values (NaN) are left out.
+    rows : ndarray of int
+        The rows to learn from; a column that is constant there is only shifted.
+    names : sequence of c str or None
+        What messages call the columns; a column named None stays as it is.
+
+    Returns
+    -------
+    shift, scale : ndarray of shape (c,)
+
+    Raises
+    ------
+    DataError
+        for values so large that their mean or deviation is not finite.
+
+    Examples
+    --------
+    >>> shift, scale = learn("minmax", np.array([[0.0], [4.0]]), np.arange(2), ["size"])
+    >>> shift.tolist(), scale.tolist()
+    ([2.0], [2.0])
     """
     shift, scale = np.zeros(len(names)), np.ones(len(names))
     for j, name in enumerate(names if method != "none" else ()):
@@ -62,7 +96,9 @@ def learn(method, values, rows, names):
     return shift, scale
 
 
-def medians(values, rows, names):
+def medians(
+    values: np.ndarray, rows: np.ndarray, names: Sequence[str | None]
+) -> list[float | None]:
     """The median of each column in the given rows; None where the name is None."""
     found = []
     for j, name in enumerate(names):
@@ -74,7 +110,13 @@ def medians(values, rows, names):
     return found
 
 
-def scaled(values, shift, scale, dtype, fills=()):
+def scaled(
+    values: np.ndarray,
+    shift: np.ndarray,
+    scale: np.ndarray,
+    dtype: Any,
+    fills: Sequence[float | None] = (),
+) -> np.ndarray:
     """(values - shift) / scale as a new array; with fills, those stand in for NaN."""
     result = np.empty(values.shape, dtype)
     filled = [(j, fill) for j, fill in enumerate(fills) if fill is not None]

@@ -1,112 +1,89 @@
 """From a task, arrays or the files that options name to the Data of a run, now and again later.
 
-Figures judge a network by the samples of its run: `find` makes or reads them again.
+Figures judge a network by the samples of its run: `run_samples` makes or reads them again.
 """
 
 import functools
 import operator
 import os
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnet.data import columns, tasks
-from fastnet.data import samples as data
+from fastnet.data import tasks
+from fastnet.data.checks import as_array, as_one_hot, encoded_targets
+from fastnet.data.joining import samples_of_files
+from fastnet.data.samples import Data, make_data
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.options.table import OF_DATA
 
-
-class Samples(NamedTuple):
-    """What a run trained on, in the units of the data: X (n, d), Y (n, k), one-hot for classes."""
-
-    X: np.ndarray
-    Y: np.ndarray
-    split: dict
-
-    def subset(self, name):
-        """X and Y of the set train, val or test."""
-        rows = self.split[name]
-        return self.X[rows], self.Y[rows]
-
-
-def find(result, given=None):
-    """The Samples of a run: made again for a task, read again from its file, or `given` as (X, y).
-
-    Raises
-    ------
-    UsageError
-        when they cannot be had; why_none says why.
-    DataError
-        when those given are not the run's.
-    """
-    if given is None and why_none(result):
-        raise UsageError(f"{why_none(result)}; give data=(X, y).")
-    if given is None and result.task is None:
-        made, scaling = read_again(*key(result)), result.scaling
-        X = made.X.astype(float) * scaling.x_scale + scaling.x_shift
-        Y = made.Y if made.classes is None else data.whole(made.Y)
-        return Samples(X, Y * scaling.y_scale + scaling.y_shift, result.split)
-    if given is None:
-        given = task_data(result.task, result.options)[:2]
-    X, y = result.model().inputs(given[0]), data.plain(given[1], "y")
-    last = max(int(rows.max(initial=-1)) for rows in result.split.values())
-    if not last < len(X) == len(y):
-        raise DataError(
-            f"data has {len(X)} rows of X and {len(y)} of y; the run had at least {last + 1}."
-        )
-    Y = data.encoded(y, result.loss, result.classes)
-    return Samples(X, Y if result.classes is None else data.whole(Y), result.split)
-
-
-def why_none(result):
-    """Why the samples of a run cannot be had again, or None."""
-    if result.task is not None:
-        return None
-    if result.options["data"] is None:
-        return "the run folder does not hold the samples of your own data"
-    try:
-        made = read_again(*key(result))
-    except FastnetError as error:
-        return f"the run's data cannot be read again ({str(error).rstrip('.')})"
-    if made.digest() != result.environment["data_sha256"]:
-        return f"{result.options['data']} is no longer what the run was trained on (SHA-256)"
-    return None
-
-
-def key(result):
-    """The options of a run as something that can be looked up, and when its files changed."""
-    options = result.options
-    names = [options[name] for name in ("data", "validation_data", "test_data")]
-    times = tuple(os.stat(n).st_mtime_ns if n and os.path.exists(n) else None for n in names)
-    return tuple(options.items()), times
-
-
-@functools.lru_cache(maxsize=4)
-def read_again(items, times):
-    """The Data of the files that the options name; `times` only tells old files from new ones."""
-    options = dict(items)
-    given = {"class_weight": options["class_weight"]}
-    return checked_data(None, None, None, options, given)
-
-
-# What a table has in place of them.
+# What a table has in place of arguments that go with X and y.
 IN_TABLES = {
     "validation": "validation_data or a split_column",
     "test": "test_data or a split_column",
     "sample_weight": "a column of weights",
 }
+# Options of every kind of data.
+PREPARATION = ("validation_fraction", "test_fraction", "data_seed", "impute", "scale", "dtype")
 
 
-def task_data(task, options):
-    """X, y and loss of a built-in task."""
-    if task == 1:
-        names = ("function", "samples", "noise", "data_seed")
-        return *tasks.function_data(*(options[name] for name in names)), "squared"
-    return *tasks.digits(), "cross_entropy"
+# ---------------------------------------------------------------- the Data of a run
 
 
-def checked_task(task):
-    """The task as an int, or None."""
+def checked_data(
+    X: Any, y: Any, task: int | None, options: Mapping[str, Any], given: Mapping[str, Any]
+) -> Data:
+    """The Data of a run.
+
+    Parameters
+    ----------
+    X, y : array or None
+        Samples of one's own.
+    task : int or None
+        A built-in task in their place.
+    options : dict
+        Every option as resolved; `data` names a table in place of both.
+    given : dict
+        validation, test, sample_weight, class_weight and folds, those that there are.
+
+    Raises
+    ------
+    UsageError
+        for no source of samples or two, and for options that belong to another one.
+    DataError
+        for samples that cannot be used.
+    """
+    source = named_source(X, y, task, options)
+    for name in OF_DATA if source != "data" else ():
+        if options[name]:
+            raise UsageError(f"{name} belongs to data, the file of a table; drop it.")
+    if source == "data":
+        samples = table_samples(options, given)
+    elif source == "a task":
+        samples = task_samples(task, options)
+    else:
+        samples = {"X": X, "y": y, "loss": options["loss"]}
+    return make_data(**samples, **{name: options[name] for name in PREPARATION}, **given)
+
+
+def named_source(X: Any, y: Any, task: int | None, options: Mapping[str, Any]) -> str:
+    """Where the samples come from: "X and y", "a task" or "data"; only one may be named."""
+    sources = {
+        "X and y": X is not None or y is not None,
+        "a task": task is not None,
+        "data": options["data"] is not None,
+    }
+    named = [name for name, there in sources.items() if there]
+    if not named or (named == ["X and y"] and (X is None or y is None)):
+        raise UsageError("nothing to train on: give X and y, task=1 or task=2, or data.")
+    if len(named) > 1:
+        raise UsageError(f"give {named[0]} or {named[1]}, not both.")
+    return named[0]
+
+
+def checked_task(task: Any) -> int | None:
+    """The task as an int, or None; anything but 1 and 2 is refused."""
     try:
         number = None if task is None else operator.index(task)
     except TypeError:
@@ -116,35 +93,128 @@ def checked_task(task):
     return number
 
 
-def checked_data(X, y, task, options, given):
-    """The Data of a run; `given` are those of SAMPLES."""
-    sources = {"X and y": X is not None or y is not None, "a task": task is not None}
-    sources["data"] = options["data"] is not None
-    named = [name for name, there in sources.items() if there]
-    if not named or (named == ["X and y"] and (X is None or y is None)):
-        raise UsageError("nothing to train on: give X and y, task=1 or task=2, or data.")
-    if len(named) > 1:
-        raise UsageError(f"give {named[0]} or {named[1]}, not both.")
-    for name in OF_DATA if named != ["data"] else ():
-        if options[name]:
-            raise UsageError(f"{name} belongs to data, the file of a table; drop it.")
-    samples = {"X": X, "y": y, "loss": options["loss"]}
-    if named == ["a task"]:
-        X, y, own = task_data(task, options)
-        if options["loss"] not in (None, own):
-            raise UsageError(f"task {task} has loss {own}, got {options['loss']}.")
-        samples = {"X": X, "y": y, "loss": own}
-    elif named == ["data"]:
-        samples = table_data(options, given)
-    names = ("validation_fraction", "test_fraction", "data_seed", "impute", "scale", "dtype")
-    return data.make(**samples, **{name: options[name] for name in names}, **given)
+def task_data(task: int, options: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, str]:
+    """X, y and loss of a built-in task."""
+    if task == 1:
+        names = ("function", "samples", "noise", "data_seed")
+        return *tasks.function_data(*(options[name] for name in names)), "squared"
+    return *tasks.digits(), "cross_entropy"
 
 
-def table_data(options, given):
-    """What data.make takes of the files that the options name."""
-    wrong = [
-        name for name in ("validation", "test", "sample_weight") if given.get(name) is not None
-    ]
+def task_samples(task: int, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What make_data takes of a built-in task; another loss than the task's is refused."""
+    X, y, loss = task_data(task, options)
+    if options["loss"] not in (None, loss):
+        raise UsageError(f"task {task} has loss {loss}, got {options['loss']}.")
+    return {"X": X, "y": y, "loss": loss}
+
+
+def table_samples(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What make_data takes of the files that the options name."""
+    wrong = [name for name in IN_TABLES if given.get(name) is not None]
     if wrong:
         raise UsageError(f"{wrong[0]} goes with X and y; a table has {IN_TABLES[wrong[0]]}.")
-    return columns.load(options)
+    return samples_of_files(options)
+
+
+# ---------------------------------------------------------------- the same samples again
+
+
+class Samples(NamedTuple):
+    """What a run trained on, in the units of the data.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, d)
+    Y : ndarray of shape (n, k)
+        Numbers, or one-hot classes.
+    split : dict of ndarray
+        Row numbers of "train", "val" and "test".
+    """
+
+    X: np.ndarray
+    Y: np.ndarray
+    split: Mapping[str, np.ndarray]
+
+    def subset(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """X and Y of the set train, val or test."""
+        rows = self.split[name]
+        return self.X[rows], self.Y[rows]
+
+
+def run_samples(result: Any, given: tuple | None = None) -> Samples:
+    """The Samples of a run: those of its task made again, its file read again, or `given`.
+
+    Parameters
+    ----------
+    result : Result
+    given : (X, y), optional
+        The arrays that the run was given.
+
+    Raises
+    ------
+    UsageError
+        when they cannot be had again; `reason_samples_missing` says why.
+    DataError
+        when those given are not the run's.
+    """
+    if given is not None:
+        return samples_of_arrays(result, *given)
+    reason = reason_samples_missing(result)
+    if reason:
+        raise UsageError(f"{reason}; give data=(X, y).")
+    if result.task is None:
+        return samples_of_data(read_again(*key_of_files(result)), result)
+    X, y, _ = task_data(result.task, result.options)
+    return samples_of_arrays(result, X, y)
+
+
+def samples_of_data(data: Data, result: Any) -> Samples:
+    """The Samples of a Data that was made again, its scaling undone."""
+    scaling = result.scaling
+    X = data.X.astype(float) * scaling.x_scale + scaling.x_shift
+    Y = data.Y if data.classes is None else as_one_hot(data.Y)
+    return Samples(X, Y * scaling.y_scale + scaling.y_shift, result.split)
+
+
+def samples_of_arrays(result: Any, X: Any, y: Any) -> Samples:
+    """The Samples of the arrays that a run was given."""
+    X, y = result.model().inputs(X), as_array(y, "y")
+    last = max(int(rows.max(initial=-1)) for rows in result.split.values())
+    if not last < len(X) == len(y):
+        raise DataError(
+            f"data has {len(X)} rows of X and {len(y)} of y; the run had at least {last + 1}."
+        )
+    Y = encoded_targets(y, result.loss, result.classes)
+    return Samples(X, Y if result.classes is None else as_one_hot(Y), result.split)
+
+
+def reason_samples_missing(result: Any) -> str | None:
+    """Why the samples of a run cannot be had again, or None where they can."""
+    if result.task is not None:
+        return None
+    if result.options["data"] is None:
+        return "the run folder does not hold the samples of your own data"
+    try:
+        data = read_again(*key_of_files(result))
+    except FastnetError as error:
+        return f"the run's data cannot be read again ({str(error).rstrip('.')})"
+    if data.digest() != result.environment["data_sha256"]:
+        return f"{result.options['data']} is no longer what the run was trained on (SHA-256)"
+    return None
+
+
+def key_of_files(result: Any) -> tuple:
+    """The options of a run as something hashable, and when its files changed."""
+    options = result.options
+    names = [options[name] for name in ("data", "validation_data", "test_data")]
+    times = tuple(os.stat(n).st_mtime_ns if n and os.path.exists(n) else None for n in names)
+    return tuple(options.items()), times
+
+
+@functools.lru_cache(maxsize=4)
+def read_again(items: tuple, times: tuple) -> Data:
+    """The Data of the files that the options name; `times` only tells old files from new ones."""
+    options = dict(items)
+    given = {"class_weight": options["class_weight"]}
+    return checked_data(None, None, None, options, given)

@@ -9,12 +9,13 @@ import os
 import sys
 import warnings
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from fastnet.errors import DataError, UsageError
-from fastnet.files import refuse_existing, write_file
+from fastnet.files import load_arrays, refuse_existing, write_output
 
 FORMATS = (".csv", ".tsv", ".parquet", ".npz", ".npy")
 NO_PYARROW = "Parquet files need pyarrow; pip install 'fastnet[parquet]'."
@@ -22,9 +23,19 @@ CHUNK_ROWS = 1 << 16  # of a CSV parsed at a time: 10 bytes a value at most, the
 
 
 class Table(NamedTuple):
-    """A data frame and where it comes from; a text `file` can be read again for line numbers.
+    """A data frame and where it comes from.
 
-    `notices` tell what of the file is not in the frame.
+    Attributes
+    ----------
+    frame : DataFrame
+    name : str
+        What messages call it.
+    file : path or binary file or None
+        The text file, which is read again for line numbers; None for what has none.
+    separator : str
+        Between the cells of the text file.
+    notices : tuple of str
+        What of the file is not in the frame.
     """
 
     frame: object
@@ -33,7 +44,7 @@ class Table(NamedTuple):
     separator: str = ","
     notices: tuple = ()
 
-    def places(self, bad):
+    def places(self, bad: np.ndarray) -> str:
         """The rows where the mask is true, in words: line numbers of a text file."""
         rows = np.flatnonzero(bad)
         first, word, note = rows[:5], "row", " (counted from 0)"
@@ -42,7 +53,7 @@ class Table(NamedTuple):
         more = f", ... ({len(rows)} in all)" if len(rows) > 5 else ""
         return f"{word}{'s' * (len(rows) > 1)} {', '.join(map(str, first))}{more}{note}"
 
-    def refuse(self, column, bad, what, cure):
+    def refuse(self, column: str, bad: np.ndarray, what: str, cure: str) -> None:
         """An error for the rows of a column where the mask is true, if there are any."""
         if bad.any():
             raise DataError(f"{self.name}: column {column!r} {what} in {self.places(bad)}; {cure}.")
@@ -51,7 +62,7 @@ class Table(NamedTuple):
 # ---------------------------------------------------------------- reading
 
 
-def read(source, name=None):
+def read_table(source: Any, name: str | None = None) -> Table:
     """The Table in a file.
 
     Parameters
@@ -74,7 +85,7 @@ def read(source, name=None):
     Examples
     --------
     >>> import io
-    >>> table = read(io.BytesIO(b"size,colour\\n1.5,red\\n2,blue\\n"), "shop.csv")
+    >>> table = read_table(io.BytesIO(b"size,colour\\n1.5,red\\n2,blue\\n"), "shop.csv")
     >>> table.frame["colour"].tolist()
     ['red', 'blue']
     """
@@ -83,7 +94,7 @@ def read(source, name=None):
     if hasattr(source, "read"):
         name = name or str(getattr(source, "name", "the file"))
         return read_file(source, source, name)
-    name = name or shown(source)
+    name = name or relative_path(source)
     try:
         with open(source, "rb") as file:
             return read_file(file, source, name)
@@ -91,27 +102,27 @@ def read(source, name=None):
         raise DataError(f"{name} cannot be read ({error.strerror or error}).") from None
 
 
-def few(names, most=10):
-    """Names for a message, at most so many."""
+def listed(names: Sequence, most: int = 10) -> str:
+    """Names for a message, at most `most` of them."""
     return ", ".join(map(str, names[:most])) + ", ..." * (len(names) > most)
 
 
-def shown(path):
+def relative_path(path: str | os.PathLike) -> str:
     """A path in messages: as seen from the current folder where it lies below that."""
     inside = os.path.relpath(path)
     return str(path) if inside.startswith("..") else inside
 
 
-def read_file(file, source, name):
+def read_file(file: IO[bytes], source: Any, name: str) -> Table:
     """The Table in an open file; `source` is what to open for line numbers."""
     ending = os.path.splitext(name)[1].lower() if name != "standard input" else ".csv"
     if ending not in FORMATS:
         raise DataError(f"{name}: data must be a file {', '.join(FORMATS)}, or - for a CSV.")
     if ending in (".csv", ".tsv"):
-        frame, separator = read_text(file, name, ending)
+        frame, separator = text_frame(file, name, ending)
         table = Table(frame, name, source, separator)
     else:
-        readers = {".parquet": read_parquet, ".npz": read_npz, ".npy": read_npy}
+        readers = {".parquet": parquet_table, ".npz": npz_table, ".npy": npy_table}
         table = readers[ending](file, name)
     check_twice(table.frame.columns, name)
     if len(table.frame) == 0:
@@ -119,16 +130,16 @@ def read_file(file, source, name):
     return table
 
 
-def read_text(file, name, ending):
+def text_frame(file: IO[bytes], name: str, ending: str) -> tuple[Any, str]:
     """The frame of a CSV or TSV file and its separator."""
     import pandas
 
     try:
-        separator, names = header(file, name, ending)
+        separator, names = read_header(file, name, ending)
         file.seek(0)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pandas.errors.ParserWarning)
-            return joined(file, names, separator), separator
+            return joined_chunks(file, names, separator), separator
     except UnicodeDecodeError as error:
         raise DataError(
             f"{name} is not UTF-8 text (byte {error.object[error.start]:#04x}); "
@@ -144,7 +155,7 @@ def read_text(file, name, ending):
         raise DataError(f"{name} cannot be read: {reason}.") from None
 
 
-def header(file, name, ending):
+def read_header(file: IO[bytes], name: str, ending: str) -> tuple[str, list[str]]:
     """The separator and the column names in the first line that is not empty."""
     text = io.TextIOWrapper(file, "utf-8-sig", newline="")
     try:
@@ -157,7 +168,7 @@ def header(file, name, ending):
     return separator, names
 
 
-def check_names(names, name):
+def check_names(names: list[str], name: str) -> None:
     """Refuse a header that is none, or in which a column has no name of its own."""
     if not names:
         raise DataError(f"{name} is empty; its first line must name the columns.")
@@ -170,14 +181,15 @@ def check_names(names, name):
         )
 
 
-def check_twice(names, name):
-    """Refuse two columns of one name."""
+def check_twice(names: Sequence[str], name: str) -> None:
+    """Refuse two columns of the same name."""
     twice = [n for n, count in Counter(names).items() if count > 1]
     if twice:
         raise DataError(f"{name} names the column {twice[0]!r} twice; give each its own name.")
 
 
-def is_number(text):
+def is_number(text: str) -> bool:
+    """Whether a text is a number."""
     try:
         float(text)
     except ValueError:
@@ -185,7 +197,7 @@ def is_number(text):
     return True
 
 
-def joined(file, names, separator):
+def joined_chunks(file: IO[bytes], names: list[str], separator: str) -> Any:
     """All chunks of a text file as one frame, each column joined and freed by itself.
 
     A column that is numbers in one chunk and texts in another is read again as texts.
@@ -218,14 +230,14 @@ def joined(file, names, separator):
     return pandas.DataFrame(columns, copy=False)
 
 
-def is_text(values):
+def is_text(values: Any) -> bool:
     """Whether a column of a chunk holds texts; None where it is empty and fits either."""
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     return not (is_numeric_dtype(values) or is_bool_dtype(values))
 
 
-def line_numbers(file, separator, rows):
+def line_numbers(file: Any, separator: str, rows: np.ndarray) -> list[int]:
     """Lines of a text file (the first is 1) on which the given data rows begin."""
     if not hasattr(file, "read"):
         with open(file, "rb") as opened:
@@ -239,7 +251,7 @@ def line_numbers(file, separator, rows):
         text.detach()
 
 
-def lines_of(records, rows):
+def lines_of(records: Any, rows: set[int]) -> list[int]:
     """Line numbers of the rows; empty lines are no rows, a quoted cell may hold several lines."""
     found, row, line = [], -2, 1  # the header is row -1
     for record in records:
@@ -251,7 +263,7 @@ def lines_of(records, rows):
     return found
 
 
-def read_parquet(file, name):
+def parquet_table(file: IO[bytes], name: str) -> Table:
     """The Table in a Parquet file."""
     import pandas
 
@@ -265,18 +277,7 @@ def read_parquet(file, name):
     return Table(frame.rename(columns=str).reset_index(drop=True), name)
 
 
-def load_arrays(file, name):
-    """What NumPy reads from an open file, refusing pickles."""
-    try:
-        loaded = np.load(file, allow_pickle=False)
-        return dict(loaded) if hasattr(loaded, "files") else loaded
-    except Exception as error:  # numpy and zipfile raise many kinds for a broken file
-        unsafe = "it is no NumPy file, or holds pickled objects"  # NumPy tells how to load them
-        reason = unsafe if "pickle" in str(error) else str(error).rstrip(".")
-        raise DataError(f"{name} cannot be read: {reason}.") from None
-
-
-def read_npy(file, name):
+def npy_table(file: IO[bytes], name: str) -> Table:
     """A 2-D array as a Table with the columns x0, x1, ...; or the fields of a structured one."""
     array = load_arrays(file, name)
     if isinstance(array, dict):
@@ -290,8 +291,8 @@ def read_npy(file, name):
     return Table(array_frame("x", array), name)
 
 
-def read_npz(file, name):
-    """The Table of an npz: its arrays with a row for each of X's (or of the longest).
+def npz_table(file: IO[bytes], name: str) -> Table:
+    """The Table of an npz: its arrays that have as many rows as X (or as the longest).
 
     A 1-D array is a column of its own name; the 2-D array X is x0, x1, ..., another one NAME
     is NAME0, NAME1, ... Arrays of other lengths are left out.
@@ -308,11 +309,11 @@ def read_npz(file, name):
     fits = {n: array for n, array in tables.items() if len(array) == rows}
     parts = [array_frame("x" if n == "X" else n, array) for n, array in fits.items()]
     rest = [n for n in arrays if n not in fits]
-    notice = f"Left out of {name}, for they have not its {rows} rows: {few(rest)}."
+    notice = f"Left out of {name}, for they have not its {rows} rows: {listed(rest)}."
     return Table(pandas.concat(parts, axis=1), name, notices=(notice,) if rest else ())
 
 
-def array_frame(name, array):
+def array_frame(name: str, array: np.ndarray) -> Any:
     """A 1-D array as a frame with one column, a 2-D array with NAME0, NAME1, ...; not copied."""
     import pandas
 
@@ -324,7 +325,7 @@ def array_frame(name, array):
 # ---------------------------------------------------------------- writing
 
 
-def writer(path, force=False):
+def writer(path: str | None, force: bool = False) -> Callable:
     """The function that writes a frame to a file by its name, or as CSV to stdout (None)."""
     writers = {".csv": write_text, ".tsv": write_text, ".parquet": write_parquet}
     ending = ".csv" if path is None else os.path.splitext(path)[1].lower()
@@ -335,19 +336,19 @@ def writer(path, force=False):
     return writers[ending]
 
 
-def write_text(frame, path):
+def write_text(frame: Any, path: str | None) -> None:
     """A CSV or TSV file, or CSV to stdout."""
     separator = "\t" if str(path).lower().endswith(".tsv") else ","
     form = {"sep": separator, "index": False, "lineterminator": "\n"}
     if path is None:
         frame.to_csv(sys.stdout, **form)
     else:
-        write_file(path, lambda file: frame.to_csv(file, **form))
+        write_output(path, lambda file: frame.to_csv(file, **form))
 
 
-def write_parquet(frame, path):
+def write_parquet(frame: Any, path: str) -> None:
     """A Parquet file."""
     try:
-        write_file(path, lambda file: frame.to_parquet(file, index=False))
+        write_output(path, lambda file: frame.to_parquet(file, index=False))
     except ImportError:
         raise DataError(f"{path}: {NO_PYARROW}") from None

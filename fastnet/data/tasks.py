@@ -230,7 +230,9 @@ FUNCTIONS: dict[str, Function] = {
 }
 
 
-def function_data(function="sine", samples=1000, noise=0.0, data_seed=0):
+def function_data(
+    function: str = "sine", samples: int = 1000, noise: float = 0.0, data_seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Task 1: evenly spaced points of a function.
 
     Parameters
@@ -273,7 +275,7 @@ def function_data(function="sine", samples=1000, noise=0.0, data_seed=0):
     return X, f(X) + np.random.default_rng(data_seed).normal(0.0, noise, X.shape)
 
 
-def digits():
+def digits() -> tuple[np.ndarray, np.ndarray]:
     """Task 2: the 1,797 handwritten digits of 8 x 8 pixels that come with fastnet.
 
     Returns

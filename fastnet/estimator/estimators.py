@@ -108,7 +108,7 @@ CLASS_WEIGHT = """
         is monitored; "balanced" gives every class the same sum."""
 ATTRIBUTES = """Attributes
     ----------
-    model_ : fastnet.records.Model
+    model_ : fastnet.results.model.Model
         The network that predicts, with its scaling.
     result_ : fastnet.Result
         All restarts: members, histories, weights.

@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from fastnet import api
-from fastnet.data import samples as data
+from fastnet.data.split import split_rows
 from fastnet.errors import UsageError
 from fastnet.estimator.estimators import (
     checked,
@@ -61,7 +61,7 @@ def fold_rows(train, strata, weights, chosen):
     if not fraction:
         return train, train
     own = None if strata is None else strata[train]
-    split = data.split_rows(len(train), fraction, 0.0, chosen["data_seed"], own)
+    split = split_rows(len(train), fraction, 0.0, chosen["data_seed"], own)
     return train[split["train"]], train[split["val"]]
 
 

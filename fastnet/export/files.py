@@ -37,7 +37,7 @@ def write(model, to, path, force=False):
     Parameters
     ----------
     model : Model
-        `result.model()`, or `store.read_model(path)`.
+        `result.model()`, or `fastnet.load_model(path)`.
     to : {"npy", "onnx", "c", "numpy"}
     path : path
         The file to write; with npy a folder. Its stem names what is in a header.
@@ -108,8 +108,9 @@ def with_all_logits(model):
     W2, b2 = model.weights.W2, model.weights.b2
     zeros = np.zeros_like(W2)
     weights = model.weights._replace(W2=np.vstack([zeros, W2]), b2=np.append(zeros[0, :1], b2))
-    sides = {"y_shift": np.zeros(2), "y_scale": np.ones(2)}
-    return model._replace(weights=weights, loss="cross_entropy", **sides)
+    scaling = model.scaling._replace(y_shift=np.zeros(2), y_scale=np.ones(2))
+    schema = model.schema._replace(loss="cross_entropy", scaling=scaling)
+    return model._replace(weights=weights, schema=schema)
 
 
 def identifier(text):
@@ -136,7 +137,7 @@ def write_files(path, contents, force):
             raise FastnetError(f"-o: {path.with_name(name)} is a folder; name a file.")
         refuse(path.with_name(name), force)
     for name in names:
-        files.replace(path.with_name(name), lambda file, name=name: file.write(contents[name]))
+        files.write_bytes(path.with_name(name), contents[name])
 
 
 def refuse(path, force):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 import fastnet
-from fastnet.data import samples as data
+from fastnet.data.checks import unnamed_features
 
 IN_FILE = 1000  # as many numbers stand in the .py itself; more go into an .npz beside it
 
@@ -110,7 +110,7 @@ def words(text):
 
 def inputs_in_words(model, place):
     """A line for each input, `place` with its number: what it is, one-hot where a category."""
-    if not model.columns and model.features == data.unnamed(len(model.features)):
+    if not model.columns and model.features == unnamed_features(len(model.features)):
         return ["in the order of the training data"]
     if not model.columns:
         return [f"{place.format(j)} {words(name)}" for j, name in enumerate(model.features)]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastnet.data.sources import why_none
+from fastnet.data.sources import reason_samples_missing
 from fastnet.errors import FastnetError, UsageError
 from fastnet.figures.html import chart_tag, page, vl_convert
 from fastnet.results import answer
@@ -76,7 +76,7 @@ def figure(help, table, needs=lambda result: None, of="run", samples=False):
         if given != of:
             return f"it draws a {of}, not a {given}"
         wanted = samples(subject) if callable(samples) else samples
-        missing = why_none(subject) if wanted and data is None else None
+        missing = reason_samples_missing(subject) if wanted and data is None else None
         return needs(subject) or missing
 
     def register(build):
@@ -121,12 +121,12 @@ def refuse(name, result, data=None):
 
 def subject(path):
     """What figures draw: the Result in a run folder, or the document in a file of fastnet bench."""
-    from fastnet.results import folder as store
+    from fastnet.results import collect, reading
 
     path = Path(path)
     if path.suffix == ".json" and path.is_file():
-        return store.read_json(path.parent, path.name)
-    return store.load(path)
+        return reading.read_json(path.parent, path.name)
+    return collect.load(path)
 
 
 # ---------------------------------------------------------------- looks
@@ -314,6 +314,6 @@ def write(path, content):
     from fastnet import files
 
     try:
-        files.replace(Path(path), lambda file: file.write(content))
+        files.write_bytes(path, content)
     except OSError as error:
         raise FastnetError(f"{path} cannot be written ({error.strerror}).") from None

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastnet import reference
-from fastnet.data import sources
+from fastnet.data.sources import run_samples
 from fastnet.engine.layout import Weights
 from fastnet.figures.base import (
     CLASSES,
@@ -115,7 +115,7 @@ def fit_table(result, member=None, data=None):
     Samples (at most 500 an output) are in frame -1; the frames of the fit are the snapshots,
     the last one the kept weights.
     """
-    checked = sources.find(result, data)
+    checked = run_samples(result, data)
     X, Y = checked.X, checked.Y
     names = output_names(result, Y.shape[1])[:OUTPUTS]
     shown = frames(result, member)
@@ -196,7 +196,7 @@ def regions_table(result, member=None, data=None):
 
     Samples (at most 400) are in frame -1, with their true values and without x2 and y2.
     """
-    checked = sources.find(result, data)
+    checked = run_samples(result, data)
     shown = frames(result, member)
     count = 42 if len(shown) == 1 else 30  # divisors of the 420 pixels: no seams between cells
     edges = [padded(checked.X[:, j], count) for j in (0, 1)]
@@ -319,7 +319,7 @@ def leading(weight):
 
 def ends_of(result, given):
     """The least and the largest value of the one input."""
-    X = sources.find(result, given).X
+    X = run_samples(result, given).X
     return X.min(), X.max()
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastnet.data import sources
+from fastnet.data.sources import run_samples
 from fastnet.figures.base import (
     POINTS,
     RAMP,
@@ -24,6 +24,7 @@ from fastnet.figures.fit import (
     who,
 )
 from fastnet.results import answer
+from fastnet.results.metrics import confusion_matrix
 
 IMAGES = 24  # at most so many wrong digits
 BINS = 10  # of the reliability curve
@@ -47,7 +48,7 @@ def judged(result):
 
 def predicted(result, member, given, name):
     """Samples, true and predicted outputs (n, k) of a set."""
-    X, Y = sources.find(result, given).subset(name)
+    X, Y = run_samples(result, given).subset(name)
     return X, Y, outputs_of(result.model(member), X)
 
 
@@ -167,7 +168,7 @@ def confusion_table(result, member=None, data=None):
     """A row a pair of classes: true, predicted (names), count, share of the true class."""
     _, Y, P = predicted(result, member, data, judged(result))
     k = len(result.classes)
-    pairs = np.bincount(Y.argmax(axis=1) * k + P.argmax(axis=1), minlength=k * k).reshape(k, k)
+    pairs = confusion_matrix(Y, P)
     names = np.array([str(name) for name in result.classes])
     total = np.maximum(pairs.sum(axis=1, keepdims=True), 1)
     return {

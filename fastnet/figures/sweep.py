@@ -22,7 +22,7 @@ from fastnet.figures.base import (
     text_title,
 )
 from fastnet.results import answer
-from fastnet.training.plan import SETTING_COLUMNS, shown
+from fastnet.results.words import setting_text
 
 LINES = 300  # at most so many members in the parallel coordinates
 STOPS = {  # colours, and what members did
@@ -233,24 +233,14 @@ def stop_reasons(table, result):
 # ---------------------------------------------------------------- all axes at once
 
 
-def axes(members):
-    """The settings of which the members have more than one value."""
-    return [n for n in SETTING_COLUMNS if (members[n] != members[n][0]).any()]
-
-
 def several_axes(result):
     """The need of members that differ."""
-    return None if len(axes(result.members)) > 0 else "all members have the same settings"
+    return None if len(answer.varying(result.members)) > 0 else "all members have the same settings"
 
 
 def label(name):
     """A setting's name on an axis."""
     return "N1" if name == "n1" else str(name).replace("_", " ")
-
-
-def as_text(name, value):
-    value = shown(name, value)
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def place(name, values, few=12):
@@ -262,7 +252,7 @@ def place(name, values, few=12):
     if len(unique) <= few:
         position = np.searchsorted(unique, values) / max(len(unique) - 1, 1)
         ticks = np.arange(len(unique)) / max(len(unique) - 1, 1)
-        return position, ticks, [as_text(name, value) for value in unique]
+        return position, ticks, [setting_text(name, value) for value in unique]
     unique = unique[np.isfinite(unique)]  # what is off stands at the top, like the largest
     numbers = np.log(unique) if unique[0] > 0 else unique.astype(float)
     ends = numbers[0], numbers[-1]
@@ -280,7 +270,7 @@ def parallel_columns(result):
     loss = answer.monitored(members)
     finite = np.flatnonzero(positive(loss))
     kept = evenly(finite[np.argsort(loss[finite], kind="stable")], LINES)[::-1]
-    columns = [(name, *place(name, members[name])) for name in axes(members)]
+    columns = [(name, *place(name, members[name])) for name in answer.varying(members)]
     columns = [(label(name), position[kept], *rest) for name, position, *rest in columns]
     if len(kept):
         columns.append(("loss", *place("loss", loss[kept], few=0)))
@@ -340,7 +330,7 @@ def parallel(table, result):
 
 def chosen_axes(members, given):
     """Two axes of a heat map: as given, else N1 and the next that varies, seeds last."""
-    there = axes(members)
+    there = answer.varying(members)
     if given is None:
         return sorted(there, key=lambda name: name == "seed")[:2]
     wrong = [name for name in given if name not in there]
@@ -351,7 +341,7 @@ def chosen_axes(members, given):
 
 def two_axes(result):
     """The need of two axes."""
-    there = axes(result.members)
+    there = answer.varying(result.members)
     return None if len(there) > 1 else f"one axis only varies ({', '.join(there) or 'none'})"
 
 
@@ -370,8 +360,8 @@ def heat_table(result, axes=None):
         i, j = codes[0][group[0]], codes[1][group[0]]
         if i in keep[0] and j in keep[1]:
             done = (members["stop_reason"][group] == "target").sum()
-            median = answer.reduced(np.median, loss[group])
-            texts = as_text(names[0], values[0][i]), as_text(names[1], values[1][j])
+            median = answer.of_finite(np.median, loss[group])
+            texts = setting_text(names[0], values[0][i]), setting_text(names[1], values[1][j])
             median = np.nan if median is None else median
             rows.append((*names, *texts, median, len(group), done, i, j))
     columns = ("x_axis", "y_axis", "x", "y", "loss", "members", "reached", "x_order", "y_order")

@@ -533,19 +533,6 @@ def logarithmic_range(text, label):
     return [float(f"{first * math.exp(ratio * i):.12g}") for i in range(count)]
 
 
-def typed(option, value):
-    """A value, or the values of an axis, as typed after the option's flag."""
-    if isinstance(value, tuple):
-        count = len(value)
-        if option.kind == "int" and count > 2 and value == tuple(range(value[0], value[0] + count)):
-            return str(count) if option.name == "seeds" else f"{value[0]}:{value[-1]}"
-        comma = "," if option.name == "seeds" and count == 1 else ""
-        return ",".join(typed(option, v) for v in value) + comma
-    if value is None:
-        return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def defaults(command, task=None):
     """The value of every option that is not given."""
     values = {option.name: option.default for option in TABLE}

@@ -10,7 +10,7 @@ import streamlit as st
 
 from fastnet import export, report
 from fastnet.page.parts import told
-from fastnet.results import folder as store
+from fastnet.results.reading import read_json, read_model
 
 WHOLE = ("model.npz", "members.csv", "weights.npz", "history.npz", "config.json", "summary.json")
 EXPORTS = (("C header", "c", "h"), ("Python file, NumPy alone", "numpy", "py"))
@@ -37,7 +37,7 @@ def downloads(result):
     with st.expander("The command and environment of this run"):
         st.code(shlex.join(result.environment["command_line"]), language="sh")
         with told():
-            st.json(store.read_json(folder, "environment.json"), expanded=False)
+            st.json(read_json(folder, "environment.json"), expanded=False)
 
 
 def button(label, content, name):
@@ -58,5 +58,5 @@ def exported(folder, to, ending):
     """The best member as another format's file."""
     with TemporaryDirectory() as place:
         path = Path(place) / f"model.{ending}"
-        export.write(store.read_model(folder), to, path)
+        export.write(read_model(folder), to, path)
         return path.read_bytes()

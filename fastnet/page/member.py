@@ -12,34 +12,6 @@ from fastnet.training.plan import SETTING_COLUMNS
 ALONE = ("loss-curves", "fit", "regions", "hidden-units", "learning-rate", "gradient")
 
 
-def alone(result, member):
-    """The Result that has this member alone, so that every figure can show it."""
-    first, last = result.entries["offsets"][member : member + 2]
-    some = {"offsets": np.array([0, last - first])}
-    entries = {n: a[first:last] for n, a in result.entries.items() if n != "offsets"} | some
-    record = {n: a[first:last] for n, a in result.recorded["record"].items()}
-    W1, b1, W2, b2 = result.weights(member)
-    packed = {"W1": W1, "b1": b1, "W2": W2.T, "b2": b2[None], "offsets": np.array([0, len(b1)])}
-    shots = result.recorded["snapshots"]
-    return result._replace(
-        members=result.members[member : member + 1],
-        best_member=0,
-        entries=entries,
-        packed=packed,
-        recorded={"record": record, "snapshots": shots_of(shots, member)},
-    )
-
-
-def shots_of(shots, member):
-    """The snapshots of one member, under the number 0."""
-    if not len(shots):
-        return {}
-    mine = shots["member"] == member
-    rows = np.repeat(mine, shots["n1"])
-    cut = {n: a[rows if n in ("W1", "b1", "W2") else mine] for n, a in shots.items()}
-    return {**cut, "member": np.zeros(mine.sum(), np.int64)}
-
-
 def member_view(result):
     """Members to sort and filter; the chosen one's settings, curves, fit and weights."""
     frame = result.to_frame()
@@ -67,9 +39,9 @@ def detail(result, member):
     st.query_params["member"] = str(member)
     record = result.members[member]
     st.subheader(f"Member {member}")
-    settings = {n: words.setting(n, record[n]) for n in SETTING_COLUMNS}
+    settings = {n: words.setting_text(n, record[n]) for n in SETTING_COLUMNS}
     st.dataframe(pd.DataFrame([settings]), hide_index=True)
-    one = alone(result, member)
+    one = result.of_member(member)
     names = [figure for figure in figures.applying(one) if figure.name in ALONE]
     for place, (column, figure) in enumerate(zip(st.columns(2) * len(names), names)):
         with column, told():

@@ -11,16 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-
-from fastnet.engine import layout
-from fastnet.engine.records import RUNNING, TRAIN_LOSS, VAL_LOSS
-from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.results import answer
-from fastnet.results import folder as store
-from fastnet.results import result as records
-from fastnet.training import plan
-from fastnet.training import training as trainer
+from fastnet.errors import FastnetError, UsageError
+from fastnet.results.lock import in_use
+from fastnet.results.reading import read_json
 
 NAME = re.compile(r"\w[\w.+-]{0,99}")  # of a run: no separators, so it stays in its folder
 NOTES = ".notes"  # folder beside the runs for what their processes say
@@ -62,7 +55,7 @@ def start(arguments, runs, name):
 
 def resume(runs, name):
     """Continue a run in a process of its own."""
-    config = store.read_json(folder_of(runs, name), "config.json")
+    config = read_json(folder_of(runs, name), "config.json")
     folder = str(folder_of(runs, name))
     return launch([config["command"], "--resume", folder], runs, name)
 
@@ -97,7 +90,7 @@ def said(runs, name):
 def stop(runs, name):
     """Ask a run to save its state and end, as Ctrl-C does; whether it was running."""
     folder = folder_of(runs, name)
-    if not store.in_use(folder):
+    if not in_use(folder):
         return False
     try:
         os.kill(int((folder / "lock").read_text()), signal.SIGINT)
@@ -129,7 +122,7 @@ def status(runs, name):
     folder = folder_of(runs, name)
     if (folder / "summary.json").is_file():
         return "done"
-    if store.in_use(folder):
+    if in_use(folder):
         return "running"
     if (folder / "config.json").is_file():
         return "interrupted"
@@ -151,76 +144,3 @@ def events(folder):
         except ValueError:
             continue
     return found
-
-
-def peek(folder):
-    """The Result of an unfinished run as of its last checkpoint, or None before the first.
-
-    Its losses are those of the history; accuracies and test losses are not known yet.
-    """
-    folder = Path(folder)
-    if not (folder / "checkpoint.npz").is_file():
-        return None
-    config, saved = (
-        store.read_json(folder, "config.json"),
-        store.read_npz(folder / "checkpoint.npz"),
-    )
-    try:
-        return result_of(folder, config, saved)
-    except (KeyError, ValueError, TypeError, IndexError) as error:
-        raise DataError(f"{folder} has a checkpoint that cannot be used ({error}).") from None
-
-
-def result_of(folder, config, saved):
-    """The Result that a checkpoint holds."""
-    options = store.read_options(config)
-    split = store.read_npz(folder / "split.npz")
-    scaling = store.read_scaling(config["scaling"])
-    shape = len(scaling.x_shift), len(scaling.y_shift)
-    members = plan.of_shape(options, config["loss"], *shape, np.array([len(split["train"])]))
-    history = trainer.History(
-        members.settings.size, trainer.history_names(options, len(split["val"]))
-    )
-    history.restore(saved)
-    flat = history.flat(saved["states"])
-    entries = {name: flat.pop(name) for name in (*records.Entries._fields, "offsets")}
-    table = members_so_far(members, saved, len(split["val"]) > 0)
-    classes = config["classes"]
-    elapsed = float(saved["progress"][2])
-    return records.Result(
-        command=config["command"],
-        task=config["task"],
-        options=options,
-        members=table,
-        status="running" if store.in_use(folder) else "interrupted",
-        seconds={"compile": 0.0, "train": elapsed, "total": elapsed},
-        best_member=answer.best_member(table, options["stop"] == "first"),
-        packed=layout.unpack(saved["best"], members.settings, *shape),
-        entries=entries,
-        recorded={"record": flat, "snapshots": {}},
-        loss=config["loss"],
-        classes=None if classes is None else np.array(classes),
-        features=tuple(config["features"]),
-        columns=store.read_columns(config["columns"]),
-        scaling=scaling,
-        split=split,
-        environment=store.read_json(folder, "environment.json"),
-        run=str(folder),
-    )
-
-
-def members_so_far(members, saved, validates):
-    """The members' records as far as a checkpoint knows them."""
-    states = saved["states"]
-    table = records.settings_table(members, states)
-    table["seconds"] = saved["seconds"]
-    entry = states["best_entry"]
-    table["train_loss"] = np.where(states["best_epoch"] >= 0, entry[:, TRAIN_LOSS], np.nan)
-    table["val_loss"] = np.where(states["best_epoch"] >= 0, entry[:, VAL_LOSS], np.nan)
-    table["stop_reason"][states["stop"] == RUNNING] = "running"
-    if not validates:
-        table["val_loss"] = np.nan
-    for name in records.SCORES:
-        if name not in ("train_loss", "val_loss"):
-            table[name] = np.nan
-    return table

@@ -11,8 +11,8 @@ from fastnet.page import processes as watch
 from fastnet.page.files import downloads
 from fastnet.page.member import member_view
 from fastnet.page.parts import LOSSES, address, draw, go, plain, show_chart, theme, told
-from fastnet.results import answer, words
-from fastnet.results import folder as store
+from fastnet.results import answer, collect, words
+from fastnet.results.reading import list_runs
 
 NEWS = {"done": "green", "running": "blue", "starting": "blue", "interrupted": "orange"}
 WHILE_IT_TRAINS = ("loss-curves", "fit", "loss-by-n1")  # the first two that apply
@@ -35,7 +35,7 @@ def show_view(runs):
 def list_view(runs):
     """A row a run, the newest first; one opens, several compare."""
     st.title("Runs")
-    found = store.runs(runs)[::-1] if Path(runs).is_dir() else []
+    found = list_runs(runs)[::-1] if Path(runs).is_dir() else []
     if not found:
         st.info(f"No runs in {runs} yet. Start one under Train.")
         return
@@ -60,7 +60,6 @@ def list_view(runs):
 def run_table(found, names):
     """What the list shows of every run."""
     best = [facts["best"] or {} for facts in found]
-    monitored = [b.get("val_loss") or b.get("train_loss") for b in best]
     return pd.DataFrame(
         {
             "run": names,
@@ -69,7 +68,7 @@ def run_table(found, names):
             "members": [facts["members"] for facts in found],
             "smallest N1": [facts["smallest_n1"] for facts in found],
             "best N1": [b.get("n1") for b in best],
-            "best loss": monitored,
+            "best loss": [answer.monitored_of(b) for b in best],
         }
     )
 
@@ -101,7 +100,7 @@ def _load(folder, version):
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _peek(folder, version):
-    return watch.peek(folder)
+    return collect.peek(folder)
 
 
 def peek(folder):
@@ -217,10 +216,7 @@ def done(result):
 
 def by_n1(result):
     """The table by N1 as a frame; a varying setting in words."""
-    rows = []
-    for row in result.by_n1():
-        words = (f"{k} {words.setting(k, v)}" for k, v in row["setting"].items())
-        rows.append({**row, "setting": ", ".join(words)})
+    rows = [{**row, "setting": words.settings_text(row["setting"])} for row in result.by_n1()]
     frame = pd.DataFrame(rows).dropna(axis="columns", how="all")
     return frame if frame["setting"].any() else frame.drop(columns="setting")
 

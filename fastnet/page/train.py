@@ -11,9 +11,10 @@ from fastnet import files
 from fastnet.data import tables
 from fastnet.errors import UsageError
 from fastnet.options import table as options
+from fastnet.options.text import option_text
 from fastnet.page import processes as watch
 from fastnet.page.parts import go, told
-from fastnet.results import folder as store
+from fastnet.results.folder import default_folder
 from fastnet.results.words import seconds
 
 SOURCES = {
@@ -68,7 +69,7 @@ def uploaded(runs):
     path = Path(runs) / UPLOADS / f"{hashlib.sha256(content).hexdigest()[:16]}{ending}"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.replace(path, lambda out: out.write(content))
+        files.write_bytes(path, content)
     return with_target(str(path))
 
 
@@ -87,7 +88,7 @@ def with_target(path):
 @st.cache_data(max_entries=8, show_spinner="Reading the table ...")
 def first_rows(path, version):
     """The first rows of a table; read once for each version of the file."""
-    return tables.read(path).frame.head(100)
+    return tables.read_table(path).frame.head(100)
 
 
 # ---------------------------------------------------------------- options
@@ -115,7 +116,7 @@ def chosen_options(command, task):
 def widget(option, default):
     """An input for one row of the options table; its text, empty where nothing is set."""
     label, key = option.name.replace("_", " "), f"option-{option.name}"
-    shown = options.typed(option, default)
+    shown = option_text(option.name, default, digits=6)
     if option.kind == "flag":
         return "on" if st.checkbox(label, help=option.help, key=key) else ""
     if option.kind == "choices":
@@ -160,7 +161,7 @@ def start_or_estimate(arguments, source, runs):
     """The buttons under the options."""
     if "name" not in st.session_state:
         base = source if source.startswith("task") else "table"
-        st.session_state["name"] = store.default_folder(base, runs).name
+        st.session_state["name"] = default_folder(base, runs).name
     name = st.text_input("Name of the run", key="name")
     left, right = st.columns(2)
     if left.button("Start", type="primary", width="stretch", key="start"):

@@ -1,19 +1,36 @@
 """The answer of a sweep: which member is best, the table by N1, the smallest sufficient N1."""
 
 import functools
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
+from fastnet.options.text import value_text
 from fastnet.training.plan import SETTING_COLUMNS, shown
 
 
-def monitored(members):
+def monitored(members: np.ndarray) -> np.ndarray:
     """The loss that chooses: of the validation set if there is one, else of the training set."""
     return members["train_loss"] if np.isnan(members["val_loss"]).all() else members["val_loss"]
 
 
-def best_member(members, first_reached=False):
-    """Lowest monitored loss, then smaller N1, fewer epochs, lower number.
+def monitored_of(record: Mapping[str, Any]) -> float | None:
+    """The loss that chooses, of one member's record in a JSON document; None where it has none.
+
+    Examples
+    --------
+    >>> monitored_of({"train_loss": 0.2, "val_loss": 0.0})
+    0.0
+    >>> monitored_of({"train_loss": 0.2, "val_loss": None})
+    0.2
+    """
+    loss = record.get("val_loss")
+    return record.get("train_loss") if loss is None else loss
+
+
+def best_member(members: np.ndarray, first_reached: bool = False) -> int:
+    """The best member's number: lowest monitored loss, then smaller N1, fewer epochs, lower number.
 
     With first_reached (--stop first): the member that reached the target, the lowest of several.
     """
@@ -27,7 +44,7 @@ def best_member(members, first_reached=False):
 # ---------------------------------------------------------------- how sure
 
 
-def binomial_tail(count, n, p):
+def binomial_tail(count: int, n: int, p: float) -> float:
     """P(X >= count) for X binomial (n, p)."""
     i = np.arange(1, n + 1)
     logs = np.concatenate([[0.0], np.cumsum(np.log((n + 1 - i) / i))])
@@ -36,7 +53,7 @@ def binomial_tail(count, n, p):
 
 
 @functools.lru_cache(maxsize=4096)  # pages and reports ask a dozen times for the same few
-def success_interval(successes, n, confidence=0.95):
+def success_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """The exact interval of a share (Clopper & Pearson 1934), by bisection.
 
     Examples
@@ -62,14 +79,17 @@ def success_interval(successes, n, confidence=0.95):
 # ---------------------------------------------------------------- the table
 
 
-def reduced(function, values):
+def of_finite(function: Callable, values: np.ndarray) -> float | None:
     """function of the finite values; None when there are none."""
     values = values[np.isfinite(values)]
     return float(function(values)) if values.size else None
 
 
-def row(members, losses, counted):
-    """One line of the answer: members of one N1 and one setting."""
+def setting_row(members: np.ndarray, losses: np.ndarray, counted: bool) -> dict[str, Any]:
+    """One row of the answer: members of one N1 and one setting.
+
+    Without `counted` the success rate is not known: None.
+    """
     reached = members[members["stop_reason"] == "target"]
     n = len(members)
     low, high = success_interval(len(reached), n) if counted else (None, None)
@@ -80,29 +100,34 @@ def row(members, losses, counted):
         "success_rate": len(reached) / n if counted else None,
         "success_low": low,
         "success_high": high,
-        "best_loss": reduced(np.min, losses),
-        "median_loss": reduced(np.median, losses),
-        "median_epochs": reduced(np.median, reached["epochs"].astype(float)),
-        "median_seconds": reduced(np.median, reached["seconds"]),
+        "best_loss": of_finite(np.min, losses),
+        "median_loss": of_finite(np.median, losses),
+        "median_epochs": of_finite(np.median, reached["epochs"].astype(float)),
+        "median_seconds": of_finite(np.median, reached["seconds"]),
     }
     for name in ("test_loss", "train_accuracy", "val_accuracy", "test_accuracy"):
-        answer[f"median_{name}"] = reduced(np.median, members[name])
+        answer[f"median_{name}"] = of_finite(np.median, members[name])
     return answer
 
 
-def varying(members):
-    """The settings, N1 and seed apart, of which the members have more than one value."""
-    names = (name for name in SETTING_COLUMNS if name not in ("n1", "seed"))
-    return [name for name in names if (members[name] != members[name][0]).any()]
+def varying(members: np.ndarray) -> list[str]:
+    """The settings of which the members have more than one value, N1 and seed among them."""
+    return [name for name in SETTING_COLUMNS if (members[name] != members[name][0]).any()]
 
 
-def rows(members, options):
-    """A row for every N1 and setting, in the order of the members."""
-    names = ["n1", *varying(members)]
+def varying_apart(members: np.ndarray) -> list[str]:
+    """The varying settings without N1 and seed: what an N1 may have several rows for."""
+    return [name for name in varying(members) if name not in ("n1", "seed")]
+
+
+def setting_rows(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row per N1 and setting, in the order of the members."""
+    names = ["n1", *varying_apart(members)]
     codes = np.zeros(len(members), np.int64)
     for name in names:
         _, code = np.unique(members[name], return_inverse=True)
-        codes = codes * (code.max() + 1) + code
+        # Counted again after each setting: the product over many lists would overflow.
+        _, codes = np.unique(codes * (code.max() + 1) + code, return_inverse=True)
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
     losses = monitored(members)
@@ -111,16 +136,16 @@ def rows(members, options):
     for group in np.split(order, starts[1:]):
         some = members[group]
         cut = (some["stop_reason"] == "stopped").any() or (some["status"] == "live").any()
-        answer = row(some, losses[group], has_target and not cut)
+        answer = setting_row(some, losses[group], has_target and not cut)
         answer["setting"] = {name: shown(name, some[name][0]) for name in names[1:]}
         answers.append(answer)
     return answers
 
 
-def by_n1(members, options):
-    """The answer: a dict per N1, of its setting with most successes, then fewest epochs."""
+def by_n1(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The answer: one row per N1, that of its setting with most successes, then fewest epochs."""
     chosen = {}
-    for answer in rows(members, options):
+    for answer in setting_rows(members, options):
         epochs, loss = answer["median_epochs"], answer["best_loss"]
         rank = (
             -answer["reached"],
@@ -132,7 +157,7 @@ def by_n1(members, options):
     return [chosen[n1][1] for n1 in sorted(chosen)]
 
 
-def smallest_n1(table, options):
+def smallest_n1(table: list[dict[str, Any]], options: Mapping[str, Any]) -> int | None:
     """The smallest N1 whose success rate is at least the one asked for.
 
     None when there is none, while that of a smaller N1 is not known, and with --stop first,
@@ -149,13 +174,13 @@ def smallest_n1(table, options):
 # ---------------------------------------------------------------- in words
 
 
-def target_of(members):
+def target_of(members: np.ndarray) -> str:
     """The target loss in words."""
     targets = np.unique(members["target_loss"])
     return f"the target loss {targets[0]:g}" if len(targets) == 1 else "its own target loss"
 
 
-def sentence(members, options):
+def sentence(members: np.ndarray, options: Mapping[str, Any]) -> str:
     """The answer in one sentence."""
     if not np.isfinite(members["target_loss"]).any():
         return "No target loss was set (--target-loss), so no N1 is called sufficient."
@@ -164,8 +189,7 @@ def sentence(members, options):
     target, asked = target_of(members), f"{100 * options['success_rate']:g} %"
     if smallest is not None:
         line = next(line for line in table if line["n1"] == smallest)
-        off = {None: "none"}
-        named = ", ".join(f"{name} {off.get(v, v)}" for name, v in line["setting"].items())
+        named = ", ".join(f"{name} {value_text(v)}" for name, v in line["setting"].items())
         return (
             f"N1 = {smallest} is the smallest that reaches {target} in at least "
             f"{asked} of its seeds: {line['reached']} of {line['members']}"
@@ -182,7 +206,7 @@ def sentence(members, options):
     )
 
 
-def advice(members):
+def advice(members: np.ndarray) -> str:
     """What to try, from the reasons why members stopped without reaching the target."""
     missed = members["stop_reason"][members["stop_reason"] != "target"]
     if missed.size == 0:

@@ -3,6 +3,8 @@
 import os
 import platform
 import sys
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from fastnet.native import cache
 OVERRIDES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", *cache.OVERRIDES, "NUMBA_DISABLE_JIT")
 
 
-def blas():
+def blas() -> dict[str, Any]:
     """NumPy's BLAS: name, version and the kernel ("core") in use; only the reference calls it."""
     from threadpoolctl import threadpool_info
 
@@ -29,7 +31,7 @@ def blas():
     }
 
 
-def versions():
+def versions() -> dict[str, str]:
     """Versions of fastnet and of what it computes with."""
     return {
         "fastnet": fastnet.__version__,
@@ -39,7 +41,7 @@ def versions():
     }
 
 
-def cpu():
+def cpu() -> dict[str, Any]:
     """The processor as the compiler sees it."""
     name, features = cache.host()
     return {
@@ -49,7 +51,7 @@ def cpu():
     }
 
 
-def simd_bits(features):
+def simd_bits(features: Collection[str]) -> int:
     """Width of the vector registers that the kernels use."""
     for name, bits in (("avx512f", 512), ("avx2", 256), ("avx", 256)):
         if name in features:
@@ -57,8 +59,8 @@ def simd_bits(features):
     return 128
 
 
-def describe(threads, digest):
-    """What environment.json holds."""
+def describe(threads: int, digest: str) -> dict[str, Any]:
+    """What environment.json holds; `digest` is the SHA-256 of the data."""
     return {
         "versions": versions(),
         "cpu": cpu(),
@@ -70,8 +72,8 @@ def describe(threads, digest):
     }
 
 
-def differences(old, new):
-    """What, of all that decides the bytes, differs between two environments; one text each."""
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What differs between two environments of all that decides the bytes, one text each."""
     found = []
     for part in ("versions", "cpu", "variables"):
         before, now = old.get(part, {}), new.get(part, {})

@@ -1,20 +1,42 @@
 """What a trained model says about a table: predictions, and how good they are."""
 
+import os
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
 import numpy as np
 
-from fastnet.data import columns, tables
-from fastnet.errors import DataError, UsageError
-from fastnet.results import folder as store
-from fastnet.results.result import Model
+from fastnet.data.columns import require_columns, target_values, weight_values
+from fastnet.data.tables import Table, read_table
+from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.results.collect import load
+from fastnet.results.model import Model
+from fastnet.results.reading import read_model
+
+if TYPE_CHECKING:
+    import pandas
 
 
-def load_model(path):
-    """The Model in a model.npz, or the best one of a run folder.
+def load_model(path: str | os.PathLike, member: int | None = None) -> Model:
+    """The Model in a model.npz, or of a run folder.
+
+    Parameters
+    ----------
+    path : path
+        A model.npz under any name, or a run folder.
+    member : int, optional
+        Of a run folder the number of the member; by default the best one's.
+
+    Returns
+    -------
+    Model
 
     Raises
     ------
     FastnetError
         when there is nothing at the path.
+    UsageError
+        for a member that does not exist, or whose weights were not kept.
     DataError
         when the file or folder is unfinished, broken, or not of fastnet.
 
@@ -28,10 +50,19 @@ def load_model(path):
     >>> bool((model.predict(x) == result.model().predict(x)).all())
     True
     """
-    return store.open_model(path)
+    path = Path(path)
+    if not path.exists():
+        raise FastnetError(f"no run folder and no model at {path}; `fastnet ls` lists the runs.")
+    if path.is_dir() and (member is not None or not (path / "model.npz").exists()):
+        return load(path).model(member)
+    if member is not None:
+        raise UsageError(f"--member chooses one of a run; {path} is a single model.")
+    return read_model(path)
 
 
-def predict(model, source, proba=False):
+def predict(
+    model: Model | str | os.PathLike, source: Any, proba: bool = False
+) -> "pandas.DataFrame":
     """Predictions for every row of a table.
 
     Parameters
@@ -46,7 +77,7 @@ def predict(model, source, proba=False):
     Returns
     -------
     DataFrame
-        A column for each target, with `proba` then one for each class, p_<class>.
+        One column per target, with `proba` then one per class, p_<class>.
 
     Raises
     ------
@@ -54,27 +85,38 @@ def predict(model, source, proba=False):
         for a missing column, an unknown category, a missing value, an unreadable file.
     UsageError
         for proba without classes.
+
+    Examples
+    --------
+    >>> import pandas, fastnet
+    >>> frame = pandas.DataFrame({"size": [1.0, 2.0, 3.0, 4.0], "y": [2.0, 4.0, 6.0, 8.0]})
+    >>> model = fastnet.train(frame[["size"]], frame["y"], n1=2, max_epochs=10).model()
+    >>> fastnet.predict(model, frame).shape
+    (4, 1)
     """
     import pandas
 
-    model, table = opened(model), as_table(source)
+    model, table = as_model(model), as_table(source)
     if proba and model.classes is None:
         raise UsageError("proba needs a model of classes; this one predicts numbers.")
     Z2 = model.outputs(table)
-    predicted = model.decoded(Z2)
-    names = model.targets
-    frame = pandas.DataFrame(dict(zip(names, predicted.reshape(len(Z2), -1).T)))
+    predicted = model.decoded(Z2).reshape(len(Z2), -1)
+    frame = pandas.DataFrame(dict(zip(model.targets, predicted.T)))
     for name, share in zip(model.classes, model.probabilities(Z2).T) if proba else ():
         frame[f"p_{name}"] = share
     return frame
 
 
-def evaluate(model, source, weights=None):
+def evaluate(
+    model: Model | str | os.PathLike, source: Any, weights: str | None = None
+) -> dict[str, Any]:
     """How good the predictions for a table with known targets are.
 
     Parameters
     ----------
-    model, source
+    model : Model or path
+        As in `predict`.
+    source : path, binary file or DataFrame
         As in `predict`; the table has the target columns, too.
     weights : str, optional
         Column of sample weights.
@@ -82,27 +124,40 @@ def evaluate(model, source, weights=None):
     Returns
     -------
     dict
-        rows, loss (as in training, scaled), metrics (of metrics.py, in the targets' own units);
-        for classes also their names and the confusion matrix: a row for each true class.
+        rows, loss (as in training, scaled) and metrics (in the targets' own units); for classes
+        also their labels and the confusion matrix, one row per true class.
+
+    Raises
+    ------
+    DataError
+        as `predict`, for a label that was not trained on, and for weights that are all 0.
+
+    Examples
+    --------
+    >>> import pandas, fastnet
+    >>> frame = pandas.DataFrame({"size": [1.0, 2.0, 3.0, 4.0], "y": [2.0, 4.0, 6.0, 8.0]})
+    >>> model = fastnet.train(frame[["size"]], frame["y"], n1=2, max_epochs=10).model()
+    >>> sorted(fastnet.evaluate(model, frame)["metrics"])
+    ['mae', 'r2', 'rmse']
     """
-    model, table = opened(model), as_table(source)
+    model, table = as_model(model), as_table(source)
     loss = "squared" if model.classes is None else "cross_entropy"
-    columns.find(table, model.targets, "target")
-    y, _ = columns.targets(table, model.targets, loss)
+    require_columns(table, model.targets, "target")
+    y, _ = target_values(table, model.targets, loss)
     weight = np.ones(len(y))
     if weights is not None:
-        columns.find(table, [weights], "weights")
-        weight = columns.weights(table, weights)
+        require_columns(table, [weights], "weights")
+        weight = weight_values(table, weights)
         if not weight.any():
             raise DataError(f"{table.name}: all weights in column {weights!r} are 0.")
     return model.evaluation(table, y, weight)
 
 
-def opened(model):
+def as_model(model: Model | str | os.PathLike) -> Model:
     """A Model, read from its file where a path is given."""
-    return model if isinstance(model, Model) else store.open_model(model)
+    return model if isinstance(model, Model) else load_model(model)
 
 
-def as_table(source):
+def as_table(source: "str | os.PathLike | IO[bytes] | pandas.DataFrame") -> Table:
     """A Table of a file or data frame."""
-    return tables.Table(source, "data") if hasattr(source, "columns") else tables.read(source)
+    return Table(source, "data") if hasattr(source, "columns") else read_table(source)

@@ -1,10 +1,17 @@
 """A run in words: numbers, seconds, settings, sentences and the cells of tables."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
+from fastnet.options.text import value_text
 from fastnet.results import answer
+from fastnet.results.result import SCORES, Result
 from fastnet.training.plan import shown
 
+# What the table by N1 has in further columns, where a run has it.
+MEDIANS = ("median_test_loss", "median_val_accuracy", "median_test_accuracy")
 METRICS = {
     "rmse": "RMSE",
     "mae": "MAE",
@@ -15,25 +22,29 @@ METRICS = {
 }
 
 
-def number(value, digits=4):
+def number(value: Any, digits: int = 4) -> str:
     """A number for people; - where there is none."""
     if value is None or (isinstance(value, float) and not np.isfinite(value)):
         return "-"
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
-def counted(count, thing):
-    """2 inputs, 1 input."""
+def counted(count: int, thing: str) -> str:
+    """A number of things: 2 inputs, 1 input."""
     return f"{count:,} {thing}{'s' * (count != 1)}"
 
 
-def setting(name, value):
-    """A setting for people: none where it is off."""
-    value = shown(name, value)
-    return "none" if value is None else number(value, 6)
+def setting_text(name: str, value: Any) -> str:
+    """A setting for people, of a member's record or an option: none where it is off."""
+    return value_text(shown(name, value), digits=6)
 
 
-def seconds(value):
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Some settings for people: clip_norm 1, init he_normal."""
+    return ", ".join(f"{name} {setting_text(name, value)}" for name, value in settings.items())
+
+
+def seconds(value: float | None) -> str:
     """A time for people."""
     if value is None:
         return "-"
@@ -42,8 +53,8 @@ def seconds(value):
     return f"{value:.1f} s" if value < 120 else f"{value / 60:.1f} min"
 
 
-def progress_line(where):
-    """One line on where a run stands."""
+def progress_line(where: Any) -> str:
+    """One line on where a run stands; `where` is a Progress."""
     best = ""
     if where.best_loss is not None:
         best = f", best {where.best_loss:.4g} (N1 {where.best_n1}, seed {where.best_seed})"
@@ -57,8 +68,8 @@ def progress_line(where):
     )
 
 
-def plan_text(plan):
-    """What is going to be trained, before it is."""
+def plan_text(plan: Mapping[str, Any]) -> str:
+    """What is going to be trained, before it is; `plan` is the dict of a dry run."""
     n1 = plan["n1"]
     widths = ",".join(map(str, n1)) if len(n1) <= 12 else f"{n1[0]} to {n1[-1]} ({len(n1)} widths)"
     text = (
@@ -75,15 +86,12 @@ def plan_text(plan):
     return text
 
 
-def scores(members):
-    """The scores that a run has, losses first."""
-    names = [
-        f"{part}_{score}" for score in ("loss", "accuracy") for part in ("train", "val", "test")
-    ]
-    return [name for name in names if np.isfinite(members[name]).any()]
+def scores(members: np.ndarray) -> list[str]:
+    """The names of the scores that a run has, losses first."""
+    return [name for name in SCORES if np.isfinite(members[name]).any()]
 
 
-def best_line(result):
+def best_line(result: Result) -> str:
     """The best member in one sentence."""
     best = result.best
     values = ", ".join(f"{s.replace('_', ' ')} {best[s]:.4g}" for s in scores(result.members))
@@ -97,53 +105,50 @@ def best_line(result):
     )
 
 
-def metric_rows(found, targets):
-    """The metrics of each target, those of the whole first."""
+def metric_rows(found: Mapping[str, Any], targets: Sequence[str]) -> list[tuple[str, dict]]:
+    """The metrics of all targets together, then those of each."""
     whole = {name: value for name, value in found.items() if name != "targets"}
     return [(", ".join(targets), whole), *found.get("targets", {}).items()]
 
 
-def by_n1_cells(result):
+def by_n1_cells(result: Result) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the table by N1."""
     rows = result.by_n1()
-    extra = [
-        n
-        for n in ("median_test_loss", "median_val_accuracy", "median_test_accuracy")
-        if any(row[n] is not None for row in rows)
-    ]
+    extra = [name for name in MEDIANS if any(row[name] is not None for row in rows)]
     header = "N1,members,reached,success,95 %,best loss,median loss,epochs,seconds".split(",")
-    header += [n.replace("median_", "").replace("_", " ") for n in extra]
-    settings = any(row["setting"] for row in rows)
-    table = []
-    for row in rows:
-        rate = row["success_rate"]
-        interval = "-" if rate is None else f"{row['success_low']:.2f} to {row['success_high']:.2f}"
-        cells = [
-            number(row["n1"]),
-            number(row["members"]),
-            number(row["reached"]),
-            "-" if rate is None else f"{rate:.2f}",
-            interval,
-            number(row["best_loss"]),
-            number(row["median_loss"]),
-            number(row["median_epochs"]),
-            number(row["median_seconds"], 3),
-            *(number(row[n]) for n in extra),
-        ]
-        if settings:
-            cells.append(", ".join(f"{k} {setting(k, v)}" for k, v in row["setting"].items()))
-        table.append(cells)
-    return [*header, *(["setting"] if settings else [])], table
+    header += [name.replace("median_", "").replace("_", " ") for name in extra]
+    table = [[*row_cells(row), *(number(row[name]) for name in extra)] for row in rows]
+    if any(row["setting"] for row in rows):
+        header.append("setting")
+        for cells, row in zip(table, rows):
+            cells.append(settings_text(row["setting"]))
+    return header, table
 
 
-def best_cells(result, most=5):
+def row_cells(row: Mapping[str, Any]) -> list[str]:
+    """The cells that every row of the table by N1 has."""
+    rate = row["success_rate"]
+    return [
+        number(row["n1"]),
+        number(row["members"]),
+        number(row["reached"]),
+        "-" if rate is None else f"{rate:.2f}",
+        "-" if rate is None else f"{row['success_low']:.2f} to {row['success_high']:.2f}",
+        number(row["best_loss"]),
+        number(row["median_loss"]),
+        number(row["median_epochs"]),
+        number(row["median_seconds"], 3),
+    ]
+
+
+def best_cells(result: Result, most: int = 5) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the best members: the lowest monitored loss first."""
     members = result.members
     order = np.argsort(np.nan_to_num(answer.monitored(members), nan=np.inf), kind="stable")[:most]
-    settings = ["member", "n1", "seed", *answer.varying(members)]
+    settings = ["member", "n1", "seed", *answer.varying_apart(members)]
     outcomes = ["stop_reason", "epochs", *scores(members)]
     rows = [
-        [setting(name, record[name]) for name in settings]
+        [setting_text(name, record[name]) for name in settings]
         + [number(record[name].item()) for name in outcomes]
         for record in members[order]
     ]

@@ -1,0 +1,289 @@
+"""Checks of a person's arrays: inputs, targets, weights and folds, each refused with its place.
+
+What passes is what the rest of the package takes for granted: finite float arrays of two
+dimensions, one-hot targets, weights that are not negative.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from fastnet.errors import DataError, UsageError
+from fastnet.options.methods import CLASSIFIERS
+
+
+def refuse_where(values: np.ndarray, bad: np.ndarray, name: str) -> None:
+    """Raise a DataError that names the first value where the mask `bad` is true, if any is."""
+    places = np.argwhere(bad)
+    if len(places):
+        first = places[0]
+        where = f"row {first[0]}" + (f", column {first[1]}" if values.ndim > 1 else "")
+        raise DataError(
+            f"{name} has {values[tuple(first)]} in {where} (counted from 0; {len(places)} such "
+            f"value{'s' * (len(places) > 1)} in all); remove or replace them."
+        )
+
+
+def require_finite(values: np.ndarray, name: str) -> np.ndarray:
+    """The array itself; a NaN or an infinity in it is refused."""
+    refuse_where(values, ~np.isfinite(values), name)
+    return values
+
+
+def as_array(values: Any, name: str) -> np.ndarray:
+    """Anything array-like as an array of numbers, booleans or texts where it can be one.
+
+    Raises
+    ------
+    DataError
+        for rows of different lengths and for missing values among objects.
+    """
+    try:
+        values = np.asarray(values)
+        if values.dtype.kind != "O":
+            return values
+        import pandas
+
+        refuse_where(values, pandas.isna(values), name)
+        return np.array(values.tolist())
+    except ValueError:
+        raise DataError(f"{name} is ragged; all its rows must have the same length.") from None
+
+
+# ---------------------------------------------------------------- inputs
+
+
+def checked_inputs(
+    X: Any, name: str = "X", missing: bool = False
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """X as an array of shape (n, d), float32 or float64, and the names of its columns.
+
+    Parameters
+    ----------
+    X : array or DataFrame of shape (n, d) or (n,)
+    name : str
+        What messages call it.
+    missing : bool
+        Whether X may hold NaN.
+
+    Raises
+    ------
+    DataError
+        for another shape, for texts, for NaN and infinities.
+
+    Examples
+    --------
+    >>> X, names = checked_inputs([1, 2, 3])
+    >>> X.shape, X.dtype.name, names
+    ((3, 1), 'float64', ('x0',))
+    """
+    names = tuple(str(c) for c in X.columns) if hasattr(X, "columns") else ()
+    X = as_array(X, name)
+    if X.ndim == 1:
+        X = X[:, None]
+    if X.ndim != 2 or X.shape[1] == 0:
+        raise DataError(f"{name} must have shape (n, d), got shape {X.shape}.")
+    if X.dtype.kind not in "fiub":
+        raise DataError(f"{name} must hold numbers, got dtype {X.dtype}; encode texts first.")
+    X = X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
+    refuse_where(X, np.isinf(X) if missing else ~np.isfinite(X), name)
+    return X, names or unnamed_features(X.shape[1])
+
+
+def unnamed_features(count: int) -> tuple[str, ...]:
+    """The names of inputs that have none: x0, x1, ..."""
+    return tuple(f"x{j}" for j in range(count))
+
+
+# ---------------------------------------------------------------- targets
+
+
+def loss_of_targets(y: np.ndarray, loss: str | None) -> str:
+    """The loss: as given, else cross_entropy for texts and booleans, else squared."""
+    if loss is not None:
+        return loss
+    return "cross_entropy" if y.dtype.kind in "USb" else "squared"
+
+
+def checked_numbers(y: np.ndarray, loss: str, name: str = "y") -> np.ndarray:
+    """Numeric targets as an array of shape (n, k), float64."""
+    if y.dtype.kind not in "fiub":
+        raise DataError(f"{name} must hold numbers for loss {loss}, got dtype {y.dtype}.")
+    y = y[:, None] if y.ndim == 1 else y
+    if y.shape[1] == 0:
+        raise DataError(f"{name} must have at least one column, got shape {y.shape}.")
+    y = require_finite(y.astype(np.float64), name)
+    if loss == "poisson" and (y < 0).any():
+        raise DataError(
+            f"{name} must hold counts >= 0 for loss poisson, got {y[y < 0][0]:g}; "
+            "use loss squared for measurements."
+        )
+    return y
+
+
+def checked_labels(y: np.ndarray, loss: str, name: str = "y") -> np.ndarray:
+    """Class labels as an array of shape (n,): integers, booleans or texts."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise DataError(f"{name} must hold one label a row for loss {loss}, got shape {y.shape}.")
+    if y.dtype.kind == "S":
+        return np.char.decode(y, "utf-8", "backslashreplace")
+    if y.dtype.kind == "f":
+        y = require_finite(y, name)
+        bad = y != np.floor(y)
+    else:
+        bad = np.full(y.shape, y.dtype.kind not in "iubU")
+    if bad.any():
+        raise DataError(
+            f"{name} must hold class labels (whole numbers, texts or booleans) for loss "
+            f"{loss}, got {y[bad][0]}; use loss squared for measurements."
+        )
+    return y.astype(np.int64) if y.dtype.kind == "f" else y
+
+
+def checked_targets(
+    y: Any, loss: str | None, X: np.ndarray, name: str = "y", rows: Any = slice(None)
+) -> tuple[np.ndarray, str, np.ndarray | None]:
+    """Targets as the loss takes them, the loss, and the classes.
+
+    Parameters
+    ----------
+    y : array of shape (n,) or (n, k)
+    loss : str or None
+        None takes the one that follows from the values.
+    X : ndarray of shape (n, d)
+    name : str
+        What messages call y.
+    rows : index
+        The rows whose labels are the classes: those that train or may train.
+
+    Returns
+    -------
+    Y : ndarray of shape (n, k)
+        Float64 numbers, or one-hot rows; one column with loss binary_cross_entropy.
+    loss : str
+    classes : ndarray of shape (n_classes,) or None
+        None for numbers.
+
+    Raises
+    ------
+    DataError
+        for NaN, wrong shapes, labels that are none, or a single class.
+    """
+    y = as_array(y, name)
+    if y.ndim not in (1, 2) or len(y) != len(X):
+        raise DataError(f"{name} must have a row for each of X's {len(X)}, got shape {y.shape}.")
+    loss, classes = loss_of_targets(y, loss), None
+    if loss in CLASSIFIERS:
+        classes = np.unique(checked_labels(y, loss, name)[rows])
+        if len(classes) < 2:
+            raise DataError(f"{name} has one class only ({classes[0]}); at least two are needed.")
+        if loss == "binary_cross_entropy" and len(classes) > 2:
+            raise DataError(
+                f"{name} must have two classes for loss binary_cross_entropy, got {len(classes)}; "
+                "use loss cross_entropy."
+            )
+    return encoded_targets(y, loss, classes, name), loss, classes
+
+
+def encoded_targets(
+    y: np.ndarray, loss: str, classes: np.ndarray | None, name: str = "y"
+) -> np.ndarray:
+    """Targets as the loss takes them, shape (n, k): numbers or one-hot rows.
+
+    With loss binary_cross_entropy one column, 1 for the second class.
+    """
+    if loss not in CLASSIFIERS:
+        return checked_numbers(y, loss, name)
+    Y = one_hot(checked_labels(y, loss, name), classes, name)
+    return Y[:, 1:] if loss == "binary_cross_entropy" else Y
+
+
+def one_hot(y: np.ndarray, classes: np.ndarray, name: str = "y") -> np.ndarray:
+    """Labels (n,) as rows (n, n_classes) with a single 1; unknown labels are refused."""
+    place = np.searchsorted(classes, y)
+    unknown = (place == len(classes)) | (classes[np.minimum(place, len(classes) - 1)] != y)
+    if unknown.any():
+        raise DataError(
+            f"{name} has the label {y[unknown][0]!s}, which is not among the training labels "
+            f"{', '.join(str(c) for c in classes[:10])}."
+        )
+    return np.eye(len(classes))[place]
+
+
+def as_one_hot(Y: np.ndarray) -> np.ndarray:
+    """Encoded class targets as one-hot rows, also where they are one column for two classes."""
+    return np.hstack([1 - Y, Y]) if Y.shape[1] == 1 else Y
+
+
+# ---------------------------------------------------------------- weights and folds
+
+
+def checked_sample_weights(given: Any, n: int, name: str = "sample_weight") -> np.ndarray:
+    """Weights of n samples as an array of shape (n,), float64; None is 1 for each."""
+    if given is None:
+        return np.ones(n)
+    weight = as_array(given, name)
+    if weight.shape != (n,) or weight.dtype.kind not in "fiub":
+        raise DataError(
+            f"{name} must hold one number for each of the {n} rows, got shape {weight.shape} "
+            f"of {weight.dtype}."
+        )
+    weight = require_finite(weight.astype(np.float64), name)
+    refuse_where(weight, weight < 0, name)
+    return weight
+
+
+def checked_class_weights(
+    given: Any, Y: np.ndarray, classes: np.ndarray | None
+) -> np.ndarray | None:
+    """The factor of each class in training, shape (n_classes,).
+
+    Parameters
+    ----------
+    given : None, "balanced" or dict
+        "balanced" gives every class the same sum of weights, n / (n_classes * rows of the class);
+        a dict has factors by label, 1 for labels that it does not name.
+    Y : ndarray of shape (n, k)
+        Encoded targets of the training rows.
+    classes : ndarray of shape (n_classes,) or None
+
+    Raises
+    ------
+    UsageError
+        where there are no classes, for unknown labels and for negative factors.
+    """
+    if given is None:
+        return None
+    if classes is None:
+        raise UsageError(f"class_weight {given!r} needs classes; the targets are numbers.")
+    if isinstance(given, str) and given == "balanced":
+        counts = as_one_hot(Y).sum(axis=0)
+        return len(Y) / (len(classes) * np.maximum(counts, 1))
+    labels = classes.tolist()
+    if not isinstance(given, dict) or set(given) - set(labels):
+        raise UsageError(
+            f'class_weight must be None, "balanced" or a dict of the labels '
+            f"{', '.join(str(label) for label in labels[:10])}, got {given!r}."
+        )
+    factors = np.array([given.get(label, 1.0) for label in labels], np.float64)
+    if not (np.isfinite(factors).all() and (factors >= 0).all()):
+        raise UsageError(f"class_weight must hold numbers >= 0, got {given!r}.")
+    return factors
+
+
+def checked_folds(folds: Any, n: int) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """Folds as pairs of row numbers, to train on and to validate, each below n."""
+    checked = []
+    for fold in () if folds is None else folds:
+        if not isinstance(fold, (tuple, list)) or len(fold) != 2:
+            raise UsageError(f"folds must be pairs (training rows, validation rows), got {fold!r}.")
+        pair = tuple(np.asarray(rows) for rows in fold)
+        for rows in pair:
+            if rows.ndim != 1 or rows.dtype.kind not in "iu" or rows.size == 0:
+                raise UsageError(f"folds must hold row numbers, got {rows!r}.")
+            if rows.min() < 0 or rows.max() >= n:
+                raise UsageError(f"folds must hold row numbers from 0 to {n - 1}, got {rows!r}.")
+        checked.append(tuple(rows.astype(np.int64) for rows in pair))
+    return tuple(checked)

@@ -1,0 +1,142 @@
+"""The tables of a run, joined into the arrays that make_data takes."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastnet.data.columns import (
+    SMALL,
+    describe_inputs,
+    encode_inputs,
+    require_columns,
+    target_values,
+    weight_values,
+)
+from fastnet.data.schema import Column
+from fastnet.data.split import FRACTIONS
+from fastnet.data.tables import Table, read_table
+from fastnet.errors import DataError, UsageError
+from fastnet.options.methods import CLASSIFIERS
+
+FILES = {"val": "validation_data", "test": "test_data"}
+# What a split column calls the sets.
+WORDS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
+
+
+def samples_of_files(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What make_data takes of the files that the options name, as a dict.
+
+    The rows of validation_data and test_data come after those of data.
+
+    Raises
+    ------
+    UsageError
+        for options that contradict each other.
+    DataError
+        for a file or column that cannot be used.
+    """
+    check_options(options)
+    main = read_table(options["data"])
+    others = {part: read_table(options[name]) for part, name in FILES.items() if options[name]}
+    tables = [main, *others.values()]
+    roles = {name: options[name] for name in ("weights", "split_column") if options[name]}
+    for table in tables:
+        require_columns(table, options["target"], "target")
+    for role, name in roles.items():
+        require_columns(main, [name], role)
+    taken = {*options["target"], *roles.values()}
+    names = options["features"] or [n for n in main.frame.columns if n not in taken]
+    require_columns(main, names, "features")
+    y, loss = all_targets(tables, options["target"], options["loss"])
+    columns, notices = describe_inputs(main, names)
+    made = {
+        "y": y,
+        "loss": loss,
+        "columns": columns,
+        "split": split_of(main, options["split_column"], others),
+        "sample_weight": all_weights(tables, options["weights"]),
+        "target_names": options["target"],
+        "notices": notices,
+    }
+    return {**made, "X": all_inputs(tables, columns, options)}
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Refuse options that contradict each other."""
+    if not options["target"]:
+        raise UsageError("data needs a target; name the column to predict with --target.")
+    named = [*options["target"], *options["features"], options["weights"], options["split_column"]]
+    named = [name for name in named if name is not None]
+    twice = [name for i, name in enumerate(named) if name in named[:i]]
+    if twice:
+        raise UsageError(
+            f"the column {twice[0]!r} is named twice among --target, --features, --weights and "
+            "--split-column; it can serve once."
+        )
+    for part, name in FILES.items():
+        for other in (FRACTIONS[part], "split_column") if options[name] else ():
+            if options[other]:
+                raise UsageError(f"give {name} or {other} {options[other]}, not both.")
+        if options["split_column"] and options[FRACTIONS[part]]:
+            raise UsageError(f"give split_column or {FRACTIONS[part]}, not both.")
+
+
+def all_targets(
+    tables: Sequence[Table], names: Sequence[str], loss: str | None
+) -> tuple[np.ndarray, str]:
+    """The targets of all tables, one after another, and the loss."""
+    y, loss = target_values(tables[0], names, loss)
+    parts = [y]
+    for table in tables[1:]:
+        part, _ = target_values(table, names, loss)
+        if loss in CLASSIFIERS and part.dtype.kind != y.dtype.kind:
+            raise DataError(
+                f"{table.name}: target {names[0]!r} holds labels such as {part[0]!s} "
+                f"({part.dtype}), {tables[0].name} such as {y[0]!s} ({y.dtype})."
+            )
+        parts.append(part)
+    return np.concatenate(parts), loss
+
+
+def all_weights(tables: Sequence[Table], name: str | None) -> np.ndarray | None:
+    """The sample weights of all tables; a table that has no such column weighs its rows 1."""
+    if name is None:
+        return None
+    there = [name in table.frame.columns for table in tables]
+    return np.concatenate(
+        [weight_values(t, name) if has else np.ones(len(t.frame)) for t, has in zip(tables, there)]
+    )
+
+
+def split_of(main: Table, name: str | None, others: Mapping[str, Table]) -> dict[str, np.ndarray]:
+    """Row numbers of val and test, as the column `name` or files of their own give them."""
+    n = len(main.frame)
+    if name is not None:
+        sets = main.frame[name].astype(str).str.strip().str.lower().map(WORDS).to_numpy()
+        unknown = np.array([not isinstance(s, str) for s in sets])
+        main.refuse(name, unknown, "names no set", f"write one of {', '.join(WORDS)}")
+        return {part: np.flatnonzero(sets == part) for part in FILES}
+    ends = n + np.cumsum([0, *(len(table.frame) for table in others.values())])
+    return {part: np.arange(*pair) for part, pair in zip(others, itertools.pairwise(ends))}
+
+
+def all_inputs(
+    tables: Sequence[Table], columns: Sequence[Column], options: Mapping[str, Any]
+) -> np.ndarray:
+    """X of all tables, float32 where nothing would be lost; the frames give up their columns.
+
+    What is going to be scaled, and so written anew, is held column by column: then X takes
+    memory as the frames give it up. docs/data.md has the bytes that were measured.
+    """
+    numbers = [column.name for column in columns if column.kind == "number"]
+    kinds = {t.frame[name].dtype.name for t in tables for name in numbers if name in t.frame}
+    single = options["dtype"] == "float32" and options["scale"] == "none"
+    dtype = np.float32 if single or kinds <= set(SMALL) else np.float64
+    ends = np.cumsum([0, *(len(table.frame) for table in tables)])
+    d = sum(len(column.inputs()) for column in columns)
+    X = np.empty((ends[-1], d), dtype, order="C" if options["scale"] == "none" else "F")
+    for table, first, last in zip(tables, ends, ends[1:]):
+        encode_inputs(table, columns, X[first:last], options["impute"], take=True)
+    return X

@@ -1,0 +1,170 @@
+"""What a network's inputs and outputs mean: the facts that data, models and results have in common.
+
+A Schema goes with the Data of a run, with every Model and with the Result, and is written into
+config.json and model.npz. Both forms are made and read here and nowhere else.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastnet.data.scaling import Scaling
+
+
+class Column(NamedTuple):
+    """A column of a table that a model was trained on.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"number", "category"}
+    categories : tuple of str
+        The categories in the order of their one-hot inputs; empty for a number.
+    fill : float or None
+        What stands in for a missing number; None where a missing one is refused.
+
+    Examples
+    --------
+    >>> Column("colour", "category", ("blue", "red")).inputs()
+    ('colour=blue', 'colour=red')
+    """
+
+    name: str
+    kind: str
+    categories: tuple = ()
+    fill: float | None = None
+
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs that the column becomes: one per category, one for a number."""
+        return tuple(f"{self.name}={c}" for c in self.categories) or (self.name,)
+
+
+class Schema(NamedTuple):
+    """The meaning of a network's d inputs and k outputs.
+
+    Attributes
+    ----------
+    loss : str
+        A name of options.LOSSES.
+    classes : ndarray of shape (n_classes,) or None
+        Labels in the order of the outputs, sorted; None where the targets are numbers.
+    features : tuple of str
+        Names of the d inputs.
+    columns : tuple of Column
+        Columns of the table that the inputs come from; empty where they come from an array.
+    scaling : Scaling
+        How inputs and numeric targets are scaled.
+    targets : tuple of str
+        Names of what is predicted: one per output, or one for the class.
+
+    Examples
+    --------
+    >>> from fastnet.data.scaling import no_scaling
+    >>> schema = Schema("squared", None, ("x0", "x1"), (), no_scaling(2, 1), ("y",))
+    >>> Schema.from_config(schema.to_config()).features
+    ('x0', 'x1')
+    """
+
+    loss: str
+    classes: np.ndarray | None
+    features: tuple[str, ...]
+    columns: tuple[Column, ...]
+    scaling: Scaling
+    targets: tuple[str, ...]
+
+    def to_config(self) -> dict[str, Any]:
+        """The schema as JSON values, as they stand in config.json."""
+        return {
+            "loss": self.loss,
+            "features": list(self.features),
+            "classes": None if self.classes is None else self.classes.tolist(),
+            "targets": list(self.targets),
+            "columns": self.columns,
+            "scaling": {name: array.tolist() for name, array in self.scaling._asdict().items()},
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping) -> "Schema":
+        """The schema in a config.json; KeyError, TypeError or ValueError where it has none."""
+        classes = config["classes"]
+        return cls(
+            loss=config["loss"],
+            classes=None if classes is None else np.array(classes),
+            features=tuple(config["features"]),
+            columns=columns_from_json(config["columns"]),
+            scaling=scaling_from(config["scaling"]),
+            targets=tuple(config["targets"]),
+        )
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The schema as arrays without pickles, as they stand in model.npz."""
+        arrays = {
+            "features": np.array(self.features),
+            "targets": np.array(self.targets, np.str_),
+            "columns": np.array(json.dumps(self.columns)),
+            **self.scaling._asdict(),
+        }
+        if self.classes is not None:
+            arrays["classes"] = self.classes
+        return {**arrays, "loss": np.array(self.loss)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping) -> "Schema":
+        """The schema in a model.npz; KeyError, TypeError or ValueError where it has none."""
+        return cls(
+            loss=str(arrays["loss"]),
+            classes=arrays.get("classes"),
+            features=tuple(str(name) for name in arrays["features"]),
+            targets=tuple(str(name) for name in arrays["targets"]),
+            columns=columns_from_json(json.loads(str(arrays["columns"]))),
+            scaling=scaling_from(arrays),
+        )
+
+
+def columns_from_json(rows: list) -> tuple[Column, ...]:
+    """Columns from the lists that JSON makes of them."""
+    return tuple(Column(name, kind, tuple(kinds), fill) for name, kind, kinds, fill in rows)
+
+
+def scaling_from(arrays: Mapping) -> Scaling:
+    """A Scaling from its arrays or lists by name."""
+    return Scaling(*(np.asarray(arrays[name], np.float64) for name in Scaling._fields))
+
+
+class Described:
+    """What has a `schema`, and so the schema's facts as attributes of its own."""
+
+    __slots__ = ()
+    schema: Schema
+
+    @property
+    def loss(self) -> str:
+        """Name of the loss."""
+        return self.schema.loss
+
+    @property
+    def classes(self) -> np.ndarray | None:
+        """Class labels in the order of the outputs; None where the targets are numbers."""
+        return self.schema.classes
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the inputs."""
+        return self.schema.features
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of the table that the inputs come from; empty for an array."""
+        return self.schema.columns
+
+    @property
+    def scaling(self) -> Scaling:
+        """How inputs and numeric targets are scaled."""
+        return self.schema.scaling
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of what is predicted."""
+        return self.schema.targets

@@ -1,0 +1,102 @@
+"""Which rows train, validate and test: shares by chance, of every class alike."""
+
+from typing import Any
+
+import numpy as np
+
+from fastnet.errors import DataError, UsageError
+
+SETS = ("train", "val", "test")
+FRACTIONS = {"val": "validation_fraction", "test": "test_fraction"}
+
+
+def split_rows(
+    n: int,
+    validation_fraction: float,
+    test_fraction: float,
+    data_seed: int,
+    strata: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+    """Row numbers of train, val and test.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    validation_fraction, test_fraction : float
+        Shares of n.
+    data_seed : int
+        Seed of the choice.
+    strata : ndarray of int, shape (n,), optional
+        The class of each row; every set gets its share of each.
+
+    Raises
+    ------
+    UsageError
+        for fractions that leave a set or the training rows empty.
+
+    Examples
+    --------
+    >>> split = split_rows(10, 0.2, 0.1, data_seed=0)
+    >>> {name: len(rows) for name, rows in split.items()}
+    {'test': 1, 'val': 2, 'train': 7}
+    """
+    rng = np.random.default_rng(data_seed)
+    strata = np.zeros(n, int) if strata is None else strata
+    rest, split = np.arange(n), {}
+    # The test rows are drawn first, so that they do not depend on the validation share.
+    for name, fraction in (("test", test_fraction), ("val", validation_fraction)):
+        of_rest = fraction * n / max(len(rest), 1)
+        if fraction and round(fraction * n) == 0:
+            raise UsageError(
+                f"{FRACTIONS[name]} {fraction:g} of {n} rows is less than one row; raise it."
+            )
+        if round(of_rest * len(rest)) >= len(rest):
+            raise UsageError(
+                f"validation_fraction {validation_fraction:g} and test_fraction "
+                f"{test_fraction:g} leave none of {n} rows to train on; lower one of them."
+            )
+        chosen = stratified_share(len(rest), of_rest, rng, strata[rest])
+        split[name], rest = rest[chosen], np.delete(rest, chosen)
+    split["train"] = rest
+    return split
+
+
+def stratified_share(
+    n: int, fraction: float, rng: np.random.Generator, strata: np.ndarray
+) -> np.ndarray:
+    """round(fraction * n) of n rows, sorted: of each class its share (largest remainders)."""
+    chosen = []
+    counts = np.bincount(strata)
+    exact = counts * fraction
+    take = np.floor(exact).astype(int)
+    missing = round(fraction * n) - take.sum()
+    take[np.argsort(take - exact, kind="stable")[:missing]] += 1
+    for stratum, count in enumerate(take):
+        rows = np.flatnonzero(strata == stratum)
+        chosen.append(rng.permutation(rows)[:count])
+    return np.sort(np.concatenate(chosen))
+
+
+def rows_outside(n: int, split: dict[str, np.ndarray]) -> np.ndarray:
+    """The rows that no set of `split` names: to train on, or to hold out shares of."""
+    free = np.ones(n, bool)
+    for rows in split.values():
+        free[rows] = False
+    if not free.any():
+        raise DataError("no rows are left to train on; the split names all of them val or test.")
+    return np.flatnonzero(free)
+
+
+def refuse_double_sets(
+    validation: Any, test: Any, validation_fraction: float, test_fraction: float, folds: tuple
+) -> None:
+    """Raise a UsageError for a set that is given twice."""
+    for given, fraction, name in (
+        (validation, validation_fraction, "validation"),
+        (test, test_fraction, "test"),
+    ):
+        if given is not None and fraction:
+            raise UsageError(f"give {name} or {name}_fraction {fraction:g}, not both.")
+    if folds and (validation is not None or validation_fraction or test_fraction):
+        raise UsageError("folds name their own rows; drop validation and the fractions.")

@@ -1,0 +1,284 @@
+"""The Result of a run: of a Training that has ended, of a run folder, of a checkpoint."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastnet.data.samples import Data
+from fastnet.data.schema import Schema
+from fastnet.data.split import SETS
+from fastnet.engine.layout import unpack
+from fastnet.engine.records import RUNNING, TRAIN_LOSS, VAL_LOSS
+from fastnet.errors import DataError
+from fastnet.files import read_npz
+from fastnet.results import answer
+from fastnet.results.lock import in_use
+from fastnet.results.model import Model
+from fastnet.results.reading import (
+    first_misfit,
+    read_json,
+    read_members,
+    read_model,
+    read_npz_if_there,
+    read_options,
+)
+from fastnet.results.result import CONVERGED_BY, MEMBERS, SCORES, Entries, Result, packed_alone
+from fastnet.training.plan import COLUMNS, Plan, of_shape
+from fastnet.training.training import STOP_NAMES, History, Training, history_names
+
+# ---------------------------------------------------------------- of a Training
+
+
+def from_training(
+    training: Training,
+    data: Data,
+    *,
+    command: str,
+    task: int | None,
+    status: str,
+    seconds: Mapping[str, float],
+    environment: Mapping[str, Any],
+) -> Result:
+    """The Result of a Training as it stands.
+
+    Parameters
+    ----------
+    training : Training
+    data : Data
+        What it trains on.
+    command, task, status, seconds, environment
+        As in Result.
+    """
+    members = members_table(training)
+    options = training.options
+    best = answer.best_member(members, options["stop"] == "first")
+    kept = {"all": np.arange(len(members)), "best": np.array([best])}.get(options["keep"])
+    entries, record = entries_and_record(training.history.flat(training.pack.states))
+    result = Result(
+        command=command,
+        task=task,
+        options=options,
+        schema=data.schema,
+        members=members,
+        status=status,
+        seconds=seconds,
+        best_member=best,
+        packed=packed_of(training, np.array([best])),
+        entries=entries,
+        recorded={"record": record, "snapshots": training.recorded()},
+        split=data.split,
+        environment=environment,
+    )
+    with np.errstate(all="ignore"):  # a member that diverged
+        metrics = metrics_by_set(result.model(), data, int(members["fold"][best]))
+    packed = {} if kept is None else packed_of(training, kept)
+    return result._replace(packed=packed, metrics=metrics)
+
+
+def packed_of(training: Training, members: np.ndarray) -> dict[str, np.ndarray]:
+    """The best weights of some members, and which they are."""
+    return {**training.unpacked(training.pack.best, members), "members": members}
+
+
+def entries_and_record(flat: dict[str, np.ndarray]) -> tuple[dict, dict]:
+    """The arrays of a History as those of history.npz and those of record.npz."""
+    names = (*Entries._fields, "offsets")
+    record = {name: array for name, array in flat.items() if name not in names}
+    return {name: flat[name] for name in names}, record
+
+
+def metrics_by_set(model: Model, data: Data, fold: int) -> dict[str, Any]:
+    """The metrics of a model on each set of a Data; None where a set is empty."""
+    found = {}
+    for name in SETS:
+        rows = data.rows(name)
+        if data.folds and name != "test":
+            rows = data.folds[fold][name == "val"]
+        rows = rows[data.weight[rows] > 0]
+        if rows.size == 0:
+            found[name] = None
+            continue
+        Z2 = model.forward(data.X, np.asarray, rows)
+        found[name] = model.metrics(Z2, data.Y[rows], data.weight[rows])
+    return found
+
+
+# ---------------------------------------------------------------- of a folder
+
+
+def load(folder: str | os.PathLike) -> Result:
+    """The Result in a finished run folder.
+
+    Parameters
+    ----------
+    folder : path
+
+    Raises
+    ------
+    FastnetError
+        when the folder does not exist.
+    DataError
+        when it is unfinished, or its files are broken or do not fit together.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile, fastnet
+    >>> x = np.linspace(-1, 1, 50)
+    >>> with tempfile.TemporaryDirectory() as runs:
+    ...     result = fastnet.train(x, x**2, n1=3, max_epochs=10, out=runs + "/parabola")
+    ...     again = fastnet.load(runs + "/parabola")
+    >>> bool((again.weights().W1 == result.weights().W1).all())
+    True
+    """
+    path = Path(folder)
+    config, saved = read_json(path, "config.json"), read_json(path, "summary.json")
+    try:
+        result = from_folder(path, config, saved)
+        broken = first_misfit(result, saved)
+    except KeyError as error:
+        raise DataError(f"{path} is broken, or another fastnet's: it has no {error}.") from None
+    except (TypeError, IndexError, ValueError) as error:
+        raise DataError(f"{path} is broken: {type(error).__name__} {error}.") from None
+    if broken:
+        raise DataError(f"{path} is broken: {broken} does not fit the other files.")
+    return result
+
+
+def from_folder(path: Path, config: Mapping[str, Any], saved: Mapping[str, Any]) -> Result:
+    """The Result of a run folder, as its files say; `saved` is its summary.json."""
+    best = saved["best"]["member"]
+    options = read_options(config)
+    return Result(
+        **origin(path, config, options),
+        members=read_members(path / "members.csv"),
+        status=saved["status"],
+        seconds=saved["seconds"],
+        best_member=best,
+        packed=read_packed(path, options["keep"], best),
+        entries=read_npz(path / "history.npz"),
+        recorded={
+            name: read_npz_if_there(path / f"{name}.npz") for name in ("record", "snapshots")
+        },
+        metrics=saved["best"]["metrics"],
+    )
+
+
+def origin(path: Path, config: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a Result that stand in its folder before training does."""
+    return {
+        "command": config["command"],
+        "task": config["task"],
+        "options": options,
+        "schema": Schema.from_config(config),
+        "split": read_npz(path / "split.npz"),
+        "environment": read_json(path, "environment.json"),
+        "run": str(path),
+    }
+
+
+def read_packed(path: Path, keep: str, best: int) -> dict[str, np.ndarray]:
+    """The weights that a run folder holds: of all members, of the best one, or none."""
+    if keep == "all":
+        return read_npz(path / "weights.npz")
+    if keep == "none":
+        return {}
+    return {**packed_alone(read_model(path).weights), "members": np.array([best])}
+
+
+# ---------------------------------------------------------------- of a checkpoint
+
+
+def peek(path: str | Path) -> Result | None:
+    """The Result of an unfinished run as of its last checkpoint, or None before the first.
+
+    Its losses are those of the history; accuracies and test losses are not known yet.
+
+    Raises
+    ------
+    DataError
+        for a checkpoint that cannot be used.
+    """
+    path = Path(path)
+    if not (path / "checkpoint.npz").is_file():
+        return None
+    config, saved = read_json(path, "config.json"), read_npz(path / "checkpoint.npz")
+    try:
+        return from_checkpoint(path, config, saved)
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        raise DataError(f"{path} has a checkpoint that cannot be used ({error}).") from None
+
+
+def from_checkpoint(
+    path: Path, config: Mapping[str, Any], saved: Mapping[str, np.ndarray]
+) -> Result:
+    """The Result that a checkpoint holds; `saved` are its arrays."""
+    options = read_options(config)
+    facts = origin(path, config, options)
+    split, scaling = facts["split"], facts["schema"].scaling
+    shape = len(scaling.x_shift), len(scaling.y_shift)
+    plan = of_shape(options, facts["schema"].loss, *shape, np.array([len(split["train"])]))
+    history = History(plan.settings.size, history_names(options, len(split["val"])))
+    history.restore(saved)
+    entries, record = entries_and_record(history.flat(saved["states"]))
+    members = members_so_far(plan, saved, validates=len(split["val"]) > 0)
+    elapsed = float(saved["progress"][2])
+    return Result(
+        **facts,
+        members=members,
+        status="running" if in_use(path) else "interrupted",
+        seconds={"compile": 0.0, "train": elapsed, "total": elapsed},
+        best_member=answer.best_member(members, options["stop"] == "first"),
+        packed=unpack(saved["best"], plan.settings, *shape),
+        entries=entries,
+        recorded={"record": record, "snapshots": {}},
+    )
+
+
+# ---------------------------------------------------------------- records of members
+
+
+def settings_table(plan: Plan, states: np.ndarray) -> np.ndarray:
+    """The record of every member without its scores and seconds, which are 0 here."""
+    table = np.zeros(len(plan.columns), MEMBERS)
+    table["member"] = np.arange(len(table))
+    for name in COLUMNS.names:
+        table[name] = plan.columns[name]
+    table["fold"] = plan.settings["fold"]
+    live = states["stop"] == 0
+    names = np.array([STOP_NAMES[code] for code in range(len(STOP_NAMES))])
+    table["stop_reason"] = names[states["stop"]]
+    table["stop_reason"][live] = "interrupted"
+    table["converged_by"] = np.array(CONVERGED_BY)[states["rule"]]
+    bayesian = table["optimizer"] == "br"
+    table["effective_parameters"] = np.where(bayesian, states["effective"], np.nan)
+    table["status"] = np.where(live, "live", "done")
+    table["epochs"] = np.maximum(states["last_epoch"], 0)
+    table["best_epoch"] = np.maximum(states["best_epoch"], 0)
+    return table
+
+
+def members_table(training: Training) -> np.ndarray:
+    """The record of every member of a Training, its best weights evaluated on every set."""
+    table = settings_table(training.plan, training.pack.states)
+    for name in SETS:
+        table[f"{name}_loss"], table[f"{name}_accuracy"] = training.evaluate(name)
+    table["seconds"] = training.seconds
+    return table
+
+
+def members_so_far(plan: Plan, saved: Mapping[str, np.ndarray], validates: bool) -> np.ndarray:
+    """The records of all members as far as a checkpoint knows them."""
+    states = saved["states"]
+    table = settings_table(plan, states)
+    table["seconds"] = saved["seconds"]
+    table["stop_reason"][states["stop"] == RUNNING] = "running"
+    for name in SCORES:
+        table[name] = np.nan
+    there, entry = states["best_epoch"] >= 0, states["best_entry"]
+    table["train_loss"][there] = entry[there, TRAIN_LOSS]
+    if validates:
+        table["val_loss"][there] = entry[there, VAL_LOSS]
+    return table

@@ -1,0 +1,51 @@
+"""A lock on a run folder, held while a process works on it and gone with the process."""
+
+import os
+from pathlib import Path
+from typing import IO
+
+from fastnet.errors import FastnetError
+
+try:
+    import fcntl
+except ImportError:  # Windows: folders are not locked there
+    fcntl = None
+
+
+def acquire(folder: Path) -> IO[str] | None:
+    """The folder's lock file, held until it is closed; it names this process.
+
+    Raises
+    ------
+    FastnetError
+        when another process holds it, or the folder cannot be written.
+    """
+    if fcntl is None:
+        return None
+    try:
+        file = open(folder / "lock", "a")
+    except OSError as error:
+        raise FastnetError(f"{folder} cannot be written ({error.strerror}).") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise FastnetError(
+            f"{folder} is in use by another fastnet process; wait for it or stop it."
+        ) from None
+    file.truncate(0)
+    file.write(str(os.getpid()))  # whom to ask to stop
+    file.flush()
+    return file
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a living process holds the folder's lock."""
+    if fcntl is None or not (folder / "lock").exists():
+        return False
+    with open(folder / "lock", "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False

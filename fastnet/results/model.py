@@ -1,0 +1,258 @@
+"""One trained network with all that predicting needs."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastnet import reference
+from fastnet.data import scaling
+from fastnet.data.checks import as_one_hot, checked_inputs, one_hot, unnamed_features
+from fastnet.data.columns import encode_inputs
+from fastnet.data.schema import Column, Described, Schema
+from fastnet.data.tables import Table
+from fastnet.engine.layout import Weights
+from fastnet.errors import DataError, UsageError
+from fastnet.files import json_value
+from fastnet.results import metrics
+
+BLOCK_ROWS, BLOCK_VALUES = 1 << 15, 1 << 24  # rows, and values of hidden units, predicted at once
+
+
+class ModelFields(NamedTuple):
+    """The fields of a Model."""
+
+    weights: Weights
+    activation: str
+    schema: Schema
+
+
+class Model(Described, ModelFields):
+    """One trained network with all that predicting needs.
+
+    Attributes
+    ----------
+    weights : Weights
+        W1 of shape (N1, d), b1 (N1,), W2 (k, N1) and b2 (k,).
+    activation : str
+        Of the hidden units.
+    schema : Schema
+        What inputs and outputs mean. Its facts are attributes of the model, too: loss, classes,
+        features, columns, targets and the four arrays of its scaling.
+
+    Examples
+    --------
+    >>> import numpy as np, fastnet
+    >>> x = np.linspace(-1, 1, 50)
+    >>> model = fastnet.train(x, x**2, n1=3, max_epochs=10).model()
+    >>> model.activation, model.loss, model.features, model.weights.W1.shape
+    ('sigmoid', 'squared', ('x0',), (3, 1))
+    """
+
+    __slots__ = ()
+
+    @property
+    def x_shift(self) -> np.ndarray:
+        """The network's input is (x - x_shift) / x_scale; shape (d,)."""
+        return self.scaling.x_shift
+
+    @property
+    def x_scale(self) -> np.ndarray:
+        """The network's input is (x - x_shift) / x_scale; shape (d,)."""
+        return self.scaling.x_scale
+
+    @property
+    def y_shift(self) -> np.ndarray:
+        """A prediction is z2 * y_scale + y_shift; shape (k,)."""
+        return self.scaling.y_shift
+
+    @property
+    def y_scale(self) -> np.ndarray:
+        """A prediction is z2 * y_scale + y_shift; shape (k,)."""
+        return self.scaling.y_scale
+
+    # ------------------------------------------------------------ predictions
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predicted numbers or class labels.
+
+        Parameters
+        ----------
+        X : array, DataFrame or Table of shape (n, d)
+            Columns of a DataFrame or Table are taken by name, in any order.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, k)
+            Numbers in the units of the targets, (n, k) where there are several targets; with
+            loss poisson the mean, with loss quantile the quantile. For classes the labels (n,).
+
+        Raises
+        ------
+        DataError
+            for other columns than the model was trained on, for NaN and texts.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnet
+        >>> x = np.linspace(-1, 1, 50)
+        >>> result = fastnet.train(x, x**2, n1=3, max_epochs=10)
+        >>> result.model().predict(x).shape
+        (50,)
+        """
+        predicted = self.decoded(self.outputs(X))
+        several = self.classes is None and predicted.shape[1] > 1
+        return predicted if several else predicted.reshape(-1)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : array, DataFrame or Table of shape (n, d)
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Columns in the order of `classes`; each row sums to 1.
+
+        Raises
+        ------
+        UsageError
+            for a model of numbers.
+        DataError
+            as `predict`.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnet
+        >>> x = np.linspace(-1, 1, 50)
+        >>> result = fastnet.train(x, x > 0, n1=3, max_epochs=10)
+        >>> result.model().predict_proba(x).shape
+        (50, 2)
+        """
+        if self.classes is None:
+            raise UsageError(
+                f"predict_proba needs a classifier; this model was trained for loss {self.loss}."
+            )
+        return self.probabilities(self.outputs(X))
+
+    def inputs(self, X: Any) -> np.ndarray:
+        """X as an array of shape (n, d) before scaling.
+
+        A missing number is NaN where its column has a fill, and refused where it has none.
+
+        Parameters
+        ----------
+        X : array, DataFrame or Table
+            The columns of a Table or DataFrame are taken by name, in any order; an array has
+            the `features`, so one column for each category.
+        """
+        named = self.columns or self.features != unnamed_features(len(self.features))
+        if isinstance(X, Table) or (named and hasattr(X, "columns")):
+            table = X if isinstance(X, Table) else Table(X, "X")
+            columns = self.columns or tuple(Column(name, "number") for name in self.features)
+            X = np.empty((len(table.frame), len(self.features)))
+            encode_inputs(table, columns, X)
+            return X
+        shape, d = np.shape(X), len(self.features)
+        fills = [column.fill for column in self.columns]
+        X, _ = checked_inputs(X, missing=bool(fills) and None not in fills)
+        if X.shape[1] != d:
+            raise DataError(
+                f"X must have {d} columns ({', '.join(self.features[:5])}"
+                f"{', ...' * (d > 5)}), got shape {shape}."
+            )
+        return X
+
+    def outputs(self, X: Any) -> np.ndarray:
+        """z2 of every row, computed in float64 whatever the dtype of the weights.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            A network with the single logit of the second class has two columns here, and the
+            first class has 0.
+        """
+        fills = [column.fill for column in self.columns for _ in column.inputs()]
+
+        def scale(block):
+            return scaling.scaled(block, self.x_shift, self.x_scale, np.float64, fills)
+
+        return self.forward(self.inputs(X), scale)
+
+    def forward(self, X: np.ndarray, scale: Callable, rows: np.ndarray | None = None) -> np.ndarray:
+        """z2 (n, k) of X or of some of its rows, in blocks; `scale` makes inputs of a block."""
+        net = reference.network.Net(*(array.astype(np.float64) for array in self.weights))
+        activation = reference.activations.ACTIVATIONS[self.activation]
+        count = len(X if rows is None else rows)
+        Z2 = np.empty((count, net.b2.size))
+        step = max(1, min(BLOCK_ROWS, BLOCK_VALUES // net.b1.size))
+        for first in range(0, count, step):
+            part = slice(first, first + step)
+            block = scale(X[part if rows is None else rows[part]])
+            _, Z2[part] = reference.network.forward(net, activation, block)
+        if self.loss == "binary_cross_entropy":  # one logit, against the first class' 0
+            return np.hstack([np.zeros_like(Z2), Z2])
+        return Z2
+
+    def means(self, Z2: np.ndarray) -> np.ndarray:
+        """What the network predicts, from z2: z2 itself, or e^z2 with loss poisson."""
+        return np.exp(Z2) if self.loss == "poisson" else Z2
+
+    def decoded(self, Z2: np.ndarray) -> np.ndarray:
+        """From z2 the numbers (n, k) in their own units, or the class labels (n,)."""
+        if self.classes is not None:
+            return self.classes[Z2.argmax(axis=1)]
+        return self.means(Z2) * self.y_scale + self.y_shift
+
+    def probabilities(self, Z2: np.ndarray) -> np.ndarray:
+        """softmax of z2, row by row."""
+        powers = np.exp(Z2 - Z2.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    # ------------------------------------------------------------ how good they are
+
+    def metrics(self, Z2: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> dict[str, Any]:
+        """The metrics of results/metrics.py where Y (n, k) are the targets as trained on."""
+        if self.classes is not None:
+            return metrics.of_classes(as_one_hot(Y), Z2, weight)
+        return metrics.of_numbers(Y, self.means(Z2), weight, self.y_scale, self.targets)
+
+    def mean_loss(self, Z2: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> float | None:
+        """The mean loss; None where it has a parameter, which a model does not keep."""
+        if self.loss in ("huber", "quantile"):
+            return None
+        loss = self.loss if self.classes is None else "cross_entropy"
+        losses, _ = reference.losses.LOSSES[loss](Z2, Y)
+        return json_value(losses @ weight / weight.sum())
+
+    def evaluation(self, X: Any, y: np.ndarray, weight: np.ndarray) -> dict[str, Any]:
+        """How good the predictions are for targets in their own units.
+
+        Parameters
+        ----------
+        X : array, DataFrame or Table of shape (n, d)
+        y : ndarray of shape (n,) or (n, k)
+            Numbers or class labels.
+        weight : ndarray of shape (n,)
+
+        Returns
+        -------
+        dict
+            rows, loss and metrics; for classes also their labels and the confusion matrix.
+        """
+        if self.classes is not None:
+            Y = one_hot(y, self.classes, f"target {self.targets[0]!r}")
+        else:
+            Y = (y.reshape(len(y), -1) - self.y_shift) / self.y_scale
+        Z2 = self.outputs(X)
+        found = {
+            "rows": len(y),
+            "loss": self.mean_loss(Z2, Y, weight),
+            "metrics": self.metrics(Z2, Y, weight),
+        }
+        if self.classes is not None:
+            found["classes"] = self.classes.tolist()
+            found["confusion"] = metrics.confusion_matrix(Y, Z2).tolist()
+        return found

@@ -1,0 +1,70 @@
+"""The one Schema: both of its forms give it back, and data, models and results hold the same."""
+
+import json
+
+import numpy as np
+import pytest
+
+import fastnet
+from fastnet.data.samples import make_data
+from fastnet.data.scaling import Scaling
+from fastnet.data.schema import Column, Schema
+
+COLUMNS = (Column("size", "number", (), 0.5), Column("colour", "category", ("blue", "größer")))
+SCALING = Scaling(np.array([0.1, 0, 0]), np.array([3, 1, 1.0]), np.zeros(2), np.ones(2))
+SCHEMAS = {
+    "texts": np.array(["a", "b"]),
+    "integers": np.array([-1, 7]),
+    "booleans": np.array([False, True]),
+    "numbers": None,
+}
+
+
+@pytest.fixture(params=SCHEMAS)
+def schema(request):
+    classes = SCHEMAS[request.param]
+    loss = "squared" if classes is None else "cross_entropy"
+    features = tuple(name for column in COLUMNS for name in column.inputs())
+    return Schema(loss, classes, features, COLUMNS, SCALING, ("price",))
+
+
+def assert_same(one, other):
+    assert one._replace(classes=None, scaling=None) == other._replace(classes=None, scaling=None)
+    for a, b in zip(one.scaling, other.scaling, strict=True):
+        assert a.dtype == b.dtype == np.float64 and (a == b).all()
+    if one.classes is None:
+        assert other.classes is None
+    else:
+        assert one.classes.dtype == other.classes.dtype
+        assert one.classes.tolist() == other.classes.tolist()
+
+
+def test_config_gives_the_schema_back(schema):
+    text = json.dumps(schema.to_config(), allow_nan=False)
+    assert_same(Schema.from_config(json.loads(text)), schema)
+
+
+def test_arrays_give_the_schema_back(schema, tmp_path):
+    np.savez(tmp_path / "a.npz", **schema.to_arrays())
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
+        assert_same(Schema.from_arrays(dict(arrays)), schema)
+
+
+@pytest.mark.parametrize("name", Schema._fields[:1] + Schema._fields[2:])
+def test_a_form_that_lacks_a_fact_says_which(schema, name):
+    config = {n: value for n, value in schema.to_config().items() if n != name}
+    with pytest.raises(KeyError, match=name):
+        Schema.from_config(config)
+
+
+def test_data_result_and_model_have_its_facts(tmp_path):
+    x = np.linspace(-1, 1, 20)
+    data = make_data(x, x > 0)
+    assert (data.loss, data.features, data.targets) == ("cross_entropy", ("x0",), ("y",))
+    result = fastnet.train(x, x > 0, n1=2, max_epochs=3, out=tmp_path / "run")
+    loaded = fastnet.load(tmp_path / "run")
+    model = fastnet.load_model(tmp_path / "run" / "model.npz")
+    for holder in (result, loaded, result.model(), model):
+        assert_same(holder.schema, result.schema)
+        assert all(getattr(holder, name) is getattr(holder.schema, name) for name in Schema._fields)
+    assert model.x_shift is model.scaling.x_shift and model.y_scale is model.scaling.y_scale
