@@ -395,8 +395,8 @@ def plot(run, figure, out, theme, force, json):
 @json_option
 @debug_option
 def export(model, to, out, force, member, json):
+    from fastnet import export as exports
     from fastnet.cli import terminal as show
-    from fastnet.export import files as exports
     from fastnet.results import folder as store
 
     found = store.open_model(model, member)
