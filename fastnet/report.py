@@ -6,8 +6,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from fastnet import figures
-from fastnet.figures.base import INK, LINE, PAPER, SOFT, finding, write
+from fastnet.figures.base import finding, write
 from fastnet.figures.html import chart_tag, page, table_tag, text
+from fastnet.figures.style import INK, LINE, PAPER, SOFT
 from fastnet.options.table import OPTIONS, defaults, defaults_beside
 from fastnet.results import answer, words
 

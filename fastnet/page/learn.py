@@ -7,7 +7,7 @@ import streamlit as st
 
 from fastnet.data import tasks
 from fastnet.engine import layout as packing
-from fastnet.figures.base import INK, SETS, SOFT
+from fastnet.figures.style import INK, SETS, SOFT
 from fastnet.page.parts import theme
 from fastnet.reference import formulas
 from fastnet.reference import kernels as reference

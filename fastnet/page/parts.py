@@ -6,7 +6,7 @@ import re
 import streamlit as st
 
 from fastnet.errors import FastnetError
-from fastnet.figures.base import alt
+from fastnet.figures.style import alt
 
 # A figure of fixed width scrolls on a narrow screen; its slider stands below it.
 STYLE = """<style>
