@@ -17,6 +17,7 @@ from fastnet.figures.style import (
     text_title,
 )
 from fastnet.results import answer, words
+from fastnet.training.plan import SETTING_COLUMNS
 
 LINES = 300  # at most this many members in the parallel coordinates
 STOPS = {  # colours, and what members did
@@ -222,7 +223,7 @@ def stop_title(table, reasons, count):
 
 def axes_of(members):
     """The settings of which the members have more than one value, N1 and seed included."""
-    return answer.varying(members, but=())
+    return [name for name in SETTING_COLUMNS if (members[name] != members[name][0]).any()]
 
 
 def no_axis(result):

@@ -90,9 +90,9 @@ def row(members, losses, counted):
     return answer
 
 
-def varying(members, but=("n1", "seed")):
-    """The settings, those of `but` apart, of which the members have more than one value."""
-    names = (name for name in SETTING_COLUMNS if name not in but)
+def varying(members):
+    """The settings, N1 and seed apart, of which the members have more than one value."""
+    names = (name for name in SETTING_COLUMNS if name not in ("n1", "seed"))
     return [name for name in names if (members[name] != members[name][0]).any()]
 
 
