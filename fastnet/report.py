@@ -192,7 +192,7 @@ def chosen(result):
 
 
 def repeat_command(result):
-    """The command line, or for data of one's own the Python call, that gives this run again."""
+    """The command line that repeats this run, or the Python call if its data were arrays."""
     given = chosen(result)
     if result.task is None and result.options["data"] is None:
         arguments = ["X", "y", *(f"{name}={plain(value)!r}" for name, value in given.items())]

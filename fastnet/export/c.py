@@ -9,7 +9,7 @@ from fastnet.export import facts
 from fastnet.export.forms import ACTIVATIONS
 from fastnet.export.text import block, fill, identifier
 
-# In these texts net and NET stand for the name of the file.
+# In these texts, net and NET are replaced by the name of the file.
 
 FLOAT_ARITHMETIC = """\
 /* Arithmetic is in double, so that results are fastnet's to 1e-6. Where there is no double unit,

@@ -117,7 +117,7 @@ def write_folder(path, contents, force):
     """Write a new folder beside `path`, then rename it; force replaces only such an export."""
     refuse_existing(path, force)
     if path.exists() and (path.is_file() or {p.name for p in path.iterdir()} - set(contents)):
-        raise FastnetError(f"--force replaces only exported folders; {path} is another thing.")
+        raise FastnetError(f"--force replaces only exported folders; {path} is not one.")
     beside, aside = (path.with_name(f"{path.name}.{end}-{os.getpid()}") for end in ("part", "old"))
     try:
         beside.mkdir()

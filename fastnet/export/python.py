@@ -85,7 +85,7 @@ def python_file(model):
 
 
 def is_small(arrays):
-    """Whether the numbers are few enough to stand in the Python file itself."""
+    """Whether the numbers are few enough to be in the Python file itself."""
     return sum(array.size for array in arrays.values()) <= IN_FILE
 
 

@@ -139,7 +139,7 @@ MANY = 50  # with at least this many members, curves become medians with quantil
 def stacked(names, parts):
     """A table of the parts below each other.
 
-    A part is a tuple of columns; a single value in it stands for a column of that value.
+    A part is a tuple of columns; a single value in it becomes a column of that value.
     """
     if not parts:
         return {name: np.empty(0) for name in names}

@@ -137,7 +137,7 @@ def curve_lines(rows, table, y, dash):
 
 
 def curve_bands(rows, table, y):
-    """From the first to the third quartile, the fainter the more bands lie above each other."""
+    """From the first to the third quartile, the fainter the more bands overlap."""
     faint = min(0.14, 0.8 / len(np.unique(table["n1"])))
     areas = rows.mark_area(fillOpacity=faint, opacity=1)
     return areas.encode(y=alt.Y("low:Q", **y), y2="high:Q", detail="series:N")

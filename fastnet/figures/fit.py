@@ -36,7 +36,7 @@ def fit_table(result, member=None, data=None):
 
 
 def fit_grid(X, curves):
-    """Inputs at which each of so many curves is drawn."""
+    """Inputs at which curves are drawn: the fewer, the more curves there are."""
     return np.linspace(X.min(), X.max(), max(60, min(400, 2 * base.POINTS // curves)))
 
 

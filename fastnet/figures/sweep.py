@@ -35,7 +35,7 @@ OTHER = (CLASSES[7], "stopped otherwise")
 def only_one_n1(result):
     """Obstacle: all members have the same N1."""
     widths = np.unique(result.members["n1"])
-    return None if len(widths) > 1 else f"the run has one N1 only ({widths[0]})"
+    return None if len(widths) > 1 else f"the run has only one N1 ({widths[0]})"
 
 
 def chart_width(n1, most=WIDTH):
@@ -237,16 +237,16 @@ def axis_title(name):
 
 
 def axis_positions(name, values, few=12):
-    """Where values stand on an axis from 0 to 1, and some of its labels: positions and texts.
+    """Positions of values on an axis from 0 to 1, and some of its labels: positions and texts.
 
-    Few values stand evenly, in order; many in logarithm if they are positive, else linearly.
+    Few values are spaced evenly, in order; many logarithmically if positive, else linearly.
     """
     unique = np.unique(values)
     if len(unique) <= few:
         ticks = np.arange(len(unique)) / max(len(unique) - 1, 1)
         position = np.searchsorted(unique, values) / max(len(unique) - 1, 1)
         return position, ticks, [words.setting(name, value) for value in unique]
-    unique = unique[np.isfinite(unique)]  # what is off stands at the top, like the largest
+    unique = unique[np.isfinite(unique)]  # what is off is at the top, like the largest
     numbers = np.log(unique) if unique[0] > 0 else unique.astype(float)
     low, high = numbers[0], numbers[-1]
 
@@ -344,7 +344,7 @@ def chosen_axes(members, given):
 def not_two_axes(result):
     """Obstacle: fewer than two settings vary."""
     axes = axes_of(result.members)
-    return None if len(axes) > 1 else f"one axis only varies ({', '.join(axes) or 'none'})"
+    return None if len(axes) > 1 else f"only one axis varies ({', '.join(axes) or 'none'})"
 
 
 HEAT_COLUMNS = (
