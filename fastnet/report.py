@@ -6,13 +6,14 @@ from importlib.resources import files
 from pathlib import Path
 
 from fastnet import figures
-from fastnet.figures.base import INK, LINE, PAPER, SOFT, finding, write
+from fastnet.figures.base import finding, write
 from fastnet.figures.html import chart_tag, page, table_tag, text
+from fastnet.figures.style import INK, LINE, PAPER, SOFT
 from fastnet.options.table import OPTIONS, defaults, defaults_beside
 from fastnet.options.text import option_text, values_text
 from fastnet.results import answer, words
 
-ROWS = 200  # at most so many lines of a table
+MOST_ROWS = 200  # of the table by N1
 
 
 def variables(theme):
@@ -65,7 +66,7 @@ def report(result, derivation=False):
     Raises
     ------
     FastnetError
-        when the extra [plot] is not installed.
+        If the extra [plot] is not installed.
 
     Examples
     --------
@@ -76,9 +77,9 @@ def report(result, derivation=False):
     b'<!DOCTYPE html>'
     """
     title = finding(result)
-    parts = [head(result, title), tables(result), drawn(result), repeat(result)]
+    parts = [head(result, title), tables(result), all_figures(result), how_to_repeat(result)]
     if derivation:
-        parts.append(derived())
+        parts.append(derivation_section())
     return page(f"{title} - fastnet", STYLE, "\n".join(parts))
 
 
@@ -91,31 +92,40 @@ def save(result, path, derivation=False):
 
 
 def head(result, title):
-    """What came out, first."""
-    members = result.members
-    name = Path(result.run).name if result.run else "a run in memory"
-    task = f"task {result.task}" if result.task else result.options["data"] or "own data"
-    facts = [name, f"fastnet {result.command}", task, words.counted(len(members), "member")]
-    facts.append(f"{words.seconds(result.seconds['train'])} of training")
+    """The title, the run in one line, and the answer."""
+    lines = [f"<h1>{text(title)}</h1>", f'<p class="soft">{text(run_line(result))}</p>']
+    if result.command == "sweep":
+        sentence = answer.sentence(result.members, result.options)
+        lines.append(f'<p class="answer">{text(sentence)}</p>')
+    return "\n".join([*lines, f"<p>{text(words.best_line(result))}</p>"])
+
+
+def run_line(result):
+    """Which run it is: its name, command, data, size and time."""
+    data = result.options["data"] or "own data"
+    facts = [
+        Path(result.run).name if result.run else "a run in memory",
+        f"fastnet {result.command}",
+        f"task {result.task}" if result.task else data,
+        words.counted(len(result.members), "member"),
+        f"{words.seconds(result.seconds['train'])} of training",
+    ]
     if result.status != "done":
         facts.append(result.status)
-    lines = [f"<h1>{text(title)}</h1>", f'<p class="soft">{text(" · ".join(facts))}</p>']
-    if result.command == "sweep":
-        lines.append(f'<p class="answer">{text(answer.sentence(members, result.options))}</p>')
-    return "\n".join([*lines, f"<p>{text(words.best_line(result))}</p>"])
+    return " · ".join(facts)
 
 
 def tables(result):
     """The table by N1 and the best members."""
     header, rows = words.by_n1_cells(result)
-    parts = ["<h2>By N1</h2>", table_tag(header, rows[:ROWS])]
-    if len(rows) > ROWS:
-        parts.append(f'<p class="soft">The first {ROWS} of {len(rows)} widths.</p>')
+    parts = ["<h2>By N1</h2>", table_tag(header, rows[:MOST_ROWS])]
+    if len(rows) > MOST_ROWS:
+        parts.append(f'<p class="soft">The first {MOST_ROWS} of {len(rows)} widths.</p>')
     parts += ["<h2>The best members</h2>", table_tag(*words.best_cells(result, 10))]
     return "\n".join(parts)
 
 
-def drawn(result):
+def all_figures(result):
     """The figures that apply, in the page's own colours."""
     parts = ["<h2>Figures</h2><noscript><p>The figures need JavaScript.</p></noscript>"]
     for figure in figures.applying(result):
@@ -125,12 +135,32 @@ def drawn(result):
     return "\n".join(parts)
 
 
-def repeat(result):
+def how_to_repeat(result):
     """The command, the environment and all options."""
-    facts = result.environment
-    rows = [(f"{name} version", version) for name, version in facts["versions"].items()]
+    options = [(name, values_text(value)) for name, value in result.options.items()]
+    return "\n".join(
+        [
+            "<h2>Repeat it</h2>",
+            f"<pre>{text(repeat_command(result))}</pre>",
+            "<p>In the environment below it gives the same bytes.</p>",
+            text_table(("environment", ""), environment_rows(result.environment)),
+            "<details><summary>All options, as resolved</summary>",
+            text_table(("option", "value"), options),
+            "</details>",
+        ]
+    )
+
+
+def text_table(header, rows):
+    """A table of texts: aligned to the left, wrapped."""
+    return table_tag(header, rows).replace("<table>", '<table class="left">')
+
+
+def environment_rows(facts):
+    """Names and values of what the bytes of a run depend on."""
     cpu, blas = facts["cpu"], facts["blas"]
-    rows += [
+    return [
+        *((f"{name} version", version) for name, version in facts["versions"].items()),
         ("processor", f"{cpu['name']} ({cpu['machine']})"),
         ("processor features", " ".join(cpu["features"])),
         ("BLAS", f"{blas['name']} {blas['version']}, core {blas['core']}"),
@@ -139,26 +169,13 @@ def repeat(result):
         ("SHA-256 of the data", facts["data_sha256"]),
         ("as it was called", shlex.join(facts["command_line"])),
     ]
-    options = [(name, values_text(value)) for name, value in result.options.items()]
-    left = '<table class="left">'
-    return "\n".join(
-        [
-            "<h2>Repeat it</h2>",
-            f"<pre>{text(repeat_command(result))}</pre>",
-            "<p>In the environment below it gives the same bytes.</p>",
-            table_tag(("environment", ""), rows).replace("<table>", left),
-            "<details><summary>All options, as resolved</summary>",
-            table_tag(("option", "value"), options).replace("<table>", left),
-            "</details>",
-        ]
-    )
 
 
 # ---------------------------------------------------------------- the command
 
 
 def chosen(result):
-    """The options that differ from the defaults of the command and task."""
+    """The options that are not at their defaults, which depend on the others as well."""
     usual = defaults(result.command, result.task)
     changed = {n: value for n, value in result.options.items() if value != usual[n]}
     usual = defaults_beside(changed, result.command, result.task)
@@ -166,7 +183,7 @@ def chosen(result):
 
 
 def repeat_command(result):
-    """The command line, or for data of one's own the Python call, that gives this run again."""
+    """The command line that repeats this run, or the Python call if its data were arrays."""
     given = chosen(result)
     if result.task is None and result.options["data"] is None:
         lists = {n: list(v) if isinstance(v, tuple) else v for n, v in given.items()}
@@ -185,14 +202,14 @@ def repeat_command(result):
 # ---------------------------------------------------------------- the derivation
 
 
-def derived():
+def derivation_section():
     """docs/derivation.md as HTML."""
     source = (files("fastnet.data") / "datasets" / "derivation.txt").read_text(encoding="utf-8")
     return f"<section>{markdown(source)}</section>"
 
 
 def markdown(source):
-    """Markdown as HTML whose headings can be linked to; links to other files lose their target."""
+    """Markdown as HTML with an id for every heading; links to other files become plain text."""
     from markdown_it import MarkdownIt
 
     made = MarkdownIt("commonmark", {"html": False}).enable("table").render(source)
@@ -201,7 +218,7 @@ def markdown(source):
 
 
 def heading(match):
-    """One level lower, with the id by which the page's own links name it."""
+    """The heading one level lower, with the id that the page's own links use."""
     level, name = int(match[1]) + 1, re.sub(r"<.*?>", "", match[2])
     place = re.sub(r"[^\w\- ]", "", name.lower()).replace(" ", "-")
     return f'<h{level} id="{place}">{match[2]}</h{level}>'

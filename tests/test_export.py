@@ -14,15 +14,16 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import files, reference
+from fastnet import export, files, reference
 from fastnet.cli import commands as cli
 from fastnet.data.checks import unnamed_features
 from fastnet.data.scaling import Scaling
 from fastnet.data.schema import Column, Schema
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.export import files as export
-from fastnet.export import source
+from fastnet.export import facts, forms, onnx, python
+from fastnet.export.files import ENDINGS
+from fastnet.export.text import identifier
 from fastnet.options import methods
 from fastnet.options import table as options
 from fastnet.results.model import Model
@@ -173,7 +174,7 @@ def run_c(model, X, folder, *flags):
     subprocess.run([*CC, *flags, folder / "main.c", "-lm", "-o", program], check=True)
     ran = subprocess.run([program], input=X.tobytes(), capture_output=True, check=True)
     numbers = np.frombuffer(ran.stdout, X.dtype)
-    numbers = numbers.reshape(len(X), -1, len(export.with_all_logits(model).weights.b2))
+    numbers = numbers.reshape(len(X), -1, len(facts.with_all_logits(model).weights.b2))
     return numbers, ran.stderr.decode().splitlines()
 
 
@@ -259,7 +260,7 @@ def test_the_header_says_what_its_user_must_know(tmp_path):
     ],
 )
 def test_the_file_names_the_functions(stem, name):
-    assert export.identifier(stem) == name
+    assert identifier(stem) == name
 
 
 # ---------------------------------------------------------------- ONNX
@@ -297,8 +298,8 @@ def test_onnx_gives_what_predict_gives(name, tmp_path):
 def test_an_onnx_model_states_its_opset_and_its_inputs(tmp_path):
     model = MODELS["labels_float32"]
     _, built = run_onnx(model, samples(model), tmp_path)
-    assert [(o.domain, o.version) for o in built.opset_import] == [("", export.OPSET)]
-    assert (built.ir_version, built.producer_name) == (export.IR_VERSION, "fastnet")
+    assert [(o.domain, o.version) for o in built.opset_import] == [("", onnx.OPSET)]
+    assert (built.ir_version, built.producer_name) == (onnx.IR_VERSION, "fastnet")
     assert [
         d.dim_param or d.dim_value for d in built.graph.input[0].type.tensor_type.shape.dim
     ] == ["n", 5]
@@ -327,12 +328,12 @@ def imported(path):
 @every_model
 @pytest.mark.parametrize("inside", [True, False], ids=["inside", "beside"])
 def test_the_python_file_gives_what_predict_gives(name, inside, tmp_path, monkeypatch):
-    monkeypatch.setattr(source, "IN_FILE", 10**6 if inside else 0)
+    monkeypatch.setattr(python, "IN_FILE", 10**6 if inside else 0)
     model, X = MODELS[name], samples(MODELS[name])
     export.write(model, "numpy", tmp_path / "net.py")
     assert (tmp_path / "net.npz").exists() != inside
     module = imported(tmp_path / "net.py")
-    for key, array in source.constants(export.with_all_logits(model)).items():
+    for key, array in facts.constants(facts.with_all_logits(model)).items():
         np.testing.assert_array_equal(getattr(module, key), array, strict=True)
     if model.classes is None:
         assert_close(module.predict(X), model.predict(X), NUMPY_TOLERANCE)
@@ -351,9 +352,9 @@ def test_the_python_file_needs_numpy_alone(tmp_path):
 
 @pytest.mark.parametrize("name", reference.activations.ACTIVATIONS)
 def test_the_formulas_in_numpy(name):
-    """All that formulas.py has, also those that no option names yet."""
+    """All that the reference has, also those that no option names yet."""
     z = np.linspace(-800, 800, 4001)
-    value = eval(source.ACTIVATIONS[name].numpy, {"np": np, "math": math, "z": z})
+    value = eval(forms.ACTIVATIONS[name].numpy, {"np": np, "math": math, "z": z})
     with np.errstate(over="ignore"):
         assert_close(value, reference.activations.ACTIVATIONS[name].value(z), NUMPY_TOLERANCE)
 
@@ -380,7 +381,7 @@ def test_npy_is_a_folder_of_weights_and_the_rest_as_json(tmp_path):
 @pytest.mark.parametrize("to", options.EXPORTS)
 def test_sizes_are_those_of_the_network(to, tmp_path):
     pytest.importorskip("onnx", reason="fastnet[export] is not installed")
-    path = tmp_path / ("net" + export.ENDINGS[to])
+    path = tmp_path / ("net" + ENDINGS[to])
     done = export.write(MODELS["outputs_3_float32"], to, path)
     sizes = {name: done[name] for name in ("parameters", "constant_bytes", "multiply_adds")}
     assert sizes == {
@@ -398,8 +399,8 @@ def below(folder):
 
 @pytest.mark.parametrize("to", ["npy", "c", "numpy"])
 def test_what_is_there_is_replaced_only_with_force(to, tmp_path, monkeypatch):
-    monkeypatch.setattr(source, "IN_FILE", 0)
-    path = tmp_path / ("net" + export.ENDINGS[to])
+    monkeypatch.setattr(python, "IN_FILE", 0)
+    path = tmp_path / ("net" + ENDINGS[to])
     export.write(MODELS["scaled_float32"], to, path)
     first = below(tmp_path)
     with pytest.raises(FastnetError, match="exists; name another path, or replace it with --force"):

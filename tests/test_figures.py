@@ -11,9 +11,9 @@ import fastnet
 from fastnet import figures
 from fastnet.cli import commands as cli
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.figures import base as figure_base
+from fastnet.figures import base, style
 from fastnet.figures.curves import at_epochs
-from fastnet.figures.fit import frames
+from fastnet.figures.networks import snapshots
 from fastnet.results import answer
 
 pytest.importorskip("altair", reason="charts need the extra [plot]")
@@ -100,7 +100,7 @@ def test_every_figure_that_applies_is_a_valid_chart_with_a_title_and_few_points(
         assert spec["title"]["text"], figure.name
         json.dumps(spec, allow_nan=False)
         rows = max(len(rows) for rows in spec["datasets"].values())
-        assert rows <= 3 * figure_base.POINTS, figure.name
+        assert rows <= 3 * base.POINTS, figure.name
 
 
 def test_which_figures_apply(few, many, digits, diverged, spirals, two_outputs):
@@ -246,7 +246,7 @@ def test_the_fit_is_the_models_and_its_frames_the_snapshots(few):
     table = figures.fit.table(few)
     last = table["frame"] == table["frame"].max()
     np.testing.assert_array_equal(table["value"][last], few.model().predict(table["x"][last]))
-    epochs = [epoch for epoch, _ in frames(few)]
+    epochs = [epoch for epoch, _ in snapshots(few)]
     assert epochs[:4] == [0, 1, 2, 4] and epochs[-1] == few.best["best_epoch"]
     first = table["frame"] == 0
     assert not np.array_equal(table["value"][first], table["value"][last])
@@ -363,9 +363,9 @@ def test_speedup_shows_only_peers_whose_losses_agree():
 
 
 def test_titles_say_the_finding(few, many, diverged):
-    assert figure_base.finding(few) == "N1 = 6 suffices: 3 of 3 seeds"
-    assert figure_base.finding(many) == "No N1 suffices: no member reaches the target"
-    assert figure_base.finding(diverged) == "All 4 members diverged"
+    assert base.finding(few) == "N1 = 6 suffices: 3 of 3 seeds"
+    assert base.finding(many) == "No N1 suffices: no member reaches the target"
+    assert base.finding(diverged) == "All 4 members diverged"
 
 
 def test_themes_change_colours_alone(few):
@@ -394,7 +394,7 @@ def test_a_figure_that_does_not_apply_says_why_and_which_do(few, spirals):
 
 
 def test_without_altair_the_error_names_the_command(few, monkeypatch):
-    monkeypatch.setattr(figure_base, "alt", None)
+    monkeypatch.setattr(style, "alt", None)
     with pytest.raises(FastnetError, match=r"pip install 'fastnet\[plot\]'"):
         figures.loss_curves(few)
 
@@ -442,7 +442,7 @@ def test_plot_lists_what_applies_and_writes_what_is_named(few, tmp_path, monkeyp
     assert (tmp_path / "errors.png").read_bytes().startswith(b"\x89PNG")
     written = plot("run", "--figure", "fit", "-o", "f.svg", "--theme", "dark", "--json")
     assert json.loads(written.stdout)["file"] == "f.svg"
-    assert figure_base.PAPER["dark"] in (tmp_path / "f.svg").read_text()
+    assert style.PAPER["dark"] in (tmp_path / "f.svg").read_text()
 
 
 def test_plot_refuses_what_does_not_apply_before_it_writes(few, tmp_path):
@@ -451,3 +451,28 @@ def test_plot_refuses_what_does_not_apply_before_it_writes(few, tmp_path):
     assert isinstance(failed.exception, UsageError)
     assert "it predicts numbers, not classes; for this run there are" in str(failed.exception)
     assert not (tmp_path / "c.png").exists()
+
+
+# ---------------------------------------------------------------- tables from parts
+
+
+def test_a_single_value_of_a_part_stands_in_all_its_rows():
+    parts = [("a", np.array([1, 2]), 0.5), ("bc", np.array([3]), 1.5)]
+    table = base.stacked(("name", "x", "y"), parts)
+    assert {name: column.tolist() for name, column in table.items()} == {
+        "name": ["a", "a", "bc"],
+        "x": [1, 2, 3],
+        "y": [0.5, 0.5, 1.5],
+    }
+    assert [len(column) for column in base.stacked(("x", "y"), []).values()] == [0, 0]
+
+
+def test_the_ordered_list_of_names_is_the_registry():
+    assert all(name == figure.name for name, figure in figures.FIGURES.items())
+    assert next(iter(figures.FIGURES)) == "loss-by-n1"
+
+
+def test_the_first_obstacle_is_the_reason():
+    obstacle = base.first_obstacle(lambda result: None, lambda result: "one", lambda result: "two")
+    assert obstacle(None) == "one"
+    assert base.first_obstacle(lambda result: None)(None) is None

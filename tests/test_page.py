@@ -31,6 +31,8 @@ def runs(tmp_path_factory):
     record = ("snapshots", "gradient_norm")
     fastnet.sweep(**SINE, max_epochs=SOON, record=record, out=folder / "sine")
     fastnet.sweep(**SINE, max_epochs=SOON, learning_rate=0.2, out=folder / "other")
+    rates = {"learning_rate": [0.01, 0.2]}
+    fastnet.sweep(**SINE, max_epochs=SOON, **rates, out=folder / "two-rates")
     fastnet.sweep(
         **SINE, max_epochs=SOON, learning_rate=1e300, dtype="float64", clip_norm=None,
         lr_patience=None, out=folder / "diverged",
@@ -103,17 +105,17 @@ def test_no_runs_yet(page, tmp_path):
 
 def test_the_list_shows_every_run_the_newest_first(page, runs):
     table = page(runs, view="runs").dataframe[0].value
-    assert table["run"].tolist() == ["cut", "diverged", "other", "sine"]
-    assert table["status"].tolist() == ["unfinished", "done", "done", "done"]
+    assert table["run"].tolist() == ["cut", "diverged", "two-rates", "other", "sine"]
+    assert table["status"].tolist() == ["unfinished", *["done"] * 4]
 
 
 def test_runs_compare(runs, monkeypatch):
     def script():
         import os
 
-        from fastnet.page import runs as app_runs
+        from fastnet.page import runs
 
-        app_runs.compare(os.environ["FASTNET_UI_RUNS"], ["sine", "other", "cut"])
+        runs.compare(os.environ["FASTNET_UI_RUNS"], ["sine", "other", "cut"])
 
     monkeypatch.setenv("FASTNET_UI_RUNS", str(runs))
     app = checked(testing.AppTest.from_function(script, default_timeout=120).run())
@@ -129,6 +131,12 @@ def test_a_finished_run(page, runs):
     assert app.title[0].value == "sine" and "N1" in app.subheader[0].value
     assert app.dataframe[0].value["n1"].tolist() == [2, 4]
     assert not app.error
+
+
+def test_the_table_by_n1_names_the_setting_of_each_row(page, runs):
+    assert page(runs, view="runs", run="two-rates").dataframe[0].value["setting"].tolist() == [
+        *("learning_rate 0.2", "learning_rate 0.2")
+    ]
 
 
 @pytest.mark.parametrize("figure", ["fit", "gradient", "no-such-figure"])
@@ -303,8 +311,8 @@ def test_a_validation_loss_of_zero_is_listed_as_such():
 
 
 def test_the_table_by_n1_names_varying_settings():
-    from fastnet.page.runs import by_n1
+    from fastnet.page.runs import by_n1_frame
 
     result = fastnet.sweep(**{**SINE, "max_epochs": 3}, clip_norm=[1.0, None])
-    texts = set(by_n1(result)["setting"])
+    texts = set(by_n1_frame(result)["setting"])
     assert texts <= {"clip_norm 1", "clip_norm none"} and texts

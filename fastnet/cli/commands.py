@@ -396,8 +396,8 @@ def plot(run, figure, out, theme, force, json):
 @debug_option
 def export(model, to, out, force, member, json):
     from fastnet import api
+    from fastnet import export as exports
     from fastnet.cli import terminal as show
-    from fastnet.export import files as exports
 
     found = api.load_model(model, member)
     done = exports.write(found, to, out or exports.default_path(model, to), force)

@@ -1,11 +1,12 @@
-"""All figures: one function a chart, each with the table that it draws.
+"""All figures: one function per chart, each with the table that it draws.
 
 Every function takes a Result and returns an Altair chart, `figures.loss_curves(result)`, in the
-colours of theme "light", "dark" or "css" (those of the page around it); `figures.loss_curves.table`
-returns its data as a dict of arrays. FIGURES has them all by the names of the command line.
+colours of the theme "light", "dark" or "css" (those of the page around the chart);
+`figures.loss_curves.table` returns its data as a dict of arrays. FIGURES holds them all by their
+names on the command line.
 """
 
-from fastnet.figures.base import FIGURES, THEMES, Figure, applying, chart, finding, save, subject
+from fastnet.figures.base import FIGURES, Figure, applying, chart, finding, save, subject
 from fastnet.figures.bench import speedup
 from fastnet.figures.compare import compare
 from fastnet.figures.curves import gradient, learning_rate, loss_curves
@@ -17,6 +18,7 @@ from fastnet.figures.scores import (
     reliability,
     wrong_digits,
 )
+from fastnet.figures.style import THEMES
 from fastnet.figures.sweep import (
     cost_by_n1,
     heat_map,
@@ -25,15 +27,6 @@ from fastnet.figures.sweep import (
     stop_reasons,
     success_by_n1,
 )
-
-# What answers first; pages and reports show them in this order.
-for _name in (
-    *("loss-by-n1", "success-by-n1", "cost-by-n1", "loss-curves", "stop-reasons"),
-    *("fit", "regions", "hidden-units", "predicted-true", "errors"),
-    *("confusion", "reliability", "wrong-digits", "learning-rate", "gradient"),
-    *("heat-map", "parallel", "speedup"),
-):
-    FIGURES[_name] = FIGURES.pop(_name)
 
 __all__ = [
     "FIGURES",

@@ -6,8 +6,8 @@ import json
 
 from fastnet.errors import FastnetError
 
-# Draws every chart whose specification stands in the page. As SVG: sharp in print, and colours
-# that are CSS variables follow the page. The editor's menu entry would send the data to a server.
+# Draws every chart whose specification is in the page. As SVG: sharp in print, and colours that
+# are CSS variables follow the page. The menu entry for the editor would send the data to a server.
 DRAW = """
 for (const element of document.querySelectorAll("script.chart")) {
   const options = {renderer: "svg", mode: "vega-lite",
@@ -23,9 +23,9 @@ def text(value):
 
 
 def chart_tag(spec):
-    """A chart's specification and the place where it is drawn.
+    """A chart's specification, and the place where it is drawn.
 
-    No text in it, be it a column's name or a class, can end the script it stands in.
+    No text in it, such as the name of a column or a class, can end the script element.
     """
     safe = json.dumps(spec, allow_nan=False).replace("<", "\\u003c")
     return f'<div></div><script class="chart" type="application/json">{safe}</script>'

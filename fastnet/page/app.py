@@ -1,35 +1,33 @@
 """The Streamlit page: start runs and watch them, look back, learn backpropagation.
 
-`fastnet ui` serves it. It is a skin: widgets become options of the command line, which trains in
-a process of its own; run folders become records, tables and figures. What is shown stands in the
-URL, so a page can be reloaded, shared and reopened.
+`fastnet ui` serves it. It is a thin layer: widgets become options of the command line, which trains
+in a process of its own; run folders become records, tables and figures. The URL holds what is
+shown, so a page can be reloaded, shared and reopened.
 """
 
 import os
 
 import streamlit as st
 
-from fastnet.page import learn as app_learn
-from fastnet.page import runs as app_runs
-from fastnet.page import train as app_train
-from fastnet.page.parts import STYLE, address, go
+from fastnet.page import learn, runs, train
+from fastnet.page.parts import STYLE, go_to, url_value
 
-VIEWS = {"train": app_train.show, "runs": app_runs.show_view, "learn": app_learn.show}
+VIEWS = {"train": train.view, "runs": runs.view, "learn": learn.view}
 TITLES = {"train": "Train", "runs": "Runs", "learn": "Learn"}
 
 
 def main():
     """Show the view that the URL names."""
     st.set_page_config(page_title="fastnet", layout="wide")
-    view = address("view", "train")
-    view = view if view in VIEWS else "train"
+    name = url_value("view", "train")
+    name = name if name in VIEWS else "train"
     st.html(STYLE)
     st.sidebar.title("fastnet")
-    for name, title in TITLES.items():
-        kind = "primary" if name == view else "secondary"
-        if st.sidebar.button(title, type=kind, width="stretch", key=f"view-{name}"):
-            go(view=name)
-    VIEWS[view](os.environ.get("FASTNET_UI_RUNS", "runs"))
+    for other, title in TITLES.items():
+        kind = "primary" if other == name else "secondary"
+        if st.sidebar.button(title, type=kind, width="stretch", key=f"view-{other}"):
+            go_to(view=other)
+    VIEWS[name](os.environ.get("FASTNET_UI_RUNS", "runs"))
 
 
 if __name__ == "__main__":

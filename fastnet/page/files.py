@@ -1,4 +1,4 @@
-"""The page's downloads: what a run's folder holds, and what can be made of it."""
+"""The page's downloads: the files of a run folder, and exports made from it."""
 
 import io
 import shlex
@@ -9,39 +9,50 @@ from tempfile import TemporaryDirectory
 import streamlit as st
 
 from fastnet import export, report
-from fastnet.page.parts import told
+from fastnet.page.parts import errors_in_page
 from fastnet.results.reading import read_json, read_model
 
-WHOLE = ("model.npz", "members.csv", "weights.npz", "history.npz", "config.json", "summary.json")
-EXPORTS = (("C header", "c", "h"), ("Python file, NumPy alone", "numpy", "py"))
-EXPORTS += (("ONNX", "onnx", "onnx"),)
+RUN_FILES = (
+    *("model.npz", "members.csv", "weights.npz"),
+    *("history.npz", "config.json", "summary.json"),
+)
+EXPORTS = (
+    ("C header", "c", "h"),
+    ("Python file, NumPy alone", "numpy", "py"),
+    ("ONNX", "onnx", "onnx"),
+)
 
 
-def downloads(result):
-    """Buttons for files as they are and for exports, which are made when asked for."""
+def files_view(result):
+    """Buttons for files as they are and for exports, which are made on request."""
     folder = Path(result.run)
-    kinds = st.columns(3)
-    with kinds[0]:
+    left, middle, right = st.columns(3)
+    with left:
         st.markdown("**To read and to use**")
         button("Report (one HTML file)", lambda: report.report(result), "report.html")
         button("Best weights and biases (npy in a zip)", lambda: best_npy(folder), "best.zip")
-    with kinds[1]:
-        st.markdown("**As they lie in the run's folder**")
-        for path in (folder / name for name in WHOLE):
+    with middle:
+        st.markdown("**Files of the run folder**")
+        for path in (folder / name for name in RUN_FILES):
             if path.is_file():
                 button(path.name, path.read_bytes, path.name)
-    with kinds[2]:
-        st.markdown("**The best network elsewhere**")
+    with right:
+        st.markdown("**The best network for other programs**")
         for label, to, ending in EXPORTS:
             button(label, lambda to=to, e=ending: exported(folder, to, e), f"model.{ending}")
+    show_environment(result, folder)
+
+
+def show_environment(result, folder):
+    """The command and the environment of the run."""
     with st.expander("The command and environment of this run"):
         st.code(shlex.join(result.environment["command_line"]), language="sh")
-        with told():
+        with errors_in_page():
             st.json(read_json(folder, "environment.json"), expanded=False)
 
 
 def button(label, content, name):
-    """A download that is made when it is asked for."""
+    """A download whose content is made when it is clicked."""
     st.download_button(label, content, name, key=f"file-{name}", width="stretch", on_click="ignore")
 
 
@@ -55,7 +66,7 @@ def best_npy(folder):
 
 
 def exported(folder, to, ending):
-    """The best member as another format's file."""
+    """The best member as a file of another format."""
     with TemporaryDirectory() as place:
         path = Path(place) / f"model.{ending}"
         export.write(read_model(folder), to, path)

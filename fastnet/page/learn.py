@@ -1,5 +1,7 @@
-"""The page's view for learning: a network with its weights, and one step of gradient descent with
-the numbers beside the formulas. All numbers come from reference.py itself."""
+"""The page's view for learning: a network with its weights, and one step of gradient descent.
+
+The numbers beside the formulas are computed by reference/ itself.
+"""
 
 import numpy as np
 import pandas as pd
@@ -7,8 +9,8 @@ import streamlit as st
 
 from fastnet import reference
 from fastnet.data import tasks
-from fastnet.engine import init
-from fastnet.figures.base import INK, SETS, SOFT
+from fastnet.engine.init import initial_weights
+from fastnet.figures.style import INK, SETS, SOFT
 from fastnet.page.parts import theme
 
 SIGMOID = reference.activations.ACTIVATIONS["sigmoid"]
@@ -25,7 +27,7 @@ FORMULAS = (
 )
 
 
-def show(runs):
+def view(runs):
     """Choose a sample, see one step, take it."""
     st.title("One step of gradient descent")
     st.write(
@@ -33,38 +35,49 @@ def show(runs):
         "sample at a time. docs/derivation.md derives the formulas; the numbers are those of "
         "fastnet's reference code."
     )
-    left, middle, right = st.columns(3)
-    n1 = left.slider("Hidden units N1", 1, 8, 3, key="learn-n1")
-    rate = middle.slider("Learning rate", 0.05, 2.0, 0.5, key="learn-rate")
-    x = right.slider("Sample x", -1.0, 1.0, 0.25, key="learn-x")
+    n1, rate, x = choices()
     net = network(n1)
     y = float(tasks.FUNCTIONS["sine"].f(np.array(x)))
     numbers = step_numbers(net, x, y)
     st.image(drawing(net, numbers))
     st.markdown(f"x = {x:g}, y = {y:.4f}, **loss = {numbers['loss']:.5f}**")
     st.dataframe(formula_table(numbers), hide_index=True, height="content")
-    after = stepped(net, numbers, rate)
+    after = after_step(net, numbers, rate)
     st.markdown(
         f"A step w - {rate:g} dw brings the loss of this sample from {numbers['loss']:.5f} to "
         f"**{step_numbers(after, x, y)['loss']:.5f}**."
     )
-    take, again = st.columns(2)
-    if take.button("Take the step", type="primary", width="stretch", key="take"):
+    buttons(after)
+
+
+def choices():
+    """Hidden units, learning rate and sample, by sliders."""
+    left, middle, right = st.columns(3)
+    n1 = left.slider("Hidden units N1", 1, 8, 3, key="learn-n1")
+    rate = middle.slider("Learning rate", 0.05, 2.0, 0.5, key="learn-rate")
+    return n1, rate, right.slider("Sample x", -1.0, 1.0, 0.25, key="learn-x")
+
+
+def buttons(after):
+    """Take the step to the network `after`, or begin again; and how many steps were taken."""
+    left, right = st.columns(2)
+    steps = st.session_state.get("learn-steps", 0)
+    if left.button("Take the step", type="primary", width="stretch", key="take"):
         st.session_state["learn-net"] = after
-        st.session_state["learn-steps"] = st.session_state.get("learn-steps", 0) + 1
+        st.session_state["learn-steps"] = steps + 1
         st.rerun()
-    if again.button("Begin again", width="stretch", key="again"):
+    if right.button("Begin again", width="stretch", key="again"):
         del st.session_state["learn-net"]
         st.session_state["learn-steps"] = 0
         st.rerun()
-    st.caption(f"Steps taken: {st.session_state.get('learn-steps', 0)}")
+    st.caption(f"Steps taken: {steps}")
 
 
 def network(n1):
     """The network as the steps so far have left it; a new one for another N1."""
     net = st.session_state.get("learn-net")
     if net is None or len(net.b1) != n1:
-        drawn = init.initial_weights(0, n1, 1, 1, "nguyen_widrow", "sigmoid")
+        drawn = initial_weights(0, n1, 1, 1, "nguyen_widrow", "sigmoid")
         net = reference.network.Net(*(array.copy() for array in drawn))
         st.session_state["learn-net"] = net
     return net
@@ -95,15 +108,15 @@ def step_numbers(net, x, y):
 
 
 def formula_table(numbers):
-    """A row a formula: the formula, its numbers, what it says."""
+    """One row per formula: the formula, its numbers, its meaning."""
     rows = [
-        {"formula": text, "numbers": ", ".join(f"{v:.4f}" for v in numbers[name]), "meaning": say}
-        for text, name, say in FORMULAS
+        (text, ", ".join(f"{value:.4f}" for value in numbers[name]), meaning)
+        for text, name, meaning in FORMULAS
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["formula", "numbers", "meaning"])
 
 
-def stepped(net, numbers, rate):
+def after_step(net, numbers, rate):
     """The network after the step, the old one unchanged."""
     after = reference.network.Net(*(array.copy() for array in net))
     for w, g in zip(after, numbers["gradient"]):
@@ -118,15 +131,12 @@ def drawing(net, numbers):
     """The network as SVG: lines as thick as their weights, blue above 0 and orange below."""
     n1, colours = len(net.b1), theme()
     height = max(180, 56 * n1)
-    middle = height / 2
-    places = [(320, height * (u + 0.5) / n1) for u in range(n1)]
-    parts = []
-    for u, (x, y) in enumerate(places):
-        parts.append(line(60, middle, x, y, net.W1[u, 0]))
-        parts.append(line(x, y, 580, middle, net.W2[0, u]))
+    middle, rows = height / 2, [height * (u + 0.5) / n1 for u in range(n1)]
+    parts = [line(60, middle, 320, y, w) for y, w in zip(rows, net.W1[:, 0])]
+    parts += [line(320, y, 580, middle, w) for y, w in zip(rows, net.W2[0])]
     parts.append(node(60, middle, "x", "", colours))
-    for u, (x, y) in enumerate(places):
-        parts.append(node(x, y, f"{numbers['h'][u]:.2f}", f"h{u + 1}", colours))
+    for u, y in enumerate(rows):
+        parts.append(node(320, y, f"{numbers['h'][u]:.2f}", f"h{u + 1}", colours))
     parts.append(node(580, middle, f"{numbers['yhat'][0]:.2f}", "yhat", colours))
     label = f"A network of 1 input, {n1} hidden units and 1 output"
     return (
@@ -136,7 +146,7 @@ def drawing(net, numbers):
 
 
 def line(x1, y1, x2, y2, weight):
-    """A connection; its weight in words for who points at it."""
+    """A connection; its weight appears when the mouse points at it."""
     colour = SETS["train"] if weight >= 0 else SETS["val"]
     thick = min(8.0, 0.8 + abs(float(weight)))
     return (

@@ -5,11 +5,11 @@ import pandas as pd
 import streamlit as st
 
 from fastnet import figures
-from fastnet.page.parts import LOSSES, address, draw, told
+from fastnet.page.parts import LOSS_FORMATS, errors_in_page, show_figure, url_value
 from fastnet.results import words
 from fastnet.training.plan import SETTING_COLUMNS
 
-ALONE = ("loss-curves", "fit", "regions", "hidden-units", "learning-rate", "gradient")
+MEMBER_FIGURES = ("loss-curves", "fit", "regions", "hidden-units", "learning-rate", "gradient")
 
 
 def member_view(result):
@@ -22,33 +22,42 @@ def member_view(result):
     event = st.dataframe(
         frame.drop(columns=constant),
         hide_index=True,
-        column_config=LOSSES,
+        column_config=LOSS_FORMATS,
         on_select="rerun",
         selection_mode="single-row",
         key="members",
     )
     rows = event.selection.rows
-    asked = address("member", str(result.best_member))
-    member = int(frame["member"].iloc[rows[0]]) if rows else int(asked) if asked.isdecimal() else 0
-    with told():
-        detail(result, min(member, len(result.members) - 1))
+    member = int(frame["member"].iloc[rows[0]]) if rows else member_of_url(result)
+    with errors_in_page():
+        detail(result, member)
+
+
+def member_of_url(result):
+    """The member that the URL names, the best if it names none."""
+    text = url_value("member", str(result.best_member))
+    return min(int(text) if text.isdecimal() else 0, len(result.members) - 1)
 
 
 def detail(result, member):
-    """One member."""
+    """One member: its settings, figures and weights."""
     st.query_params["member"] = str(member)
     record = result.members[member]
     st.subheader(f"Member {member}")
     settings = {n: words.setting_text(n, record[n]) for n in SETTING_COLUMNS}
     st.dataframe(pd.DataFrame([settings]), hide_index=True)
     one = result.of_member(member)
-    names = [figure for figure in figures.applying(one) if figure.name in ALONE]
-    for place, (column, figure) in enumerate(zip(st.columns(2) * len(names), names)):
-        with column, told():
-            draw(figure.chart, one, key=f"member-{place}")
+    applying = [figure for figure in figures.applying(one) if figure.name in MEMBER_FIGURES]
+    for place, (column, figure) in enumerate(zip(st.columns(2) * len(applying), applying)):
+        with column, errors_in_page():
+            show_figure(figure.chart, one, key=f"member-{place}")
     with st.expander("Weights and biases"):
-        for name, array in one.weights()._asdict().items():
-            st.markdown(f"**{name}** {array.shape}")
-            st.dataframe(
-                pd.DataFrame(np.atleast_2d(array)), height="content" if array.size < 200 else 240
-            )
+        show_weights(one.weights())
+
+
+def show_weights(weights):
+    """The arrays of a network as tables."""
+    for name, array in weights._asdict().items():
+        st.markdown(f"**{name}** {array.shape}")
+        height = "content" if array.size < 200 else 240
+        st.dataframe(pd.DataFrame(np.atleast_2d(array)), height=height)

@@ -1,4 +1,4 @@
-"""The page's views of runs: all of them, one that trains, one that is done, several beside."""
+"""The page's views of runs: the list, a run in training, a finished one, several compared."""
 
 from pathlib import Path
 
@@ -7,54 +7,68 @@ import pandas as pd
 import streamlit as st
 
 from fastnet import api, figures
-from fastnet.page import processes as watch
-from fastnet.page.files import downloads
+from fastnet.page import processes
+from fastnet.page.files import files_view
 from fastnet.page.member import member_view
-from fastnet.page.parts import LOSSES, address, draw, go, plain, show_chart, theme, told
+from fastnet.page.parts import (
+    LOSS_FORMATS,
+    errors_in_page,
+    escape_markdown,
+    go_to,
+    show_chart,
+    show_figure,
+    theme,
+    url_value,
+)
 from fastnet.results import answer, collect, words
 from fastnet.results.reading import list_runs
 
-NEWS = {"done": "green", "running": "blue", "starting": "blue", "interrupted": "orange"}
-WHILE_IT_TRAINS = ("loss-curves", "fit", "loss-by-n1")  # the first two that apply
-LIVE = "2s"  # how often the numbers of a run that trains are read
+STATUS_COLOURS = {"done": "green", "running": "blue", "starting": "blue", "interrupted": "orange"}
+LIVE_FIGURES = ("loss-curves", "fit", "loss-by-n1")  # while a run trains: the first two that apply
+LIVE_SECONDS = "2s"  # how often the numbers of a run in training are read
 
 
-def show_view(runs):
+def view(runs):
     """The run that the URL names, else the list."""
-    name = address("run")
+    name = url_value("run")
     if name is None:
         list_view(runs)
         return
-    with told():
-        one_run(runs, watch.checked_name(name))
+    with errors_in_page():
+        run_view(runs, processes.checked_name(name))
 
 
 # ---------------------------------------------------------------- all runs
 
 
 def list_view(runs):
-    """A row a run, the newest first; one opens, several compare."""
+    """One row per run, the newest first; one can be opened, several compared."""
     st.title("Runs")
     found = list_runs(runs)[::-1] if Path(runs).is_dir() else []
     if not found:
         st.info(f"No runs in {runs} yet. Start one under Train.")
         return
     names = [Path(facts["run"]).name for facts in found]
-    event = st.dataframe(
-        run_table(found, names),
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="multi-row",
-        column_config={"run": st.column_config.TextColumn(width="medium"), **LOSSES},
-        key="runs",
-    )
-    chosen = [names[i] for i in event.selection.rows]
+    chosen = choose(run_table(found, names), names)
     count = words.counted(len(names), "run")
     st.caption(f"{count} in {runs}. Choose one to open it, several to compare them.")
     if len(chosen) == 1 and st.button(f"Open {chosen[0]}", type="primary", key="open"):
-        go(view="runs", run=chosen[0])
+        go_to(view="runs", run=chosen[0])
     if len(chosen) > 1:
         compare(runs, chosen)
+
+
+def choose(table, names):
+    """Show the table of runs; the names of those that are selected in it."""
+    event = st.dataframe(
+        table,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        column_config={"run": st.column_config.TextColumn(width="medium"), **LOSS_FORMATS},
+        key="runs",
+    )
+    return [names[i] for i in event.selection.rows]
 
 
 def run_table(found, names):
@@ -67,8 +81,8 @@ def run_table(found, names):
             "status": [facts["status"] for facts in found],
             "members": [facts["members"] for facts in found],
             "smallest N1": [facts["smallest_n1"] for facts in found],
-            "best N1": [b.get("n1") for b in best],
-            "best loss": [answer.monitored_of(b) for b in best],
+            "best N1": [member.get("n1") for member in best],
+            "best loss": [answer.monitored_of(member) for member in best],
         }
     )
 
@@ -77,30 +91,25 @@ def compare(runs, names):
     """The answers of several finished runs, side by side."""
     results = {}
     for name in names:
-        with told():
-            results[name] = load(str(watch.folder_of(runs, name)))
+        with errors_in_page():
+            results[name] = load(processes.folder_of(runs, name))
     if len(results) > 1:
         show_chart(figures.compare(results, theme=theme()))
         table = pd.DataFrame(figures.compare.table(results))
-        st.dataframe(table, hide_index=True, column_config=LOSSES)
+        st.dataframe(table, hide_index=True, column_config=LOSS_FORMATS)
 
 
-# ---------------------------------------------------------------- one run
+# ---------------------------------------------------------------- results, read once
 
 
 def load(folder):
     """The Result of a finished run; read once for each version of its summary."""
-    return _load(folder, (Path(folder) / "summary.json").stat().st_mtime_ns)
+    return _load(str(folder), (folder / "summary.json").stat().st_mtime_ns)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the run ...")
 def _load(folder, version):
     return api.load(folder)
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _peek(folder, version):
-    return collect.peek(folder)
 
 
 def peek(folder):
@@ -111,56 +120,71 @@ def peek(folder):
         return None
 
 
-def one_run(runs, name):
-    """A run as it is: while it trains, interrupted, failed or done."""
-    status = watch.status(runs, name)
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _peek(folder, version):
+    return collect.peek(folder)
+
+
+# ---------------------------------------------------------------- one run
+
+
+def run_view(runs, name):
+    """A run in any state: in training, interrupted, failed or done."""
+    status = processes.status(runs, name)
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     left.title(name)
-    left.badge(status, color=NEWS.get(status, "red"))
+    left.badge(status, color=STATUS_COLOURS.get(status, "red"))
     if right.button("All runs", key="back"):
-        go(view="runs")
+        go_to(view="runs")
     if status == "done":
-        done(load(str(watch.folder_of(runs, name))))
+        done_view(load(processes.folder_of(runs, name)))
     elif status in ("running", "starting"):
-        if right.button("Stop", key="stop", help="Save its state and end; it can be resumed."):
-            watch.stop(runs, name)
-        live(runs, name, stage(runs, name))
-        live_figures(watch.folder_of(runs, name))
+        live_view(runs, name, right)
     elif status == "interrupted":
-        if right.button("Resume", type="primary", key="resume"):
-            watch.resume(runs, name)
-            st.rerun()
-        st.warning("This run has not ended; its state is saved.")
-        numbers_so_far(watch.folder_of(runs, name))
-        figures_so_far(watch.folder_of(runs, name))
+        interrupted_view(runs, name, right)
     else:
-        st.error(
-            plain(watch.said(runs, name).removeprefix("Error: ") or f"There is no run {name}.")
-        )
+        message = processes.said(runs, name).removeprefix("Error: ")
+        st.error(escape_markdown(message or f"There is no run {name}."))
 
 
-@st.fragment(run_every=LIVE)
-def live(runs, name, before):
-    """A run while it trains; the whole page is drawn anew when it has figures, and at its end."""
+def live_view(runs, name, corner):
+    """A run in training, and the button that stops it."""
+    if corner.button("Stop", key="stop", help="Save its state and end; it can be resumed."):
+        processes.stop(runs, name)
+    folder = processes.folder_of(runs, name)
+    live_numbers(runs, name, stage(runs, name))
+    # Every 5 seconds, less often with many members.
+    members = next((event["members"] for event in processes.events(folder)[-1:]), 1)
+    st.fragment(figures_so_far, run_every=min(60, 5 + members // 50))(folder)
+
+
+def interrupted_view(runs, name, corner):
+    """A run that has not ended, and the button that resumes it."""
+    if corner.button("Resume", type="primary", key="resume"):
+        processes.resume(runs, name)
+        st.rerun()
+    st.warning("This run has not ended; its state is saved.")
+    numbers_so_far(processes.folder_of(runs, name))
+    figures_so_far(processes.folder_of(runs, name))
+
+
+@st.fragment(run_every=LIVE_SECONDS)
+def live_numbers(runs, name, before):
+    """The numbers of a run in training; the whole page is drawn again when its stage changes."""
     if stage(runs, name) != before:
         st.rerun()
-    numbers_so_far(watch.folder_of(runs, name))
+    numbers_so_far(processes.folder_of(runs, name))
 
 
 def stage(runs, name):
-    """What the page is laid out for: a run's status, and whether there is something to draw."""
-    return watch.status(runs, name), (watch.folder_of(runs, name) / "checkpoint.npz").is_file()
-
-
-def live_figures(folder):
-    """The figures of a run while it trains: every 5 seconds, less often with many members."""
-    members = next((event["members"] for event in watch.events(folder)[-1:]), 1)
-    st.fragment(figures_so_far, run_every=min(60, 5 + members // 50))(folder)
+    """What the layout of the page depends on: a run's status, and whether it has a checkpoint."""
+    has_checkpoint = (processes.folder_of(runs, name) / "checkpoint.npz").is_file()
+    return processes.status(runs, name), has_checkpoint
 
 
 def numbers_so_far(folder):
     """What the last event says of a run that has not ended."""
-    events = watch.events(folder)
+    events = processes.events(folder)
     if not events:
         st.info("Preparing: a first run compiles its kernels, which takes some seconds.")
         return
@@ -180,67 +204,76 @@ def numbers_so_far(folder):
 
 
 def figures_so_far(folder):
-    """What the last checkpoint of a run that has not ended holds."""
-    with told():
+    """Figures and table of a run that has not ended, as of its last checkpoint."""
+    with errors_in_page():
         result = peek(folder)
         if result is not None:
-            in_figures(result)
-            st.dataframe(by_n1(result), hide_index=True, column_config=LOSSES, key="live-table")
+            live_figures(result)
+            table = by_n1_frame(result)
+            st.dataframe(table, hide_index=True, column_config=LOSS_FORMATS, key="live-table")
 
 
-def in_figures(result):
-    """The curves and, for one input, the fit, as of the last checkpoint."""
-    known = [figure for figure in figures.applying(result) if figure.name in WHILE_IT_TRAINS]
-    known.sort(key=lambda figure: WHILE_IT_TRAINS.index(figure.name))
-    for column, figure in zip(st.columns(2), known):
+def live_figures(result):
+    """The curves and, for one input, the fit."""
+    applying = [figure for figure in figures.applying(result) if figure.name in LIVE_FIGURES]
+    applying.sort(key=lambda figure: LIVE_FIGURES.index(figure.name))
+    for column, figure in zip(st.columns(2), applying):
         with column:
-            draw(figure.chart, result, key=f"live-{figure.name}")
+            show_figure(figure.chart, result, key=f"live-{figure.name}")
 
 
-# ---------------------------------------------------------------- a run that is done
+# ---------------------------------------------------------------- a finished run
 
 
-def done(result):
+def done_view(result):
     """The answer, figures, members and files of a finished run."""
-    st.subheader(plain(figures.finding(result)))
+    st.subheader(escape_markdown(figures.finding(result)))
     if result.command == "sweep":
-        st.write(plain(answer.sentence(result.members, result.options)))
-    st.write(plain(words.best_line(result)))
-    views = {"Answer": answer_view, "Figures": figure_view, "Members": member_view}
-    views["Files"] = downloads
-    for tab, show_tab in zip(st.tabs(list(views), on_change="rerun", key="tab"), views.values()):
+        st.write(escape_markdown(answer.sentence(result.members, result.options)))
+    st.write(escape_markdown(words.best_line(result)))
+    views = {
+        "Answer": answer_view,
+        "Figures": figure_view,
+        "Members": member_view,
+        "Files": files_view,
+    }
+    for tab, tab_view in zip(st.tabs(list(views), on_change="rerun", key="tab"), views.values()):
         if tab.open:
             with tab:
-                show_tab(result)
+                tab_view(result)
 
 
-def by_n1(result):
-    """The table by N1 as a frame; a varying setting in words."""
-    rows = [{**row, "setting": words.settings_text(row["setting"])} for row in result.by_n1()]
+def by_n1_frame(result):
+    """The table by N1 as a data frame, varying settings as text."""
+    rows = []
+    for row in result.by_n1():
+        rows.append({**row, "setting": words.settings_text(row["setting"])})
     frame = pd.DataFrame(rows).dropna(axis="columns", how="all")
     return frame if frame["setting"].any() else frame.drop(columns="setting")
 
 
 def answer_view(result):
     """The table by N1 and the two figures that say most."""
-    st.dataframe(by_n1(result), hide_index=True, column_config=LOSSES)
+    st.dataframe(by_n1_frame(result), hide_index=True, column_config=LOSS_FORMATS)
     chosen = [f for f in figures.applying(result) if f.name in ("loss-by-n1", "success-by-n1")]
     chosen = chosen or [figures.FIGURES["loss-curves"]]
     for column, figure in zip(st.columns(len(chosen)), chosen):
         with column:
-            draw(figure.chart, result, key=f"answer-{figure.name}")
+            show_figure(figure.chart, result, key=f"answer-{figure.name}")
     reasons, counts = np.unique(result.members["stop_reason"], return_counts=True)
     st.caption("Stop reasons: " + ", ".join(f"{r} {c:,}" for r, c in zip(reasons, counts)))
 
 
 def figure_view(result):
     """One figure, chosen by name; the URL keeps it."""
-    names = {figure.name: figure for figure in figures.applying(result)}
-    asked = address("figure", next(iter(names)))
-    place = list(names).index(asked) if asked in names else 0
-    name = st.selectbox("Figure", names, place, format_func=lambda n: names[n].help, key="figure")
+    by_name = {figure.name: figure for figure in figures.applying(result)}
+    asked = url_value("figure")
+    place = list(by_name).index(asked) if asked in by_name else 0
+    name = st.selectbox(
+        "Figure", by_name, place, format_func=lambda name: by_name[name].help, key="figure"
+    )
     st.query_params["figure"] = name
-    with told():
-        draw(names[name].chart, result, key=f"figure-{name}")
-    with st.expander("The figure's data"), told():
-        st.dataframe(pd.DataFrame(names[name].table(result)), hide_index=True)
+    with errors_in_page():
+        show_figure(by_name[name].chart, result, key=f"figure-{name}")
+    with st.expander("The figure's data"), errors_in_page():
+        st.dataframe(pd.DataFrame(by_name[name].table(result)), hide_index=True)

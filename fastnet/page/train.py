@@ -1,4 +1,4 @@
-"""The page's view that starts a run: its options come from the options table."""
+"""The page's view that starts a run; its widgets come from the options table."""
 
 import hashlib
 import math
@@ -12,8 +12,8 @@ from fastnet.data import tables
 from fastnet.errors import UsageError
 from fastnet.options import table as options
 from fastnet.options.text import option_text
-from fastnet.page import processes as watch
-from fastnet.page.parts import go, told
+from fastnet.page import processes
+from fastnet.page.parts import errors_in_page, go_to
 from fastnet.results.folder import default_folder
 from fastnet.results.words import seconds
 
@@ -24,15 +24,15 @@ SOURCES = {
     "file": "A file on this machine",
 }
 COMMANDS = {"train": "One network that reaches the target", "sweep": "How small N1 can be"}
-FIRST = ("n1", "seeds", "learning_rate", "target_loss", "max_epochs")
+MAIN_OPTIONS = ("n1", "seeds", "learning_rate", "target_loss", "max_epochs")
 OF_TASK_1 = ("function", "samples", "noise")
-HIDDEN = ("data", "target")  # chosen above the options
+CHOSEN_ABOVE = ("data", "target")  # with the data, above the options
 OF_TABLE = ("data", *options.OF_DATA)
 UPLOADS = ".uploads"  # folder beside the runs
 
 
-def show(runs):
-    """Choose data and options, see what they mean, start."""
+def view(runs):
+    """Choose data and options, see the command they make, start it."""
     st.title("Train")
     command = st.radio("Find", COMMANDS, format_func=COMMANDS.get, horizontal=True, key="command")
     source = st.selectbox("Data", SOURCES, format_func=SOURCES.get, key="source")
@@ -41,15 +41,15 @@ def show(runs):
     given = chosen_options(command, task)
     if data is None:
         return
-    arguments = [command, *data, *flags(given)]
-    with told():
-        st.markdown(f"**{members(command, task, given):,} members**")
+    arguments = [command, *data, *option_arguments(given)]
+    with errors_in_page():
+        st.markdown(f"**{member_count(command, task, given):,} members**")
         st.code("fastnet " + shlex.join(arguments), language="sh")
         start_or_estimate(arguments, source, runs)
 
 
 def chosen_data(source, runs):
-    """The arguments that name the data, or None until it is chosen."""
+    """The arguments that name the data; None until they are chosen."""
     if source == "upload":
         return uploaded(runs)
     if source != "file":
@@ -59,7 +59,7 @@ def chosen_data(source, runs):
 
 
 def uploaded(runs):
-    """Keep an uploaded table beside the runs; only its bytes name it."""
+    """Keep an uploaded table beside the runs, under a name made from its bytes alone."""
     endings = [ending[1:] for ending in tables.FORMATS]
     file = st.file_uploader(f"A table: {', '.join(endings)}", endings, key="upload")
     if file is None:
@@ -75,7 +75,7 @@ def uploaded(runs):
 
 def with_target(path):
     """The arguments for a table, once its target column is chosen."""
-    with told():
+    with errors_in_page():
         head = first_rows(path, Path(path).stat().st_mtime_ns)
         st.dataframe(head, height=180)
         target = st.multiselect("Target columns", list(head.columns), key="target")
@@ -96,25 +96,34 @@ def first_rows(path, version):
 
 def chosen_options(command, task):
     """The options that were set, as text by name."""
-    rows = [o for o in options.TABLE if command in o.commands]
-    rows = [o for o in rows if task == 1 or o.name not in OF_TASK_1]
-    rows = [o for o in rows if o.name not in (HIDDEN if task == "data" else OF_TABLE)]
-    defaults = options.defaults(command, task)
-    first = [o for o in rows if o.name in FIRST]
-    texts = {}
-    for column, option in zip(st.columns(len(first)), first):
-        with column:
-            texts[option.name] = widget(option, defaults[option.name])
+    offered, defaults = offered_options(command, task), options.defaults(command, task)
+    main = [option for option in offered if option.name in MAIN_OPTIONS]
+    more = [option for option in offered if option.name not in MAIN_OPTIONS]
+    texts = widgets(main, st.columns(len(main)), defaults)
     with st.expander("More options"):
-        columns = st.columns(3)
-        for place, option in enumerate(o for o in rows if o.name not in FIRST):
-            with columns[place % 3]:
-                texts[option.name] = widget(option, defaults[option.name])
+        texts |= widgets(more, st.columns(3), defaults)
     return {name: text for name, text in texts.items() if text}
 
 
+def offered_options(command, task):
+    """The rows of the options table that go with a command and a task, or "data"."""
+    hidden = CHOSEN_ABOVE if task == "data" else OF_TABLE
+    hidden += () if task == 1 else OF_TASK_1
+    rows = (option for option in options.TABLE if command in option.commands)
+    return [option for option in rows if option.name not in hidden]
+
+
+def widgets(rows, columns, defaults):
+    """An input for each row of the options table, spread over the columns; their texts by name."""
+    texts = {}
+    for place, option in enumerate(rows):
+        with columns[place % len(columns)]:
+            texts[option.name] = widget(option, defaults[option.name])
+    return texts
+
+
 def widget(option, default):
-    """An input for one row of the options table; its text, empty where nothing is set."""
+    """An input for one row of the options table; its text, empty if nothing is set."""
     label, key = option.name.replace("_", " "), f"option-{option.name}"
     shown = option_text(option.name, default, digits=6)
     if option.kind == "flag":
@@ -129,8 +138,8 @@ def widget(option, default):
     return st.text_input(label, placeholder=shown, help=option.help, key=key).strip()
 
 
-def flags(given):
-    """Options as arguments of the command line."""
+def option_arguments(given):
+    """The options as arguments of the command line."""
     arguments = []
     for name, text in given.items():
         option = options.OPTIONS[name]
@@ -138,7 +147,7 @@ def flags(given):
     return arguments
 
 
-def members(command, task, given):
+def member_count(command, task, given):
     """How many members the options give."""
     paired = "zip" in given
     values = {
@@ -165,12 +174,12 @@ def start_or_estimate(arguments, source, runs):
     name = st.text_input("Name of the run", key="name")
     left, right = st.columns(2)
     if left.button("Start", type="primary", width="stretch", key="start"):
-        watch.start(arguments, runs, name)
+        processes.start(arguments, runs, name)
         del st.session_state["name"]
-        go(view="runs", run=name)
+        go_to(view="runs", run=name)
     if right.button("Estimate the time", width="stretch", key="estimate"):
         with st.spinner("Training a few members for a moment ..."):
-            plan = watch.estimate(arguments)
+            plan = processes.estimate(arguments)
         st.info(
             f"{plan['members']:,} members, {plan['parameters']:,} parameters; at most "
             f"{seconds(plan['seconds'])} of training, {plan['memory_bytes'] / 1e6:.0f} MB of "

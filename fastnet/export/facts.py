@@ -1,0 +1,101 @@
+"""What an export holds: the arrays of a model, their sizes, its output, the model in words."""
+
+import json
+
+import numpy as np
+
+import fastnet
+from fastnet.data.checks import unnamed_features
+
+# ---------------------------------------------------------------- arrays
+
+
+def scaling(model):
+    """x_shift, x_scale, y_shift and y_scale by name, without the pairs that change nothing."""
+    arrays = {}
+    for side in ("x", "y"):
+        shift, scale = getattr(model, f"{side}_shift"), getattr(model, f"{side}_scale")
+        if (shift != 0).any() or (scale != 1).any():
+            arrays |= {f"{side}_shift": shift, f"{side}_scale": scale}
+    return arrays
+
+
+def constants(model):
+    """Every array of numbers of the model by name."""
+    return model.weights._asdict() | scaling(model)
+
+
+def sizes(model):
+    """Counts, bytes and multiply-adds: what the model holds and what one prediction takes."""
+    (n1, d), k = model.weights.W1.shape, len(model.weights.b2)
+    return {
+        "inputs": d,
+        "n1": n1,
+        "outputs": k,
+        "dtype": str(model.weights.W1.dtype),
+        "parameters": sum(array.size for array in model.weights),
+        "constant_bytes": sum(array.nbytes for array in constants(model).values()),
+        "working_bytes": 8 * (d + n1 + k),
+        "multiply_adds": n1 * d + k * n1,
+    }
+
+
+# ---------------------------------------------------------------- the loss's output
+
+# Losses with an export whose predictions are numbers; the classifiers' are classes.
+NUMBERS = ("squared", "absolute", "huber", "log_cosh", "quantile", "poisson")
+
+
+def predicts_exponential(model):
+    """Whether the predicted number is e^z2 instead of z2."""
+    return model.loss == "poisson"
+
+
+def with_all_logits(model):
+    """The model with one logit per class; where a single logit is learned, the other is 0."""
+    if model.loss != "binary_cross_entropy":
+        return model
+    W2, b2 = model.weights.W2, model.weights.b2
+    zeros = np.zeros_like(W2)
+    weights = model.weights._replace(W2=np.vstack([zeros, W2]), b2=np.append(zeros[0, :1], b2))
+    scaling = model.scaling._replace(y_shift=np.zeros(2), y_scale=np.ones(2))
+    schema = model.schema._replace(loss="cross_entropy", scaling=scaling)
+    return model._replace(weights=weights, schema=schema)
+
+
+# ---------------------------------------------------------------- in words
+
+
+def title(model):
+    """The network in one line."""
+    size = sizes(model)
+    outputs = f"outputs {size['outputs']}"
+    if model.classes is not None:
+        outputs = f"classes {size['outputs']} (softmax)"
+    return (
+        f"Inputs {size['inputs']}, hidden units {size['n1']} ({model.activation}), "
+        f"{outputs}, {size['dtype']}; made by fastnet {fastnet.__version__}"
+    )
+
+
+def input_lines(model, place):
+    """One line per input: `place` with its number, and what it is, one-hot for a category."""
+    if not model.columns and model.features == unnamed_features(len(model.features)):
+        return ["in the order of the training data"]
+    if not model.columns:
+        return [f"{place.format(j)} {quoted(name)}" for j, name in enumerate(model.features)]
+    meanings = [line for column in model.columns for line in column_meanings(column)]
+    return [f"{place.format(j)} {meaning}" for j, meaning in enumerate(meanings)]
+
+
+def column_meanings(column):
+    """What each input that comes from a column of a table means."""
+    name = quoted(column.name)
+    if column.kind == "number":
+        return [name]
+    return [f"{name}: 1 if {quoted(category)}, else 0" for category in column.categories]
+
+
+def quoted(text):
+    """A name or category in ASCII between quotes, safe in any comment."""
+    return json.dumps(str(text)).replace("*/", "* /").replace("/*", "/ *")

@@ -1,0 +1,38 @@
+"""A model as npy files of its weights and biases, and the rest as JSON."""
+
+import io
+import json
+
+import numpy as np
+
+SCALING = ("x_shift", "x_scale", "y_shift", "y_scale")
+
+
+def contents(model, path):
+    """The files of the folder `path` by name: W1.npy, b1.npy, W2.npy, b2.npy and model.json."""
+    arrays = {
+        f"{name}.npy": saved_bytes(np.save, array)
+        for name, array in model.weights._asdict().items()
+    }
+    document = json.dumps(without_weights(model), indent=1, allow_nan=False)
+    return arrays | {"model.json": document.encode()}
+
+
+def without_weights(model):
+    """All of the model but its weights, as JSON takes it."""
+    return {
+        "schema_version": 1,
+        "activation": model.activation,
+        "loss": model.loss,
+        "classes": None if model.classes is None else model.classes.tolist(),
+        "features": list(model.features),
+        "columns": [column._asdict() for column in model.columns],
+        **{name: getattr(model, name).tolist() for name in SCALING},
+    }
+
+
+def saved_bytes(save, *arrays, **named):
+    """The bytes that np.save or np.savez writes."""
+    file = io.BytesIO()
+    save(file, *arrays, **named)
+    return file.getvalue()

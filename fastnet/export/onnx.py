@@ -1,0 +1,136 @@
+"""A model as an ONNX graph."""
+
+import numpy as np
+
+import fastnet
+from fastnet.errors import FastnetError
+from fastnet.export import facts
+from fastnet.export.forms import ACTIVATIONS
+
+OPSET, IR_VERSION = 15, 8  # the first opset with CastLike, and its IR version: runtimes since 2021
+ONNX_TYPES = {"float32": 1, "float64": 11}
+
+
+def contents(model, path):
+    """The one file: a model that onnx itself has checked."""
+    onnx = import_onnx()
+    built = onnx.helper.make_model(
+        graph(onnx, model, path.stem),
+        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="fastnet",
+        producer_version=fastnet.__version__,
+    )
+    inputs = "\n".join(facts.input_lines(model, "X[:, {}]"))
+    onnx.helper.set_model_props(built, {"inputs": inputs})
+    onnx.checker.check_model(built, full_check=True)
+    return {path.name: built.SerializeToString()}
+
+
+def import_onnx():
+    """The onnx package, or the error that says how to get it."""
+    try:
+        import onnx
+    except ImportError:
+        raise FastnetError("--to onnx needs onnx; pip install 'fastnet[export]'.") from None
+    return onnx
+
+
+# ---------------------------------------------------------------- the graph as text
+
+
+def node_lines(model):
+    """One line per node: operator, inputs and attributes -> output."""
+    scaled, dtype = facts.scaling(model), ONNX_TYPES[str(model.weights.W1.dtype)]
+    u = "X"
+    if "x_shift" in scaled:
+        yield from scaling_lines(dtype)
+        u = "u"
+    yield f"Gemm {u} W1 b1 transB=1 -> z"
+    yield from ACTIVATIONS[model.activation].onnx.split("; ")
+    yield "Gemm h W2 b2 transB=1 -> z2"
+    y = "z2"
+    if facts.predicts_exponential(model):
+        yield "Exp z2 -> mean"
+        y = "mean"
+    if "y_shift" in scaled:
+        yield from unscaling_lines(y, dtype)
+        y = "cast"
+    yield from [f"Identity {y} -> variable"] if model.classes is None else CLASS_LINES
+
+
+def scaling_lines(dtype):
+    """u from X: the scaling is done in float64, as fastnet does it."""
+    return (
+        f"Cast X to={ONNX_TYPES['float64']} -> x",
+        "Sub x x_shift -> centred",
+        "Div centred x_scale -> scaled",
+        f"Cast scaled to={dtype} -> u",
+    )
+
+
+def unscaling_lines(y, dtype):
+    """The output in the units of the targets, by way of float64."""
+    return (
+        f"Cast {y} to={ONNX_TYPES['float64']} -> y",
+        "Mul y y_scale -> spread",
+        "Add spread y_shift -> unscaled",
+        f"Cast unscaled to={dtype} -> cast",
+    )
+
+
+CLASS_LINES = (
+    "Softmax z2 axis=1 -> probabilities",
+    "ArgMax z2 axis=1 keepdims=0 -> place",
+    "Gather classes place axis=0 -> label",
+)
+
+
+# ---------------------------------------------------------------- the graph
+
+
+def graph(onnx, model, name):
+    """The graph of a model with its constants inside."""
+    nodes, arrays = [], facts.constants(model)
+    for line in node_lines(model):
+        operator, inputs, outputs, attributes = parse(line)
+        nodes.append(onnx.helper.make_node(operator, inputs, outputs, **attributes))
+        arrays |= {n: np.array(n, model.weights.W1.dtype) for n in inputs if n[0].isdigit()}
+    tensors = [onnx.numpy_helper.from_array(array, key) for key, array in arrays.items()]
+    ends = graph_ends(onnx.helper, model)
+    if model.classes is not None:
+        tensors.append(label_tensor(onnx.helper, model.classes))
+    return onnx.helper.make_graph(nodes, name, *ends, tensors, facts.title(model))
+
+
+def parse(line):
+    """Operator, inputs, outputs and attributes of a line of node_lines."""
+    (operator, *words), outputs = (part.split() for part in line.split("->"))
+    attributes = (word.split("=") for word in words if "=" in word)
+    attributes = {name: int(value) for name, value in attributes}
+    return operator, [word for word in words if "=" not in word], outputs, attributes
+
+
+def graph_ends(helper, model):
+    """The graph's inputs and its outputs."""
+    dtype, k = ONNX_TYPES[str(model.weights.W1.dtype)], model.weights.b2.size
+    X = helper.make_tensor_value_info("X", dtype, ["n", model.weights.W1.shape[1]])
+    if model.classes is None:
+        return [X], [helper.make_tensor_value_info("variable", dtype, ["n", k])]
+    return [X], [
+        helper.make_tensor_value_info("label", label_type(model.classes), ["n"]),
+        helper.make_tensor_value_info("probabilities", dtype, ["n", k]),
+    ]
+
+
+def label_type(classes):
+    """The ONNX type of the class labels: text, bool or int64."""
+    return {"U": 8, "b": 9}.get(classes.dtype.kind, 7)
+
+
+def label_tensor(helper, classes):
+    """The class labels as a tensor."""
+    labels = classes.tolist()
+    if classes.dtype.kind == "U":
+        labels = [label.encode() for label in labels]
+    return helper.make_tensor("classes", label_type(classes), [len(labels)], labels)

@@ -1,0 +1,115 @@
+"""A model as one Python file that needs NumPy alone; an npz beside it holds many numbers."""
+
+import numpy as np
+
+from fastnet.export import facts
+from fastnet.export.forms import ACTIVATIONS
+from fastnet.export.npy import saved_bytes
+from fastnet.export.text import block, fill
+
+IN_FILE = 1000  # with at most this many numbers all are in the .py itself
+
+OUTPUTS = '''\
+# @title.
+# X has shape (n, @inputs), as in the training data (scaling is done here):
+@columns
+
+@imports
+
+@arrays
+
+
+def outputs(X):
+    """z2 of each row of X."""
+    X = np.asarray(X, float).reshape(len(X), @inputs)@scaled
+    z = X @ W1.T + b1
+    h = @activation
+    return h @ W2.T + b2
+
+
+'''
+
+PREDICT_NUMBERS = '''\
+def predict(X):
+    """The predicted @number each row of X."""
+    return @unscaled
+'''
+
+PREDICT_CLASSES = '''\
+def predict(X):
+    """The most probable class of each row of X."""
+    return classes[outputs(X).argmax(axis=1)]
+
+
+def predict_proba(X):
+    """The probability of each class, in the order of `classes`: softmax of the outputs."""
+    z2 = outputs(X)
+    powers = np.exp(z2 - z2.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+'''
+
+READ_NPZ = """\
+with np.load(Path(__file__).with_suffix(".npz")) as file:
+    @keys = (file[name] for name in file.files)"""
+
+
+# ---------------------------------------------------------------- a model in them
+
+
+def contents(model, path):
+    """The files by name: the .py, and an .npz if the numbers are many."""
+    arrays = facts.constants(model)
+    code = {path.name: python_file(model).encode()}
+    if is_small(arrays):
+        return code
+    return {f"{path.stem}.npz": saved_bytes(np.savez, **arrays), **code}
+
+
+def python_file(model):
+    """The Python file."""
+    arrays, activation = facts.constants(model), ACTIVATIONS[model.activation].numpy
+    single = model.weights.b2.size == 1
+    texts = {
+        "title": facts.title(model),
+        "inputs": len(model.features),
+        "columns": "\n".join(f"#     {line}" for line in facts.input_lines(model, "X[:, {}]")),
+        "imports": import_code(activation, arrays),
+        "arrays": array_code(model, arrays),
+        "scaled": "\n    X = (X - x_shift) / x_scale" if "x_shift" in arrays else "",
+        "activation": activation,
+        "number": "number for" if single else "numbers for",
+        "unscaled": unscaled_code(model, arrays) + ("[:, 0]" if single else ""),
+    }
+    predict = PREDICT_NUMBERS if model.classes is None else PREDICT_CLASSES
+    return fill(OUTPUTS + predict, texts)
+
+
+def is_small(arrays):
+    """Whether the numbers are few enough to be in the Python file itself."""
+    return sum(array.size for array in arrays.values()) <= IN_FILE
+
+
+def import_code(activation, arrays):
+    """The imports: first those of the standard library, then NumPy."""
+    standard = ["import math"] if "math." in activation else []
+    standard += [] if is_small(arrays) else ["from pathlib import Path"]
+    return "\n".join([*standard, *([""] if standard else []), "import numpy as np"])
+
+
+def array_code(model, arrays):
+    """Weights and scaling, written out or read from the npz, and the classes."""
+    lines = [fill(READ_NPZ, {"keys": ", ".join(arrays)})]
+    if is_small(arrays):
+        lines = [
+            f'{key} = np.array({block(array, "[", "]")}, "{array.dtype}")'
+            for key, array in arrays.items()
+        ]
+    if model.classes is not None:
+        lines.append(f"classes = np.array({model.classes.tolist()})")
+    return "\n".join(lines)
+
+
+def unscaled_code(model, arrays):
+    """The predicted numbers in the units of the targets."""
+    code = "np.exp(outputs(X))" if facts.predicts_exponential(model) else "outputs(X)"
+    return f"({code} * y_scale + y_shift)" if "y_shift" in arrays else code

@@ -1,0 +1,104 @@
+"""What the figures of a network share: its predictions, names, snapshots and their slider."""
+
+import numpy as np
+
+from fastnet.engine.layout import Weights
+from fastnet.figures import base
+from fastnet.figures.style import alt, text_title
+
+OUTPUTS = 6  # at most this many outputs are drawn
+
+
+# ---------------------------------------------------------------- obstacles
+
+
+def no_weights(result):
+    """Obstacle: there are no weights to draw."""
+    if not result.packed:
+        return "the weights were not kept (--keep none)"
+    if result.best["stop_reason"] == "diverged" and not np.isfinite(result.weights().W1).all():
+        return "the best member diverged"
+    return None
+
+
+def other_inputs_than(count):
+    """Obstacle: the run does not have `count` inputs."""
+
+    def obstacle(result):
+        d = len(result.features)
+        return None if d == count else f"the run has {d} inputs, not {count}"
+
+    return obstacle
+
+
+# ---------------------------------------------------------------- predictions and names
+
+
+def outputs_of(model, X):
+    """Predictions (n, k): numbers, or probabilities of the classes."""
+    return model.predict(X).reshape(len(X), -1) if model.classes is None else model.predict_proba(X)
+
+
+def output_names(result, k):
+    """What to call the k outputs."""
+    if result.classes is not None:
+        return [str(name) for name in result.classes]
+    return list(result.targets) or ["y"] * (k == 1) or [f"y{i}" for i in range(k)]
+
+
+def member_label(result, member=None):
+    """A member in a few words."""
+    record = result.members[result.best_member if member is None else member]
+    return f"N1 = {record['n1']}, seed {record['seed']}"
+
+
+# ---------------------------------------------------------------- snapshots
+
+
+def snapshots(result, member=None, most=12):
+    """Epochs and models of a member during training; the kept weights come last.
+
+    Only the kept weights if the run recorded no snapshots.
+    """
+    model = result.model(member)
+    member = result.best_member if member is None else member
+    best_epoch = int(result.members["best_epoch"][member])
+    found, recorded = [], result.recorded["snapshots"]
+    if len(recorded):
+        earlier = (recorded["member"] == member) & (recorded["epoch"] < best_epoch)
+        chosen = base.evenly(np.flatnonzero(earlier), most)
+        epochs = [int(epoch) for epoch in recorded["epoch"][chosen]]
+        models = [model._replace(weights=snapshot_weights(recorded, i)) for i in chosen]
+        found = list(zip(epochs, models))
+    return [*found, (best_epoch, model)]
+
+
+def snapshot_weights(recorded, i):
+    """The weights of the snapshot at place i."""
+    ends = np.cumsum(recorded["n1"])
+    rows = slice(ends[i] - recorded["n1"][i], ends[i])
+    W1, b1, W2 = (recorded[name][rows] for name in ("W1", "b1", "W2"))
+    return Weights(W1, b1, W2.T, recorded["b2"][i])
+
+
+def with_slider(chart, result, epochs):
+    """The chart with its title and, if there are several snapshots, a slider over them."""
+    best = result.best_member
+    title = f"{member_label(result)}: loss {member_loss(result, best):.3g}"
+    if len(epochs) == 1:
+        return chart.properties(title=text_title(title))
+    chart = chart.add_params(slider(len(epochs)))
+    return chart.properties(title=text_title(title, "move the slider to see the training"))
+
+
+def slider(count):
+    """The parameter `snapshot` of a chart: which is shown, at first the last, the kept weights."""
+    last = count - 1
+    bind = alt.binding_range(min=0, max=last, step=1, name="snapshot ")
+    return alt.param(name="snapshot", value=last, bind=bind)
+
+
+def member_loss(result, member):
+    """The monitored loss of a member."""
+    record = result.members[member]
+    return record["train_loss"] if np.isnan(record["val_loss"]) else record["val_loss"]
