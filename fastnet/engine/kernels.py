@@ -33,7 +33,7 @@ from fastnet.engine.network import (
 from fastnet.engine.optimizers import OPTIMIZERS, Step
 from fastnet.engine.schedules import PLATEAU, learning_rate
 from fastnet.native.choice import Choice, table
-from fastnet.native.entry import Bound, Entry, inner
+from fastnet.native.entry import Entry, inner
 from fastnet.native.vector import (
     LANES,
     fma,
@@ -45,6 +45,7 @@ from fastnet.native.vector import (
     transpose,
     unchecked,
 )
+from fastnet.native.wire import Bound
 
 # Codes of a member's stop; the names stand in options.py in this order.
 RUNNING, TARGET, PATIENCE, MAX_EPOCHS, DIVERGED, CONVERGED = range(6)

@@ -8,6 +8,7 @@ import numpy as np
 
 import fastnet
 from fastnet.native import cache
+from fastnet.native.versions import compiler_versions
 
 # Variables that make OpenBLAS or Numba choose other code than the processor's own.
 OVERRIDES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", *cache.OVERRIDES, "NUMBA_DISABLE_JIT")
@@ -35,7 +36,7 @@ def versions():
         "fastnet": fastnet.__version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
-        **cache.compiler_versions(),
+        **compiler_versions(),
     }
 
 
