@@ -74,13 +74,14 @@ def keeps_entries(status):
     return mine and (is_closed(status) or bool(status.st_mode & stat.S_ISVTX))
 
 
-def is_safe(folder):
-    """Whether nobody else can have put code into a folder, or another folder in its place."""
+def exposed_part(folder):
+    """The folder, or one above it, by which others could have put code there; None: they cannot."""
     if not hasattr(os, "getuid"):
-        return True
+        return None
     folder = folder.resolve()
-    above = (parent.stat() for parent in folder.parents)
-    return is_closed(folder.stat()) and all(map(keeps_entries, above))
+    if not is_closed(folder.stat()):
+        return folder
+    return next((above for above in folder.parents if not keeps_entries(above.stat())), None)
 
 
 def make(folder):
@@ -89,20 +90,22 @@ def make(folder):
         path.mkdir(mode=0o700, exist_ok=True)
 
 
-def is_readable(folder):
-    """Whether there is such a folder, and a safe one."""
-    try:
-        return folder.is_dir() and os.access(folder, os.R_OK | os.X_OK) and is_safe(folder)
-    except OSError:
-        return False
-
-
-def is_writable(folder):
-    """Whether the folder is there or can be made, is safe, and can be written."""
+def objection(folder):
+    """Why kernels are not written to a folder, as the end of a sentence; None where they are."""
     try:
         make(folder)
         with tempfile.TemporaryFile(dir=folder):
-            return is_safe(folder)
+            exposed = exposed_part(folder)
+    except OSError as error:
+        return f"cannot be written ({error.strerror})"
+    return f"is open to other users through {exposed}" if exposed else None
+
+
+def is_readable(folder):
+    """Whether kernels may be read from a folder: it is there, and nobody else wrote them."""
+    try:
+        readable = folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
+        return readable and exposed_part(folder) is None
     except OSError:
         return False
 
@@ -110,13 +113,13 @@ def is_writable(folder):
 @functools.cache
 def folder():
     """The folder that kernels are written to: the first that can be; None where none can."""
-    return next((folder for folder in candidates() if is_writable(folder)), None)
+    return next((folder for folder in candidates() if objection(folder) is None), None)
 
 
 @functools.cache
 def folders():
     """The folders that kernels are read from, the best first."""
-    return [path for path in candidates() if path == folder() or is_readable(path)]
+    return [path for path in candidates() if is_readable(path)]
 
 
 # ---------------------------------------------------------------- files

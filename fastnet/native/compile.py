@@ -153,7 +153,11 @@ def machine_code(function, kind):
 
 
 def compile_entry(function, kind):
-    """machine_code() by the path in use."""
+    """machine_code() by the path in use.
+
+    An error ends here: what numba.cfunc would do about one, with Python, can then never be reached,
+    and object_file() removes it.
+    """
     unpacked = unpacker(kind)
 
     def run(address):
@@ -172,8 +176,7 @@ def compile_entry(function, kind):
 def object_file(text, name):
     """An object file of LLVM's module `text`, of which the function `name` is called from outside.
 
-    The fast path left it to us to optimise the module, Numba does it itself. What can never be
-    reached then goes: where no kernel raises, so does what would report an error to Python.
+    On the fast path the module is optimised here, on the plain path Numba has done it.
     """
     module, machine = llvm.parse_assembly(text), target_machine()
     tuning = llvm.create_pipeline_tuning_options(speed_level=int(numba.config.OPT))

@@ -18,7 +18,6 @@ from fastnet.native import vector as python
 from fastnet.native.types import Vector, element_pointer
 from fastnet.native.vector import LANES, SQRT_HALF_BITS
 
-
 DEFINITIONS = {}  # a function of vector.py -> its definition here or in tiles.py
 
 

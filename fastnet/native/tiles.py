@@ -1,4 +1,4 @@
-"""The register tile: a few rows of LANES sums that stay in vector registers, vector.tile compiled."""
+"""vector.tile in compiled code: a few rows of LANES sums that stay in vector registers."""
 
 import os
 
@@ -8,13 +8,12 @@ from numba import config, types
 
 from fastnet.native import intrinsics
 from fastnet.native import vector as python
+from fastnet.native.cache import TILE_ROWS
 from fastnet.native.intrinsics import fma_ir, in_place_of, splat_ir
 from fastnet.native.types import Vector, element_pointer
 from fastnet.native.vector import LANES
 
 DEFINITIONS = intrinsics.DEFINITIONS  # with those of this file
-# For tests: rows of a tile in place of the processor's own number.
-VARIABLE = "KERNELS_TILE_ROWS"
 MOST_ROWS = 12  # more would need no fewer loads, and more code
 
 
@@ -32,9 +31,9 @@ def tile_rows(bits):
 
     How many they are does not change the bytes of a product: each sum is one element's.
     """
-    if asked := os.environ.get(VARIABLE):
+    if asked := os.environ.get(TILE_ROWS):
         if asked not in map(str, range(2, MOST_ROWS + 1)):
-            raise ValueError(f"{VARIABLE} must be from 2 to {MOST_ROWS}, got {asked!r}")
+            raise ValueError(f"{TILE_ROWS} must be from 2 to {MOST_ROWS}, got {asked!r}")
         return int(asked)
     count, each = registers(bits)
     return max(2, min(MOST_ROWS, (count - each - 1) // each))

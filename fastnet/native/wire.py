@@ -1,6 +1,7 @@
 """How the arguments of a call reach machine code: the one description of it.
 
-Machine code takes one number, the address of a row of 64-bit words. What the words mean is in the
+Machine code is a function of C, void (int64): it takes the address of a row of 64-bit words. The
+first is 0, and 1 after an error in a kernel; the arguments follow. What their words mean is in the
 *kind* of the arguments, which decides the code and its place in the cache:
 
     argument       kind               words                      in the kernel (rebuild.py)
