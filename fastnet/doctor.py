@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from fastnet.native import cache
-from fastnet.native.entry import INTERPRETED
+from fastnet.native.entry import INTERPRETED, why_plain
 from fastnet.native.versions import TESTED
 from fastnet.results import environment
 from fastnet.training.training import default_threads
@@ -55,15 +55,13 @@ def compiler_advice(reason):
 
 def examine():
     """Facts as a dict, with the list `advice`."""
-    from fastnet.native.compile import choose_path  # imports Numba
-
     cpu, blas = environment.cpu(), environment.blas()
     advice = [cure for name, cure in CURES.items() if os.environ.get(name)]
     bits = environment.simd_bits(cpu["features"])
     if bits < 256 and cpu["machine"] in ("x86_64", "AMD64"):
         advice.append("This processor has neither AVX2 nor AVX-512: expect a quarter of the speed.")
     advice += cache_advice()
-    reason = "nothing is compiled" if INTERPRETED else choose_path()
+    reason = why_plain()
     advice += compiler_advice(reason)
     return {
         **{name: value for name, value in environment.versions().items()},

@@ -12,7 +12,9 @@ import pytest
 
 import fastnet
 from fastnet import doctor
+from fastnet.cli import terminal
 from fastnet.cli.terminal import compiling
+from fastnet.errors import FastnetError, UsageError
 from fastnet.native import cache, versions
 from fastnet.native.entry import INTERPRETED
 
@@ -48,29 +50,39 @@ def test_a_variable_asks_for_the_plain_path(monkeypatch):
     assert versions.path() == "plain"
     assert versions.reason_for_plain() == "KERNELS_COMPILER is set"
     monkeypatch.setenv(versions.VARIABLE, "slow")
-    with pytest.raises(ValueError, match="KERNELS_COMPILER must be 'plain' or unset, got 'slow'"):
+    with pytest.raises(UsageError, match="KERNELS_COMPILER must be 'plain' or unset, got 'slow'"):
         versions.path()
 
 
-@compiled_only
-def test_the_plain_path_is_named_where_it_is_used(monkeypatch, command):
-    from fastnet.native import compile as compiler
-
-    monkeypatch.setattr(cache, "folder", lambda: ROOT)
-    monkeypatch.setattr(compiler, "choose_path", lambda: None)
-    assert compiling() == (
-        "Compiling the kernels (first run; later runs take them from a cache) ..."
-    )
-    assert command("doctor --json").json["compiler"] == "fast path"
-    monkeypatch.setattr(compiler, "choose_path", lambda: "Numba is new")
-    assert compiling() == (
-        "Compiling the kernels (first run; later runs take them from a cache; without shortcuts, "
-        "three times as long, as Numba is new) ..."
-    )
+@pytest.mark.parametrize("reason", [None, "Numba is new"])
+def test_the_plain_path_is_named_where_it_is_used(monkeypatch, command, reason):
+    monkeypatch.setattr(terminal, "folder", lambda: ROOT)
+    for module in (terminal, doctor):
+        monkeypatch.setattr(module, "why_plain", lambda: reason)
+    monkeypatch.setattr(doctor, "INTERPRETED", False)
+    slower = f"; without shortcuts, three times as long, as {reason}" if reason else ""
+    cached = "first run; later runs take them from a cache"
+    assert compiling() == f"Compiling the kernels ({cached}{slower}) ..."
     facts = command("doctor --json").json
-    assert facts["compiler"] == "plain path (Numba is new)"
-    assert any("The shortcuts were tested with numba>=" in line for line in facts["advice"])
-    assert doctor.compiler_advice(None) == []
+    assert facts["compiler"] == (f"plain path ({reason})" if reason else "fast path")
+    advised = any("The shortcuts were tested with numba>=" in line for line in facts["advice"])
+    assert advised == bool(reason)
+
+
+def test_an_untested_numba_that_fails_is_named(monkeypatch):
+    def fail():
+        with versions.suspected():
+            raise AttributeError("no such name")
+
+    with pytest.raises(AttributeError, match="no such name"):
+        fail()
+    monkeypatch.setattr(versions, "compiler_versions", lambda: {"numba": "2.0"})
+    told = r"^Numba 2.0 cannot compile the kernels \(AttributeError: no such name\); fastnet was "
+    with pytest.raises(FastnetError, match=told + r".* pip install 'numba>=0.62,<[\d.]+'\.$"):
+        fail()
+    with pytest.raises(UsageError, match="KERNELS_COMPILER must"), versions.suspected():
+        monkeypatch.setenv(versions.VARIABLE, "slow")
+        versions.path()
 
 
 # ---------------------------------------------------------------- results, by path and processor
@@ -101,7 +113,8 @@ Y = np.tanh(X[:, :12] + X[:, 8:])
 one = dict(task=1, n1=[3], seeds=1, optimizer="sgd", max_epochs=30)
 several = dict(n1=[1, 3, 17, 40], seeds=1, max_epochs=8, learning_rate=0.05, l2=1e-3)
 for dtype in sys.argv[3:]:
-    result = fastnet.train(**one) if dtype == "task" else fastnet.train(X, Y, dtype=dtype, **several)
+    task = dtype == "task"
+    result = fastnet.train(**one) if task else fastnet.train(X, Y, dtype=dtype, **several)
     arrays = {**result.packed, **result.entries}
     whole = b"".join(np.ascontiguousarray(arrays[name]).tobytes() for name in sorted(arrays))
     print(hashlib.sha256(whole).hexdigest(), *result.members["train_loss"])
@@ -213,5 +226,5 @@ def test_impossible_heights_of_tiles_are_refused(monkeypatch, rows):
     from fastnet.native import tiles
 
     monkeypatch.setenv("KERNELS_TILE_ROWS", rows)
-    with pytest.raises(ValueError, match=f"KERNELS_TILE_ROWS must be from 2 to 12, got '{rows}'"):
+    with pytest.raises(UsageError, match=f"KERNELS_TILE_ROWS must be from 2 to 12, got '{rows}'"):
         tiles.tile_rows(32)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from fastnet.errors import UsageError
 from fastnet.native.cache import folder
+from fastnet.native.entry import why_plain
 from fastnet.results import answer
 from fastnet.results.words import (
     METRICS,
@@ -37,12 +38,10 @@ def console(stderr=False):
 
 def compiling():
     """The line that says that kernels are compiled, and what is out of the ordinary about it."""
-    from fastnet.native.compile import choose_path  # imports Numba, which is needed now
-
     when = "first run; later runs take them from a cache"
     if folder() is None:
         when = "no cache folder can be written, so every run does it: see fastnet doctor"
-    reason = choose_path()
+    reason = why_plain()
     slower = f"; without shortcuts, three times as long, as {reason}" if reason else ""
     return f"Compiling the kernels ({when}{slower}) ..."
 

@@ -29,6 +29,19 @@ def inner(function):
     return function
 
 
+def why_plain():
+    """Why kernels are compiled by the plain path, in a few words; None: by the fast one.
+
+    Finding out imports Numba.
+    """
+    if INTERPRETED:
+        return "nothing is compiled"
+    with versions.suspected():
+        from fastnet.native.compile import choose_path
+
+        return choose_path()
+
+
 class Code:
     """Machine code in this process, called with the words of the arguments."""
 
@@ -87,12 +100,13 @@ class Entry:
 
     def compiled(self, kind):
         """The code, compiled now and put into the cache."""
-        from fastnet.native.compile import choose_path, machine_code
-
-        path = "plain" if choose_path() else "fast"
+        path = "plain" if why_plain() else "fast"
         if path != versions.path() and (code := self.cached(kind, path)):
             return code
-        made = machine_code(self.function, kind)
+        with versions.suspected():
+            from fastnet.native.compile import machine_code
+
+            made = machine_code(self.function, kind)
         cache.write(cache.name_of(self.__name__, kind, path), *made)
         return Code(*made)
 

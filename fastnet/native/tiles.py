@@ -6,6 +6,7 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import config, types
 
+from fastnet.errors import UsageError
 from fastnet.native import intrinsics
 from fastnet.native import vector as python
 from fastnet.native.cache import TILE_ROWS
@@ -33,7 +34,7 @@ def tile_rows(bits):
     """
     if asked := os.environ.get(TILE_ROWS):
         if asked not in map(str, range(2, MOST_ROWS + 1)):
-            raise ValueError(f"{TILE_ROWS} must be from 2 to {MOST_ROWS}, got {asked!r}")
+            raise UsageError(f"{TILE_ROWS} must be from 2 to {MOST_ROWS}, got {asked!r}")
         return int(asked)
     count, each = registers(bits)
     return max(2, min(MOST_ROWS, (count - each - 1) // each))

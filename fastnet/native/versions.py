@@ -3,10 +3,13 @@
 Nothing here imports Numba.
 """
 
+import contextlib
 import functools
 import os
 import re
 from importlib.metadata import version
+
+from fastnet.errors import FastnetError, UsageError
 
 # The fast path is used from the first of these versions of Numba up to, not including, the
 # second; setup.cfg has the same range. Raise the second after SLOW_TESTS=1 scripts/test passed.
@@ -26,17 +29,39 @@ def number(text):
     return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
+def is_tested():
+    """Whether the Numba that is installed is among those that fastnet was tested with."""
+    return number(TESTED[0]) <= number(compiler_versions()["numba"]) < number(TESTED[1])
+
+
+@contextlib.contextmanager
+def suspected():
+    """Where an error may come from a version of Numba that was not tested, name it."""
+    try:
+        yield
+    except FastnetError:
+        raise
+    except Exception as error:
+        if is_tested():
+            raise
+        found, (first, end) = compiler_versions()["numba"], TESTED
+        raise FastnetError(
+            f"Numba {found} cannot compile the kernels ({type(error).__name__}: {error}); fastnet "
+            f"was tested with others: pip install 'numba>={first},<{end}'."
+        ) from error
+
+
 def reason_for_plain():
     """Why the fast path is out of the question, in a few words; None where it is to be used."""
     asked = os.environ.get(VARIABLE, "")
     if asked not in ("", "plain"):
-        raise ValueError(f"{VARIABLE} must be 'plain' or unset, got {asked!r}")
+        raise UsageError(f"{VARIABLE} must be 'plain' or unset, got {asked!r}")
     if asked:
         return f"{VARIABLE} is set"
-    found = compiler_versions()["numba"]
-    if number(TESTED[0]) <= number(found) < number(TESTED[1]):
+    if is_tested():
         return None
-    return f"Numba {found} is not among the tested versions, {TESTED[0]} up to {TESTED[1]}"
+    found, (first, end) = compiler_versions()["numba"], TESTED
+    return f"Numba {found} is not among the tested versions, {first} up to {end}"
 
 
 def path():
