@@ -56,7 +56,7 @@ def test_a_variable_asks_for_the_plain_path(monkeypatch):
 
 @pytest.mark.parametrize("reason", [None, "Numba is new"])
 def test_the_plain_path_is_named_where_it_is_used(monkeypatch, command, reason):
-    monkeypatch.setattr(terminal, "folder", lambda: ROOT)
+    monkeypatch.setattr(cache, "folder", lambda: ROOT)
     for module in (terminal, doctor):
         monkeypatch.setattr(module, "why_plain", lambda: reason)
     monkeypatch.setattr(doctor, "INTERPRETED", False)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fastnet.errors import UsageError
-from fastnet.native.cache import folder
+from fastnet.native import cache
 from fastnet.native.entry import why_plain
 from fastnet.results import answer
 from fastnet.results.words import (
@@ -39,7 +39,7 @@ def console(stderr=False):
 def compiling():
     """The line that says that kernels are compiled, and what is out of the ordinary about it."""
     when = "first run; later runs take them from a cache"
-    if folder() is None:
+    if cache.folder() is None:
         when = "no cache folder can be written, so every run does it: see fastnet doctor"
     reason = why_plain()
     slower = f"; without shortcuts, three times as long, as {reason}" if reason else ""
