@@ -1,11 +1,13 @@
-"""What fastnet doctor looks at."""
+"""What fastnet doctor examines."""
 
 import os
 from pathlib import Path
 
 from fastnet.native import cache
+from fastnet.native.entry import INTERPRETED, why_plain
+from fastnet.native.versions import TESTED
 from fastnet.results import environment
-from fastnet.training import training as trainer
+from fastnet.training.training import default_threads
 
 CURES = {
     "NUMBA_DISABLE_JIT": "NUMBA_DISABLE_JIT is set: the kernels run in the interpreter, some "
@@ -25,6 +27,32 @@ def cache_size(folder):
     return sum(path.stat().st_size for path in Path(folder).glob("*.kernel"))
 
 
+def cache_advice():
+    """Sentences on the cache folders."""
+    folder, first = cache.folder(), next(iter(cache.candidates()))
+    if folder == first:
+        return []
+    read = " It is read all the same." if first in cache.folders() else ""
+    begin = f"The first choice of cache folder, {first}, {cache.objection(first)}."
+    if folder is not None:
+        return [f"{begin}{read} New kernels go to {folder}."]
+    return [
+        f"{begin}{read} No other can be written, so every process compiles what it does not find "
+        "there (about 6 s): set NUMBA_CACHE_DIR to a folder of yours."
+    ]
+
+
+def compiler_advice(reason):
+    """Sentences on the compiler's path."""
+    if reason is None or INTERPRETED:
+        return []
+    first, end = TESTED
+    return [
+        "Kernels are compiled without shortcuts, which takes about three times as long the first "
+        f"time and changes no result. The shortcuts were tested with numba>={first},<{end}."
+    ]
+
+
 def examine():
     """Facts as a dict, with the list `advice`."""
     cpu, blas = environment.cpu(), environment.blas()
@@ -32,22 +60,18 @@ def examine():
     bits = environment.simd_bits(cpu["features"])
     if bits < 256 and cpu["machine"] in ("x86_64", "AMD64"):
         advice.append("This processor has neither AVX2 nor AVX-512: expect a quarter of the speed.")
-    folder = cache.folder()
-    if folder is None:
-        advice.append(
-            "No cache folder can be written, so every process compiles anew (about 6 s): set "
-            "NUMBA_CACHE_DIR to a folder of yours."
-        )
-    elif folder != next(iter(cache.candidates())):
-        advice.append(f"The first choice of cache folder cannot be written; {folder} is used.")
+    advice += cache_advice()
+    reason = why_plain()
+    advice += compiler_advice(reason)
     return {
         **{name: value for name, value in environment.versions().items()},
         "cpu": cpu["name"],
         "simd": f"{bits} bits: {bits // 32} float32 or {bits // 64} float64 at once",
-        "threads": trainer.default_threads(),
+        "threads": default_threads(),
         "blas": f"{blas['name']} {blas['version']}, kernel {blas['core']} (reference only)",
-        "cache_folder": str(folder),
-        "cache_writable": folder is not None,
-        "cache_bytes": cache_size(folder) if folder is not None else 0,
+        "compiler": f"plain path ({reason})" if reason else "fast path",
+        "cache_folder": str(cache.folder()),
+        "cache_writable": cache.folder() is not None,
+        "cache_bytes": sum(map(cache_size, cache.folders())),
         "advice": advice,
     }

@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from fastnet.errors import UsageError
+from fastnet.native import cache
+from fastnet.native.entry import why_plain
 from fastnet.results import answer
 from fastnet.results.words import (
     METRICS,
@@ -32,6 +34,16 @@ def console(stderr=False):
     """A console for tables; off a terminal it wraps nothing."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(file=stream, highlight=False, width=None if stream.isatty() else 1000)
+
+
+def compiling():
+    """The line that says that kernels are compiled, and what is out of the ordinary about it."""
+    when = "first run; later runs take them from a cache"
+    if cache.folder() is None:
+        when = "no cache folder can be written, so every run does it: see fastnet doctor"
+    reason = why_plain()
+    slower = f"; without shortcuts, three times as long, as {reason}" if reason else ""
+    return f"Compiling the kernels ({when}{slower}) ..."
 
 
 def grid(*headers):
@@ -64,7 +76,7 @@ class Display:
         if where.plan is not None:
             self.say(plan_text(where.plan))
         if where.stage == "compile":
-            self.say("Compiling the kernels (first run; later runs take them from a cache) ...")
+            self.say(compiling())
         if where.stage == "ready":
             self.say(f"Kernels ready in {seconds(where.seconds)}.")
         if where.stage != "train":

@@ -25,8 +25,9 @@ from fastnet.engine.layout import (
 from fastnet.engine.losses import Loss, hits
 from fastnet.engine.network import forward, loss_and_error, part_sums
 from fastnet.engine.records import COLUMNS, CONVERGED, DIVERGED, RUNNING
-from fastnet.native.entry import Bound, Entry, inner
+from fastnet.native.entry import Entry, inner
 from fastnet.native.vector import LANES
+from fastnet.native.wire import Bound
 
 # ---------------------------------------------------------------- one step
 

@@ -1,37 +1,40 @@
 """Where compiled kernels are kept between processes.
 
-The folder is per user, its name a hash of the kernels' sources and of the compiler's versions; a
-file's name tells the rest that decides the code: the kinds of the arguments and the processor.
-NUMBA_CACHE_DIR, where set, wins.
+The folder's name is a hash of the kernels' sources and of the compiler's versions; a file's name
+tells the rest that decides the code: the compiler's path, the kind of the arguments, the processor.
+NUMBA_CACHE_DIR, where set, comes first, then the user's own cache folder, then one below /tmp.
+
+What is in these files is executed. So a folder is used only where nobody but this user and root
+could have put something there; one that belongs to root, as in an image, is read and not written.
 """
 
 import contextlib
 import functools
 import hashlib
 import os
+import stat
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
+
+from fastnet.native import versions
 
 # The folders whose sources decide what compiled kernels do.
 SOURCES = ("native", "engine")
-# Variables that make Numba compile other code than for this processor.
+# Variables that make the compiler make other code than for this processor.
 OVERRIDES = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_OPT")
-
-
-@functools.cache
-def compiler_versions():
-    """Versions of Numba and llvmlite, without importing them."""
-    return {name: version(name) for name in ("numba", "llvmlite")}
+TILE_ROWS = "KERNELS_TILE_ROWS"  # rows of a tile for tests, see tiles.py
 
 
 def version_hash():
     """Hash of all that decides, on one processor, what the compiled kernels do."""
-    text = repr(compiler_versions()).encode()
+    text = repr(versions.compiler_versions()).encode()
     package = Path(__file__).parents[1]
     for path in sorted(path for folder in SOURCES for path in (package / folder).glob("*.py")):
         text += path.name.encode() + path.read_bytes()
     return hashlib.sha256(text).hexdigest()[:16]
+
+
+# ---------------------------------------------------------------- folders
 
 
 def candidates():
@@ -44,28 +47,82 @@ def candidates():
     yield Path(tempfile.gettempdir()) / f"fastnet-{user}" / version_hash()
 
 
-def is_private(folder):
-    """Whether nobody else could have put code into the folder."""
-    status = folder.stat()
-    return not hasattr(os, "getuid") or (
-        status.st_uid == os.getuid() and not status.st_mode & 0o022
-    )
+def is_group_of_one(group):
+    """Whether a group has this user alone, as many systems give one to each user."""
+    import grp
+    import pwd
 
-
-def usable(folder):
-    """Whether the folder exists or can be made, is ours alone and can be written."""
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found, user = grp.getgrgid(group), pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return False
+    return found.gr_name == user and not {*found.gr_mem} - {user}
+
+
+def is_closed(status):
+    """Whether only this user and root can write to a folder."""
+    mode = status.st_mode
+    if mode & stat.S_IWGRP and not is_group_of_one(status.st_gid):
+        return False
+    return status.st_uid in (os.getuid(), 0) and not mode & stat.S_IWOTH
+
+
+def keeps_entries(status):
+    """Whether only this user and root can rename what they have in a folder: where others may
+    write, the sticky bit keeps each owner's own, as in /tmp."""
+    mine = status.st_uid in (os.getuid(), 0)
+    return mine and (is_closed(status) or bool(status.st_mode & stat.S_ISVTX))
+
+
+def exposed_part(folder):
+    """The folder, or one above it, by which others could have put code there; None: they cannot."""
+    if not hasattr(os, "getuid"):
+        return None
+    folder = folder.resolve()
+    if not is_closed(folder.stat()):
+        return folder
+    return next((above for above in folder.parents if not keeps_entries(above.stat())), None)
+
+
+def make(folder):
+    """Make a folder and those above it, for this user alone."""
+    for path in (*reversed(folder.parents), folder):
+        path.mkdir(mode=0o700, exist_ok=True)
+
+
+def objection(folder):
+    """Why kernels are not written to a folder, as the end of a sentence; None where they are."""
+    try:
+        make(folder)
         with tempfile.TemporaryFile(dir=folder):
-            return is_private(folder)
+            exposed = exposed_part(folder)
+    except OSError as error:
+        return f"cannot be written ({error.strerror})"
+    return f"is open to other users through {exposed}" if exposed else None
+
+
+def is_readable(folder):
+    """Whether kernels may be read from a folder: it is there, and nobody else wrote them."""
+    try:
+        readable = folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
+        return readable and exposed_part(folder) is None
     except OSError:
         return False
 
 
 @functools.cache
 def folder():
-    """The first usable folder, or None: then every process compiles anew."""
-    return next((folder for folder in candidates() if usable(folder)), None)
+    """The folder that kernels are written to: the first that can be; None where none can."""
+    return next((folder for folder in candidates() if objection(folder) is None), None)
+
+
+@functools.cache
+def folders():
+    """The folders that kernels are read from, the best first."""
+    return [path for path in candidates() if is_readable(path)]
+
+
+# ---------------------------------------------------------------- files
 
 
 def host():
@@ -79,34 +136,45 @@ def host():
 def processor():
     """The processor that code is compiled for."""
     name, features = host()
-    return name, features.flatten(), *(os.environ.get(name) for name in OVERRIDES)
+    return name, features.flatten(), *map(os.environ.get, (*OVERRIDES, TILE_ROWS))
 
 
-def place(name, kinds):
-    """The file of an entry point's code for arguments of those kinds; None without a folder."""
-    if folder() is None:
-        return None
-    key = hashlib.sha256(repr((kinds, processor())).encode()).hexdigest()[:32]
-    return folder() / f"{name}-{key}.kernel"
+def name_of(function, kind, path):
+    """The file of an entry point's code for arguments of that kind, by a path of the compiler."""
+    key = hashlib.sha256(repr((kind, processor())).encode()).hexdigest()[:32]
+    return f"{function}-{path}-{key}.kernel"
 
 
-def read(path):
+def holds(name):
+    """Whether there is a file of that name."""
+    return any((folder / name).exists() for folder in folders())
+
+
+def read(name):
     """Symbol and machine code of a file; None where there is none, or it is damaged."""
+    return next(filter(None, (read_file(folder / name) for folder in folders())), None)
+
+
+def read_file(path):
+    """Symbol and machine code of the file at a path; None likewise."""
     try:
-        head, code = path.read_bytes().split(b"\n", 1)
-        digest, symbol = head.decode().split(" ")
-    except (OSError, ValueError, AttributeError):
+        digest, content = path.read_bytes().split(b"\n", 1)
+        symbol, code = content.split(b"\n", 1)
+    except (OSError, ValueError):
         return None
-    return (symbol, code) if digest == hashlib.sha256(code).hexdigest() else None
+    intact = digest.decode("latin-1") == hashlib.sha256(content).hexdigest()
+    return (symbol.decode(), code) if intact else None
 
 
-def write(path, symbol, code):
-    """Put code into its file in one step; a full disk costs the next process its time alone."""
-    if path is None:
+def write(name, symbol, code):
+    """Put code into a file in one step; where that fails the next process compiles again."""
+    if folder() is None:
         return
+    path = folder() / name
+    content = symbol.encode() + b"\n" + code
     beside = path.with_suffix(f".{os.getpid()}")  # other processes may write the same
     try:
-        beside.write_bytes(f"{hashlib.sha256(code).hexdigest()} {symbol}\n".encode() + code)
+        beside.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
         os.replace(beside, path)
     except OSError:
         with contextlib.suppress(OSError):

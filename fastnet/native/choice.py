@@ -4,15 +4,15 @@ A Choice is a name with functions behind it, a row of a table such as activation
 
     ACTIVATIONS = table("activation", sigmoid={"value": sigmoid, "slope": sigmoid_slope}, ...)
 
-Kernels take it as an argument and call what it stands for: `activation.value(z)`. To Numba
-each Choice has a type of its own (compiler.py), so the function is looked up while the caller is
-compiled: nothing is decided inside loops, what nobody chose is never compiled, and the kernel for
-one choice is kept in the cache beside those for others. A row can also hold True or False, or False
-in place of a function: a test of it is decided then, too, and what it rules out is never compiled.
-In Python the same line is a plain look-up.
+Kernels take it as an argument, alone or in a NamedTuple, and call what it stands for:
+`activation.value(z)`. To Numba each Choice has a type of its own (types.py), so the function takes
+the place of `activation.value` while the caller is compiled (passes.py): nothing is decided inside
+loops, what nobody chose is never compiled, and the kernel for one choice is kept in the cache
+beside those for others. A row can also hold True or False, or False in place of a function: a test
+of it is decided then, too, and what it rules out is never compiled. In Python the same line is a
+plain look-up.
 
-To add one: write its functions as the others of its table are written, its twin in
-formulas.py, a row in both tables, and its name in options.py (docs/extending.md).
+docs/extending.md tells how to add one.
 """
 
 KNOWN = {}  # (table, name) -> Choice

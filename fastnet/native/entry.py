@@ -2,23 +2,22 @@
 
 A kernel is a Python function, and runs as one when Python calls it. `inner` marks those that
 compiled functions call. `Entry` makes a function run as machine code: by the kinds of its
-arguments the code is found in this process, in the cache, or made by compiler.py. That alone
-needs Numba: a process that finds its kernels in the cache never imports it, which would take it
-more than a second.
+arguments (wire.py) the code is found in this process, in the cache, or made by compile.py. That
+alone needs Numba: a process that finds its kernels in the cache never imports it, which would take
+it more than a second.
 
 Under NUMBA_DISABLE_JIT=1 all stays Python.
 """
 
 import array
+import contextlib
 import ctypes
 import functools
 import os
 import threading
 
-import numpy as np
-
-from fastnet.native import cache
-from fastnet.native.choice import Choice
+from fastnet.native import cache, versions
+from fastnet.native.wire import flatten, unbound
 
 INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 KERNELS = []  # what inner() and Entry() marked
@@ -30,40 +29,21 @@ def inner(function):
     return function
 
 
-def flatten(value, words):
-    """What decides the code for an argument; its numbers are appended to `words`."""
-    if isinstance(value, Bound):
-        words.extend(value.words)
-        return value.kind
-    if isinstance(value, np.ndarray):
-        if not value.flags.c_contiguous:
-            raise ValueError(f"kernels take arrays in one piece, got strides {value.strides}")
-        words.append(value.__array_interface__["data"][0])
-        words.extend(value.shape)
-        return value.dtype, value.ndim
-    if isinstance(value, tuple):
-        return (type(value).__name__, *(flatten(part, words) for part in value))
-    if isinstance(value, Choice):
-        return value.table, value.name
-    words.append(int(value))
-    return int
+def why_plain():
+    """Why kernels are compiled by the plain path, in a few words; None: by the fast one.
 
+    Finding out imports Numba.
+    """
+    if INTERPRETED:
+        return "nothing is compiled"
+    with versions.suspected():
+        from fastnet.native.compile import choose_path
 
-class Bound:
-    """An argument of many calls, taken apart once: some 60 arrays take 150 us."""
-
-    def __init__(self, value):
-        self.value, self.words = value, []
-        self.kind = flatten(value, self.words)
-
-
-def plain(arguments):
-    """The arguments themselves, where some are Bound."""
-    return [value.value if isinstance(value, Bound) else value for value in arguments]
+        return choose_path()
 
 
 class Code:
-    """Machine code in this process, called with the numbers of the arguments."""
+    """Machine code in this process, called with the words of the arguments."""
 
     def __init__(self, symbol, code):
         import llvmlite.binding as llvm
@@ -75,14 +55,14 @@ class Code:
         self.engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
         self.engine.finalize_object()
         address = self.engine.get_function_address(symbol)
-        # Numba's calling convention: places for a result and for an error, then the arguments.
-        types = (ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
-        self.function = ctypes.CFUNCTYPE(*types)(address)
+        if not address:
+            raise LookupError(f"no function {symbol} in the machine code")
+        self.function = ctypes.CFUNCTYPE(None, ctypes.c_int64)(address)
 
     def __call__(self, words):
-        words, answers = array.array("q", words), (ctypes.c_void_p * 2)()
-        answer = ctypes.addressof(answers)
-        if self.function(answer, answer + ctypes.sizeof(ctypes.c_void_p), words.buffer_info()[0]):
+        words = array.array("q", [0, *words])
+        self.function(words.buffer_info()[0])
+        if words[0]:
             raise RuntimeError("a kernel ended with an error, which is a bug of fastnet")
 
 
@@ -97,32 +77,42 @@ class Entry:
         self.function, self.codes, self.lock = inner(function), {}, threading.Lock()
 
     def __call__(self, *arguments):
-        if INTERPRETED:
-            self.function(*plain(arguments))
-            return
         words = []
-        kinds = flatten(arguments, words)
-        code = self.codes.get(kinds)
+        kind = flatten(arguments, words)
+        if INTERPRETED:
+            self.function(*unbound(arguments))
+            return
+        code = self.codes.get(kind)
         if code is None:
             with self.lock:
-                code = self.codes[kinds] = self.codes.get(kinds) or self.prepare(kinds, arguments)
+                code = self.codes[kind] = self.codes.get(kind) or self.prepare(kind)
         code(words)
 
-    def prepare(self, kinds, arguments):
-        """The code for arguments of those kinds, from the cache or compiled."""
-        place = cache.place(self.__name__, kinds)
-        made = cache.read(place)
-        if made is None:
+    def prepare(self, kind):
+        """The code for arguments of that kind, from the cache or compiled."""
+        return self.cached(kind, versions.path()) or self.compiled(kind)
+
+    def cached(self, kind, path):
+        """The code in the cache, by that path of the compiler; None where there is none."""
+        found = cache.read(cache.name_of(self.__name__, kind, path))
+        with contextlib.suppress(LookupError):
+            return found and Code(*found)
+
+    def compiled(self, kind):
+        """The code, compiled now and put into the cache."""
+        path = "plain" if why_plain() else "fast"
+        if path != versions.path() and (code := self.cached(kind, path)):
+            return code
+        with versions.suspected():
             from fastnet.native.compile import machine_code
 
-            made = machine_code(self.function, plain(arguments))
-            cache.write(place, *made)
+            made = machine_code(self.function, kind)
+        cache.write(cache.name_of(self.__name__, kind, path), *made)
         return Code(*made)
 
     def is_ready(self, *arguments):
         """Whether a call with such arguments would find its code."""
-        if INTERPRETED:
+        kind = flatten(arguments, [])
+        if INTERPRETED or kind in self.codes:
             return True
-        kinds = flatten(arguments, [])
-        place = cache.place(self.__name__, kinds)
-        return kinds in self.codes or bool(place and place.exists())
+        return cache.holds(cache.name_of(self.__name__, kind, versions.path()))

@@ -3,87 +3,51 @@
 Numba leaves it to LLVM whether a loop becomes vector instructions, and to the alias checks of the
 day in which order a sum is taken. Here the vectors are written out as values of LLVM's type
 <LANES x float>. A compiled function that calls a function of vector.py gets the instructions of
-the definition of the same name here.
+the definition of the same name here, or in tiles.py.
 """
 
-import functools
+import inspect
 import operator
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils, config
-from numba.core.typing.templates import (
-    AbstractTemplate,
-    infer,
-    infer_global,
-    make_intrinsic_template,
-    signature,
-)
-from numba.extending import lower_builtin, models, register_model
-from numba.np.arrayobj import make_array
+from numba.core import cgutils
+from numba.extending import lower_builtin, type_callable
 
-from fastnet.native import vector as plain
+from fastnet.native import vector as python
+from fastnet.native.types import Vector, element_pointer
 from fastnet.native.vector import LANES, SQRT_HALF_BITS
 
-
-class Elements(types.Type):
-    """A Numba type that its elements' type tells apart."""
-
-    def __init__(self, dtype):
-        self.dtype = dtype
-        super().__init__(name=f"{type(self).__name__}({dtype})")
+DEFINITIONS = {}  # a function of vector.py -> its definition here or in tiles.py
 
 
-class Vector(Elements):
-    """Numba's type of a vector: LANES elements of `dtype`."""
-
-
-@register_model(Vector)
-class VectorModel(models.PrimitiveModel):
-    def __init__(self, dmm, fe_type):
-        element = dmm.lookup(fe_type.dtype).get_value_type()
-        super().__init__(dmm, fe_type, ir.VectorType(element, LANES))
-
-
-class Flat(Elements):
-    """Numba's type of an array in one piece whose length the kernels know without it: a pointer.
-
-    Numba's own has seven numbers, and some thirty arrays go from one kernel to the next.
+def in_place_of(function):
+    """Marks what a compiled call of `function` becomes, written as for numba.extending.intrinsic:
+    a definition takes the types of the arguments, and gives a signature and its codegen.
     """
 
+    def mark(definition):
+        DEFINITIONS[function] = definition
+        return definition
 
-@register_model(Flat)
-class FlatModel(models.PrimitiveModel):
-    def __init__(self, dmm, fe_type):
-        element = dmm.lookup(fe_type.dtype).get_data_type()
-        super().__init__(dmm, fe_type, element.as_pointer())
-
-
-@infer_global(operator.getitem)
-class FlatItem(AbstractTemplate):
-    def generic(self, args, kws):
-        if isinstance(args[0], Flat):
-            return args[0].dtype(args[0], types.intp)
+    return mark
 
 
-@infer_global(operator.setitem)
-class SetFlatItem(AbstractTemplate):
-    def generic(self, args, kws):
-        if isinstance(args[0], Flat):
-            return types.none(args[0], types.intp, args[0].dtype)
+def register_definition(function, definition):
+    """Tell Numba what a compiled call of `function` becomes."""
 
+    @type_callable(function)
+    def typing(context):
+        def typer(*args):
+            return definition(context, *args)[0]
 
-@lower_builtin(operator.getitem, Flat, types.Integer)
-def get_item(context, builder, sig, args):
-    return builder.load(element_pointer(context, builder, sig.args[0], *args))
+        typer.pysig = inspect.signature(function)
+        return typer
 
-
-@lower_builtin(operator.setitem, Flat, types.Integer, types.Any)
-def set_item(context, builder, sig, args):
-    array, i, value = args
-    builder.store(value, element_pointer(context, builder, sig.args[0], array, i))
-    return context.get_dummy_value()
+    @lower_builtin(function, types.VarArg(types.Any))
+    def lower(context, builder, sig, args):
+        codegen = definition(context.typing_context, *sig.args)[1]
+        return codegen(context, builder, sig, args)
 
 
 def splat_ir(builder, scalar, count=LANES):
@@ -101,24 +65,17 @@ def as_vector(context, builder, value, typ, vector):
     return splat_ir(builder, context.cast(builder, value, typ, vector.dtype))
 
 
-def element_pointer(context, builder, array_type, array, index, vector=None):
-    """Pointer to array.data[index], of a vector when its type is given."""
-    flat = isinstance(array_type, Flat)
-    data = array if flat else make_array(array_type)(context, builder, array).data
-    pointer = builder.gep(data, [index], inbounds=True)
-    return pointer if vector is None else builder.bitcast(pointer, vector.as_pointer())
-
-
 # Arithmetic: + - * / between vectors, and between a vector and a scalar.
 
 
 def _arithmetic(op, instruction):
-    @infer_global(op)
-    class Template(AbstractTemplate):
-        def generic(self, args, kws):
-            vectors = [a for a in args if isinstance(a, Vector)]
-            if vectors and len(args) == 2:
-                return signature(vectors[0], *args)
+    @type_callable(op)
+    def typing(context):
+        def typer(a, b):
+            vectors = [typ for typ in (a, b) if isinstance(typ, Vector)]
+            return vectors[0](a, b) if vectors else None
+
+        return typer
 
     def lower(context, builder, sig, args):
         left, right = (
@@ -136,20 +93,12 @@ _arithmetic(operator.mul, "fmul")
 _arithmetic(operator.truediv, "fdiv")
 
 
-def intrinsic(definition):
-    """Tie a definition to the function of its name in vector.py; see numba.extending.intrinsic."""
-    name = definition.__name__
-    template = infer(make_intrinsic_template(getattr(plain, name), definition, name))
-    infer_global(getattr(plain, name), types.Function(template))
-    return definition
-
-
-@intrinsic
+@in_place_of(python.never_inline)
 def never_inline(typingctx):
     return types.none(), attribute("noinline")
 
 
-@intrinsic
+@in_place_of(python.always_inline)
 def always_inline(typingctx):
     return types.none(), attribute("alwaysinline")
 
@@ -164,7 +113,7 @@ def attribute(name):
     return codegen
 
 
-@intrinsic
+@in_place_of(python.load)
 def load(typingctx, array, i):
     sig = Vector(array.dtype)(array, types.intp)
 
@@ -176,7 +125,7 @@ def load(typingctx, array, i):
     return sig, codegen
 
 
-@intrinsic
+@in_place_of(python.store)
 def store(typingctx, array, i, v):
     def codegen(context, builder, sig, args):
         array, i, v = args
@@ -187,7 +136,7 @@ def store(typingctx, array, i, v):
     return types.none(array, types.intp, v), codegen
 
 
-@intrinsic
+@in_place_of(python.splat)
 def splat(typingctx, array, value):
     def codegen(context, builder, sig, args):
         return as_vector(context, builder, args[1], sig.args[1], sig.return_type)
@@ -202,7 +151,7 @@ def fma_ir(builder, a, b, c):
     return builder.call(cgutils.get_or_insert_function(builder.module, function, name), [a, b, c])
 
 
-@intrinsic
+@in_place_of(python.fma)
 def fma(typingctx, a, b, c):
     vector = next(t for t in (a, b, c) if isinstance(t, Vector))
 
@@ -215,7 +164,7 @@ def fma(typingctx, a, b, c):
     return vector(a, b, c), codegen
 
 
-@intrinsic
+@in_place_of(python.sqrt)
 def sqrt(typingctx, v):
     def codegen(context, builder, sig, args):
         (v,) = args
@@ -226,7 +175,7 @@ def sqrt(typingctx, v):
     return v(v), codegen
 
 
-@intrinsic
+@in_place_of(python.where_greater)
 def where_greater(typingctx, a, b, x, y):
     vector = next(t for t in (a, b, x, y) if isinstance(t, Vector))
 
@@ -239,7 +188,7 @@ def where_greater(typingctx, a, b, x, y):
     return vector(a, b, x, y), codegen
 
 
-@intrinsic
+@in_place_of(python.sum_lanes)
 def sum_lanes(typingctx, v):
     def codegen(context, builder, sig, args):
         (v,) = args
@@ -260,13 +209,13 @@ def sum_lanes(typingctx, v):
     return v.dtype(v), codegen
 
 
-@intrinsic
+@in_place_of(python.is_float32)
 def is_float32(typingctx, v):
     answer = int(v.dtype == types.float32)
     return types.boolean(v), lambda context, builder, sig, args: ir.IntType(1)(answer)
 
 
-@intrinsic
+@in_place_of(python.to_float64)
 def to_float64(typingctx, v):
     def codegen(context, builder, sig, args):
         vector = context.get_value_type(sig.return_type)
@@ -286,7 +235,7 @@ def constant_ir(integers, value):
     return ir.Constant(integers, [value] * LANES)
 
 
-@intrinsic
+@in_place_of(python.add_exponent)
 def add_exponent(typingctx, v, shifted):
     def codegen(context, builder, sig, args):
         bits, integers, mantissa = bits_ir(builder, args[0])
@@ -297,7 +246,7 @@ def add_exponent(typingctx, v, shifted):
     return v(v, shifted), codegen
 
 
-@intrinsic
+@in_place_of(python.exponent_of)
 def exponent_of(typingctx, u):
     def codegen(context, builder, sig, args):
         bits, integers, mantissa = bits_ir(builder, args[0])
@@ -308,7 +257,7 @@ def exponent_of(typingctx, u):
     return u(u), codegen
 
 
-@intrinsic
+@in_place_of(python.unchecked)
 def unchecked(typingctx, array, i):
     def codegen(context, builder, sig, args):
         return builder.load(element_pointer(context, builder, sig.args[0], *args))
@@ -316,7 +265,7 @@ def unchecked(typingctx, array, i):
     return array.dtype(array, types.intp), codegen
 
 
-@intrinsic
+@in_place_of(python.transpose)
 def transpose(typingctx, array, start, step, out, out_start, out_step):
     sig = types.none(array, types.intp, types.intp, out, types.intp, types.intp)
 
@@ -355,7 +304,7 @@ def transpose_ir(builder, rows):
     return rows
 
 
-@intrinsic
+@in_place_of(python.sum_lanes_each)
 def sum_lanes_each(typingctx, array, i):
     sig = Vector(array.dtype)(array, types.intp)
 
@@ -387,53 +336,7 @@ def add_halves_ir(builder, a, b, width):
     return builder.fadd(builder.shuffle_vector(a, b, lower), builder.shuffle_vector(a, b, upper))
 
 
-def registers(bits):
-    """How many vector registers the processor has, and how many of them LANES numbers fill."""
-    features = config.CPU_FEATURES or str(llvm.get_host_cpu_features().flatten())
-    x86 = "x86" in llvm.get_process_triple() or "amd64" in llvm.get_process_triple()
-    wide = "+avx512f" in features
-    width = 512 if wide else 256 if "+avx," in features else 128
-    return 16 if x86 and not wide else 32, LANES * bits // width
-
-
-MOST_ROWS = 12  # more would need no fewer loads, and more code
-
-
-@functools.cache
-def tile_rows(bits):
-    """Rows of a tile, so that their sums, a row of b and an element of a stay in registers."""
-    count, each = registers(bits)
-    return max(2, min(MOST_ROWS, (count - each - 1) // each))
-
-
-@intrinsic
-def most_rows(typingctx, array):
-    rows = tile_rows(array.dtype.bitwidth)
-    return types.intp(array), lambda context, builder, sig, args: ir.IntType(64)(rows)
-
-
-@intrinsic
-def tile(typingctx, rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, overwrite):
-    # The sums stay in registers while j runs, so there is a loop for each number of rows.
-    where = [types.intp] * 2
-    sig = types.none(types.intp, a, *where, *where, b, *where, c, *where, types.boolean)
-
-    def codegen(context, builder, sig, args):
-        most, done = tile_rows(sig.args[9].dtype.bitwidth), builder.append_basic_block("done")
-        cases = [builder.append_basic_block(f"rows{count}") for count in range(1, most + 1)]
-        switch = builder.switch(args[0], cases[-1])
-        for count, block in enumerate(cases, 1):
-            switch.add_case(ir.Constant(args[0].type, count), block)
-            builder.position_at_end(block)
-            tile_ir(context, builder, sig, args, count)
-            builder.branch(done)
-        builder.position_at_end(done)
-        return context.get_dummy_value()
-
-    return sig, codegen
-
-
-@intrinsic
+@in_place_of(python.scatter)
 def scatter(typingctx, array, i, step, v):
     def codegen(context, builder, sig, args):
         array, i, step, v = args
@@ -444,45 +347,3 @@ def scatter(typingctx, array, i, step, v):
         return context.get_dummy_value()
 
     return types.none(array, types.intp, types.intp, v), codegen
-
-
-def tile_ir(context, builder, sig, args, count):
-    """The loop of a tile of `count` rows."""
-    _, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, overwrite = args
-    vector = context.get_value_type(Vector(sig.args[9].dtype))
-    align = sig.args[9].dtype.bitwidth // 8
-
-    def place(position, array, index, v=None):
-        return element_pointer(context, builder, sig.args[position], array, index, v)
-
-    def row_of(start, step, i):
-        return builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
-
-    outputs = [place(9, c, row_of(c0, c_row, i), vector) for i in range(count)]
-    columns = [row_of(a0, a_row, i) for i in range(count)]
-    before = builder.block
-    zero = ir.Constant(vector, None)
-    start = [builder.select(overwrite, zero, builder.load(p, align=align)) for p in outputs]
-    head, body, done = (builder.append_basic_block(n) for n in ("head", "body", "end"))
-    builder.branch(head)
-    builder.position_at_end(head)
-    j = builder.phi(depth.type)
-    sums = [builder.phi(vector) for _ in range(count)]
-    builder.cbranch(builder.icmp_signed("<", j, depth), body, done)
-    builder.position_at_end(body)
-    row = builder.load(place(6, b, builder.add(b0, builder.mul(j, b_row)), vector), align=align)
-    offset = builder.mul(j, a_col)
-    following = []
-    for column, total_so_far in zip(columns, sums):
-        scalar = builder.load(place(1, a, builder.add(column, offset)))
-        following.append(fma_ir(builder, splat_ir(builder, scalar), row, total_so_far))
-    next_j = builder.add(j, ir.Constant(j.type, 1))
-    builder.branch(head)
-    j.add_incoming(ir.Constant(j.type, 0), before)
-    j.add_incoming(next_j, body)
-    for phi, first, after in zip(sums, start, following):
-        phi.add_incoming(first, before)
-        phi.add_incoming(after, body)
-    builder.position_at_end(done)
-    for pointer, value in zip(outputs, sums):
-        builder.store(value, pointer, align=align)

@@ -6,7 +6,7 @@ every machine.
 
 In Python a vector is a NumPy array of LANES elements, and these functions run as they stand
 here. In compiled code it is one value of LLVM's type <LANES x float>, which LLVM maps to
-AVX-512, AVX2 or NEON registers: simd.py has what each function becomes there.
+AVX-512, AVX2 or NEON registers; intrinsics.py and tiles.py have what each function becomes.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ def never_inline():
 
 
 def always_inline():
-    """Placed in a function, makes LLVM copy it into its callers, large as it may be."""
+    """Placed in a function, makes LLVM copy it into its callers, however large it is."""
 
 
 def unchecked(array, i):
@@ -81,7 +81,7 @@ def sum_lanes(v):
 
 
 def sum_lanes_each(array, i):
-    """total() of each of LANES vectors side by side, as a vector; the same sums."""
+    """sum_lanes() of each of LANES vectors side by side, as a vector; the same sums."""
     vectors = array[i : i + LANES * LANES].reshape(LANES, LANES)
     return np.array([sum_lanes(v) for v in vectors])
 
@@ -119,13 +119,14 @@ def exponent_of(u):
 
 
 def most_rows(array):
-    """Rows of a tile of the array's dtype: by the processor, known when the kernel is compiled."""
+    """Most rows of a tile of the array's dtype: by the processor (tiles.py)."""
     return 4
 
 
 def tile(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, overwrite):
-    """c[i, :] += sum over j < depth of a[i, j] * b[j, :] for `rows` rows of LANES columns; where
-    `overwrite`, c is taken as 0, whatever stands there.
+    """c[i, :] += sum over j < depth of a[i, j] * b[j, :] for `rows` rows of LANES columns.
+
+    Where `overwrite`, c is taken as 0, whatever stands there.
 
     1 <= rows <= most_rows(c), which is 2 or more. Each argument is a one-dimensional array, the
     index of its first element, and the steps between rows (and columns, for a).

@@ -10,6 +10,7 @@ import numpy as np
 
 import fastnet
 from fastnet.native import cache
+from fastnet.native.versions import compiler_versions
 
 # Variables that make OpenBLAS or Numba choose other code than the processor's own.
 OVERRIDES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", *cache.OVERRIDES, "NUMBA_DISABLE_JIT")
@@ -37,7 +38,7 @@ def versions() -> dict[str, str]:
         "fastnet": fastnet.__version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
-        **cache.compiler_versions(),
+        **compiler_versions(),
     }
 
 
