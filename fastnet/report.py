@@ -8,7 +8,8 @@ from pathlib import Path
 from fastnet import figures
 from fastnet.figures.base import INK, LINE, PAPER, SOFT, finding, write
 from fastnet.figures.html import chart_tag, page, table_tag, text
-from fastnet.options.table import OPTIONS, defaults, defaults_beside
+from fastnet.options.defaults import defaults, defaults_beside
+from fastnet.options.table import OPTIONS
 from fastnet.results import answer, words
 
 ROWS = 200  # at most so many lines of a table

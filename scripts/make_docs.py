@@ -38,42 +38,43 @@ def functions():
 
 def default(option):
     """The default in the table of options; commands may differ in it."""
-    from fastnet.options.table import defaults, typed
+    from fastnet.options.defaults import defaults
 
-    if option.kind in ("flag", "choices"):
-        return "off"
-    if option.kind == "names":
-        return "`none`"
-    texts = {c: f"`{typed(option, defaults(c)[option.name])}`" for c in ("train", "sweep")}
+    if option.kind.empty:
+        return option.kind.empty
+    texts = {c: f"`{option.typed(defaults(c)[option.name])}`" for c in ("train", "sweep")}
     if len(set(texts.values())) == 1:
         return texts["train"]
     return ", ".join(f"{text} ({command})" for command, text in texts.items())
 
 
 def options():
-    from fastnet.options.table import TABLE, wanted
+    """A table for each group of options, and the order of the axes."""
+    from fastnet.options.table import AXES, GROUPS, TABLE
 
-    rows = []
-    for option in TABLE:
-        name = option.flag if option.commands else option.name
-        values = "a flag" if option.kind == "flag" else wanted(option)
-        if option.kind == "choices":
-            values = values.replace("one of", "any of")
-        commands = ", ".join(option.commands) or "Python only"
-        axis = "yes" if option.axis else "no"
-        rows.append((f"`{name}`", values, default(option), axis, commands, option.help))
-    return table(("option", "values", "default", "axis", "commands", "meaning"), rows)
+    parts = []
+    for group, title in GROUPS.items():
+        rows = []
+        for option in (option for option in TABLE if option.group == group):
+            axis, commands = "yes" if option.axis else "no", ", ".join(option.commands)
+            facts = option.kind.values(option), default(option), axis, commands, option.help
+            rows.append((f"`{option.flag}`", *facts))
+        header = ("option", "values", "default", "axis", "commands", "meaning")
+        parts.append(f"### {title}\n\n{table(header, rows)}")
+    axes = ", ".join(f"`{name}`" for name in AXES)
+    return "\n\n".join([*parts, f"The axes in the order of their product: {axes}."])
 
 
 def task_defaults():
-    from fastnet.options.table import OPTIONS, TASK_COMMANDS, TASKS, defaults, typed
+    from fastnet.options.defaults import TASK_COMMANDS, TASKS, defaults
+    from fastnet.options.table import OPTIONS
 
     parts = [*TASKS.values(), *TASK_COMMANDS.values()]
     names = [name for name in OPTIONS if any(name in part for part in parts)]
     columns = [(command, task) for task in TASKS for command in ("train", "sweep")]
     rows = []
     for name in names:
-        values = [typed(OPTIONS[name], defaults(*column)[name]) for column in columns]
+        values = [OPTIONS[name].typed(defaults(*column)[name]) for column in columns]
         rows.append((f"`{OPTIONS[name].flag}`", *(f"`{value}`" for value in values)))
     titles = {1: "task 1", 2: "task 2", "data": "--data"}
     return table(("option", *(f"{titles[kind]} {command}" for command, kind in columns)), rows)

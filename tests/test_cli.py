@@ -210,7 +210,7 @@ def test_every_error_becomes_a_line_and_an_exit_code(command, monkeypatch, error
     def fail(*arguments, **options):
         raise error
 
-    monkeypatch.setattr(api, "run", fail)
+    monkeypatch.setattr(api, "train", fail)
     got = command(f"train {TINY} --quiet")
     # Click ends the line of a ^C first.
     assert got._replace(err=got.err.lstrip("\n")) == Output(code, "", f"Error: {message}\n")

@@ -23,7 +23,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fastnet.estimator.estimators import FastNetClassifier, FastNetRegressor
-from fastnet.options.table import OPTIONS, TASK_COMMANDS, TASKS
+from fastnet.options.defaults import TASK_COMMANDS, TASKS
+from fastnet.options.table import OPTIONS
 
 BOTH = FastNetRegressor, FastNetClassifier
 SHORT = {"n1": 4, "optimizer": "sgd", "learning_rate": 0.2, "max_epochs": 20, "random_state": 0}

@@ -9,7 +9,9 @@ import pytest
 from fastnet.data import samples as data
 from fastnet.engine.layout import Weights, initial_weights, initialise, offsets, views
 from fastnet.errors import UsageError
-from fastnet.options.table import AXES, MAX_MEMBERS, resolve
+from fastnet.options.defaults import resolve
+from fastnet.options.ranges import MAX_MEMBERS
+from fastnet.options.table import AXES
 from fastnet.training import plan
 
 X = np.random.default_rng(0).uniform(-1, 1, (50, 2))

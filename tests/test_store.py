@@ -710,7 +710,7 @@ def kill_at_write(monkeypatch, number, halfway):
 
 
 def run_with_checkpoints(monkeypatch, out):
-    monkeypatch.setattr(api, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("fastnet.job.CHECKPOINT_SECONDS", 0.0)
     return fastnet.sweep(out=out, **SMALL)
 
 

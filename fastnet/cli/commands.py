@@ -6,11 +6,22 @@ import traceback
 from json import dumps
 
 import click
-from click.core import ParameterSource
 
 import fastnet
+from fastnet.cli.decorators import (
+    CONTEXT,
+    debug_option,
+    explain,
+    force_option,
+    json_option,
+    member_option,
+    model_options,
+    run_options,
+    runs_option,
+    table_options,
+)
 from fastnet.errors import FastnetError, UsageError
-from fastnet.options import table
+from fastnet.options.table import EXPORTS
 
 TRAIN_EXAMPLES = """\b
 Find one network that reaches the target loss, and save its weights.
@@ -71,147 +82,10 @@ Examples:
 EPILOG = "In brackets the default; the tasks have some of their own, see docs/options.md."
 
 
-# ---------------------------------------------------------------- options from the table
-
-
-class Value(click.ParamType):
-    """A value of a row of the options table, from its text."""
-
-    def __init__(self, option):
-        self.option = option
-        self.name = {"int": "integer", "float": "number"}.get(option.kind, option.kind)
-
-    def convert(self, value, param, ctx):
-        label = label_of(self.option, param, ctx)
-        if isinstance(value, list):  # from a configuration file
-            value = ",".join(str(v) for v in value) + ("," if len(value) == 1 else "")
-            value = value if self.option.name == "seeds" else value.rstrip(",")
-        paired = bool(ctx.params.get("zip"))
-        return table.parse(self.option.name, str(value), label, paired)
-
-    def get_metavar(self, param, ctx=None):
-        if self.option.choices:
-            return "|".join(self.option.choices)
-        kinds = {"int": "INT", "float": "NUM", "path": "FILE", "names": "COL,..."}
-        return kinds.get(self.option.kind, "TEXT") + (",..." if self.option.axis else "")
-
-
-def label_of(option, param, ctx):
-    """What messages call an option: where its value comes from."""
-    source = ctx.get_parameter_source(param.name)
-    if source is ParameterSource.ENVIRONMENT:
-        return f"{ctx.auto_envvar_prefix}_{param.name.upper()}"
-    return f"--config: {option.name}" if source is ParameterSource.DEFAULT_MAP else option.flag
-
-
-def default_text(option):
-    """The default as help shows it."""
-    value = option.default[0] if option.axis else option.default
-    unsaid = ("stop", "loss", "threads", "record", "features")
-    if option.kind in ("flag", "path") or option.name in unsaid:
-        return ""
-    if option.kind == "names":
-        value = None
-    value = {"seeds": "0,"}.get(option.name, "none" if value is None else value)
-    return f" [{value:g}]" if isinstance(value, float) else f" [{value}]"
-
-
-def table_options(command):
-    """A decorator that gives a command its rows of the options table."""
-
-    def add(function):
-        for option in reversed(table.TABLE):
-            if command not in option.commands:
-                continue
-            text = option.help + default_text(option)
-            if option.kind == "flag":
-                # Eager: whether lists are paired is known before they are read.
-                extra = {"is_flag": True, "default": None, "is_eager": True}
-            else:
-                extra = {"type": Value(option), "default": None}
-            function = click.option(option.flag, option.name, help=text, **extra)(function)
-        return function
-
-    return add
-
-
-def read_config(ctx, param, path):
-    """--config: a TOML file of option names; the command line and the environment win."""
-    if path is None:
-        return
-    try:
-        import tomllib
-    except ModuleNotFoundError:  # Python 3.10
-        import tomli as tomllib
-    try:
-        with open(path, "rb") as file:
-            values = tomllib.load(file)
-    except OSError as error:
-        raise UsageError(f"--config: {path} cannot be read ({error.strerror}).") from None
-    except ValueError as error:  # not TOML, or not UTF-8
-        raise UsageError(f"--config: {path} is not TOML: {error}.") from None
-    values = {name.replace("-", "_"): value for name, value in values.items()}
-    known = {p.name for p in ctx.command.params}
-    for name in values:
-        if name not in known:
-            raise UsageError(f"--config: {path} names the option {name!r}, which there is not.")
-    ctx.default_map = values
-
-
-def run_options(function):
-    """The options of train and sweep that are not in the table."""
-    for option in reversed(
-        (
-            click.option("--task", type=click.Choice(["1", "2"]), help="Built-in task."),
-            click.option("--out", type=click.Path(), help="Run folder [runs/<task>-<time>]."),
-            click.option("--force", is_flag=True, help="Replace the run folder at --out."),
-            click.option("--resume", type=click.Path(), help="Continue the run in this folder."),
-            click.option(
-                "--config",
-                type=click.Path(),
-                is_eager=True,
-                callback=read_config,
-                expose_value=False,
-                help="TOML file of options.",
-            ),
-            click.option("--dry-run", is_flag=True, help="Say what would be trained, and end."),
-            click.option(
-                "--require-target",
-                is_flag=True,
-                help="Exit code 4 when no member reaches its target.",
-            ),
-            json_option,
-            click.option("--quiet", is_flag=True, help="No progress, no summary."),
-            debug_option,
-        )
-    ):
-        function = option(function)
-    return function
-
-
-json_option = click.option("--json", is_flag=True, help="One JSON document on stdout.")
-force_option = click.option("--force", is_flag=True, help="Replace the file that is there.")
-debug_option = click.option(
-    "--debug",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=lambda ctx, param, value: ctx.ensure_object(dict).update(debug=value),
-    help="Show the traceback of an error.",
-)
-
-
 # ---------------------------------------------------------------- commands
 
 
-@click.group(
-    context_settings={
-        "auto_envvar_prefix": "FASTNET",
-        "help_option_names": ["-h", "--help"],
-        "max_content_width": 100,
-    },
-    invoke_without_command=True,
-)
+@click.group(context_settings=CONTEXT, invoke_without_command=True)
 @click.version_option(fastnet.__version__, prog_name="fastnet")
 @click.pass_context
 def cli(ctx):
@@ -251,10 +125,10 @@ def run(command, task, out, force, resume, dry_run, require_target, json, quiet,
             "--resume DIR)."
         )
     from fastnet import api
-    from fastnet.cli import terminal as show
+    from fastnet.cli import terminal
     from fastnet.results import words
 
-    display = show.Display(quiet)
+    display = terminal.Display(quiet)
     if resume is not None:
         if task is not None or out is not None:
             raise UsageError("--resume takes task and folder from the run; drop --task and --out.")
@@ -269,12 +143,13 @@ def run(command, task, out, force, resume, dry_run, require_target, json, quiet,
             click.echo(document(plan) if json else words.plan_text(plan))
             return
         folder = out or api.default_folder(f"task{task}" if task else stem(given["data"]))
+        new_run = {"train": api.train, "sweep": api.sweep}[command]
         with display:
-            result = api.run(command, task=task, out=folder, force=force, progress=display, **given)
+            result = new_run(task=task, out=folder, force=force, progress=display, **given)
     if json:
         click.echo(document(result.summary()))
     elif not quiet:
-        show.print_result(result)
+        terminal.print_result(result)
     sys.exit(exit_code(result, require_target))
 
 
@@ -310,20 +185,20 @@ def exit_code(result, require_target):
 
 
 @cli.command()
-@click.option("--runs", default="runs", show_default=True, help="The folder of runs.")
+@runs_option
 @json_option
 @debug_option
 def ls(runs, json):
     """List the runs in a folder, the newest last."""
-    from fastnet.cli import terminal as show
-    from fastnet.results import folder as store
+    from fastnet.cli import terminal
+    from fastnet.results.folder import runs as list_runs
 
     if not os.path.isdir(runs):
         raise FastnetError(
             f"--runs: there is no folder {runs}; `fastnet train --task 1` makes one."
         )
-    found = store.runs(runs)
-    click.echo(document({"runs": found})) if json else show.print_runs(found)
+    found = list_runs(runs)
+    click.echo(document({"runs": found})) if json else terminal.print_runs(found)
 
 
 @cli.command("show")
@@ -334,21 +209,21 @@ def ls(runs, json):
 def show_command(run, member, json):
     """Show a finished run: the answer, the best members, the files."""
     from fastnet import api
-    from fastnet.cli import terminal as show
-    from fastnet.results import result as records
+    from fastnet.cli import terminal
+    from fastnet.results.result import member_dict
 
     result = api.load(run)
     if member is None:
         value = result.summary()
     else:
         result.history(member)  # refuses a number there is not
-        value = records.member_dict(result.members[member])
+        value = member_dict(result.members[member])
     if json:
         click.echo(document(value))
     elif member is None:
-        show.print_result(result)
+        terminal.print_result(result)
     else:
-        show.print_member(result, member)
+        terminal.print_member(result, member)
 
 
 @cli.command(
@@ -372,12 +247,14 @@ Examples:
 @debug_option
 def plot(run, figure, out, theme, force, json):
     from fastnet import figures, files
-    from fastnet.cli import terminal as show
+    from fastnet.cli import terminal
 
     subject = figures.subject(run)
     if figure is None:
         rows = [{"figure": f.name, "help": f.help} for f in figures.applying(subject)]
-        click.echo(document({"run": run, "figures": rows})) if json else show.print_figures(rows)
+        click.echo(document({"run": run, "figures": rows})) if json else terminal.print_figures(
+            rows
+        )
         return
     out = out or f"{figure}.png"
     files.refuse_existing(out, force)
@@ -388,38 +265,20 @@ def plot(run, figure, out, theme, force, json):
 
 @cli.command(help=EXPORT_EXAMPLES)
 @click.argument("model", type=click.Path(), metavar="RUN_OR_MODEL")
-@click.option("--to", type=click.Choice(table.EXPORTS), required=True, help="What to write.")
+@click.option("--to", type=click.Choice(EXPORTS), required=True, help="What to write.")
 @click.option("-o", "--out", type=click.Path(), help="Where [a name from the run, here].")
 @click.option("--force", is_flag=True, help="Replace what is there.")
-@click.option("--member", type=int, help="This member of the run, not its best.")
+@member_option
 @json_option
 @debug_option
 def export(model, to, out, force, member, json):
-    from fastnet.cli import terminal as show
-    from fastnet.export import files as exports
-    from fastnet.results import folder as store
+    from fastnet.cli import terminal
+    from fastnet.export.files import default_path, write
+    from fastnet.results.folder import open_model
 
-    found = store.open_model(model, member)
-    done = exports.write(found, to, out or exports.default_path(model, to), force)
-    click.echo(document(done)) if json else show.print_export(done)
-
-
-def model_options(function):
-    """What the commands that use a model on a table have in common."""
-    for option in reversed(
-        (
-            click.argument("model", type=click.Path(), metavar="RUN_OR_MODEL"),
-            click.option(
-                "--data",
-                required=True,
-                type=click.Path(),
-                help="A table: .csv, .tsv, .parquet, .npz, .npy or -.",
-            ),
-            click.option("--member", type=int, help="This member of the run, not its best."),
-        )
-    ):
-        function = option(function)
-    return function
+    found = open_model(model, member)
+    done = write(found, to, out or default_path(model, to), force)
+    click.echo(document(done)) if json else terminal.print_export(done)
 
 
 @cli.command(help=PREDICT_EXAMPLES)
@@ -431,10 +290,10 @@ def model_options(function):
 def predict(model, data, member, out, force, proba):
     from fastnet import api
     from fastnet.data import tables
-    from fastnet.results import folder as store
+    from fastnet.results.folder import open_model
 
     write = tables.writer(out, force)
-    write(api.predict(store.open_model(model, member), data, proba), out)
+    write(api.predict(open_model(model, member), data, proba), out)
 
 
 @cli.command(help=EVALUATE_EXAMPLES)
@@ -444,12 +303,12 @@ def predict(model, data, member, out, force, proba):
 @debug_option
 def evaluate(model, data, member, weights, json):
     from fastnet import api
-    from fastnet.cli import terminal as show
-    from fastnet.results import folder as store
+    from fastnet.cli import terminal
+    from fastnet.results.folder import open_model
 
-    found = api.evaluate(store.open_model(model, member), data, weights)
+    found = api.evaluate(open_model(model, member), data, weights)
     found = {"model": model, "data": data, **found}
-    click.echo(document(found)) if json else show.print_evaluation(found)
+    click.echo(document(found)) if json else terminal.print_evaluation(found)
 
 
 @cli.command(
@@ -484,10 +343,10 @@ def report_command(run, out, derivation, force, json):
 def doctor(json):
     """Tell versions, threads, SIMD, BLAS and the kernel cache, with advice."""
     from fastnet import doctor as examine
-    from fastnet.cli import terminal as show
+    from fastnet.cli import terminal
 
     facts = examine.examine()
-    click.echo(document(facts)) if json else show.print_doctor(facts)
+    click.echo(document(facts)) if json else terminal.print_doctor(facts)
 
 
 @cli.command()
@@ -496,10 +355,10 @@ def doctor(json):
 def gradcheck(json):
     """Compare backpropagation with central differences, float64, for both losses."""
     from fastnet import gradcheck as checks
-    from fastnet.cli import terminal as show
+    from fastnet.cli import terminal
 
     rows = checks.check_all()
-    click.echo(document({"networks": rows})) if json else show.print_gradcheck(rows)
+    click.echo(document({"networks": rows})) if json else terminal.print_gradcheck(rows)
     sys.exit(0 if all(row["passed"] for row in rows) else 1)
 
 
@@ -565,7 +424,7 @@ def bench_modules():
 
 
 @cli.command()
-@click.option("--runs", default="runs", show_default=True, help="The folder of runs.")
+@runs_option
 @click.option("--port", default=8501, show_default=True, help="Port to listen on.")
 @click.option("--address", default="localhost", show_default=True, help="Address to listen on.")
 @click.option(
@@ -611,16 +470,3 @@ def main():
         message, code = explain(error)
         click.echo(f"Error: {message}", err=True)
         sys.exit(code)
-
-
-def explain(error):
-    """One line and the exit code for an exception."""
-    if isinstance(error, FastnetError):
-        return str(error), error.exit_code
-    if isinstance(error, click.ClickException):
-        return " ".join(error.format_message().split()), error.exit_code
-    if isinstance(error, (click.Abort, KeyboardInterrupt)):
-        return "interrupted at once; a run folder keeps its last checkpoint for --resume.", 130
-    if isinstance(error, MemoryError):
-        return "out of memory; train fewer members (--n1, --seeds) or use --keep best.", 1
-    return f"{type(error).__name__}: {error} (--debug shows where).", 1

@@ -14,6 +14,7 @@ from fastnet.data.samples import Column
 from fastnet.data.tables import few, is_number, is_text, read
 from fastnet.errors import DataError, UsageError
 from fastnet.options.methods import CLASSIFIERS
+from fastnet.options.rules import refuse_columns
 
 MAX_CATEGORIES = 100  # distinct texts that are categories; more are names, numbers or prose
 FEW_INTEGERS = 20  # distinct whole numbers that may be classes as well as measurements
@@ -278,7 +279,7 @@ def load(options):
     DataError
         for a file or column that cannot be used.
     """
-    check_options(options)
+    refuse_columns(options)
     main = read(options["data"])
     others = {part: read(options[name]) for part, name in FILES.items() if options[name]}
     tables = [main, *others.values()]
@@ -302,27 +303,6 @@ def load(options):
         "notices": notices,
     }
     return {**made, "X": all_inputs(tables, columns, options)}
-
-
-def check_options(options):
-    """Refuse options that contradict each other."""
-    if not options["target"]:
-        raise UsageError("data needs a target; name the column to predict with --target.")
-    named = [*options["target"], *options["features"], options["weights"], options["split_column"]]
-    named = [name for name in named if name is not None]
-    twice = [name for i, name in enumerate(named) if name in named[:i]]
-    if twice:
-        raise UsageError(
-            f"the column {twice[0]!r} is named twice among --target, --features, --weights and "
-            "--split-column; it can serve once."
-        )
-    shares = {part: f"{FILES[part].split('_')[0]}_fraction" for part in FILES}
-    for part, name in FILES.items():
-        for other in (shares[part], "split_column") if options[name] else ():
-            if options[other]:
-                raise UsageError(f"give {name} or {other} {options[other]}, not both.")
-        if options["split_column"] and options[shares[part]]:
-            raise UsageError(f"give split_column or {shares[part]}, not both.")
 
 
 def find(table, names, option):

@@ -9,6 +9,7 @@ from fastnet.data import scaling
 from fastnet.data.scaling import Scaling, no_scaling
 from fastnet.errors import DataError, UsageError
 from fastnet.options.methods import CLASSIFIERS
+from fastnet.options.rules import refuse_two_sets
 
 SETS = ("train", "val", "test")
 FRACTIONS = {"val": "validation_fraction", "test": "test_fraction"}
@@ -407,7 +408,7 @@ def make(
     y_name = f"target {target_names[0]!r}" if target_names else "y"
     Y, loss, classes = targets(y, loss, X, y_name, rest)
     folds = checked_folds(folds, len(X))
-    check_sets(validation, test, validation_fraction, test_fraction, folds)
+    refuse_two_sets(validation, test, validation_fraction, test_fraction, folds)
     weight = sample_weights(sample_weight, len(X))
     strata = whole(Y[rest]).argmax(axis=1) if classes is not None else None
     shares = split_rows(len(rest), validation_fraction, test_fraction, data_seed, strata)
@@ -440,18 +441,6 @@ def unnamed_targets(classes, Y):
     """The names of targets that have none."""
     several = classes is None and Y.shape[1] > 1
     return tuple(f"y{j}" for j in range(Y.shape[1])) if several else ("y",)
-
-
-def check_sets(validation, test, validation_fraction, test_fraction, folds):
-    """Refuse a set that is given twice."""
-    for given, fraction, name in (
-        (validation, validation_fraction, "validation"),
-        (test, test_fraction, "test"),
-    ):
-        if given is not None and fraction:
-            raise UsageError(f"give {name} or {name}_fraction {fraction:g}, not both.")
-    if folds and (validation is not None or validation_fraction or test_fraction):
-        raise UsageError("folds name their own rows; drop validation and the fractions.")
 
 
 def append(X, Y, weight, given, loss, classes, features, name, missing=False):

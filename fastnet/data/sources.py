@@ -13,7 +13,12 @@ import numpy as np
 from fastnet.data import columns, tasks
 from fastnet.data import samples as data
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.options.table import OF_DATA
+from fastnet.options.rules import (
+    named_source,
+    refuse_beside_table,
+    refuse_of_tables,
+    refuse_task_loss,
+)
 
 
 class Samples(NamedTuple):
@@ -89,14 +94,6 @@ def read_again(items, times):
     return checked_data(None, None, None, options, given)
 
 
-# What a table has in place of them.
-IN_TABLES = {
-    "validation": "validation_data or a split_column",
-    "test": "test_data or a split_column",
-    "sample_weight": "a column of weights",
-}
-
-
 def task_data(task, options):
     """X, y and loss of a built-in task."""
     if task == 1:
@@ -118,33 +115,15 @@ def checked_task(task):
 
 def checked_data(X, y, task, options, given):
     """The Data of a run; `given` are those of SAMPLES."""
-    sources = {"X and y": X is not None or y is not None, "a task": task is not None}
-    sources["data"] = options["data"] is not None
-    named = [name for name, there in sources.items() if there]
-    if not named or (named == ["X and y"] and (X is None or y is None)):
-        raise UsageError("nothing to train on: give X and y, task=1 or task=2, or data.")
-    if len(named) > 1:
-        raise UsageError(f"give {named[0]} or {named[1]}, not both.")
-    for name in OF_DATA if named != ["data"] else ():
-        if options[name]:
-            raise UsageError(f"{name} belongs to data, the file of a table; drop it.")
+    source = named_source(X, y, task, options)
+    refuse_of_tables(options, source)
     samples = {"X": X, "y": y, "loss": options["loss"]}
-    if named == ["a task"]:
+    if source == "a task":
         X, y, own = task_data(task, options)
-        if options["loss"] not in (None, own):
-            raise UsageError(f"task {task} has loss {own}, got {options['loss']}.")
+        refuse_task_loss(task, own, options["loss"])
         samples = {"X": X, "y": y, "loss": own}
-    elif named == ["data"]:
-        samples = table_data(options, given)
+    elif source == "data":
+        refuse_beside_table(given)
+        samples = columns.load(options)
     names = ("validation_fraction", "test_fraction", "data_seed", "impute", "scale", "dtype")
     return data.make(**samples, **{name: options[name] for name in names}, **given)
-
-
-def table_data(options, given):
-    """What data.make takes of the files that the options name."""
-    wrong = [
-        name for name in ("validation", "test", "sample_weight") if given.get(name) is not None
-    ]
-    if wrong:
-        raise UsageError(f"{wrong[0]} goes with X and y; a table has {IN_TABLES[wrong[0]]}.")
-    return columns.load(options)

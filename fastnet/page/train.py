@@ -10,7 +10,10 @@ import streamlit as st
 from fastnet import files
 from fastnet.data import tables
 from fastnet.errors import UsageError
-from fastnet.options import table as options
+from fastnet.options.defaults import defaults, resolve
+from fastnet.options.kinds import CHOICES, FLAG
+from fastnet.options.rules import OF_TASK_1
+from fastnet.options.table import AXES, OF_DATA, OPTIONS, TABLE, parse
 from fastnet.page import processes as watch
 from fastnet.page.parts import go, told
 from fastnet.results import folder as store
@@ -24,9 +27,8 @@ SOURCES = {
 }
 COMMANDS = {"train": "One network that reaches the target", "sweep": "How small N1 can be"}
 FIRST = ("n1", "seeds", "learning_rate", "target_loss", "max_epochs")
-OF_TASK_1 = ("function", "samples", "noise")
 HIDDEN = ("data", "target")  # chosen above the options
-OF_TABLE = ("data", *options.OF_DATA)
+OF_TABLE = ("data", *OF_DATA)
 UPLOADS = ".uploads"  # folder beside the runs
 
 
@@ -95,30 +97,30 @@ def first_rows(path, version):
 
 def chosen_options(command, task):
     """The options that were set, as text by name."""
-    rows = [o for o in options.TABLE if command in o.commands]
+    rows = [o for o in TABLE if command in o.commands]
     rows = [o for o in rows if task == 1 or o.name not in OF_TASK_1]
     rows = [o for o in rows if o.name not in (HIDDEN if task == "data" else OF_TABLE)]
-    defaults = options.defaults(command, task)
+    placeholders = defaults(command, task)
     first = [o for o in rows if o.name in FIRST]
     texts = {}
     for column, option in zip(st.columns(len(first)), first):
         with column:
-            texts[option.name] = widget(option, defaults[option.name])
+            texts[option.name] = widget(option, placeholders[option.name])
     with st.expander("More options"):
         columns = st.columns(3)
         for place, option in enumerate(o for o in rows if o.name not in FIRST):
             with columns[place % 3]:
-                texts[option.name] = widget(option, defaults[option.name])
+                texts[option.name] = widget(option, placeholders[option.name])
     return {name: text for name, text in texts.items() if text}
 
 
 def widget(option, default):
     """An input for one row of the options table; its text, empty where nothing is set."""
     label, key = option.name.replace("_", " "), f"option-{option.name}"
-    shown = options.typed(option, default)
-    if option.kind == "flag":
+    shown = option.typed(default)
+    if option.kind is FLAG:
         return "on" if st.checkbox(label, help=option.help, key=key) else ""
-    if option.kind == "choices":
+    if option.kind is CHOICES:
         return ",".join(st.multiselect(label, option.choices, help=option.help, key=key))
     if option.choices and not option.axis:
         choice = st.selectbox(
@@ -132,8 +134,7 @@ def flags(given):
     """Options as arguments of the command line."""
     arguments = []
     for name, text in given.items():
-        option = options.OPTIONS[name]
-        arguments += [option.flag] if option.kind == "flag" else [option.flag, text]
+        arguments += OPTIONS[name].arguments(text)
     return arguments
 
 
@@ -141,11 +142,11 @@ def members(command, task, given):
     """How many members the options give."""
     paired = "zip" in given
     values = {
-        name: True if text == "on" else options.parse(name, text, paired=paired)
+        name: True if text == "on" else parse(name, text, paired=paired)
         for name, text in given.items()
     }
-    resolved = options.resolve(values, command, task)
-    lengths = [len(resolved[name]) for name in options.AXES]
+    resolved = resolve(values, command, task)
+    lengths = [len(resolved[name]) for name in AXES]
     if not paired:
         return math.prod(lengths)
     if len({length for length in lengths if length > 1}) > 1:

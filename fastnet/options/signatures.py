@@ -1,0 +1,96 @@
+"""Keywords of the public functions: arguments and options in their signatures and docstrings."""
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from fastnet.options.defaults import defaults
+from fastnet.options.option import Option
+from fastnet.options.table import GROUPS, TABLE
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Argument(NamedTuple):
+    """A parameter of a public function that is no option of the command line."""
+
+    name: str
+    hint: str  # its type in Python's notation, with the names of the stub
+    words: str  # its type in words
+    help: str
+    default: Any = None
+
+
+def of_command(command: str) -> tuple[Option, ...]:
+    """The options of a command, in the order of the table."""
+    return tuple(option for option in TABLE if command in option.commands)
+
+
+def hint(option: Option) -> str:
+    """The type of the option's values in Python's notation, with the names of the stub."""
+    text = option.kind.hint(option) + (" | None" if option.none else "")
+    return f"OneOrMany[{text}]" if option.axis else text
+
+
+def plain_default(option: Option, command: str) -> Any:
+    """The default as people write it in Python: of an axis its one value."""
+    value = defaults(command)[option.name]
+    return value[0] if option.axis and not option.kind.counts else value
+
+
+def described(option: Option, command: str) -> Argument:
+    """The option as an argument of a function."""
+    words = option.kind.wanted(option) + (" or None" if option.none else "")
+    words += "; one or several" if option.axis else ""
+    default = plain_default(option, command)
+    help = option.help.replace("none =", "None =")
+    return Argument(option.name, hint(option), f"{words}, default={default!r}", help, default)
+
+
+def entries(arguments: Iterable[Argument]) -> str:
+    """Arguments as entries of a docstring."""
+    return "\n".join(
+        f"{a.name} : {a.words}\n" + textwrap.indent(textwrap.fill(a.help, 94), "    ")
+        for a in arguments
+    )
+
+
+def with_keywords(
+    arguments: Sequence[Argument], options: Sequence[Option], command: str
+) -> Callable[[F], F]:
+    """A decorator: the function's ** become these keywords, in signature and docstring.
+
+    {arguments} and {options} in the docstring are replaced by their entries.
+    """
+    named = {argument.name for argument in arguments}
+    order = list(GROUPS)
+    rows = [described(o, command) for o in options if o.name not in named]
+    grouped = sorted(
+        (o for o in options if o.name not in named), key=lambda o: order.index(o.group)
+    )
+    texts = {
+        "{arguments}": entries(arguments),
+        "{options}": entries(described(o, command) for o in grouped),
+    }
+
+    def decorate(function: F) -> F:
+        document = function.__doc__ or ""
+        for mark, text in texts.items():
+            document = document.replace(f"    {mark}", textwrap.indent(text, "    "))
+        function.__doc__ = document
+        vars(function)["__signature__"] = signature(function, (*arguments, *rows))
+        return function
+
+    return decorate
+
+
+def signature(function: Callable[..., Any], more: Iterable[Argument]) -> inspect.Signature:
+    """The signature of a function with keywords in place of its **."""
+    made = inspect.signature(function)
+    own = [p for p in made.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    keywords = [
+        inspect.Parameter(a.name, keyword, default=a.default, annotation=a.hint) for a in more
+    ]
+    return made.replace(parameters=[*own, *keywords])
