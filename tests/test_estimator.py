@@ -22,7 +22,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastnet.estimator.estimators import FastNetClassifier, FastNetRegressor
+from fastnet.estimator import FastNetClassifier, FastNetRegressor
 from fastnet.options.defaults import TASK_COMMANDS, TASKS
 from fastnet.options.table import OPTIONS
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import api, files
+from fastnet import files
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.results import folder as store
 from fastnet.results import result as records

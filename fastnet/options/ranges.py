@@ -2,13 +2,14 @@
 
 import math
 import re
+from typing import Any
 
 from fastnet.errors import UsageError
 
 MAX_MEMBERS = 2_000_000  # and so the most values that a list can have
 
 
-def pieces(text, label):
+def pieces(text: str, label: str) -> list[str]:
     """The values between the commas of a text."""
     found = [part.strip() for part in text.split(",")]
     if "" in found:
@@ -16,7 +17,7 @@ def pieces(text, label):
     return found
 
 
-def integer_range(text, label):
+def integer_range(text: str, label: str) -> list[int]:
     """The integers of a:b or a:b:step, b included."""
     match = re.fullmatch(r"(\d+):(\d+)(?::(\d+))?", text)
     if not match:
@@ -31,12 +32,13 @@ def integer_range(text, label):
     return list(range(first, last + 1, step))
 
 
-def logarithmic_range(text, label):
+def logarithmic_range(text: str, label: str) -> list[float]:
     """The numbers of a..b@count, evenly spaced in logarithm, both ends included."""
     match = re.fullmatch(r"(.+?)\.\.([^@]+)@(\d+)", text)
+    ends = match.groups() if match else ("", "", "")
     try:
-        first, last, count = float(match[1]), float(match[2]), int(match[3])
-    except (TypeError, ValueError):
+        first, last, count = float(ends[0]), float(ends[1]), int(ends[2])
+    except ValueError:
         raise UsageError(f"{label}: {text!r} is not a range; write first..last@count.") from None
     if not (0 < first < last < math.inf and 2 <= count <= MAX_MEMBERS):
         raise UsageError(
@@ -48,12 +50,12 @@ def logarithmic_range(text, label):
     return [float(f"{first * math.exp(ratio * i):.12g}") for i in range(count)]
 
 
-def is_run(values):
+def is_run(values: tuple[Any, ...]) -> bool:
     """Whether the values are three or more consecutive integers, so that a range is shorter."""
     return len(values) > 2 and values == tuple(range(values[0], values[0] + len(values)))
 
 
-def typed(value):
+def typed(value: Any) -> str:
     """One value as it is typed; a number has the fewest digits that give it back."""
     if value is None:
         return "none"
@@ -63,6 +65,6 @@ def typed(value):
     return str(value)
 
 
-def quoted(value):
+def quoted(value: Any) -> Any:
     """A value in a message: texts stand in quotes."""
     return repr(value) if isinstance(value, str) else value

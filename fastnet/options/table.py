@@ -6,7 +6,18 @@ No numpy and no numba in this folder: `fastnet --help` imports it.
 from typing import Any
 
 from fastnet.errors import UsageError
-from fastnet.options.kinds import CHOICE, CHOICES, FILE, FLAG, FLOAT, INTEGER, NAMES, SEEDS, TEXT
+from fastnet.options.kinds import (
+    CHOICE,
+    CHOICES,
+    FILE,
+    FLAG,
+    FLOAT,
+    INTEGER,
+    NAMES,
+    SEEDS,
+    TEXT,
+    Kind,
+)
 from fastnet.options.methods import ACTIVATIONS, DAMPINGS, INITS, LOSSES, OPTIMIZERS, SCHEDULES
 from fastnet.options.option import Option
 
@@ -23,7 +34,10 @@ GROUPS = {
 }
 
 
-def axis(name, group, kind, default, help, **limits):
+def axis(
+    name: str, group: str, kind: Kind, default: tuple[Any, ...], help: str, **limits: Any
+) -> Option:
+    """A row for an option that takes lists."""
     return Option(name, group, kind, default, help, axis=True, **limits)
 
 
