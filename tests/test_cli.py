@@ -784,13 +784,13 @@ def test_doctor_tells_versions_processor_and_cache(command):
         assert name in ("advice", "schema_version") or re.search(f"^{name} ", out, re.MULTILINE)
 
 
-def test_doctor_has_nothing_to_mend_where_nothing_is_wrong(command, monkeypatch):
+def test_doctor_finds_no_problems_where_nothing_is_wrong(command, monkeypatch):
     for name in doctor.CURES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(environment, "simd_bits", lambda features: 512)
     first = next(iter(cache.candidates()))
     monkeypatch.setattr(cache, "folder", lambda: first)
-    assert command("doctor").out.endswith("\n\nNothing to mend.\n")
+    assert command("doctor").out.endswith("\n\nNo problems found.\n")
 
 
 @pytest.mark.parametrize("name", doctor.CURES)

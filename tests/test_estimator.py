@@ -317,3 +317,14 @@ def test_tables_on_the_command_line_have_the_same_defaults():
     for name, value in TASKS["data"].items():
         assert getattr(net, name) == (value[0] if isinstance(value, tuple) else value), name
     assert TASK_COMMANDS["data", "train"]["n1"] == (net.n1,)
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_parameters_are_typed_as_their_options(cls):
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if name in OPTIONS and name != "class_weight":
+            option = OPTIONS[name]
+            words = "str" if option.choices else option.kind.hint(option)
+            assert str(parameter.annotation).removeprefix("<class '").removesuffix("'>") == (
+                f"{words} | None" if option.none else words
+            )

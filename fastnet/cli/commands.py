@@ -20,67 +20,19 @@ from fastnet.cli.decorators import (
     runs_option,
     table_options,
 )
+from fastnet.cli.examples import (
+    BENCH_EXAMPLES,
+    EPILOG,
+    EVALUATE_EXAMPLES,
+    EXPORT_EXAMPLES,
+    PLOT_EXAMPLES,
+    PREDICT_EXAMPLES,
+    REPORT_EXAMPLES,
+    SWEEP_EXAMPLES,
+    TRAIN_EXAMPLES,
+)
 from fastnet.errors import FastnetError, UsageError
 from fastnet.options.table import EXPORTS
-
-TRAIN_EXAMPLES = """\b
-Find one network that reaches the target loss, and save its weights.
-
-\b
-Examples:
-  fastnet train --task 1
-  fastnet train --task 1 --n1 6 --seeds 10 --learning-rate 0.4
-  fastnet train --task 1 --function humps --n1 8:24:4 --max-epochs 20000
-  fastnet train --task 2 --out runs/digits --json
-  fastnet train --data houses.csv --target price --test-fraction 0.2
-"""
-SWEEP_EXAMPLES = """\b
-Train every combination of widths, seeds and settings; answer how small N1 can be.
-
-\b
-Examples:
-  fastnet sweep --task 1
-  fastnet sweep --task 1 --n1 1:20 --seeds 50 --target-loss 1e-3
-  fastnet sweep --task 1 --n1 4,8 --learning-rate 0.1..1@5 --clip-norm 1,none
-  fastnet sweep --task 2 --n1 8,16,32 --dry-run
-  fastnet sweep --data flowers.csv --target species --validation-fraction 0.2 --n1 2,4,8
-"""
-PREDICT_EXAMPLES = """\b
-Predict the targets of a table; its columns go by name, in any order.
-
-\b
-Examples:
-  fastnet predict runs/houses-20260101-120000 --data new.csv -o prices.csv
-  fastnet predict runs/flowers/model.npz --data new.parquet --proba
-  fastnet predict runs/houses --data - < new.csv
-"""
-EVALUATE_EXAMPLES = """\b
-Say how good the predictions for a table with known targets are.
-
-\b
-Examples:
-  fastnet evaluate runs/houses-20260101-120000 --data test.csv
-  fastnet evaluate runs/flowers/model.npz --data test.csv --json
-"""
-EXPORT_EXAMPLES = """\b
-Write a trained model for another program: scaling, forward pass and class labels.
-
-\b
-npy    a folder of W1.npy b1.npy W2.npy b2.npy and model.json
-onnx   an ONNX graph
-c      one C99 header, without dependencies or allocation
-numpy  one Python file that needs NumPy alone
-
-\b
-Examples:
-  fastnet export runs/task1-20260101-120000 --to c -o sine.h
-  fastnet export runs/digits --to onnx --member 3
-  fastnet export runs/digits/model.npz --to numpy --json
-"""
-
-
-EPILOG = "In brackets the default; the tasks have some of their own, see docs/options.md."
-
 
 # ---------------------------------------------------------------- commands
 
@@ -116,41 +68,55 @@ def sweep(**arguments):
     run("sweep", **arguments)
 
 
-def run(command, task, out, force, resume, dry_run, require_target, json, quiet, **given):
+def run(command, dry_run, require_target, json, quiet, **arguments):
     """train and sweep: call the library, print, choose the exit code."""
-    given = {name: value for name, value in given.items() if value is not None}
-    if resume is None and task is None and "data" not in given:
-        raise UsageError(
-            "nothing to train on: give --task 1, --task 2, or --data FILE --target COLUMN (or "
-            "--resume DIR)."
-        )
+    arguments = {name: value for name, value in arguments.items() if value is not None}
+    check_source(arguments, dry_run)
     from fastnet import api
     from fastnet.cli import terminal
     from fastnet.results import words
 
-    display = terminal.Display(quiet)
-    if resume is not None:
-        if task is not None or out is not None:
-            raise UsageError("--resume takes task and folder from the run; drop --task and --out.")
-        if dry_run:
-            raise UsageError("--dry-run says what a new run would train; drop it or --resume.")
-        with display:
-            result = api.resume(resume, force=force, progress=display, **given)
-    else:
-        task = None if task is None else int(task)
-        if dry_run:
-            plan = api.dry_run(command, task=task, **given)
-            click.echo(document(plan) if json else words.plan_text(plan))
-            return
-        folder = out or api.default_folder(f"task{task}" if task else stem(given["data"]))
-        new_run = {"train": api.train, "sweep": api.sweep}[command]
-        with display:
-            result = new_run(task=task, out=folder, force=force, progress=display, **given)
+    if "task" in arguments:
+        arguments["task"] = int(arguments["task"])
+    if dry_run:
+        given = {name: value for name, value in arguments.items() if name not in ("out", "force")}
+        plan = api.dry_run(command, **given)
+        click.echo(document(plan) if json else words.plan_text(plan))
+        return
+    with terminal.Display(quiet) as display:
+        result = trained(command, progress=display, **arguments)
     if json:
         click.echo(document(result.summary()))
     elif not quiet:
         terminal.print_result(result)
     sys.exit(exit_code(result, require_target))
+
+
+def check_source(arguments, dry_run):
+    """Refuse a run without data, and what does not go with --resume."""
+    if not {"resume", "task", "data"} & set(arguments):
+        raise UsageError(
+            "nothing to train on: give --task 1, --task 2, or --data FILE --target COLUMN (or "
+            "--resume DIR)."
+        )
+    if "resume" in arguments:
+        if "task" in arguments or "out" in arguments:
+            raise UsageError("--resume takes task and folder from the run; drop --task and --out.")
+        if dry_run:
+            raise UsageError("--dry-run says what a new run would train; drop it or --resume.")
+
+
+def trained(command, progress, resume=None, out=None, **arguments):
+    """The Result of a new run, in a folder of its own, or of a resumed one."""
+    from fastnet import api
+
+    if resume is not None:
+        return api.resume(resume, progress=progress, **arguments)
+    if out is None:
+        task = arguments.get("task")
+        out = api.default_folder(f"task{task}" if task else stem(arguments["data"]))
+    new_run = {"train": api.train, "sweep": api.sweep}[command]
+    return new_run(out=out, progress=progress, **arguments)
 
 
 def stem(path):
@@ -228,15 +194,7 @@ def show_command(run, member, json):
 
 @cli.command(
     short_help="Draw a figure of a run, or list those that apply.",
-    help="""\b
-Draw a figure of a run as PNG, SVG or HTML; without --figure list those that apply.
-
-\b
-Examples:
-  fastnet plot runs/task1-20260101-120000
-  fastnet plot runs/task1-20260101-120000 --figure loss-curves
-  fastnet plot runs/task1-20260101-120000 --figure fit -o fit.html --theme dark
-""",
+    help=PLOT_EXAMPLES,
 )
 @click.argument("run", type=click.Path())
 @click.option("--figure", help="The figure's name.")
@@ -314,14 +272,7 @@ def evaluate(model, data, member, weights, json):
 @cli.command(
     "report",
     short_help="Write a run's report: one HTML file.",
-    help="""\b
-Write a run's report: one HTML file with the answer, tables, figures and how to repeat it.
-
-\b
-Examples:
-  fastnet report runs/task1-20260101-120000
-  fastnet report runs/task1-20260101-120000 -o lesson.html --derivation
-""",
+    help=REPORT_EXAMPLES,
 )
 @click.argument("run", type=click.Path())
 @click.option("-o", "--out", type=click.Path(), default="report.html", show_default=True)
@@ -360,17 +311,6 @@ def gradcheck(json):
     rows = checks.check_all()
     click.echo(document({"networks": rows})) if json else terminal.print_gradcheck(rows)
     sys.exit(0 if all(row["passed"] for row in rows) else 1)
-
-
-BENCH_EXAMPLES = """\b
-Measure fastnet against the NumPy reference and its peers, losses compared first.
-
-\b
-Examples:
-  fastnet bench
-  fastnet bench --workload tiny --peers numpy-reference,sklearn
-  fastnet bench --workload minibatch --full --out minibatch.json --chart minibatch.svg
-"""
 
 
 @cli.command(help=BENCH_EXAMPLES, epilog="Needs a checkout; see docs/benchmark.md.")

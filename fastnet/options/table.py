@@ -27,7 +27,7 @@ MAX_N1 = 65536
 GROUPS = {
     "network": "Network",
     "steps": "Steps",
-    "methods": "Numbers of single methods",
+    "methods": "Settings of single methods",
     "stopping": "Stopping",
     "data": "Data",
     "run": "The run and what is kept of it",
