@@ -58,7 +58,7 @@ def options():
         rows = []
         for option in (option for option in TABLE if option.group == group):
             axis, commands = "yes" if option.axis else "no", ", ".join(option.commands)
-            facts = option.kind.values(option), default(option), axis, commands, option.help
+            facts = option.kind.values(option), default(option), axis, commands, option.help_line
             rows.append((f"`{option.flag}`", *facts))
         header = ("option", "values", "default", "axis", "commands", "meaning")
         parts.append(f"### {title}\n\n{table(header, rows)}")

@@ -851,7 +851,7 @@ def test_help_has_examples_first_and_every_option_of_the_table(command, verb):
     for option in TABLE:
         assert (f" {option.flag} " in text) == (verb in option.commands)
         if verb in option.commands:
-            assert " ".join(option.help.split()) in text
+            assert " ".join(option.help_line.split()) in text
     for flag in ("--task", "--out", "--force", "--resume", "--config", "--dry-run", "--json"):
         assert f" {flag} " in text
     assert "[sigmoid]" in text and "[0.9]" in text and "[float32]" in text

@@ -102,7 +102,9 @@ def test_types_in_pythons_notation(name, text):
 
 def test_help_lines_stand_alone():
     for option in TABLE:
-        assert len(option.help) <= 88 and option.help[0].isupper() == (
-            option.name != "class_weight"
+        assert (
+            len(option.help) <= 88
+            and option.help_line.endswith(".")
+            and option.help[0].isupper() == (option.name != "class_weight")
         )
         assert not {" then.", " them,", " this."} & {option.help[-6:]}

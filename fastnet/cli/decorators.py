@@ -63,7 +63,7 @@ def table_options(command):
             if option.kind.is_flag:
                 # Eager: whether lists are paired is known before they are read.
                 extra = {"is_flag": True, "default": None, "is_eager": True}
-            text = option.help + default_text(option)
+            text = option.help_line + default_text(option)
             function = click.option(option.flag, option.name, help=text, **extra)(function)
         return function
 

@@ -14,8 +14,6 @@ from fastnet.options.table import OPTIONS
 # Help of parameters that are no options, or that say more or less than the option; and the type in
 # words, where it is not the option's.
 HELP = {
-    "n1": "Hidden width N1, the number of hidden units.",
-    "learning_rate": "Learning rate at the start; None = the optimizer's.",
     "time_limit": "Seconds of training after which it stops, so that the result depends on the "
     "machine; None = no limit.",
     "scale": "Scaling of inputs and numeric targets, learned from the training rows and part of "

@@ -23,12 +23,18 @@ class Option(NamedTuple):
     above: bool = False  # low itself is excluded
     below: bool = False  # so is high
     choices: tuple[str, ...] = ()
+    syntax: str = ""  # how lists are written on the command line
     commands: tuple[str, ...] = ("train", "sweep")
 
     @property
     def flag(self) -> str:
         """Its name on the command line."""
         return "--" + self.name.replace("_", "-")
+
+    @property
+    def help_line(self) -> str:
+        """Its help on the command line, where lists are written as text."""
+        return f"{self.help} {self.syntax}".strip()
 
     def arguments(self, text: str) -> list[str]:
         """The option with this text as arguments of the command line."""

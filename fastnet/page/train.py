@@ -119,15 +119,15 @@ def widget(option, default):
     label, key = option.name.replace("_", " "), f"option-{option.name}"
     shown = option.typed(default)
     if option.kind is FLAG:
-        return "on" if st.checkbox(label, help=option.help, key=key) else ""
+        return "on" if st.checkbox(label, help=option.help_line, key=key) else ""
     if option.kind is CHOICES:
-        return ",".join(st.multiselect(label, option.choices, help=option.help, key=key))
+        return ",".join(st.multiselect(label, option.choices, help=option.help_line, key=key))
     if option.choices and not option.axis:
         choice = st.selectbox(
-            label, option.choices, index=None, placeholder=shown, help=option.help, key=key
+            label, option.choices, index=None, placeholder=shown, help=option.help_line, key=key
         )
         return choice or ""
-    return st.text_input(label, placeholder=shown, help=option.help, key=key).strip()
+    return st.text_input(label, placeholder=shown, help=option.help_line, key=key).strip()
 
 
 def flags(given):
