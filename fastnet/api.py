@@ -33,6 +33,21 @@ __all__ = [
     "train",
 ]
 
+XY = (
+    Argument(
+        "X",
+        "ArrayLike | None",
+        "array or DataFrame of shape (n, d), optional",
+        "Inputs; leave out with `task`, and with `data`, the path of a table (docs/data.md).",
+    ),
+    Argument(
+        "y",
+        "ArrayLike | None",
+        "array of shape (n,) or (n, k), optional",
+        "Numbers, or class labels (texts and booleans classify by themselves, integers with "
+        'loss="cross_entropy").',
+    ),
+)
 TASK = Argument(
     "task",
     "int | None",
@@ -95,17 +110,12 @@ NEW_RUN = (
 )
 
 
-@with_keywords((TASK, *SAMPLES, *NEW_RUN), of_command("train"), "train")
+@with_keywords((*XY, TASK, *SAMPLES, *NEW_RUN), of_command("train"), "train")
 def train(X: ArrayLike | None = None, y: ArrayLike | None = None, **arguments: Any) -> Result:
     """Find one network: train all members, with stop="first" until one reaches the target.
 
     Parameters
     ----------
-    X : array or DataFrame of shape (n, d), optional
-        Inputs; leave out with `task`, and with `data`, the path of a table (docs/data.md).
-    y : array of shape (n,) or (n, k), optional
-        Numbers, or class labels (texts and booleans classify by themselves, integers with
-        loss="cross_entropy").
     {arguments}
 
     Returns
@@ -124,9 +134,7 @@ def train(X: ArrayLike | None = None, y: ArrayLike | None = None, **arguments: A
 
     Other Parameters
     ----------------
-    Options as on the command line (docs/options.md). One that takes several values is an axis:
-    every combination of the axes' values is a member. seeds=8 means 0 to 7, seeds=[8] only 8.
-    Tasks and tables have some other defaults than those given here.
+    {of_options}
 
     {options}
 
@@ -142,17 +150,12 @@ def train(X: ArrayLike | None = None, y: ArrayLike | None = None, **arguments: A
     return job.start("train", X, y, **arguments)
 
 
-@with_keywords((TASK, *SAMPLES, *NEW_RUN), of_command("sweep"), "sweep")
+@with_keywords((*XY, TASK, *SAMPLES, *NEW_RUN), of_command("sweep"), "sweep")
 def sweep(X: ArrayLike | None = None, y: ArrayLike | None = None, **arguments: Any) -> Result:
     """Train every member of the product of the axes to its own stop.
 
     Parameters
     ----------
-    X : array or DataFrame of shape (n, d), optional
-        Inputs; leave out with `task`, and with `data`, the path of a table (docs/data.md).
-    y : array of shape (n,) or (n, k), optional
-        Numbers, or class labels (texts and booleans classify by themselves, integers with
-        loss="cross_entropy").
     {arguments}
 
     Returns
@@ -171,9 +174,7 @@ def sweep(X: ArrayLike | None = None, y: ArrayLike | None = None, **arguments: A
 
     Other Parameters
     ----------------
-    Options as on the command line (docs/options.md). One that takes several values is an axis:
-    every combination of the axes' values is a member. seeds=8 means 0 to 7, seeds=[8] only 8.
-    Tasks and tables have some other defaults than those given here.
+    {of_options}
 
     {options}
 
@@ -190,7 +191,7 @@ def sweep(X: ArrayLike | None = None, y: ArrayLike | None = None, **arguments: A
     return job.start("sweep", X, y, **arguments)
 
 
-@with_keywords((TASK, *SAMPLES), of_command("sweep"), "sweep")
+@with_keywords((*XY, TASK, *SAMPLES), of_command("sweep"), "sweep")
 def dry_run(
     command: str, X: ArrayLike | None = None, y: ArrayLike | None = None, **arguments: Any
 ) -> dict[str, Any]:
@@ -204,10 +205,6 @@ def dry_run(
     ----------
     command : {"train", "sweep"}
         The run to try.
-    X : array or DataFrame of shape (n, d), optional
-        Inputs, as in `train`.
-    y : array of shape (n,) or (n, k), optional
-        Targets, as in `train`.
     {arguments}
 
     Returns
@@ -223,7 +220,7 @@ def dry_run(
 
     Other Parameters
     ----------------
-    Options as on the command line (docs/options.md).
+    {of_options}
 
     {options}
 
@@ -238,7 +235,7 @@ def dry_run(
     return job.dry_run(command, X, y, **arguments)
 
 
-@with_keywords((*SAMPLES, PROGRESS), [OPTIONS[name] for name in RESUMABLE], "sweep")
+@with_keywords((*XY, *SAMPLES, PROGRESS), [OPTIONS[name] for name in RESUMABLE], "sweep")
 def resume(
     folder: str | os.PathLike[str],
     X: ArrayLike | None = None,
@@ -249,14 +246,12 @@ def resume(
 ) -> Result:
     """Continue an interrupted run to the bytes it would have had; load a finished one.
 
+    A run on arrays needs them again; one of a task or on a table makes or reads them itself.
+
     Parameters
     ----------
     folder : path
         The run's folder.
-    X : array or DataFrame of shape (n, d), optional
-        The inputs again, unless the run has a task or reads a table.
-    y : array of shape (n,) or (n, k), optional
-        The targets again.
     force : bool, default=False
         Accept other data, versions or another processor; the bytes may then differ.
     {arguments}
@@ -275,8 +270,7 @@ def resume(
     DataError
         when the folder is broken.
     """
-    samples = {argument.name for argument in SAMPLES}
-    refuse_change([name for name in arguments if name not in {*samples, PROGRESS.name}])
+    refuse_change([name for name in arguments if name not in (*job.SAMPLES, PROGRESS.name)])
     path = Path(folder)
     config = run_folder.read_json(path, "config.json")
     if (path / "summary.json").is_file():

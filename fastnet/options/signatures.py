@@ -10,6 +10,11 @@ from fastnet.options.option import Option
 from fastnet.options.table import GROUPS, TABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
+# What docstrings say of all options, before their entries.
+OF_OPTIONS = """\
+Options as on the command line (docs/options.md). One that takes several values is an axis: every
+combination of the axes' values is a member. seeds=8 means 0 to 7, seeds=[8] only 8. Tasks and
+tables have some other defaults than those given here."""
 
 
 class Argument(NamedTuple):
@@ -61,36 +66,38 @@ def with_keywords(
 ) -> Callable[[F], F]:
     """A decorator: the function's ** become these keywords, in signature and docstring.
 
-    {arguments} and {options} in the docstring are replaced by their entries.
+    {arguments} and {options} in the docstring become their entries, {of_options} a paragraph.
     """
     named = {argument.name for argument in arguments}
-    order = list(GROUPS)
-    rows = [described(o, command) for o in options if o.name not in named]
-    grouped = sorted(
-        (o for o in options if o.name not in named), key=lambda o: order.index(o.group)
-    )
+    options = [option for option in options if option.name not in named]
+    groups = list(GROUPS)
+    grouped = sorted(options, key=lambda option: groups.index(option.group))
     texts = {
         "{arguments}": entries(arguments),
-        "{options}": entries(described(o, command) for o in grouped),
+        "{options}": entries(described(option, command) for option in grouped),
+        "{of_options}": OF_OPTIONS,
     }
+    keywords = [*arguments, *(described(option, command) for option in options)]
 
     def decorate(function: F) -> F:
         document = function.__doc__ or ""
         for mark, text in texts.items():
             document = document.replace(f"    {mark}", textwrap.indent(text, "    "))
         function.__doc__ = document
-        vars(function)["__signature__"] = signature(function, (*arguments, *rows))
+        vars(function)["__signature__"] = signature(function, keywords)
         return function
 
     return decorate
 
 
 def signature(function: Callable[..., Any], more: Iterable[Argument]) -> inspect.Signature:
-    """The signature of a function with keywords in place of its **."""
+    """The signature of a function with further keywords in place of its **."""
     made = inspect.signature(function)
     own = [p for p in made.parameters.values() if p.kind is not p.VAR_KEYWORD]
     keyword = inspect.Parameter.KEYWORD_ONLY
     keywords = [
-        inspect.Parameter(a.name, keyword, default=a.default, annotation=a.hint) for a in more
+        inspect.Parameter(a.name, keyword, default=a.default, annotation=a.hint)
+        for a in more
+        if a.name not in made.parameters
     ]
     return made.replace(parameters=[*own, *keywords])
