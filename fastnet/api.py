@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from fastnet import job
 from fastnet.job import Progress
+from fastnet.options.arguments import NEW_RUN, PROGRESS, SAMPLE_NAMES, SAMPLES, TASK, XY
 from fastnet.options.rules import RESUMABLE, refuse_change
-from fastnet.options.signatures import Argument, of_command, with_keywords
+from fastnet.options.signatures import of_command, with_keywords
 from fastnet.options.table import OPTIONS
 from fastnet.results import folder as run_folder
 from fastnet.results.folder import default_folder
@@ -32,82 +33,6 @@ __all__ = [
     "sweep",
     "train",
 ]
-
-XY = (
-    Argument(
-        "X",
-        "ArrayLike | None",
-        "array or DataFrame of shape (n, d), optional",
-        "Inputs; leave out with `task`, and with `data`, the path of a table (docs/data.md).",
-    ),
-    Argument(
-        "y",
-        "ArrayLike | None",
-        "array of shape (n,) or (n, k), optional",
-        "Numbers, or class labels (texts and booleans classify by themselves, integers with "
-        'loss="cross_entropy").',
-    ),
-)
-TASK = Argument(
-    "task",
-    "int | None",
-    "{1, 2}, optional",
-    "A built-in task in place of X and y.",
-)
-SAMPLES = (
-    Argument(
-        "validation",
-        "tuple[ArrayLike, ...] | None",
-        "(X, y) or (X, y, sample_weight), optional",
-        "A validation set of its own, in place of validation_fraction.",
-    ),
-    Argument(
-        "test",
-        "tuple[ArrayLike, ...] | None",
-        "(X, y) or (X, y, sample_weight), optional",
-        "A test set of its own, in place of test_fraction.",
-    ),
-    Argument(
-        "sample_weight",
-        "ArrayLike | None",
-        "array of shape (n,), optional",
-        "Weights >= 0 of the samples in the loss and in every mean; 0 leaves a sample out.",
-    ),
-    Argument(
-        "class_weight",
-        "ClassWeight | Mapping[Any, float] | None",
-        '"balanced" or dict of float by label, optional',
-        'Factors of the classes\' weights in training; "balanced" gives each class the same sum.',
-    ),
-    Argument(
-        "folds",
-        "Iterable[tuple[ArrayLike, ArrayLike]] | None",
-        "list of (training rows, validation rows), optional",
-        "Train every member once per fold on rows of X, without copying them.",
-    ),
-)
-PROGRESS = Argument(
-    "progress",
-    "Callable[[Progress], object] | None",
-    "callable, optional",
-    "Called with a Progress after each round.",
-)
-NEW_RUN = (
-    Argument(
-        "initial_weights",
-        "Iterable[tuple[ArrayLike, ...]] | None",
-        "list of (W1, b1, W2, b2), optional",
-        "Start of each member, arrays of shapes (N1, d), (N1,), (k, N1), (k,); they are copied.",
-    ),
-    Argument(
-        "out",
-        "str | os.PathLike[str] | None",
-        "path, optional",
-        "Folder of the run to write; by default nothing is written.",
-    ),
-    Argument("force", "bool", "bool, default=False", "Replace the folder at `out`.", False),
-    PROGRESS,
-)
 
 
 @with_keywords((*XY, TASK, *SAMPLES, *NEW_RUN), of_command("train"), "train")
@@ -270,7 +195,7 @@ def resume(
     DataError
         when the folder is broken.
     """
-    refuse_change([name for name in arguments if name not in (*job.SAMPLES, PROGRESS.name)])
+    refuse_change([name for name in arguments if name not in (*SAMPLE_NAMES, PROGRESS.name)])
     path = Path(folder)
     config = run_folder.read_json(path, "config.json")
     if (path / "summary.json").is_file():

@@ -15,6 +15,7 @@ from fastnet.data.samples import Data
 from fastnet.data.sources import checked_data, checked_task
 from fastnet.engine import kernels
 from fastnet.errors import DataError, FastnetError
+from fastnet.options.arguments import SAMPLE_NAMES
 from fastnet.options.defaults import resolve
 from fastnet.options.rules import refuse_of_task_1
 from fastnet.results import environment
@@ -28,8 +29,6 @@ from fastnet.training.training import Training
 
 CHECKPOINT_SECONDS = 3.0  # between checkpoints at least; and 50 times what the last one took
 EVENT_SECONDS = 1.0  # between events at least
-# Arguments that go with X and y.
-SAMPLES = ("validation", "test", "sample_weight", "class_weight", "folds")
 
 
 class Progress(NamedTuple):
@@ -76,8 +75,8 @@ def prepare(
     command: str, X: Any, y: Any, task: int | None, given: Mapping[str, Any]
 ) -> tuple[dict[str, Any], Data, Plan]:
     """Options, Data and Plan, all checked: nothing is allocated or written before."""
-    samples = {name: given[name] for name in SAMPLES if name in given}
-    chosen = {name: value for name, value in given.items() if name not in SAMPLES}
+    samples = {name: given[name] for name in SAMPLE_NAMES if name in given}
+    chosen = {name: value for name, value in given.items() if name not in SAMPLE_NAMES}
     if samples.get("class_weight", "") in (None, "balanced"):
         chosen["class_weight"] = samples.pop("class_weight")  # an option
     options = resolve(chosen, command, task)

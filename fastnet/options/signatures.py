@@ -3,8 +3,9 @@
 import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
+from fastnet.options.arguments import Argument
 from fastnet.options.defaults import defaults
 from fastnet.options.option import Option
 from fastnet.options.table import GROUPS, TABLE
@@ -15,16 +16,6 @@ OF_OPTIONS = """\
 Options as on the command line (docs/options.md). One that takes several values is an axis: every
 combination of the axes' values is a member. seeds=8 means 0 to 7, seeds=[8] only 8. Tasks and
 tables have some other defaults than those given here."""
-
-
-class Argument(NamedTuple):
-    """A parameter of a public function that is no option of the command line."""
-
-    name: str
-    hint: str  # its type in Python's notation, with the names of the stub
-    words: str  # its type in words
-    help: str
-    default: Any = None
 
 
 def of_command(command: str) -> tuple[Option, ...]:
