@@ -29,27 +29,24 @@ def hint(option: Option) -> str:
     return f"OneOrMany[{text}]" if option.axis else text
 
 
-def plain_default(option: Option, command: str) -> Any:
-    """The default as people write it in Python: of an axis its one value."""
-    value = defaults(command)[option.name]
-    return value[0] if option.axis and not option.kind.counts else value
-
-
-def described(option: Option, command: str) -> Argument:
-    """The option as an argument of a function."""
+def described(option: Option, default: Any) -> Argument:
+    """The option as an argument of a function; the default of an axis is its one value."""
+    default = default[0] if option.axis and not option.kind.counts else default
     words = option.kind.wanted(option) + (" or None" if option.none else "")
     words += "; one or several" if option.axis else ""
-    default = plain_default(option, command)
     help = option.help.replace("none =", "None =")
     return Argument(option.name, hint(option), f"{words}, default={default!r}", help, default)
 
 
 def entries(arguments: Iterable[Argument]) -> str:
     """Arguments as entries of a docstring."""
-    return "\n".join(
-        f"{a.name} : {a.words}\n" + textwrap.indent(textwrap.fill(a.help, 94), "    ")
-        for a in arguments
-    )
+    return "\n".join(f"{a.name} : {a.words}\n{wrapped(a.help)}" for a in arguments)
+
+
+def wrapped(text: str) -> str:
+    """A help text as indented lines."""
+    lines = textwrap.wrap(text, 92) if len(text) > 92 else [text]
+    return "\n".join(f"    {line}" for line in lines)
 
 
 def with_keywords(
@@ -61,14 +58,15 @@ def with_keywords(
     """
     named = {argument.name for argument in arguments}
     options = [option for option in options if option.name not in named]
-    groups = list(GROUPS)
+    values, groups = defaults(command), list(GROUPS)
+    rows = {option.name: described(option, values[option.name]) for option in options}
     grouped = sorted(options, key=lambda option: groups.index(option.group))
     texts = {
         "{arguments}": entries(arguments),
-        "{options}": entries(described(option, command) for option in grouped),
+        "{options}": entries(rows[option.name] for option in grouped),
         "{of_options}": OF_OPTIONS,
     }
-    keywords = [*arguments, *(described(option, command) for option in options)]
+    keywords = [*arguments, *rows.values()]
 
     def decorate(function: F) -> F:
         document = function.__doc__ or ""
