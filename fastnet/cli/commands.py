@@ -197,8 +197,10 @@ def show_command(run, member, json):
     help=PLOT_EXAMPLES,
 )
 @click.argument("run", type=click.Path())
-@click.option("--figure", help="The figure's name.")
-@click.option("-o", "--out", type=click.Path(), help="The file: .png, .svg or .html [FIGURE.png].")
+@click.option("--figure", help="Name of the figure to draw.")
+@click.option(
+    "-o", "--out", type=click.Path(), help="File to write: .png, .svg or .html [FIGURE.png]."
+)
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @force_option
 @json_option
@@ -223,9 +225,11 @@ def plot(run, figure, out, theme, force, json):
 
 @cli.command(help=EXPORT_EXAMPLES)
 @click.argument("model", type=click.Path(), metavar="RUN_OR_MODEL")
-@click.option("--to", type=click.Choice(EXPORTS), required=True, help="What to write.")
-@click.option("-o", "--out", type=click.Path(), help="Where [a name from the run, here].")
-@click.option("--force", is_flag=True, help="Replace what is there.")
+@click.option("--to", type=click.Choice(EXPORTS), required=True, help="Format to write.")
+@click.option(
+    "-o", "--out", type=click.Path(), help="File or folder to write [named after the run, here]."
+)
+@click.option("--force", is_flag=True, help="Replace an existing file or folder.")
 @member_option
 @json_option
 @debug_option
@@ -241,9 +245,11 @@ def export(model, to, out, force, member, json):
 
 @cli.command(help=PREDICT_EXAMPLES)
 @model_options
-@click.option("-o", "--out", type=click.Path(), help="A .csv, .tsv or .parquet file [stdout].")
+@click.option(
+    "-o", "--out", type=click.Path(), help="File to write: .csv, .tsv or .parquet [stdout]."
+)
 @force_option
-@click.option("--proba", is_flag=True, help="Also the probability of each class.")
+@click.option("--proba", is_flag=True, help="Also write the probability of each class.")
 @debug_option
 def predict(model, data, member, out, force, proba):
     from fastnet import api
@@ -318,20 +324,29 @@ def gradcheck(json):
     "--workload",
     "workloads",
     multiple=True,
-    help="task1-sweep, task2-sweep, minibatch, tiny, grid10000, answer, scale [all].",
+    help="Workloads: task1-sweep, task2-sweep, minibatch, tiny, grid10000, answer, scale [all].",
 )
-@click.option("--peers", multiple=True, help="Names, with commas between them [all].")
-@click.option("--runs", type=click.IntRange(1), default=5, help="Runs of each, in turn [5].")
+@click.option("--peers", multiple=True, help="Names of peers, separated by commas [all].")
 @click.option(
-    "--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="[float32]"
+    "--runs", type=click.IntRange(1), default=5, help="Number of runs of each peer, in turn [5]."
 )
-@click.option("--threads", type=click.IntRange(1), help="Cores to use [all].")
-@click.option("--full", "size", flag_value="full", help="Whole workloads: takes hours.")
-@click.option("--smoke", "size", flag_value="smoke", help="Tiny sizes: tries the bench itself.")
-@click.option("--out", type=click.Path(), help="Write the JSON document there, too.")
-@click.option("--chart", type=click.Path(), help="Draw the speeds, .svg or .png.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float64"]),
+    default="float32",
+    help="Floating-point type [float32].",
+)
+@click.option("--threads", type=click.IntRange(1), help="Number of cores to use [all].")
+@click.option(
+    "--full", "size", flag_value="full", help="Run the whole workloads, which takes hours."
+)
+@click.option(
+    "--smoke", "size", flag_value="smoke", help="Run tiny sizes, to try the bench itself."
+)
+@click.option("--out", type=click.Path(), help="File to write the JSON document to as well.")
+@click.option("--chart", type=click.Path(), help="File to draw the speeds in: .svg or .png.")
 @json_option
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--quiet", is_flag=True, help="Print no progress.")
 @debug_option
 def bench(out, chart, json, quiet, size, **given):
     command, report = bench_modules()
@@ -374,7 +389,7 @@ def bench_modules():
     type=click.IntRange(1),
     help="Largest table to upload, in MB.",
 )
-@click.option("--no-browser", is_flag=True, help="Open no browser.")
+@click.option("--no-browser", is_flag=True, help="Do not open a browser.")
 @debug_option
 def ui(runs, port, address, max_upload, no_browser):
     """Serve the page: start runs and watch them, look back, learn backpropagation."""

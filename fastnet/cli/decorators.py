@@ -110,10 +110,12 @@ def decorator(*options):
     return add
 
 
-json_option = click.option("--json", is_flag=True, help="One JSON document on stdout.")
-force_option = click.option("--force", is_flag=True, help="Replace the file that is there.")
-member_option = click.option("--member", type=int, help="This member of the run, not its best.")
-runs_option = click.option("--runs", default="runs", show_default=True, help="The folder of runs.")
+json_option = click.option("--json", is_flag=True, help="Print one JSON document to stdout.")
+force_option = click.option("--force", is_flag=True, help="Replace an existing file.")
+member_option = click.option(
+    "--member", type=int, help="Number of a member of the run, in place of its best."
+)
+runs_option = click.option("--runs", default="runs", show_default=True, help="Folder of runs.")
 debug_option = click.option(
     "--debug",
     is_flag=True,
@@ -128,21 +130,27 @@ config_option = click.option(
     is_eager=True,
     callback=read_config,
     expose_value=False,
-    help="TOML file of options.",
+    help="TOML file with options.",
 )
 # The options of train and sweep that are not in the table.
 run_options = decorator(
-    click.option("--task", type=click.Choice(["1", "2"]), help="Built-in task."),
-    click.option("--out", type=click.Path(), help="Run folder [runs/<task>-<time>]."),
-    click.option("--force", is_flag=True, help="Replace the run folder at --out."),
-    click.option("--resume", type=click.Path(), help="Continue the run in this folder."),
-    config_option,
-    click.option("--dry-run", is_flag=True, help="Say what would be trained, and end."),
     click.option(
-        "--require-target", is_flag=True, help="Exit code 4 when no member reaches its target."
+        "--task",
+        type=click.Choice(["1", "2"]),
+        help="Built-in task: 1 = a function, 2 = handwritten digits.",
+    ),
+    click.option("--out", type=click.Path(), help="Run folder to write [runs/<task>-<time>]."),
+    click.option("--force", is_flag=True, help="Replace the run folder at --out."),
+    click.option("--resume", type=click.Path(), help="Folder of a run to continue."),
+    config_option,
+    click.option(
+        "--dry-run", is_flag=True, help="Print what would be trained, without training it."
+    ),
+    click.option(
+        "--require-target", is_flag=True, help="Exit with code 4 when no member reaches its target."
     ),
     json_option,
-    click.option("--quiet", is_flag=True, help="No progress, no summary."),
+    click.option("--quiet", is_flag=True, help="Print no progress and no summary."),
     debug_option,
 )
 # What the commands that use a model on a table have in common.
@@ -152,7 +160,7 @@ model_options = decorator(
         "--data",
         required=True,
         type=click.Path(),
-        help="A table: .csv, .tsv, .parquet, .npz, .npy or -.",
+        help="Table: a .csv, .tsv, .parquet, .npz or .npy file, or - for stdin.",
     ),
     member_option,
 )
