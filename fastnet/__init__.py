@@ -1,12 +1,16 @@
 """Train thousands of one-hidden-layer networks at once on a CPU.
 
-The names below are loaded when first used, so that `fastnet --help` answers at once.
+The names below are loaded when first used, so that `fastnet --help` answers at once. Their
+signatures, for editors and type checkers, are in __init__.pyi, which scripts/make_docs.py writes.
 """
 
 from fastnet.errors import DataError, FastnetError, UsageError
 
 __version__ = "0.1.0"
-_API = ("train", "sweep", "load", "resume", "Result", "load_model", "predict", "evaluate")
+_API = (
+    *("train", "sweep", "dry_run", "load", "resume", "Result"),
+    *("load_model", "predict", "evaluate"),
+)
 __all__ = ["FastnetError", "UsageError", "DataError", *_API]
 
 

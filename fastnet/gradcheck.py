@@ -2,6 +2,7 @@
 
 import itertools
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -47,10 +48,28 @@ def targets(loss, rng, samples, k):
     return rng.normal(size=(samples, k))
 
 
-def check(loss, activation, d, n1, k, samples=17, seed=0):
-    """One network on random samples: the relative difference of each array.
+def check(
+    loss: str, activation: str, d: int, n1: int, k: int, samples: int = 17, seed: int = 0
+) -> dict[str, Any]:
+    """Compare the gradients of one network on random samples.
 
     Kinks are met with probability 0.
+
+    Parameters
+    ----------
+    loss, activation : str
+        Names of the options --loss and --activation.
+    d, n1, k : int
+        Numbers of inputs, hidden units and outputs.
+    samples : int
+    seed : int
+        Of the samples, targets and weights.
+
+    Returns
+    -------
+    dict
+        The arguments; W1, b1, W2 and b2, each with norm(analytic - numeric) / norm(numeric); the
+        tolerance; and whether the check has passed.
     """
     rng = np.random.default_rng([seed, d, n1, k])
     X = rng.uniform(-1, 1, (samples, d))
@@ -84,8 +103,8 @@ def shapes(loss, activation):
     return fitting if loss == "squared" or activation == "sigmoid" else fitting[-1:]
 
 
-def check_all():
-    """A row for every loss, activation and shape that go together."""
+def check_all() -> list[dict[str, Any]]:
+    """One row, as of `check`, for every loss, activation and shape that go together."""
     return [
         check(loss, activation, d, n1, k)
         for loss, activation in itertools.product(LOSSES, ACTIVATIONS)

@@ -9,8 +9,8 @@ from fastnet import figures
 from fastnet.figures.base import finding, write
 from fastnet.figures.html import chart_tag, page, table_tag, text
 from fastnet.figures.style import INK, LINE, PAPER, SOFT
-from fastnet.options.table import OPTIONS, defaults, defaults_beside
-from fastnet.options.text import option_text, values_text
+from fastnet.options.defaults import defaults, defaults_beside
+from fastnet.options.table import OPTIONS
 from fastnet.results import answer, words
 
 MOST_ROWS = 200  # of the table by N1
@@ -137,7 +137,7 @@ def all_figures(result):
 
 def how_to_repeat(result):
     """The command, the environment and all options."""
-    options = [(name, values_text(value)) for name, value in result.options.items()]
+    options = [(name, OPTIONS[name].typed(value)) for name, value in result.options.items()]
     return "\n".join(
         [
             "<h2>Repeat it</h2>",
@@ -195,7 +195,7 @@ def repeat_command(result):
         if value is True:
             words.append(OPTIONS[name].flag)
         else:
-            words += [OPTIONS[name].flag, option_text(name, value)]
+            words += [OPTIONS[name].flag, OPTIONS[name].typed(value)]
     return shlex.join(words)
 
 

@@ -1,4 +1,4 @@
-"""Write the generated blocks of the documentation, or with --check say which are stale.
+"""Write the generated blocks of the documentation and the stub, or with --check say what is stale.
 
 A block stands between <!-- NAME: begin --> and <!-- NAME: end -->. To add one, put the two
 markers into a file and the name, the file and a function that returns the text into BLOCKS.
@@ -9,6 +9,7 @@ that function in the same order. Lines may be left out. A wrong quote has to be 
 """
 
 import ast
+import inspect
 import json
 import re
 import sys
@@ -38,46 +39,43 @@ def functions():
 
 def default(option):
     """The default in the table of options; commands may differ in it."""
-    from fastnet.options.table import defaults
-    from fastnet.options.text import option_text
+    from fastnet.options.defaults import defaults
 
-    if option.kind in ("flag", "choices"):
-        return "off"
-    if option.kind == "names":
-        return "`none`"
-    texts = {
-        c: f"`{option_text(option.name, defaults(c)[option.name], 6)}`" for c in ("train", "sweep")
-    }
+    if option.kind.empty:
+        return option.kind.empty
+    texts = {c: f"`{option.typed(defaults(c)[option.name])}`" for c in ("train", "sweep")}
     if len(set(texts.values())) == 1:
         return texts["train"]
     return ", ".join(f"{text} ({command})" for command, text in texts.items())
 
 
 def options():
-    from fastnet.options.table import TABLE, wanted
+    """A table for each group of options, and the order of the axes."""
+    from fastnet.options.table import AXES, GROUPS, TABLE
 
-    rows = []
-    for option in TABLE:
-        name = option.flag if option.commands else option.name
-        values = "a flag" if option.kind == "flag" else wanted(option)
-        if option.kind == "choices":
-            values = values.replace("one of", "any of")
-        commands = ", ".join(option.commands) or "Python only"
-        axis = "yes" if option.axis else "no"
-        rows.append((f"`{name}`", values, default(option), axis, commands, option.help))
-    return table(("option", "values", "default", "axis", "commands", "meaning"), rows)
+    parts = []
+    for group, title in GROUPS.items():
+        rows = []
+        for option in (option for option in TABLE if option.group == group):
+            axis, commands = "yes" if option.axis else "no", ", ".join(option.commands)
+            facts = option.kind.values(option), default(option), axis, commands, option.help_line
+            rows.append((f"`{option.flag}`", *facts))
+        header = ("option", "values", "default", "axis", "commands", "meaning")
+        parts.append(f"### {title}\n\n{table(header, rows)}")
+    axes = ", ".join(f"`{name}`" for name in AXES)
+    return "\n\n".join([*parts, f"The axes in the order of their product: {axes}."])
 
 
 def task_defaults():
-    from fastnet.options.table import OPTIONS, TASK_COMMANDS, TASKS, defaults
-    from fastnet.options.text import option_text
+    from fastnet.options.defaults import TASK_COMMANDS, TASKS, defaults
+    from fastnet.options.table import OPTIONS
 
     parts = [*TASKS.values(), *TASK_COMMANDS.values()]
     names = [name for name in OPTIONS if any(name in part for part in parts)]
     columns = [(command, task) for task in TASKS for command in ("train", "sweep")]
     rows = []
     for name in names:
-        values = [option_text(name, defaults(*column)[name], 6) for column in columns]
+        values = [OPTIONS[name].typed(defaults(*column)[name]) for column in columns]
         rows.append((f"`{OPTIONS[name].flag}`", *(f"`{value}`" for value in values)))
     titles = {1: "task 1", 2: "task 2", "data": "--data"}
     return table(("option", *(f"{titles[kind]} {command}" for command, kind in columns)), rows)
@@ -234,6 +232,71 @@ BLOCKS = {
 }
 
 
+# ---------------------------------------------------------------- the stub
+
+STUB = "fastnet/__init__.pyi"
+STUB_HEADER = '''\
+"""Signatures of the public functions, with every option. Written by scripts/make_docs.py."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from numpy.typing import ArrayLike
+
+from fastnet.api import Progress
+from fastnet.api import evaluate as evaluate
+from fastnet.api import load as load
+from fastnet.api import load_model as load_model
+from fastnet.api import predict as predict
+from fastnet.errors import DataError as DataError
+from fastnet.errors import FastnetError as FastnetError
+from fastnet.errors import UsageError as UsageError
+from fastnet.results.result import Result as Result
+
+__version__: str
+
+_T = TypeVar("_T")
+OneOrMany: TypeAlias = _T | Iterable[_T]
+'''
+
+
+def choices():
+    """The type of each option that has choices."""
+    from fastnet.options.kinds import CHOICE
+    from fastnet.options.table import TABLE
+
+    for option in TABLE:
+        if option.choices:
+            names = [f'"{name}"' for name in option.choices]
+            line = f"{CHOICE.hint(option)}: TypeAlias = Literal[{', '.join(names)}]"
+            apart = "".join(f"    {name},\n" for name in names)  # as ruff lays a long line out
+            yield line if len(line) <= 100 else line.split("[")[0] + f"[\n{apart}]"
+
+
+def stub_function(function):
+    """The signature of a function in a stub, one parameter per line."""
+    lines, keyword = [f"def {function.__name__}("], False
+    signature = inspect.signature(function)
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and not keyword:
+            keyword = True
+            lines.append("    *,")
+        default = parameter.default
+        text = f'"{default}"' if isinstance(default, str) else repr(default)
+        text = "" if default is parameter.empty else f" = {text}"
+        lines.append(f"    {parameter.name}: {parameter.annotation}{text},")
+    return "\n".join([*lines, f") -> {signature.return_annotation}: ..."])
+
+
+def stub():
+    """The types of the package's functions, for editors and type checkers."""
+    from fastnet import api
+
+    functions = api.train, api.sweep, api.dry_run, api.resume
+    return "\n".join([STUB_HEADER, *choices(), "", *map(stub_function, functions), ""])
+
+
 def replace_block(text, name, content):
     """The text with what stands between the markers of `name` replaced by content."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
@@ -282,6 +345,12 @@ def main(check):
         elif new != old:
             path.write_text(new, encoding="utf-8")
             print(f"{file}: {name} written")
+    path = ROOT / STUB
+    if not path.is_file() or path.read_text(encoding="utf-8") != stub():
+        print(f"{STUB} is stale; run scripts/make_docs.py" if check else f"{STUB} written")
+        failed = failed or check
+        if not check:
+            path.write_text(stub(), encoding="utf-8")
     for path in sorted(ROOT.glob("docs/*.md")):
         for module, line in misquotes(path.read_text(encoding="utf-8")):
             print(f"docs/{path.name}: fastnet/{module} has no such line there: {line}")

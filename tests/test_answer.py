@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from fastnet.options.table import resolve
+from fastnet.options.defaults import resolve
 from fastnet.results import answer
 from fastnet.results.result import MEMBERS
 

@@ -22,8 +22,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastnet.estimator.estimators import FastNetClassifier, FastNetRegressor
-from fastnet.options.table import OPTIONS, TASK_COMMANDS, TASKS
+from fastnet.estimator import FastNetClassifier, FastNetRegressor
+from fastnet.options.defaults import TASK_COMMANDS, TASKS
+from fastnet.options.table import OPTIONS
 
 BOTH = FastNetRegressor, FastNetClassifier
 SHORT = {"n1": 4, "optimizer": "sgd", "learning_rate": 0.2, "max_epochs": 20, "random_state": 0}
@@ -316,3 +317,14 @@ def test_tables_on_the_command_line_have_the_same_defaults():
     for name, value in TASKS["data"].items():
         assert getattr(net, name) == (value[0] if isinstance(value, tuple) else value), name
     assert TASK_COMMANDS["data", "train"]["n1"] == (net.n1,)
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_parameters_are_typed_as_their_options(cls):
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if name in OPTIONS and name != "class_weight":
+            option = OPTIONS[name]
+            words = "str" if option.choices else option.kind.hint(option)
+            assert str(parameter.annotation).removeprefix("<class '").removesuffix("'>") == (
+                f"{words} | None" if option.none else words
+            )

@@ -7,7 +7,7 @@ from fastnet import api
 from fastnet.data import tasks
 from fastnet.data.samples import make_data
 from fastnet.engine.layout import views
-from fastnet.options import table as options
+from fastnet.options.defaults import resolve
 from fastnet.training import plan
 from fastnet.training import training as trainer
 
@@ -41,7 +41,7 @@ def inputs(task):
 
 def planned(task, dtype, batch_size, **more):
     given = {**(TASK1 if task == 1 else TASK2), "dtype": dtype, "batch_size": [batch_size], **more}
-    resolved = options.resolve(given, "sweep")
+    resolved = resolve(given, "sweep")
     checked = inputs(task)
     return resolved, checked, plan.make(resolved, checked)
 

@@ -37,7 +37,7 @@ from fastnet.native.compile import InnerCompiler, compile_for_python
 from fastnet.native.entry import inner
 from fastnet.native.vector import LANES, load, store, sum_lanes_each, transpose
 from fastnet.options import methods
-from fastnet.options import table as options
+from fastnet.options.defaults import resolve
 from fastnet.training import plan
 from fastnet.training import training as trainer
 
@@ -1092,7 +1092,7 @@ def test_note_is_the_reference():
 def make_training(X, y, validation=None, initial_weights=None, **given):
     """A Training of all the given members, not yet begun."""
     given = {"threads": 1, "record": ("gradient_norm", "clipped"), **given}
-    chosen = options.resolve(given, "sweep")
+    chosen = resolve(given, "sweep")
     samples = make_data(X, y, chosen["loss"], validation)
     return trainer.Training(plan.make(chosen, samples), samples, chosen, initial_weights)
 

@@ -17,8 +17,8 @@ from fastnet.engine.records import SETTINGS
 from fastnet.native.compile import compile_for_python
 from fastnet.native.vector import LANES, load, store
 from fastnet.options import methods
-from fastnet.options import table as options
-from fastnet.training import plan
+from fastnet.options.defaults import resolve
+from fastnet.training import plan, training
 
 INTERPRETED = bool(numba.config.DISABLE_JIT)
 DTYPES = ("float32", "float64")
@@ -354,9 +354,9 @@ def test_members_of_a_mixed_sweep_have_the_bytes_they_have_alone(mixed, monkeypa
 
 def test_an_interrupted_mixed_sweep_resumes_to_the_same_bytes(mixed, tmp_path, monkeypatch):
     monkeypatch.setattr("fastnet.training.training.ROUND_SECONDS", 1e-9)
-    train, stopped = fastnet.api.trainer.train, lambda training, *_: training.start >= 9
+    train, stopped = training.train, lambda job, *_: job.start >= 9
     monkeypatch.setattr(
-        "fastnet.training.training.train", lambda training, after=None: train(training, stopped)
+        "fastnet.training.training.train", lambda job, after=None: train(job, stopped)
     )
     first = fastnet.sweep(*SINE, out=tmp_path / "run", threads=1, **MIXED)
     assert first.status == "interrupted"
@@ -367,7 +367,7 @@ def test_an_interrupted_mixed_sweep_resumes_to_the_same_bytes(mixed, tmp_path, m
 
 
 def test_memory_is_only_there_for_those_that_keep_some():
-    given = options.resolve({"n1": [4, 7], "optimizer": ["sgd", "momentum", "adam"]}, "sweep")
+    given = resolve({"n1": [4, 7], "optimizer": ["sgd", "momentum", "adam"]}, "sweep")
     made = plan.make(given, make_data(*SINE))
     lengths = layout.parameter_length(made.columns["n1"], 1, 1)
     assert made.memory == (lengths * [0, 1, 2, 0, 1, 2]).sum()
@@ -377,7 +377,7 @@ def test_memory_is_only_there_for_those_that_keep_some():
 def test_an_optimizer_has_its_own_learning_rate():
     members = fastnet.sweep(*SINE, optimizer=["sgd", "adam"], max_epochs=1).members
     assert members["learning_rate"].tolist() == [0.1, 0.01]
-    assert options.resolve({"optimizer": "adam"}, "train", 2)["learning_rate"] == (None,)
+    assert resolve({"optimizer": "adam"}, "train", 2)["learning_rate"] == (None,)
 
 
 # ---------------------------------------------------------------- predictions

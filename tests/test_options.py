@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from fastnet.errors import UsageError
-from fastnet.options.table import AXES, MAX_MEMBERS, OPTIONS, TABLE, TASKS, check, parse, resolve
+from fastnet.options.defaults import TASKS, resolve
+from fastnet.options.kinds import CHOICES, NAMES
+from fastnet.options.ranges import MAX_MEMBERS
+from fastnet.options.table import AXES, GROUPS, OPTIONS, TABLE, check, parse
 
 
 def saying(text):
@@ -30,11 +33,11 @@ def test_axes_come_first_in_the_order_of_the_design():
 
 @pytest.mark.parametrize("option", TABLE, ids=lambda option: option.name)
 def test_every_row_is_complete(option):
-    assert option.kind in (*("int", "float", "choice", "choices", "flag", "text", "names", "path"),)
+    assert option.group in GROUPS
     assert option.help.endswith(".")
     assert check(option.name, option.default) == option.default
     assert option.flag == "--" + option.name.replace("_", "-")
-    assert isinstance(option.default, tuple) == (option.axis or option.kind in ("choices", "names"))
+    assert isinstance(option.default, tuple) == (option.axis or option.kind in (CHOICES, NAMES))
 
 
 # ---------------------------------------------------------------- from text

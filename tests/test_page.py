@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import fastnet
-from fastnet.options import table as options
+from fastnet.options.defaults import defaults
 from fastnet.page import processes as watch
 
 testing = pytest.importorskip("streamlit.testing.v1", reason="the page needs fastnet[ui]")
@@ -269,7 +269,7 @@ def test_a_table_is_trained_on(page, tmp_path, monkeypatch):
     app.text_input(key="path").set_value(str(tmp_path / "shop.csv")).run()
     assert "Choose what is to be predicted" in app.info[0].value
     checked(app.multiselect(key="target").set_value(["price"]).run())
-    wanted = options.defaults("train", "data")["n1"][0]  # as the command line would take it
+    wanted = defaults("train", "data")["n1"][0]  # as the command line would take it
     assert app.text_input(key="option-n1").placeholder == str(wanted) != "16"
     assert f"--data {tmp_path / 'shop.csv'} --target price" in app.code[0].value
     started = []

@@ -10,7 +10,9 @@ from fastnet.data.samples import make_data
 from fastnet.engine.init import initial_weights, initialise
 from fastnet.engine.layout import Weights, offsets, views
 from fastnet.errors import UsageError
-from fastnet.options.table import AXES, MAX_MEMBERS, resolve
+from fastnet.options.defaults import resolve
+from fastnet.options.ranges import MAX_MEMBERS
+from fastnet.options.table import AXES
 from fastnet.training import plan
 
 X = np.random.default_rng(0).uniform(-1, 1, (50, 2))

@@ -10,11 +10,12 @@ import pytest
 from conftest import Output
 
 import fastnet
-from fastnet import api
 from fastnet.data.schema import Column
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.files import read_npz
+from fastnet.job import Job
 from fastnet.results import metrics
+from fastnet.training import training as trainings
 
 # Losses are summed in other orders, from float32 weights and, in training, float32 inputs.
 SAME_LOSS = {"rel": 1e-6, "abs": 1e-7}
@@ -470,8 +471,8 @@ def test_standard_input_names_its_run(command, monkeypatch):
 
 def interrupted(table, folder, monkeypatch):
     """A run on the table, interrupted after its first round, with its checkpoint."""
-    monkeypatch.setattr(api.trainer, "ROUND_SECONDS", 0.0)  # rounds of one epoch
-    monkeypatch.setattr(api.Job, "after_round", lambda job, training: training.start > 5)
+    monkeypatch.setattr(trainings, "ROUND_SECONDS", 0.0)  # rounds of one epoch
+    monkeypatch.setattr(Job, "after_round", lambda job, training: training.start > 5)
     result = train(table, "multi-class", out=folder, max_epochs=40, test_fraction=0.2)
     assert result.status == "interrupted"
     monkeypatch.undo()

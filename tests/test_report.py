@@ -87,7 +87,7 @@ def test_texts_of_a_run_are_escaped(tmp_path):
 
 def test_the_command_gives_the_same_run_again(sweep):
     line = report.repeat_command(sweep)
-    expected = "--task 1 --n1 2,3 --seeds 4, --clip-norm 1.0,none --max-epochs 30 --samples 30"
+    expected = "--task 1 --n1 2,3 --seeds 4, --clip-norm 1,none --max-epochs 30 --samples 30"
     expected += " --optimizer sgd"
     assert set(shlex.split(line)) == {"fastnet", "sweep", *expected.split()}
     again = {}

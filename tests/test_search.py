@@ -17,8 +17,7 @@ from sklearn.metrics import f1_score, make_scorer
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastnet.estimator.estimators import FastNetClassifier, FastNetRegressor
-from fastnet.estimator.search import FastNetSearchCV
+from fastnet.estimator import FastNetClassifier, FastNetRegressor, FastNetSearchCV
 
 SHORT = {"n1": 4, "optimizer": "sgd", "learning_rate": 0.2, "max_epochs": 15, "random_state": 3}
 SHORT["retrain"] = False

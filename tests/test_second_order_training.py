@@ -8,8 +8,10 @@ import pytest
 from fastnet import api, reference
 from fastnet.engine import init
 from fastnet.errors import UsageError
+from fastnet.job import prepare
 from fastnet.options import methods
-from fastnet.options import table as options
+from fastnet.options.defaults import resolve
+from fastnet.options.table import OPTIONS
 from fastnet.reference.levenberg import flatten, write
 from fastnet.training import plan
 from fastnet.training import training as trainer
@@ -72,7 +74,7 @@ def test_several_outputs_weights_and_a_validation_set(rng):
 
 
 def options_of(name):
-    return options.OPTIONS[name].choices
+    return OPTIONS[name].choices
 
 
 # ---------------------------------------------------------------- promises
@@ -81,7 +83,7 @@ def options_of(name):
 def planned(**given):
     X, y = wave(40)
     usual = {"n1": [2, 5], "seeds": 2, "max_epochs": 25, "optimizer": METHODS, "threads": 1}
-    return api.prepare("sweep", X, y, None, {**usual, **given})
+    return prepare("sweep", X, y, None, {**usual, **given})
 
 
 def trained(resolved, checked, members, threads, epochs=None):
@@ -347,9 +349,9 @@ def test_lbfgs_learns_classes():
 @pytest.mark.parametrize("task", [1, 2])
 @pytest.mark.parametrize("names", [("sgd",), ("lbfgs",)])
 def test_a_named_optimizer_has_defaults_of_its_own(task, names):
-    resolved = options.resolve({"optimizer": names}, "train", task)
+    resolved = resolve({"optimizer": names}, "train", task)
     if names == ("lbfgs",):
-        assert all(resolved[n] == options.OPTIONS[n].default for n in methods.STEPPED)
+        assert all(resolved[n] == OPTIONS[n].default for n in methods.STEPPED)
     else:
         assert resolved["learning_rate"] == {1: (0.3,), 2: (2.0,)}[task]
         assert resolved["clip_norm"] == (1.0,)

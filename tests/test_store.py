@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import api, files
+from fastnet import files, job
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.results import folder
 from fastnet.results.folder import Folder, default_folder, write_model
@@ -602,7 +602,7 @@ def test_force_replaces_nothing_else(tmp_path, name, text, message):
     assert contents(folder) == before and [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 
-@pytest.mark.parametrize("failing", [(api, "run_config"), (folder, "write_npz")])
+@pytest.mark.parametrize("failing", [(job, "run_config"), (folder, "write_npz")])
 def test_the_old_run_comes_back_when_the_new_one_fails_before_training(run, monkeypatch, failing):
     def fail(*arguments):
         raise OSError("no space left on device")
@@ -711,7 +711,7 @@ def kill_at_write(monkeypatch, number, halfway):
 
 
 def run_with_checkpoints(monkeypatch, out):
-    monkeypatch.setattr(api, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("fastnet.job.CHECKPOINT_SECONDS", 0.0)
     return fastnet.sweep(out=out, **SMALL)
 
 

@@ -11,7 +11,7 @@ FOLDER = Path(fastnet.__file__).parent
 # Folders and single files of fastnet/; imports inside functions count, too.
 ORDER = """
 errors files options data native engine reference training results
-api job gradcheck doctor figures report export estimator page cli __main__
+job api gradcheck doctor figures report export estimator page cli __main__
 """.split()
 NUMBA = {"numba", "llvmlite"}
 

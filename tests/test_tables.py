@@ -11,7 +11,7 @@ from fastnet.data import columns, tables
 from fastnet.data.joining import samples_of_files
 from fastnet.data.schema import Column
 from fastnet.errors import DataError, UsageError
-from fastnet.options.table import resolve
+from fastnet.options.defaults import resolve
 
 GOOD = "size,town,price\n10,Ulm,1.5\n20,Bonn,2.5\n30,Ulm,4.5\n"
 

@@ -6,212 +6,38 @@ import traceback
 from json import dumps
 
 import click
-from click.core import ParameterSource
 
 import fastnet
-from fastnet.errors import FastnetError, UsageError
-from fastnet.options import table
-
-TRAIN_EXAMPLES = """\b
-Find one network that reaches the target loss, and save its weights.
-
-\b
-Examples:
-  fastnet train --task 1
-  fastnet train --task 1 --n1 6 --seeds 10 --learning-rate 0.4
-  fastnet train --task 1 --function humps --n1 8:24:4 --max-epochs 20000
-  fastnet train --task 2 --out runs/digits --json
-  fastnet train --data houses.csv --target price --test-fraction 0.2
-"""
-SWEEP_EXAMPLES = """\b
-Train every combination of widths, seeds and settings; answer how small N1 can be.
-
-\b
-Examples:
-  fastnet sweep --task 1
-  fastnet sweep --task 1 --n1 1:20 --seeds 50 --target-loss 1e-3
-  fastnet sweep --task 1 --n1 4,8 --learning-rate 0.1..1@5 --clip-norm 1,none
-  fastnet sweep --task 2 --n1 8,16,32 --dry-run
-  fastnet sweep --data flowers.csv --target species --validation-fraction 0.2 --n1 2,4,8
-"""
-PREDICT_EXAMPLES = """\b
-Predict the targets of a table; its columns go by name, in any order.
-
-\b
-Examples:
-  fastnet predict runs/houses-20260101-120000 --data new.csv -o prices.csv
-  fastnet predict runs/flowers/model.npz --data new.parquet --proba
-  fastnet predict runs/houses --data - < new.csv
-"""
-EVALUATE_EXAMPLES = """\b
-Say how good the predictions for a table with known targets are.
-
-\b
-Examples:
-  fastnet evaluate runs/houses-20260101-120000 --data test.csv
-  fastnet evaluate runs/flowers/model.npz --data test.csv --json
-"""
-EXPORT_EXAMPLES = """\b
-Write a trained model for another program: scaling, forward pass and class labels.
-
-\b
-npy    a folder of W1.npy b1.npy W2.npy b2.npy and model.json
-onnx   an ONNX graph
-c      one C99 header, without dependencies or allocation
-numpy  one Python file that needs NumPy alone
-
-\b
-Examples:
-  fastnet export runs/task1-20260101-120000 --to c -o sine.h
-  fastnet export runs/digits --to onnx --member 3
-  fastnet export runs/digits/model.npz --to numpy --json
-"""
-
-
-EPILOG = "In brackets the default; the tasks have some of their own, see docs/options.md."
-
-
-# ---------------------------------------------------------------- options from the table
-
-
-class Value(click.ParamType):
-    """A value of a row of the options table, from its text."""
-
-    def __init__(self, option):
-        self.option = option
-        self.name = {"int": "integer", "float": "number"}.get(option.kind, option.kind)
-
-    def convert(self, value, param, ctx):
-        label = label_of(self.option, param, ctx)
-        if isinstance(value, list):  # from a configuration file
-            value = ",".join(str(v) for v in value) + ("," if len(value) == 1 else "")
-            value = value if self.option.name == "seeds" else value.rstrip(",")
-        paired = bool(ctx.params.get("zip"))
-        return table.parse(self.option.name, str(value), label, paired)
-
-    def get_metavar(self, param, ctx=None):
-        if self.option.choices:
-            return "|".join(self.option.choices)
-        kinds = {"int": "INT", "float": "NUM", "path": "FILE", "names": "COL,..."}
-        return kinds.get(self.option.kind, "TEXT") + (",..." if self.option.axis else "")
-
-
-def label_of(option, param, ctx):
-    """What messages call an option: where its value comes from."""
-    source = ctx.get_parameter_source(param.name)
-    if source is ParameterSource.ENVIRONMENT:
-        return f"{ctx.auto_envvar_prefix}_{param.name.upper()}"
-    return f"--config: {option.name}" if source is ParameterSource.DEFAULT_MAP else option.flag
-
-
-def default_text(option):
-    """The default as help shows it."""
-    value = option.default[0] if option.axis else option.default
-    unsaid = ("stop", "loss", "threads", "record", "features")
-    if option.kind in ("flag", "path") or option.name in unsaid:
-        return ""
-    if option.kind == "names":
-        value = None
-    value = {"seeds": "0,"}.get(option.name, "none" if value is None else value)
-    return f" [{value:g}]" if isinstance(value, float) else f" [{value}]"
-
-
-def table_options(command):
-    """A decorator that gives a command its rows of the options table."""
-
-    def add(function):
-        for option in reversed(table.TABLE):
-            if command not in option.commands:
-                continue
-            text = option.help + default_text(option)
-            if option.kind == "flag":
-                # Eager: whether lists are paired is known before they are read.
-                extra = {"is_flag": True, "default": None, "is_eager": True}
-            else:
-                extra = {"type": Value(option), "default": None}
-            function = click.option(option.flag, option.name, help=text, **extra)(function)
-        return function
-
-    return add
-
-
-def read_config(ctx, param, path):
-    """--config: a TOML file of option names; the command line and the environment win."""
-    if path is None:
-        return
-    try:
-        import tomllib
-    except ModuleNotFoundError:  # Python 3.10
-        import tomli as tomllib
-    try:
-        with open(path, "rb") as file:
-            values = tomllib.load(file)
-    except OSError as error:
-        raise UsageError(f"--config: {path} cannot be read ({error.strerror}).") from None
-    except ValueError as error:  # not TOML, or not UTF-8
-        raise UsageError(f"--config: {path} is not TOML: {error}.") from None
-    values = {name.replace("-", "_"): value for name, value in values.items()}
-    known = {p.name for p in ctx.command.params}
-    for name in values:
-        if name not in known:
-            raise UsageError(f"--config: {path} names the option {name!r}, which there is not.")
-    ctx.default_map = values
-
-
-def run_options(function):
-    """The options of train and sweep that are not in the table."""
-    for option in reversed(
-        (
-            click.option("--task", type=click.Choice(["1", "2"]), help="Built-in task."),
-            click.option("--out", type=click.Path(), help="Run folder [runs/<task>-<time>]."),
-            click.option("--force", is_flag=True, help="Replace the run folder at --out."),
-            click.option("--resume", type=click.Path(), help="Continue the run in this folder."),
-            click.option(
-                "--config",
-                type=click.Path(),
-                is_eager=True,
-                callback=read_config,
-                expose_value=False,
-                help="TOML file of options.",
-            ),
-            click.option("--dry-run", is_flag=True, help="Say what would be trained, and end."),
-            click.option(
-                "--require-target",
-                is_flag=True,
-                help="Exit code 4 when no member reaches its target.",
-            ),
-            json_option,
-            click.option("--quiet", is_flag=True, help="No progress, no summary."),
-            debug_option,
-        )
-    ):
-        function = option(function)
-    return function
-
-
-json_option = click.option("--json", is_flag=True, help="One JSON document on stdout.")
-force_option = click.option("--force", is_flag=True, help="Replace the file that is there.")
-debug_option = click.option(
-    "--debug",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=lambda ctx, param, value: ctx.ensure_object(dict).update(debug=value),
-    help="Show the traceback of an error.",
+from fastnet.cli.decorators import (
+    CONTEXT,
+    debug_option,
+    explain,
+    force_option,
+    json_option,
+    member_option,
+    model_options,
+    run_options,
+    runs_option,
+    table_options,
 )
-
+from fastnet.cli.examples import (
+    BENCH_EXAMPLES,
+    EPILOG,
+    EVALUATE_EXAMPLES,
+    EXPORT_EXAMPLES,
+    PLOT_EXAMPLES,
+    PREDICT_EXAMPLES,
+    REPORT_EXAMPLES,
+    SWEEP_EXAMPLES,
+    TRAIN_EXAMPLES,
+)
+from fastnet.errors import FastnetError, UsageError
+from fastnet.options.table import EXPORTS
 
 # ---------------------------------------------------------------- commands
 
 
-@click.group(
-    context_settings={
-        "auto_envvar_prefix": "FASTNET",
-        "help_option_names": ["-h", "--help"],
-        "max_content_width": 100,
-    },
-    invoke_without_command=True,
-)
+@click.group(context_settings=CONTEXT, invoke_without_command=True)
 @click.version_option(fastnet.__version__, prog_name="fastnet")
 @click.pass_context
 def cli(ctx):
@@ -242,40 +68,55 @@ def sweep(**arguments):
     run("sweep", **arguments)
 
 
-def run(command, task, out, force, resume, dry_run, require_target, json, quiet, **given):
+def run(command, dry_run, require_target, json, quiet, **arguments):
     """train and sweep: call the library, print, choose the exit code."""
-    given = {name: value for name, value in given.items() if value is not None}
-    if resume is None and task is None and "data" not in given:
+    arguments = {name: value for name, value in arguments.items() if value is not None}
+    check_source(arguments, dry_run)
+    from fastnet import api
+    from fastnet.cli import terminal
+    from fastnet.results import words
+
+    if "task" in arguments:
+        arguments["task"] = int(arguments["task"])
+    if dry_run:
+        given = {name: value for name, value in arguments.items() if name not in ("out", "force")}
+        plan = api.dry_run(command, **given)
+        click.echo(document(plan) if json else words.plan_text(plan))
+        return
+    with terminal.Display(quiet) as display:
+        result = trained(command, progress=display, **arguments)
+    if json:
+        click.echo(document(result.summary()))
+    elif not quiet:
+        terminal.print_result(result)
+    sys.exit(exit_code(result, require_target))
+
+
+def check_source(arguments, dry_run):
+    """Refuse a run without data, and what does not go with --resume."""
+    if not {"resume", "task", "data"} & set(arguments):
         raise UsageError(
             "nothing to train on: give --task 1, --task 2, or --data FILE --target COLUMN (or "
             "--resume DIR)."
         )
-    from fastnet import api
-    from fastnet.cli import terminal as show
-    from fastnet.results import words
-
-    display = show.Display(quiet)
-    if resume is not None:
-        if task is not None or out is not None:
+    if "resume" in arguments:
+        if "task" in arguments or "out" in arguments:
             raise UsageError("--resume takes task and folder from the run; drop --task and --out.")
         if dry_run:
             raise UsageError("--dry-run says what a new run would train; drop it or --resume.")
-        with display:
-            result = api.resume(resume, force=force, progress=display, **given)
-    else:
-        task = None if task is None else int(task)
-        if dry_run:
-            plan = api.dry_run(command, task=task, **given)
-            click.echo(document(plan) if json else words.plan_text(plan))
-            return
-        folder = out or api.default_folder(f"task{task}" if task else stem(given["data"]))
-        with display:
-            result = api.run(command, task=task, out=folder, force=force, progress=display, **given)
-    if json:
-        click.echo(document(result.summary()))
-    elif not quiet:
-        show.print_result(result)
-    sys.exit(exit_code(result, require_target))
+
+
+def trained(command, progress, resume=None, out=None, **arguments):
+    """The Result of a new run, in a folder of its own, or of a resumed one."""
+    from fastnet import api
+
+    if resume is not None:
+        return api.resume(resume, progress=progress, **arguments)
+    if out is None:
+        task = arguments.get("task")
+        out = api.default_folder(f"task{task}" if task else stem(arguments["data"]))
+    new_run = {"train": api.train, "sweep": api.sweep}[command]
+    return new_run(out=out, progress=progress, **arguments)
 
 
 def stem(path):
@@ -310,12 +151,12 @@ def exit_code(result, require_target):
 
 
 @cli.command()
-@click.option("--runs", default="runs", show_default=True, help="The folder of runs.")
+@runs_option
 @json_option
 @debug_option
 def ls(runs, json):
     """List the runs in a folder, the newest last."""
-    from fastnet.cli import terminal as show
+    from fastnet.cli import terminal
     from fastnet.results.reading import list_runs
 
     if not os.path.isdir(runs):
@@ -323,7 +164,7 @@ def ls(runs, json):
             f"--runs: there is no folder {runs}; `fastnet train --task 1` makes one."
         )
     found = list_runs(runs)
-    click.echo(document({"runs": found})) if json else show.print_runs(found)
+    click.echo(document({"runs": found})) if json else terminal.print_runs(found)
 
 
 @cli.command("show")
@@ -334,7 +175,7 @@ def ls(runs, json):
 def show_command(run, member, json):
     """Show a finished run: the answer, the best members, the files."""
     from fastnet import api
-    from fastnet.cli import terminal as show
+    from fastnet.cli import terminal
     from fastnet.results.result import member_dict
 
     result = api.load(run)
@@ -346,38 +187,34 @@ def show_command(run, member, json):
     if json:
         click.echo(document(value))
     elif member is None:
-        show.print_result(result)
+        terminal.print_result(result)
     else:
-        show.print_member(result, member)
+        terminal.print_member(result, member)
 
 
 @cli.command(
     short_help="Draw a figure of a run, or list those that apply.",
-    help="""\b
-Draw a figure of a run as PNG, SVG or HTML; without --figure list those that apply.
-
-\b
-Examples:
-  fastnet plot runs/task1-20260101-120000
-  fastnet plot runs/task1-20260101-120000 --figure loss-curves
-  fastnet plot runs/task1-20260101-120000 --figure fit -o fit.html --theme dark
-""",
+    help=PLOT_EXAMPLES,
 )
 @click.argument("run", type=click.Path())
-@click.option("--figure", help="The figure's name.")
-@click.option("-o", "--out", type=click.Path(), help="The file: .png, .svg or .html [FIGURE.png].")
+@click.option("--figure", help="Name of the figure to draw.")
+@click.option(
+    "-o", "--out", type=click.Path(), help="File to write: .png, .svg or .html [FIGURE.png]."
+)
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @force_option
 @json_option
 @debug_option
 def plot(run, figure, out, theme, force, json):
     from fastnet import figures, files
-    from fastnet.cli import terminal as show
+    from fastnet.cli import terminal
 
     subject = figures.subject(run)
     if figure is None:
         rows = [{"figure": f.name, "help": f.help} for f in figures.applying(subject)]
-        click.echo(document({"run": run, "figures": rows})) if json else show.print_figures(rows)
+        click.echo(document({"run": run, "figures": rows})) if json else terminal.print_figures(
+            rows
+        )
         return
     out = out or f"{figure}.png"
     files.refuse_existing(out, force)
@@ -388,45 +225,31 @@ def plot(run, figure, out, theme, force, json):
 
 @cli.command(help=EXPORT_EXAMPLES)
 @click.argument("model", type=click.Path(), metavar="RUN_OR_MODEL")
-@click.option("--to", type=click.Choice(table.EXPORTS), required=True, help="What to write.")
-@click.option("-o", "--out", type=click.Path(), help="Where [a name from the run, here].")
-@click.option("--force", is_flag=True, help="Replace what is there.")
-@click.option("--member", type=int, help="This member of the run, not its best.")
+@click.option("--to", type=click.Choice(EXPORTS), required=True, help="Format to write.")
+@click.option(
+    "-o", "--out", type=click.Path(), help="File or folder to write [named after the run, here]."
+)
+@click.option("--force", is_flag=True, help="Replace an existing file or folder.")
+@member_option
 @json_option
 @debug_option
 def export(model, to, out, force, member, json):
     from fastnet import api
     from fastnet import export as exports
-    from fastnet.cli import terminal as show
+    from fastnet.cli import terminal
 
     found = api.load_model(model, member)
     done = exports.write(found, to, out or exports.default_path(model, to), force)
-    click.echo(document(done)) if json else show.print_export(done)
-
-
-def model_options(function):
-    """What the commands that use a model on a table have in common."""
-    for option in reversed(
-        (
-            click.argument("model", type=click.Path(), metavar="RUN_OR_MODEL"),
-            click.option(
-                "--data",
-                required=True,
-                type=click.Path(),
-                help="A table: .csv, .tsv, .parquet, .npz, .npy or -.",
-            ),
-            click.option("--member", type=int, help="This member of the run, not its best."),
-        )
-    ):
-        function = option(function)
-    return function
+    click.echo(document(done)) if json else terminal.print_export(done)
 
 
 @cli.command(help=PREDICT_EXAMPLES)
 @model_options
-@click.option("-o", "--out", type=click.Path(), help="A .csv, .tsv or .parquet file [stdout].")
+@click.option(
+    "-o", "--out", type=click.Path(), help="File to write: .csv, .tsv or .parquet [stdout]."
+)
 @force_option
-@click.option("--proba", is_flag=True, help="Also the probability of each class.")
+@click.option("--proba", is_flag=True, help="Also write the probability of each class.")
 @debug_option
 def predict(model, data, member, out, force, proba):
     from fastnet import api
@@ -443,24 +266,17 @@ def predict(model, data, member, out, force, proba):
 @debug_option
 def evaluate(model, data, member, weights, json):
     from fastnet import api
-    from fastnet.cli import terminal as show
+    from fastnet.cli import terminal
 
     found = api.evaluate(api.load_model(model, member), data, weights)
     found = {"model": model, "data": data, **found}
-    click.echo(document(found)) if json else show.print_evaluation(found)
+    click.echo(document(found)) if json else terminal.print_evaluation(found)
 
 
 @cli.command(
     "report",
     short_help="Write a run's report: one HTML file.",
-    help="""\b
-Write a run's report: one HTML file with the answer, tables, figures and how to repeat it.
-
-\b
-Examples:
-  fastnet report runs/task1-20260101-120000
-  fastnet report runs/task1-20260101-120000 -o lesson.html --derivation
-""",
+    help=REPORT_EXAMPLES,
 )
 @click.argument("run", type=click.Path())
 @click.option("-o", "--out", type=click.Path(), default="report.html", show_default=True)
@@ -482,10 +298,10 @@ def report_command(run, out, derivation, force, json):
 def doctor(json):
     """Tell versions, threads, SIMD, BLAS and the kernel cache, with advice."""
     from fastnet import doctor as examine
-    from fastnet.cli import terminal as show
+    from fastnet.cli import terminal
 
     facts = examine.examine()
-    click.echo(document(facts)) if json else show.print_doctor(facts)
+    click.echo(document(facts)) if json else terminal.print_doctor(facts)
 
 
 @cli.command()
@@ -494,22 +310,11 @@ def doctor(json):
 def gradcheck(json):
     """Compare backpropagation with central differences, float64, for both losses."""
     from fastnet import gradcheck as checks
-    from fastnet.cli import terminal as show
+    from fastnet.cli import terminal
 
     rows = checks.check_all()
-    click.echo(document({"networks": rows})) if json else show.print_gradcheck(rows)
+    click.echo(document({"networks": rows})) if json else terminal.print_gradcheck(rows)
     sys.exit(0 if all(row["passed"] for row in rows) else 1)
-
-
-BENCH_EXAMPLES = """\b
-Measure fastnet against the NumPy reference and its peers, losses compared first.
-
-\b
-Examples:
-  fastnet bench
-  fastnet bench --workload tiny --peers numpy-reference,sklearn
-  fastnet bench --workload minibatch --full --out minibatch.json --chart minibatch.svg
-"""
 
 
 @cli.command(help=BENCH_EXAMPLES, epilog="Needs a checkout; see docs/benchmark.md.")
@@ -517,20 +322,29 @@ Examples:
     "--workload",
     "workloads",
     multiple=True,
-    help="task1-sweep, task2-sweep, minibatch, tiny, grid10000, answer, scale [all].",
+    help="Workloads: task1-sweep, task2-sweep, minibatch, tiny, grid10000, answer, scale [all].",
 )
-@click.option("--peers", multiple=True, help="Names, with commas between them [all].")
-@click.option("--runs", type=click.IntRange(1), default=5, help="Runs of each, in turn [5].")
+@click.option("--peers", multiple=True, help="Names of peers, separated by commas [all].")
 @click.option(
-    "--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="[float32]"
+    "--runs", type=click.IntRange(1), default=5, help="Number of runs of each peer, in turn [5]."
 )
-@click.option("--threads", type=click.IntRange(1), help="Cores to use [all].")
-@click.option("--full", "size", flag_value="full", help="Whole workloads: takes hours.")
-@click.option("--smoke", "size", flag_value="smoke", help="Tiny sizes: tries the bench itself.")
-@click.option("--out", type=click.Path(), help="Write the JSON document there, too.")
-@click.option("--chart", type=click.Path(), help="Draw the speeds, .svg or .png.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float64"]),
+    default="float32",
+    help="Floating-point type [float32].",
+)
+@click.option("--threads", type=click.IntRange(1), help="Number of cores to use [all].")
+@click.option(
+    "--full", "size", flag_value="full", help="Run the whole workloads, which takes hours."
+)
+@click.option(
+    "--smoke", "size", flag_value="smoke", help="Run tiny sizes, to try the bench itself."
+)
+@click.option("--out", type=click.Path(), help="File to write the JSON document to as well.")
+@click.option("--chart", type=click.Path(), help="File to draw the speeds in: .svg or .png.")
 @json_option
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--quiet", is_flag=True, help="Print no progress.")
 @debug_option
 def bench(out, chart, json, quiet, size, **given):
     command, report = bench_modules()
@@ -563,7 +377,7 @@ def bench_modules():
 
 
 @cli.command()
-@click.option("--runs", default="runs", show_default=True, help="The folder of runs.")
+@runs_option
 @click.option("--port", default=8501, show_default=True, help="Port to listen on.")
 @click.option("--address", default="localhost", show_default=True, help="Address to listen on.")
 @click.option(
@@ -573,7 +387,7 @@ def bench_modules():
     type=click.IntRange(1),
     help="Largest table to upload, in MB.",
 )
-@click.option("--no-browser", is_flag=True, help="Open no browser.")
+@click.option("--no-browser", is_flag=True, help="Do not open a browser.")
 @debug_option
 def ui(runs, port, address, max_upload, no_browser):
     """Serve the page: start runs and watch them, look back, learn backpropagation."""
@@ -609,16 +423,3 @@ def main():
         message, code = explain(error)
         click.echo(f"Error: {message}", err=True)
         sys.exit(code)
-
-
-def explain(error):
-    """One line and the exit code for an exception."""
-    if isinstance(error, FastnetError):
-        return str(error), error.exit_code
-    if isinstance(error, click.ClickException):
-        return " ".join(error.format_message().split()), error.exit_code
-    if isinstance(error, (click.Abort, KeyboardInterrupt)):
-        return "interrupted at once; a run folder keeps its last checkpoint for --resume.", 130
-    if isinstance(error, MemoryError):
-        return "out of memory; train fewer members (--n1, --seeds) or use --keep best.", 1
-    return f"{type(error).__name__}: {error} (--debug shows where).", 1

@@ -203,7 +203,7 @@ def print_member(result, member):
 
 
 def print_runs(found):
-    """A line a run."""
+    """One line per run."""
     if not found:
         click.echo("No runs yet; fastnet train --task 1 makes one.")
         return
@@ -240,12 +240,12 @@ def print_doctor(facts):
         if name != "advice":
             click.echo(f"{name:18} {value}")
     click.echo("")
-    for line in facts["advice"] or ["Nothing to mend."]:
+    for line in facts["advice"] or ["No problems found."]:
         click.echo(line)
 
 
 def print_gradcheck(rows):
-    """A row per network: the relative difference of each array."""
+    """One row per network: the relative difference of each of its arrays."""
     arrays = ("W1", "b1", "W2", "b2")
     table = grid("loss", "activation", "d", "N1", "k", *arrays, "")
     for row in rows:

@@ -15,10 +15,10 @@ from fastnet.data.columns import (
     weight_values,
 )
 from fastnet.data.schema import Column
-from fastnet.data.split import FRACTIONS
 from fastnet.data.tables import Table, read_table
-from fastnet.errors import DataError, UsageError
+from fastnet.errors import DataError
 from fastnet.options.methods import CLASSIFIERS
+from fastnet.options.rules import refuse_columns
 
 FILES = {"val": "validation_data", "test": "test_data"}
 # What a split column calls the sets.
@@ -37,7 +37,7 @@ def samples_of_files(options: Mapping[str, Any]) -> dict[str, Any]:
     DataError
         for a file or column that cannot be used.
     """
-    check_options(options)
+    refuse_columns(options)
     main = read_table(options["data"])
     others = {part: read_table(options[name]) for part, name in FILES.items() if options[name]}
     tables = [main, *others.values()]
@@ -61,26 +61,6 @@ def samples_of_files(options: Mapping[str, Any]) -> dict[str, Any]:
         "notices": notices,
     }
     return {**made, "X": all_inputs(tables, columns, options)}
-
-
-def check_options(options: Mapping[str, Any]) -> None:
-    """Refuse options that contradict each other."""
-    if not options["target"]:
-        raise UsageError("data needs a target; name the column to predict with --target.")
-    named = [*options["target"], *options["features"], options["weights"], options["split_column"]]
-    named = [name for name in named if name is not None]
-    twice = [name for i, name in enumerate(named) if name in named[:i]]
-    if twice:
-        raise UsageError(
-            f"the column {twice[0]!r} is named twice among --target, --features, --weights and "
-            "--split-column; it can serve once."
-        )
-    for part, name in FILES.items():
-        for other in (FRACTIONS[part], "split_column") if options[name] else ():
-            if options[other]:
-                raise UsageError(f"give {name} or {other} {options[other]}, not both.")
-        if options["split_column"] and options[FRACTIONS[part]]:
-            raise UsageError(f"give split_column or {FRACTIONS[part]}, not both.")
 
 
 def all_targets(

@@ -20,8 +20,9 @@ from fastnet.data.checks import (
 )
 from fastnet.data.scaling import no_scaling
 from fastnet.data.schema import Column, Described, Schema
-from fastnet.data.split import SETS, refuse_double_sets, rows_outside, split_rows
+from fastnet.data.split import SETS, rows_outside, split_rows
 from fastnet.errors import DataError
+from fastnet.options.rules import refuse_two_sets
 
 
 class DataFields(NamedTuple):
@@ -178,7 +179,7 @@ def make_data(
     y_name = f"target {target_names[0]!r}" if target_names else "y"
     Y, loss, classes = checked_targets(y, loss, X, y_name, rest)
     folds = checked_folds(folds, len(X))
-    refuse_double_sets(validation, test, validation_fraction, test_fraction, folds)
+    refuse_two_sets(validation, test, validation_fraction, test_fraction, folds)
     weight = checked_sample_weights(sample_weight, len(X))
     strata = None if classes is None else as_one_hot(Y[rest]).argmax(axis=1)
     shares = split_rows(len(rest), validation_fraction, test_fraction, data_seed, strata)

@@ -16,14 +16,13 @@ from fastnet.data.checks import as_array, as_one_hot, encoded_targets
 from fastnet.data.joining import samples_of_files
 from fastnet.data.samples import Data, make_data
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.options.table import OF_DATA
+from fastnet.options.rules import (
+    named_source,
+    refuse_beside_table,
+    refuse_of_tables,
+    refuse_task_loss,
+)
 
-# What a table has in place of arguments that go with X and y.
-IN_TABLES = {
-    "validation": "validation_data or a split_column",
-    "test": "test_data or a split_column",
-    "sample_weight": "a column of weights",
-}
 # Options of every kind of data.
 PREPARATION = ("validation_fraction", "test_fraction", "data_seed", "impute", "scale", "dtype")
 
@@ -55,9 +54,7 @@ def checked_data(
         for samples that cannot be used.
     """
     source = named_source(X, y, task, options)
-    for name in OF_DATA if source != "data" else ():
-        if options[name]:
-            raise UsageError(f"{name} belongs to data, the file of a table; drop it.")
+    refuse_of_tables(options, source)
     if source == "data":
         samples = table_samples(options, given)
     elif source == "a task":
@@ -65,21 +62,6 @@ def checked_data(
     else:
         samples = {"X": X, "y": y, "loss": options["loss"]}
     return make_data(**samples, **{name: options[name] for name in PREPARATION}, **given)
-
-
-def named_source(X: Any, y: Any, task: int | None, options: Mapping[str, Any]) -> str:
-    """Where the samples come from: "X and y", "a task" or "data"; only one may be named."""
-    sources = {
-        "X and y": X is not None or y is not None,
-        "a task": task is not None,
-        "data": options["data"] is not None,
-    }
-    named = [name for name, there in sources.items() if there]
-    if not named or (named == ["X and y"] and (X is None or y is None)):
-        raise UsageError("nothing to train on: give X and y, task=1 or task=2, or data.")
-    if len(named) > 1:
-        raise UsageError(f"give {named[0]} or {named[1]}, not both.")
-    return named[0]
 
 
 def checked_task(task: Any) -> int | None:
@@ -104,16 +86,13 @@ def task_data(task: int, options: Mapping[str, Any]) -> tuple[np.ndarray, np.nda
 def task_samples(task: int, options: Mapping[str, Any]) -> dict[str, Any]:
     """What make_data takes of a built-in task; another loss than the task's is refused."""
     X, y, loss = task_data(task, options)
-    if options["loss"] not in (None, loss):
-        raise UsageError(f"task {task} has loss {loss}, got {options['loss']}.")
+    refuse_task_loss(task, loss, options["loss"])
     return {"X": X, "y": y, "loss": loss}
 
 
 def table_samples(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """What make_data takes of the files that the options name."""
-    wrong = [name for name in IN_TABLES if given.get(name) is not None]
-    if wrong:
-        raise UsageError(f"{wrong[0]} goes with X and y; a table has {IN_TABLES[wrong[0]]}.")
+    refuse_beside_table(given)
     return samples_of_files(options)
 
 

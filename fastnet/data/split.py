@@ -1,7 +1,5 @@
 """Which rows train, validate and test: shares by chance, of every class alike."""
 
-from typing import Any
-
 import numpy as np
 
 from fastnet.errors import DataError, UsageError
@@ -86,17 +84,3 @@ def rows_outside(n: int, split: dict[str, np.ndarray]) -> np.ndarray:
     if not free.any():
         raise DataError("no rows are left to train on; the split names all of them val or test.")
     return np.flatnonzero(free)
-
-
-def refuse_double_sets(
-    validation: Any, test: Any, validation_fraction: float, test_fraction: float, folds: tuple
-) -> None:
-    """Raise a UsageError for a set that is given twice."""
-    for given, fraction, name in (
-        (validation, validation_fraction, "validation"),
-        (test, test_fraction, "test"),
-    ):
-        if given is not None and fraction:
-            raise UsageError(f"give {name} or {name}_fraction {fraction:g}, not both.")
-    if folds and (validation is not None or validation_fraction or test_fraction):
-        raise UsageError("folds name their own rows; drop validation and the fractions.")

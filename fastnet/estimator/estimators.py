@@ -3,15 +3,19 @@
 Only this module and search.py need scikit-learn, and nothing else of fastnet imports them.
 """
 
+from __future__ import annotations
+
 import contextlib
 import warnings
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from fastnet import api
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.options.table import OPTIONS, check_one
+from fastnet.estimator.parameters import ClassifierParameters, Parameters, documented
+from fastnet.options.table import OPTIONS
 from fastnet.results.answer import monitored
 
 try:
@@ -34,7 +38,12 @@ except ImportError as error:
         "install it with: pip install 'fastnet[sklearn]'"
     ) from None
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 __all__ = ["FastNetClassifier", "FastNetRegressor"]
+
+Self = TypeVar("Self", bound="_FastNet")
 
 FLOATS = (np.float64, np.float32)  # kept as they are; anything else becomes float64
 SEEDS = 2**32  # seeds are counted modulo this
@@ -43,72 +52,9 @@ OWN = {"seeds": "random_state", "data_seed": "random_state", "threads": "n_jobs"
 RESTARTS = OPTIONS["n1"]._replace(name="n_restarts")
 
 
-# What both classes say of their parameters; class_weight is the classifier's alone.
-PARAMETERS = """Parameters
-    ----------
-    n1 : int, default=128
-        Hidden width N1.
-    learning_rate : float, default=0.003
-        The first rate, always a number; lr_patience and lr_factor let it fall.
-    max_epochs : int, default=300
-        Most epochs, passes over the training rows.
-    batch_size : int or None, default=32
-        Rows of a step; None takes all (full batch).
-    patience : int or None, default=40
-        Epochs in a row without gain before training stops; None: never.
-    lr_patience : int or None, default=12
-        Epochs without gain before the learning rate falls; None: never.
-    lr_factor : float, default=0.5
-        What the rate is multiplied by then, in (0, 1].
-    min_learning_rate : float, default=0.0
-        The rate never falls below this.
-    min_delta : float, default=0.0
-        Least decrease of the monitored loss that counts as a gain.
-    clip_norm : float or None, default=1.0
-        Largest L2 norm of the gradient over all weights; None: no clipping.
-    l2 : float, default=0.001
-        L2 penalty on the weights, not on the biases.
-    init : {"auto", "glorot_uniform", "he_normal", "nguyen_widrow"}, default="auto"
-        Initial weights.
-    activation : {"sigmoid", "tanh", "relu", "identity"}, default="relu"
-        Activation of the hidden units.
-    optimizer : str, default="adam"
-        How gradients move the weights.
-    target_loss : float or None, default=None
-        Stop at this monitored loss; None: no target.
-    time_limit : float or None, default=None
-        Stop after so many seconds; the result then depends on the machine.
-    scale : {"standard", "minmax", "none"}, default="standard"
-        Scaling of the inputs and of a regression's targets, learnt on the training rows and part
-        of the model; losses are those of scaled targets.
-    validation_fraction : float, default=0.2
-        Share of the rows, of each class alike, that is held out to be monitored: its loss tells
-        when to stop and which weights are the best. 0 monitors the training loss instead.
-    retrain : bool, default=True
-        Where rows were held out, train the best restart once more on all rows, until its training
-        loss is what it was at the best epoch (after Goodfellow, Bengio & Courville 2016, Deep
-        Learning, Algorithm 7.3).
-    n_restarts : int, default=1
-        Networks to train at once from different initial weights; the one with the lowest
-        monitored loss is kept.%s
-    dtype : {"float32", "float64"}, default="float32"
-        Precision of training.
-    random_state : int, RandomState or None, default=None
-        Restart i starts from seed random_state + i, as `seeds` of `fastnet.sweep`; the rows held
-        out hang on random_state, too.
-    n_jobs : int or None, default=None
-        Threads, which share the restarts; None means 1 and -1 all cores, as in scikit-learn. The
-        result does not depend on it.
-    options : dict or None, default=None
-        Further options of fastnet, by their names.
-"""
-CLASS_WEIGHT = """
-    class_weight : dict, "balanced" or None, default=None
-        Factors of the rows' weights by class, in the loss that is minimised and in the one that
-        is monitored; "balanced" gives every class the same sum."""
 ATTRIBUTES = """Attributes
     ----------
-    model_ : fastnet.results.model.Model
+    model_ : fastnet.results.result.Model
         The network that predicts, with its scaling.
     result_ : fastnet.Result
         All restarts: members, histories, weights.
@@ -141,8 +87,8 @@ def seeds(estimator):
     first = estimator.random_state
     if not isinstance(first, (int, np.integer)):
         first = check_random_state(first).randint(2**31 - 1)
-    first = check_one(OPTIONS["seeds"], first, "random_state")
-    count = check_one(RESTARTS, estimator.n_restarts)
+    first = OPTIONS["seeds"].check_one(first, "random_state")
+    count = RESTARTS.check_one(estimator.n_restarts)
     return [(first + i) % SEEDS for i in range(count)]
 
 
@@ -157,7 +103,7 @@ def options(estimator):
                 cure = f"set the parameter {OWN.get(name, name)}"
                 cure = cure if name in OPTIONS else "it is no option of fastnet"
                 raise UsageError(f"options cannot have {name!r}; {cure}.")
-        chosen = {name: check_one(OPTIONS[name], v) for name, v in {**given, **more}.items()}
+        chosen = {name: OPTIONS[name].check_one(v) for name, v in {**given, **more}.items()}
         restarts = seeds(estimator)
     loss = "cross_entropy" if is_classifier(estimator) else "squared"
     own = {"seeds": restarts, "data_seed": restarts[0]}
@@ -184,31 +130,60 @@ def weights_of(estimator, sample_weight, X, y):
     return weights
 
 
-class _FastNet:
-    """What both estimators do; each lists its parameters in its own __init__, as clone asks."""
+class _FastNet(BaseEstimator, Parameters):
+    """What both estimators do; their __init__ is that of the dataclass of parameters."""
 
-    def _fit(self, X, y, sample_weight, X_val, y_val):
-        """Train all restarts in one sweep and take the best."""
-        X, y = checked(self, X, y)
-        weights = weights_of(self, sample_weight, X, y)
-        rows = weights > 0  # a row of weight zero is as good as not there
-        X, y, weights = (a if rows.all() else a[rows] for a in (X, y, weights))
+    def fit(
+        self: Self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train all restarts in one sweep and keep the best.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, d)
+        y : array of shape (n,) or (n, k)
+            Numbers, (n, k) for several targets; of a classifier labels (n,).
+        sample_weight : array of shape (n,), optional
+            Weights >= 0 in every loss; a row of weight 0 counts as absent.
+        X_val, y_val : arrays of shapes (m, d) and (m,) or (m, k), optional
+            A validation set to monitor, in place of validation_fraction.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            for data or a parameter that cannot be used.
+        """
+        inputs, targets = checked(self, X, y)
+        weights = weights_of(self, sample_weight, inputs, targets)
+        rows = weights > 0  # a row of weight zero counts as absent
+        if not rows.all():
+            inputs, targets, weights = inputs[rows], targets[rows], weights[rows]
         if is_classifier(self):
-            self.classes_ = np.unique(y)
+            self.classes_ = np.unique(targets)
         given = {**options(self), "sample_weight": weights, **self._validation(X_val, y_val)}
         with value_errors():
-            result = api.sweep(X, y, **given)
+            result = api.sweep(inputs, targets, **given)
         if result.best["stop_reason"] == "diverged":
             warnings.warn(
                 f"training diverged in epoch {result.best['epochs']}; lower learning_rate "
                 f"(now {self.learning_rate}), or set clip_norm.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=2,
             )
         self._take(result, result.best_member)
         self.retrained_ = None
         if self.retrain and given["validation_fraction"] and result.best["train_loss"] >= 0:
-            self._retrain(X, y, given)
+            self._retrain(inputs, targets, given)
         return self
 
     def _retrain(self, X, y, given):
@@ -242,16 +217,16 @@ class _FastNet:
         return self
 
     def _predictor(self):
-        """The model in float64: what it says of a row then hangs, to 1e-15, on that row alone."""
+        """The model in float64, so that each prediction depends only on its own row (to 1e-15)."""
         check_is_fitted(self)
         weights = Weights(*(array.astype(np.float64) for array in self.model_.weights))
         return self.model_._replace(weights=weights)
 
 
-class FastNetRegressor(MultiOutputMixin, RegressorMixin, _FastNet, BaseEstimator):
+class FastNetRegressor(MultiOutputMixin, RegressorMixin, _FastNet):
     __doc__ = f"""A regressor: one hidden layer, trained on half the squared error.
 
-    {PARAMETERS % ""}
+    {documented(Parameters)}
     {ATTRIBUTES}
     Examples
     --------
@@ -263,92 +238,25 @@ class FastNetRegressor(MultiOutputMixin, RegressorMixin, _FastNet, BaseEstimator
     ((142,), 3)
     """
 
-    def __init__(
-        self,
-        n1=128,
-        *,
-        learning_rate=0.003,
-        max_epochs=300,
-        batch_size=32,
-        patience=40,
-        lr_patience=12,
-        lr_factor=0.5,
-        min_learning_rate=0.0,
-        min_delta=0.0,
-        clip_norm=1.0,
-        l2=0.001,
-        init="auto",
-        activation="relu",
-        optimizer="adam",
-        target_loss=None,
-        time_limit=None,
-        scale="standard",
-        validation_fraction=0.2,
-        retrain=True,
-        n_restarts=1,
-        dtype="float32",
-        random_state=None,
-        n_jobs=None,
-        options=None,
-    ):
-        self.n1 = n1
-        self.learning_rate = learning_rate
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.patience = patience
-        self.lr_patience = lr_patience
-        self.lr_factor = lr_factor
-        self.min_learning_rate = min_learning_rate
-        self.min_delta = min_delta
-        self.clip_norm = clip_norm
-        self.l2 = l2
-        self.init = init
-        self.activation = activation
-        self.optimizer = optimizer
-        self.target_loss = target_loss
-        self.time_limit = time_limit
-        self.scale = scale
-        self.validation_fraction = validation_fraction
-        self.retrain = retrain
-        self.n_restarts = n_restarts
-        self.dtype = dtype
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.options = options
-
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
-        """Train all restarts and keep the best.
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predicted numbers.
 
         Parameters
         ----------
         X : array or DataFrame of shape (n, d)
-        y : array of shape (n,) or (n, k)
-        sample_weight : array of shape (n,), optional
-            Weights >= 0 in every loss; a row of weight 0 is as good as not there.
-        X_val, y_val : arrays, optional
-            A validation set to monitor, in place of validation_fraction.
 
         Returns
         -------
-        self
-
-        Raises
-        ------
-        ValueError
-            for data or a parameter that cannot be used.
+        ndarray of shape (n,) or (n, k)
         """
-        return self._fit(X, y, sample_weight, X_val, y_val)
-
-    def predict(self, X):
-        """Predicted numbers, (n,) or (n, k)."""
         model = self._predictor()
         return model.predict(validate_data(self, X, reset=False, dtype=FLOATS))
 
 
-class FastNetClassifier(ClassifierMixin, _FastNet, BaseEstimator):
+class FastNetClassifier(ClassifierMixin, ClassifierParameters, _FastNet):
     __doc__ = f"""A classifier: one hidden layer, softmax, trained on the cross-entropy.
 
-    {PARAMETERS % CLASS_WEIGHT}
+    {documented(ClassifierParameters)}
     {ATTRIBUTES}    classes_ : ndarray of shape (n_outputs_,)
         The labels, sorted: the columns of predict_proba.
 
@@ -362,90 +270,31 @@ class FastNetClassifier(ClassifierMixin, _FastNet, BaseEstimator):
     (array([0, 0, 0]), (3, 3))
     """
 
-    def __init__(
-        self,
-        n1=128,
-        *,
-        learning_rate=0.003,
-        max_epochs=300,
-        batch_size=32,
-        patience=40,
-        lr_patience=12,
-        lr_factor=0.5,
-        min_learning_rate=0.0,
-        min_delta=0.0,
-        clip_norm=1.0,
-        l2=0.001,
-        init="auto",
-        activation="relu",
-        optimizer="adam",
-        target_loss=None,
-        time_limit=None,
-        scale="standard",
-        validation_fraction=0.2,
-        retrain=True,
-        n_restarts=1,
-        class_weight=None,
-        dtype="float32",
-        random_state=None,
-        n_jobs=None,
-        options=None,
-    ):
-        self.n1 = n1
-        self.learning_rate = learning_rate
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.patience = patience
-        self.lr_patience = lr_patience
-        self.lr_factor = lr_factor
-        self.min_learning_rate = min_learning_rate
-        self.min_delta = min_delta
-        self.clip_norm = clip_norm
-        self.l2 = l2
-        self.init = init
-        self.activation = activation
-        self.optimizer = optimizer
-        self.target_loss = target_loss
-        self.time_limit = time_limit
-        self.scale = scale
-        self.validation_fraction = validation_fraction
-        self.retrain = retrain
-        self.n_restarts = n_restarts
-        self.class_weight = class_weight
-        self.dtype = dtype
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.options = options
-
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
-        """Train all restarts and keep the best.
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """The most probable label of every row.
 
         Parameters
         ----------
         X : array or DataFrame of shape (n, d)
-        y : array of shape (n,), labels
-        sample_weight : array of shape (n,), optional
-            Weights >= 0 in every loss; a row of weight 0 is as good as not there.
-        X_val, y_val : arrays, optional
-            A validation set to monitor, in place of validation_fraction.
 
         Returns
         -------
-        self
-
-        Raises
-        ------
-        ValueError
-            for data or a parameter that cannot be used.
+        ndarray of shape (n,)
         """
-        return self._fit(X, y, sample_weight, X_val, y_val)
-
-    def predict(self, X):
-        """The most probable label of every row, (n,)."""
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
 
-    def predict_proba(self, X):
-        """Probability of every class, (n, k), columns in the order of classes_."""
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Probability of every class.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, d)
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            Columns in the order of classes_.
+        """
         model = self._predictor()
         return model.predict_proba(validate_data(self, X, reset=False, dtype=FLOATS))

@@ -1,20 +1,26 @@
 """FastNetSearchCV: a grid, its folds and its restarts trained as one sweep."""
 
+from __future__ import annotations
+
 import copy
 import inspect
 import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastnet import api
 from fastnet.data.split import split_rows
 from fastnet.errors import UsageError
-from fastnet.estimator.estimators import (
+from fastnet.estimator.estimators import (  # first: it says which library is missing
+    _FastNet,
     checked,
     options,
     value_errors,
     weights_of,
-)  # names a missing library
+)
+from fastnet.options.table import AXES, OPTIONS
 from fastnet.results.answer import best_member
 
 # isort: split
@@ -26,7 +32,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from fastnet.options.table import AXES, OPTIONS, check_one
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["FastNetSearchCV"]
 
@@ -49,7 +56,7 @@ def as_axes(base, settings):
     seeds = base["seeds"]
     axes = {}
     for name in {name: None for setting in settings for name in setting}:
-        values = [check_one(OPTIONS[name], s.get(name, base[name])) for s in settings]
+        values = [OPTIONS[name].check_one(s.get(name, base[name])) for s in settings]
         axes[name] = [value for value in values for _ in seeds]
     return {**base, **axes, "seeds": seeds * len(settings), "zip": True}
 
@@ -80,7 +87,7 @@ def masked_column(name, settings):
     return column
 
 
-def table(settings, fit_seconds, scores, score_seconds):
+def results_table(settings, fit_seconds, scores, score_seconds):
     """cv_results_, as GridSearchCV lays it out."""
     results = {}
     statistics("fit_time", fit_seconds, results)
@@ -155,7 +162,16 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
     {'n1': 8}
     """
 
-    def __init__(self, estimator, param_grid, *, scoring=None, cv=None, refit=True, n_jobs=None):
+    def __init__(
+        self,
+        estimator: _FastNet,
+        param_grid: Mapping[str, Iterable[Any]] | Iterable[Mapping[str, Iterable[Any]]],
+        *,
+        scoring: str | Callable[..., float] | None = None,
+        cv: Any = None,
+        refit: bool = True,
+        n_jobs: int | None = None,
+    ) -> None:
         self.estimator = estimator
         self.param_grid = param_grid
         self.scoring = scoring
@@ -163,8 +179,34 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.refit = refit
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, sample_weight=None, *, groups=None):
-        """Search; arguments and errors as in the estimator's fit, groups for the splitter."""
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+    ) -> FastNetSearchCV:
+        """Train every setting on every fold, and the best one on all data if `refit`.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, d)
+        y : array of shape (n,) or (n, k)
+        sample_weight : array of shape (n,), optional
+            Weights >= 0 in every loss; a row of weight 0 counts as absent.
+        groups : array of shape (n,), optional
+            Groups of rows for the splitter.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            for data, a grid or a score that cannot be used.
+        """
         estimator = clone(self.estimator)
         if self.n_jobs is not None:
             estimator.set_params(n_jobs=self.n_jobs)
@@ -198,7 +240,7 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
         estimator.n_features_in_, self.n_splits_ = self.n_features_in_, len(folds)
         members = self.result_.members.reshape(len(settings), -1, len(folds))
         scored = self._scores(estimator, settings, members, X, y, sample_weight, folds)
-        self.cv_results_ = table(settings, members["seconds"].sum(axis=1), *scored)
+        self.cv_results_ = results_table(settings, members["seconds"].sum(axis=1), *scored)
 
     def _scores(self, estimator, settings, members, X, y, sample_weight, folds):
         """Score and seconds of the best restart of every setting in every fold."""
@@ -220,23 +262,51 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
         return self.best_estimator_
 
     @property
-    def classes_(self):
+    def classes_(self) -> np.ndarray:
         """The labels of the best estimator."""
         return self._best().classes_
 
     @available_if(refitted("predict"))
-    def predict(self, X):
-        """What the best estimator predicts."""
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predictions of the best estimator.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, d)
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, k)
+        """
         return self._best().predict(X)
 
     @available_if(refitted("predict_proba"))
-    def predict_proba(self, X):
-        """Probability of every class by the best estimator."""
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Probability of every class by the best estimator.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, d)
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+        """
         return self._best().predict_proba(X)
 
     @available_if(refitted("score"))
-    def score(self, X, y):
-        """The search's score of the best estimator."""
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
+        """The score of the best estimator, by `scoring`.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, d)
+        y : array of shape (n,) or (n, k)
+
+        Returns
+        -------
+        float
+        """
         return self.scorer_(self._best(), X, y)
 
     def __sklearn_tags__(self):

@@ -10,8 +10,10 @@ import streamlit as st
 from fastnet import files
 from fastnet.data import tables
 from fastnet.errors import UsageError
-from fastnet.options import table as options
-from fastnet.options.text import option_text
+from fastnet.options.defaults import defaults, resolve
+from fastnet.options.kinds import CHOICES, FLAG
+from fastnet.options.rules import OF_TASK_1
+from fastnet.options.table import AXES, OF_DATA, OPTIONS, TABLE, parse
 from fastnet.page import processes
 from fastnet.page.parts import errors_in_page, go_to
 from fastnet.results.folder import default_folder
@@ -25,9 +27,8 @@ SOURCES = {
 }
 COMMANDS = {"train": "One network that reaches the target", "sweep": "How small N1 can be"}
 MAIN_OPTIONS = ("n1", "seeds", "learning_rate", "target_loss", "max_epochs")
-OF_TASK_1 = ("function", "samples", "noise")
 CHOSEN_ABOVE = ("data", "target")  # with the data, above the options
-OF_TABLE = ("data", *options.OF_DATA)
+OF_TABLE = ("data", *OF_DATA)
 UPLOADS = ".uploads"  # folder beside the runs
 
 
@@ -96,12 +97,12 @@ def first_rows(path, version):
 
 def chosen_options(command, task):
     """The options that were set, as text by name."""
-    offered, defaults = offered_options(command, task), options.defaults(command, task)
+    offered, usual = offered_options(command, task), defaults(command, task)
     main = [option for option in offered if option.name in MAIN_OPTIONS]
     more = [option for option in offered if option.name not in MAIN_OPTIONS]
-    texts = widgets(main, st.columns(len(main)), defaults)
+    texts = widgets(main, st.columns(len(main)), usual)
     with st.expander("More options"):
-        texts |= widgets(more, st.columns(3), defaults)
+        texts |= widgets(more, st.columns(3), usual)
     return {name: text for name, text in texts.items() if text}
 
 
@@ -109,7 +110,7 @@ def offered_options(command, task):
     """The rows of the options table that go with a command and a task, or "data"."""
     hidden = CHOSEN_ABOVE if task == "data" else OF_TABLE
     hidden += () if task == 1 else OF_TASK_1
-    rows = (option for option in options.TABLE if command in option.commands)
+    rows = (option for option in TABLE if command in option.commands)
     return [option for option in rows if option.name not in hidden]
 
 
@@ -125,25 +126,24 @@ def widgets(rows, columns, defaults):
 def widget(option, default):
     """An input for one row of the options table; its text, empty if nothing is set."""
     label, key = option.name.replace("_", " "), f"option-{option.name}"
-    shown = option_text(option.name, default, digits=6)
-    if option.kind == "flag":
-        return "on" if st.checkbox(label, help=option.help, key=key) else ""
-    if option.kind == "choices":
-        return ",".join(st.multiselect(label, option.choices, help=option.help, key=key))
+    shown = option.typed(default)
+    if option.kind is FLAG:
+        return "on" if st.checkbox(label, help=option.help_line, key=key) else ""
+    if option.kind is CHOICES:
+        return ",".join(st.multiselect(label, option.choices, help=option.help_line, key=key))
     if option.choices and not option.axis:
         choice = st.selectbox(
-            label, option.choices, index=None, placeholder=shown, help=option.help, key=key
+            label, option.choices, index=None, placeholder=shown, help=option.help_line, key=key
         )
         return choice or ""
-    return st.text_input(label, placeholder=shown, help=option.help, key=key).strip()
+    return st.text_input(label, placeholder=shown, help=option.help_line, key=key).strip()
 
 
 def option_arguments(given):
     """The options as arguments of the command line."""
     arguments = []
     for name, text in given.items():
-        option = options.OPTIONS[name]
-        arguments += [option.flag] if option.kind == "flag" else [option.flag, text]
+        arguments += OPTIONS[name].arguments(text)
     return arguments
 
 
@@ -151,11 +151,11 @@ def member_count(command, task, given):
     """How many members the options give."""
     paired = "zip" in given
     values = {
-        name: True if text == "on" else options.parse(name, text, paired=paired)
+        name: True if text == "on" else parse(name, text, paired=paired)
         for name, text in given.items()
     }
-    resolved = options.resolve(values, command, task)
-    lengths = [len(resolved[name]) for name in options.AXES]
+    resolved = resolve(values, command, task)
+    lengths = [len(resolved[name]) for name in AXES]
     if not paired:
         return math.prod(lengths)
     if len({length for length in lengths if length > 1}) > 1:

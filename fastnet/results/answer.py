@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.options.text import value_text
+from fastnet.options.ranges import typed
 from fastnet.training.plan import SETTING_COLUMNS, shown
 
 
@@ -189,7 +189,7 @@ def sentence(members: np.ndarray, options: Mapping[str, Any]) -> str:
     target, asked = target_of(members), f"{100 * options['success_rate']:g} %"
     if smallest is not None:
         line = next(line for line in table if line["n1"] == smallest)
-        named = ", ".join(f"{name} {value_text(v)}" for name, v in line["setting"].items())
+        named = ", ".join(f"{name} {typed(v)}" for name, v in line["setting"].items())
         return (
             f"N1 = {smallest} is the smallest that reaches {target} in at least "
             f"{asked} of its seeds: {line['reached']} of {line['members']}"

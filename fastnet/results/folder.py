@@ -18,7 +18,6 @@ import numpy as np
 from fastnet.data.schema import Schema
 from fastnet.errors import FastnetError
 from fastnet.files import write_bytes, write_json, write_npy, write_npz
-from fastnet.options.text import value_text
 from fastnet.results import lock
 from fastnet.results.model import Model
 from fastnet.results.reading import read_json
@@ -248,4 +247,4 @@ def csv_cells(name: str, values: np.ndarray) -> list[str]:
 def csv_cell(name: str, value: Any) -> str:
     """A value of members.csv as text, exactly; empty where it is off or missing."""
     value = shown(name, value)
-    return value_text(None if value != value else value, off="")
+    return "" if value is None or value != value else str(value)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.options.text import value_text
+from fastnet.options.ranges import typed
 from fastnet.results import answer
 from fastnet.results.result import SCORES, Result
 from fastnet.training.plan import shown
@@ -36,7 +36,7 @@ def counted(count: int, thing: str) -> str:
 
 def setting_text(name: str, value: Any) -> str:
     """A setting for people, of a member's record or an option: none where it is off."""
-    return value_text(shown(name, value), digits=6)
+    return typed(shown(name, value), digits=6)
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:

@@ -19,7 +19,9 @@ from fastnet.options.methods import (
     SCHEDULES,
     STEPPED,
 )
-from fastnet.options.table import AXES, MAX_MEMBERS, refuse_unused
+from fastnet.options.ranges import MAX_MEMBERS
+from fastnet.options.rules import refuse_unused
+from fastnet.options.table import AXES
 
 # How a setting that is None stands in a member's record.
 OFF = {

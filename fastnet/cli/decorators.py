@@ -1,0 +1,182 @@
+"""What commands share: options from the table and others, --config, the words of an error."""
+
+import click
+from click.core import ParameterSource
+
+from fastnet.errors import FastnetError, UsageError
+from fastnet.options.table import TABLE
+
+# Options whose default is said by their help line, or is none of their values.
+NO_DEFAULT = ("stop", "loss", "threads", "features")
+CONTEXT = {
+    "auto_envvar_prefix": "FASTNET",
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 100,
+}
+
+
+# ---------------------------------------------------------------- options from the table
+
+
+class Value(click.ParamType):
+    """A value of a row of the options table, from its text."""
+
+    def __init__(self, option):
+        self.option = option
+        self.name = option.kind.name
+
+    def convert(self, value, param, ctx):
+        """The value, or an error that says where it comes from."""
+        if isinstance(value, list):  # from a configuration file
+            value = self.option.kind.join([str(v) for v in value])
+        paired = bool(ctx.params.get("zip"))
+        return self.option.parse(str(value), label_of(self.option, param, ctx), paired)
+
+    def get_metavar(self, param, ctx=None):
+        """What stands for the value in help."""
+        return self.option.kind.placeholder(self.option) + (",..." if self.option.axis else "")
+
+
+def label_of(option, param, ctx):
+    """What messages call an option: where its value comes from."""
+    source = ctx.get_parameter_source(param.name)
+    if source is ParameterSource.ENVIRONMENT:
+        return f"{ctx.auto_envvar_prefix}_{param.name.upper()}"
+    return f"--config: {option.name}" if source is ParameterSource.DEFAULT_MAP else option.flag
+
+
+def default_text(option):
+    """The default as help shows it."""
+    if not option.kind.has_default_in_help or option.name in NO_DEFAULT:
+        return ""
+    return f" [{option.typed(option.default) or option.kind.empty}]"
+
+
+def table_options(command):
+    """A decorator that gives a command its rows of the options table."""
+
+    def add(function):
+        for option in reversed(TABLE):
+            if command not in option.commands:
+                continue
+            extra = {"type": Value(option), "default": None}
+            if option.kind.is_flag:
+                # Eager: whether lists are paired is known before they are read.
+                extra = {"is_flag": True, "default": None, "is_eager": True}
+            text = option.help_line + default_text(option)
+            function = click.option(option.flag, option.name, help=text, **extra)(function)
+        return function
+
+    return add
+
+
+# ---------------------------------------------------------------- a configuration file
+
+
+def read_config(ctx, param, path):
+    """--config: a TOML file of option names; the command line and the environment win."""
+    if path is None:
+        return
+    try:
+        import tomllib
+    except ModuleNotFoundError:  # Python 3.10
+        import tomli as tomllib
+    try:
+        with open(path, "rb") as file:
+            values = tomllib.load(file)
+    except OSError as error:
+        raise UsageError(f"--config: {path} cannot be read ({error.strerror}).") from None
+    except ValueError as error:  # not TOML, or not UTF-8
+        raise UsageError(f"--config: {path} is not TOML: {error}.") from None
+    values = {name.replace("-", "_"): value for name, value in values.items()}
+    known = {p.name for p in ctx.command.params}
+    for name in values:
+        if name not in known:
+            raise UsageError(f"--config: {path} names the option {name!r}, which there is not.")
+    ctx.default_map = values
+
+
+# ---------------------------------------------------------------- options of several commands
+
+
+def decorator(*options):
+    """A decorator that gives a command these options, in this order."""
+
+    def add(function):
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+json_option = click.option("--json", is_flag=True, help="Print one JSON document to stdout.")
+force_option = click.option("--force", is_flag=True, help="Replace an existing file.")
+member_option = click.option(
+    "--member", type=int, help="Number of a member of the run, in place of its best."
+)
+runs_option = click.option("--runs", default="runs", show_default=True, help="Folder of runs.")
+debug_option = click.option(
+    "--debug",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, param, value: ctx.ensure_object(dict).update(debug=value),
+    help="Show the traceback of an error.",
+)
+config_option = click.option(
+    "--config",
+    type=click.Path(),
+    is_eager=True,
+    callback=read_config,
+    expose_value=False,
+    help="TOML file with options.",
+)
+# The options of train and sweep that are not in the table.
+run_options = decorator(
+    click.option(
+        "--task",
+        type=click.Choice(["1", "2"]),
+        help="Built-in task: 1 = a function, 2 = handwritten digits.",
+    ),
+    click.option("--out", type=click.Path(), help="Run folder to write [runs/<task>-<time>]."),
+    click.option("--force", is_flag=True, help="Replace the run folder at --out."),
+    click.option("--resume", type=click.Path(), help="Folder of a run to continue."),
+    config_option,
+    click.option(
+        "--dry-run", is_flag=True, help="Print what would be trained, without training it."
+    ),
+    click.option(
+        "--require-target", is_flag=True, help="Exit with code 4 when no member reaches its target."
+    ),
+    json_option,
+    click.option("--quiet", is_flag=True, help="Print no progress and no summary."),
+    debug_option,
+)
+# What the commands that use a model on a table have in common.
+model_options = decorator(
+    click.argument("model", type=click.Path(), metavar="RUN_OR_MODEL"),
+    click.option(
+        "--data",
+        required=True,
+        type=click.Path(),
+        help="Table: a .csv, .tsv, .parquet, .npz or .npy file, or - for stdin.",
+    ),
+    member_option,
+)
+
+
+# ---------------------------------------------------------------- errors
+
+
+def explain(error):
+    """One line and the exit code for an exception."""
+    if isinstance(error, FastnetError):
+        return str(error), error.exit_code
+    if isinstance(error, click.ClickException):
+        return " ".join(error.format_message().split()), error.exit_code
+    if isinstance(error, (click.Abort, KeyboardInterrupt)):
+        return "interrupted at once; a run folder keeps its last checkpoint for --resume.", 130
+    if isinstance(error, MemoryError):
+        return "out of memory; train fewer members (--n1, --seeds) or use --keep best.", 1
+    return f"{type(error).__name__}: {error} (--debug shows where).", 1

@@ -1,0 +1,84 @@
+"""What --help says of each command, with examples; tests run those of train and sweep."""
+
+TRAIN_EXAMPLES = """\b
+Find one network that reaches the target loss, and save its weights.
+
+\b
+Examples:
+  fastnet train --task 1
+  fastnet train --task 1 --n1 6 --seeds 10 --learning-rate 0.4
+  fastnet train --task 1 --function humps --n1 8:24:4 --max-epochs 20000
+  fastnet train --task 2 --out runs/digits --json
+  fastnet train --data houses.csv --target price --test-fraction 0.2
+"""
+SWEEP_EXAMPLES = """\b
+Train every combination of widths, seeds and settings; answer how small N1 can be.
+
+\b
+Examples:
+  fastnet sweep --task 1
+  fastnet sweep --task 1 --n1 1:20 --seeds 50 --target-loss 1e-3
+  fastnet sweep --task 1 --n1 4,8 --learning-rate 0.1..1@5 --clip-norm 1,none
+  fastnet sweep --task 2 --n1 8,16,32 --dry-run
+  fastnet sweep --data flowers.csv --target species --validation-fraction 0.2 --n1 2,4,8
+"""
+PREDICT_EXAMPLES = """\b
+Predict the targets of a table; its columns go by name, in any order.
+
+\b
+Examples:
+  fastnet predict runs/houses-20260101-120000 --data new.csv -o prices.csv
+  fastnet predict runs/flowers/model.npz --data new.parquet --proba
+  fastnet predict runs/houses --data - < new.csv
+"""
+EVALUATE_EXAMPLES = """\b
+Say how good the predictions for a table with known targets are.
+
+\b
+Examples:
+  fastnet evaluate runs/houses-20260101-120000 --data test.csv
+  fastnet evaluate runs/flowers/model.npz --data test.csv --json
+"""
+EXPORT_EXAMPLES = """\b
+Write a trained model for another program: scaling, forward pass and class labels.
+
+\b
+npy    a folder of W1.npy b1.npy W2.npy b2.npy and model.json
+onnx   an ONNX graph
+c      one C99 header, without dependencies or allocation
+numpy  one Python file that needs NumPy alone
+
+\b
+Examples:
+  fastnet export runs/task1-20260101-120000 --to c -o sine.h
+  fastnet export runs/digits --to onnx --member 3
+  fastnet export runs/digits/model.npz --to numpy --json
+"""
+
+BENCH_EXAMPLES = """\b
+Measure fastnet against the NumPy reference and its peers, losses compared first.
+
+\b
+Examples:
+  fastnet bench
+  fastnet bench --workload tiny --peers numpy-reference,sklearn
+  fastnet bench --workload minibatch --full --out minibatch.json --chart minibatch.svg
+"""
+PLOT_EXAMPLES = """\b
+Draw a figure of a run as PNG, SVG or HTML; without --figure list those that apply.
+
+\b
+Examples:
+  fastnet plot runs/task1-20260101-120000
+  fastnet plot runs/task1-20260101-120000 --figure loss-curves
+  fastnet plot runs/task1-20260101-120000 --figure fit -o fit.html --theme dark
+"""
+REPORT_EXAMPLES = """\b
+Write a run's report: one HTML file with the answer, tables, figures and how to repeat it.
+
+\b
+Examples:
+  fastnet report runs/task1-20260101-120000
+  fastnet report runs/task1-20260101-120000 -o lesson.html --derivation
+"""
+EPILOG = "In brackets the default; the tasks have some of their own, see docs/options.md."

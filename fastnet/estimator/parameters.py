@@ -1,0 +1,97 @@
+"""Parameters of the estimators, each written once: fields of a dataclass, with their help.
+
+Those that are options of fastnet have the help of the table of options, and the defaults that
+tables have on the command line; a test holds them to that.
+"""
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, Field, dataclass, fields
+from typing import Any
+
+from fastnet.options.table import OPTIONS
+
+# Help of parameters that are no options, or that say more or less than the option; and the type in
+# words, where it is not the option's.
+HELP = {
+    "time_limit": "Seconds of training after which it stops, so that the result depends on the "
+    "machine; None = no limit.",
+    "scale": "Scaling of inputs and numeric targets, learned from the training rows and part of "
+    "the model; losses are those of scaled targets.",
+    "validation_fraction": "Share of the samples, of each class alike, that is held out: their "
+    "loss tells when to stop and which weights are the best. 0 monitors the training loss instead.",
+    "retrain": "Where rows were held out, train the best restart once more on all rows, until its "
+    "training loss is what it was at the best epoch (after Goodfellow, Bengio & Courville 2016, "
+    "Deep Learning, Algorithm 7.3).",
+    "n_restarts": "Networks to train at once from different initial weights; the one with the "
+    "lowest monitored loss is kept.",
+    "class_weight": "Factors of the rows' weights by class, in the loss that is minimised and in "
+    'the one that is monitored; "balanced" gives every class the same sum.',
+    "random_state": "Restart i starts from seed random_state + i, as `seeds` of `fastnet.sweep`; "
+    "the held-out rows depend on random_state as well.",
+    "n_jobs": "Threads, which share the restarts; None means 1 and -1 all cores, as in "
+    "scikit-learn. The result does not depend on it.",
+    "options": "Further options of fastnet, by their names.",
+}
+WORDS = {
+    "retrain": "bool",
+    "n_restarts": "int",
+    "class_weight": 'dict, "balanced" or None',
+    "random_state": "int, RandomState or None",
+    "n_jobs": "int or None",
+    "options": "dict or None",
+}
+
+
+@dataclass(eq=False, repr=False)
+class Parameters:
+    """What both estimators take; each value is checked by fit."""
+
+    n1: int = 128
+    _: KW_ONLY
+    learning_rate: float | None = 0.003
+    max_epochs: int = 300
+    batch_size: int | None = 32
+    patience: int | None = 40
+    lr_patience: int | None = 12
+    lr_factor: float = 0.5
+    min_learning_rate: float = 0.0
+    min_delta: float = 0.0
+    clip_norm: float | None = 1.0
+    l2: float = 0.001
+    init: str = "auto"
+    activation: str = "relu"
+    optimizer: str = "adam"
+    target_loss: float | None = None
+    time_limit: float | None = None
+    scale: str = "standard"
+    validation_fraction: float = 0.2
+    retrain: bool = True
+    n_restarts: int = 1
+    dtype: str = "float32"
+    random_state: Any = None
+    n_jobs: int | None = None
+    options: Mapping[str, Any] | None = None
+
+
+@dataclass(eq=False, repr=False)
+class ClassifierParameters(Parameters):
+    """What the classifier takes beside them."""
+
+    _: KW_ONLY
+    class_weight: Mapping[Any, float] | str | None = None
+
+
+def entry(field: Field) -> str:
+    """A parameter as an entry of a docstring."""
+    words, help = WORDS.get(field.name), HELP.get(field.name)
+    words = words or OPTIONS[field.name].wanted().replace("or none", "or None")
+    help = help or OPTIONS[field.name].help.replace("none =", "None =")
+    body = textwrap.indent(textwrap.fill(help, 91), "        ")
+    return f"    {field.name} : {words}, default={field.default!r}\n{body}"
+
+
+def documented(cls: type) -> str:
+    """The parameters of a class as the section of a docstring."""
+    entries = "\n".join(entry(field) for field in fields(cls))
+    return f"Parameters\n    ----------\n{entries}\n"

@@ -1,0 +1,347 @@
+"""One run: its arguments checked, its extent foretold, its training with folder and progress."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastnet.data import tasks
+from fastnet.data.samples import Data
+from fastnet.data.sources import checked_data, checked_task
+from fastnet.engine.records import DIVERGED, TARGET
+from fastnet.errors import DataError, FastnetError
+from fastnet.files import read_npz
+from fastnet.options.arguments import SAMPLE_NAMES
+from fastnet.options.defaults import resolve
+from fastnet.options.rules import refuse_of_task_1
+from fastnet.results import environment
+from fastnet.results.collect import from_training
+from fastnet.results.folder import Folder, run_config
+from fastnet.results.reading import read_json, read_options
+from fastnet.results.result import Result
+from fastnet.training import plan as plans
+from fastnet.training import training as trainings
+from fastnet.training.plan import Plan
+from fastnet.training.training import Training
+
+CHECKPOINT_SECONDS = 3.0  # between checkpoints at least; and 50 times what the last one took
+EVENT_SECONDS = 1.0  # between events at least
+
+
+class Progress(NamedTuple):
+    """Where a run stands; what a progress callback gets.
+
+    Attributes
+    ----------
+    stage : {"compile", "load", "ready", "train"}
+        First "compile", or "load" where the kernels come from the cache, then "ready" with the
+        seconds that took, then "train" after every round.
+    members, running, reached, diverged : int
+        Counts of members: all, still in training, at their target, diverged.
+    epoch, member_epochs : int
+        The last epoch, and the epochs of all members together.
+    best_member, best_loss, best_n1, best_seed : int, float, int, int or None
+        The member with the lowest monitored loss so far.
+    seconds : float
+    remaining : float or None
+        A guess in seconds, as if no member stopped early.
+    plan : dict or None
+        What is trained, as `dry_run` says it; comes with the first stage.
+    """
+
+    stage: str
+    members: int = 0
+    running: int = 0
+    reached: int = 0
+    diverged: int = 0
+    epoch: int = 0
+    member_epochs: int = 0
+    best_member: int | None = None
+    best_loss: float | None = None
+    best_n1: int | None = None
+    best_seed: int | None = None
+    seconds: float = 0.0
+    remaining: float | None = None
+    plan: dict[str, Any] | None = None
+
+
+# ---------------------------------------------------------------- what is to be trained
+
+
+def prepare(
+    command: str, X: Any, y: Any, task: int | None, given: Mapping[str, Any]
+) -> tuple[dict[str, Any], Data, Plan]:
+    """Options, Data and Plan, all checked: nothing is allocated or written before."""
+    samples = {name: given[name] for name in SAMPLE_NAMES if name in given}
+    chosen = {name: value for name, value in given.items() if name not in SAMPLE_NAMES}
+    if samples.get("class_weight", "") in (None, "balanced"):
+        chosen["class_weight"] = samples.pop("class_weight")  # an option
+    options = resolve(chosen, command, task)
+    samples.setdefault("class_weight", options["class_weight"])
+    refuse_of_task_1(options, task)
+    data = checked_data(X, y, task, options, samples)
+    return options, data, plans.make(options, data)
+
+
+def describe(task: int | None, options: Mapping[str, Any], data: Data) -> str:
+    """What is learnt, in a few words."""
+    if task == 1:
+        return f"Task 1: {tasks.FUNCTIONS[options['function']].formula}, loss squared"
+    if task == 2:
+        return "Task 2: handwritten digits, loss cross_entropy"
+    if options["data"] is not None:
+        return f"{Path(options['data']).name}: {', '.join(data.targets)}, loss {data.loss}"
+    return f"Loss {data.loss}"
+
+
+def extent(task: int | None, options: Mapping[str, Any], data: Data, plan: Plan) -> dict[str, Any]:
+    """How much a run trains and holds, as a dict for JSON."""
+    size, count, n1 = np.dtype(options["dtype"]).itemsize, len(plan.columns), plan.columns["n1"]
+    entries = count * len(trainings.kept_epochs(options["max_epochs"] + 1))
+    history = entries * 8 * (3 + len(options["record"]))
+    samples = data.X.nbytes + data.Y.nbytes
+    held = {"all": plan.length, "best": plan.length // max(count, 1), "none": 0}
+    return {
+        "description": describe(task, options, data),
+        "notices": list(data.notices),
+        "samples": len(data.split["train"]),
+        "inputs": plan.d,
+        "outputs": plan.k,
+        "members": count,
+        "n1": sorted(set(n1.tolist())),
+        "parameters": int((n1 * (plan.d + 1 + plan.k) + plan.k).sum()),
+        "memory_bytes": (2 * plan.length + plan.memory) * size
+        + count * 1000
+        + 2 * history
+        + 4 * samples,
+        "disk_bytes": held[options["keep"]] * size + history + entries * 8 + count * 200,
+        "threads": options["threads"] or trainings.default_threads(),
+    }
+
+
+def estimated_seconds(
+    plan: Plan, data: Data, options: Mapping[str, Any], most: int = 64, moment: float = 0.3
+) -> float:
+    """Seconds that all epochs of all members take, from `most` of them trained for a moment."""
+    count = len(plan.columns)
+    some = np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
+    sample = Training(plans.pick(plan, some), data, {**options, "stop": "all"})
+    sample.warm_up()
+    while sample.live.size and sample.elapsed < moment:
+        sample.round()
+    cost = trainings.unit_cost(plan)
+    spent = ((sample.pack.states["last_epoch"] + 1) * cost[some]).sum()
+    return float(sample.elapsed * cost.sum() / spent * (options["max_epochs"] + 1))
+
+
+def dry_run(
+    command: str, X: Any, y: Any, *, task: int | None = None, **given: Any
+) -> dict[str, Any]:
+    """The extent of a run and the seconds that it would take."""
+    task = checked_task(task)
+    options, data, plan = prepare(command, X, y, task, given)
+    seconds = estimated_seconds(plan, data, options)
+    return {**extent(task, options, data, plan), "seconds": seconds}
+
+
+# ---------------------------------------------------------------- start and go on
+
+
+def start(
+    command: str,
+    X: Any,
+    y: Any,
+    *,
+    task: int | None = None,
+    initial_weights: Any = None,
+    out: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    progress: Callable[[Progress], object] | None = None,
+    **given: Any,
+) -> Result:
+    """A new run: check everything, train, and write the folder if one is asked for."""
+    began, task = time.perf_counter(), checked_task(task)
+    options, data, plan = prepare(command, X, y, task, given)
+    training = Training(plan, data, options, initial_weights)
+    facts = environment.describe(training.threads, data.digest())
+    job = Job(command, task, training, data, facts, progress, began)
+    if out is None:
+        return job.run()
+    job.folder = Folder.create(out, force)
+    try:
+        config = run_config(command, task, data.schema, options)
+        job.folder.start(config, facts, data.split)
+        if initial_weights is not None:  # they are nowhere else
+            job.folder.checkpoint(training.checkpoint())
+    except BaseException:
+        job.folder.abandon()
+        raise
+    return job.run()
+
+
+def go_on(
+    path: Path,
+    config: Mapping[str, Any],
+    X: Any,
+    y: Any,
+    *,
+    force: bool = False,
+    progress: Callable[[Progress], object] | None = None,
+    **changed: Any,
+) -> Result:
+    """Continue the unfinished run in a folder, whose config.json is `config`."""
+    began = time.perf_counter()
+    given = {**read_options(config), **changed}
+    options, data, plan = prepare(config["command"], X, y, config["task"], given)
+    training = Training(plan, data, options)
+    facts = environment.describe(training.threads, data.digest())
+    differ = environment.differences(read_json(path, "environment.json"), facts)
+    if differ and not force:
+        raise FastnetError(
+            f"{path} cannot be resumed to the same bytes: {'; '.join(differ)}. "
+            "Use --force to accept this."
+        )
+    job = Job(config["command"], config["task"], training, data, facts, progress, began)
+    job.folder = Folder.reopen(path)
+    return job.run(path / "checkpoint.npz")
+
+
+# ---------------------------------------------------------------- one run
+
+
+class Job:
+    """A Training with its folder, its progress and its clock."""
+
+    def __init__(
+        self,
+        command: str,
+        task: int | None,
+        training: Training,
+        data: Data,
+        facts: dict[str, Any],
+        progress: Callable[[Progress], object] | None,
+        began: float,
+    ) -> None:
+        self.command, self.task, self.training = command, task, training
+        self.data, self.facts, self.progress = data, facts, progress
+        self.began = began
+        self.folder: Folder | None = None
+        self.resumed_at = 0.0  # seconds that the run had trained before this process
+        self.saved_at, self.save_cost, self.event_at = time.perf_counter(), 0.0, 0.0
+
+    def run(self, checkpoint: Path | None = None) -> Result:
+        """Train to the end, from a checkpoint if there is one; in any case free the folder."""
+        try:
+            if checkpoint is not None and checkpoint.is_file():
+                self.restore(checkpoint)
+            return self.train()
+        finally:
+            if self.folder is not None:
+                self.folder.close()
+
+    def restore(self, checkpoint: Path) -> None:
+        """Continue from the checkpoint."""
+        saved = read_npz(checkpoint)
+        try:
+            self.training.restore(saved)
+        except (KeyError, ValueError, TypeError) as error:
+            raise DataError(f"{checkpoint} is not of this run: {error}.") from None
+        self.resumed_at = self.training.elapsed
+
+    def train(self) -> Result:
+        """Compile, train, collect, save."""
+        compiled = self.warm_up()
+        self.saved_at = time.perf_counter()
+        status = trainings.train(self.training, self.after_round)
+        result = self.collect(status, compiled)
+        if self.folder is not None and status == "done":
+            self.folder.event(**event_fields(self.standing()), status=status)
+            self.folder.finish(result)
+        elif self.folder is not None:
+            self.folder.checkpoint(self.training.checkpoint())
+        return result
+
+    def warm_up(self) -> float:
+        """Load or compile the kernels, between the first two calls of progress; its seconds."""
+        plan = self.training.plan
+        if self.progress:
+            stage = "load" if self.training.is_ready() else "compile"
+            facts = extent(self.task, self.training.options, self.data, plan)
+            self.progress(Progress(stage, len(plan.columns), plan=facts))
+        compiled = self.training.warm_up()
+        if self.progress:
+            self.progress(Progress("ready", len(plan.columns), seconds=compiled))
+        return compiled
+
+    def collect(self, status: str, compiled: float) -> Result:
+        """The Result of the training as it stands."""
+        seconds = {
+            "compile": compiled,
+            "train": self.training.elapsed,
+            "total": time.perf_counter() - self.began + self.resumed_at,
+        }
+        result = from_training(
+            self.training,
+            self.data,
+            command=self.command,
+            task=self.task,
+            status=status,
+            seconds=seconds,
+            environment=self.facts,
+        )
+        return result if self.folder is None else result._replace(run=str(self.folder.path))
+
+    def after_round(self, training: Training) -> None:
+        """Call progress; write an event and a checkpoint when they are due."""
+        now = time.perf_counter()
+        event = self.folder is not None and now - self.event_at >= EVENT_SECONDS
+        if self.progress or event:
+            standing = self.standing()
+            if self.progress:
+                self.progress(standing)
+            if self.folder is not None and event:
+                self.folder.event(**event_fields(standing), status="running")
+                self.event_at = now
+        due = now - self.saved_at >= max(CHECKPOINT_SECONDS, 50 * self.save_cost)
+        if self.folder is not None and due:
+            self.folder.checkpoint(training.checkpoint())
+            self.save_cost = time.perf_counter() - now
+            self.saved_at = time.perf_counter()
+
+    def standing(self) -> Progress:
+        """The run's Progress."""
+        training, states = self.training, self.training.pack.states
+        best = int(np.argmin(states["best_loss"]))
+        found = np.isfinite(states["best_loss"][best])
+        columns, live, cost = training.plan.columns, training.live, training.cost
+        spent = float(((states["last_epoch"] + 1) * cost).sum())
+        left = (training.plan.settings["max_epochs"][live] - states["epoch"][live]) * cost[live]
+        return Progress(
+            stage="train",
+            members=len(columns),
+            running=live.size,
+            reached=int((states["stop"] == TARGET).sum()),
+            diverged=int((states["stop"] == DIVERGED).sum()),
+            epoch=training.start,
+            member_epochs=int((states["last_epoch"] + 1).sum()),
+            best_member=best if found else None,
+            best_loss=float(states["best_loss"][best]) if found else None,
+            best_n1=int(columns["n1"][best]) if found else None,
+            best_seed=int(columns["seed"][best]) if found else None,
+            seconds=training.elapsed,
+            remaining=training.elapsed * float(left.sum()) / spent if spent else None,
+        )
+
+
+def event_fields(standing: Progress) -> dict[str, Any]:
+    """A Progress as the fields of an event."""
+    return {
+        name: round(value, 3) if name in ("seconds", "remaining") and value is not None else value
+        for name, value in standing._asdict().items()
+        if name not in ("stage", "plan")
+    }

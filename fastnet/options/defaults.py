@@ -1,0 +1,105 @@
+"""Values of the options that are not given: of a command, a task, a table, an optimizer."""
+
+from typing import Any
+
+from fastnet.options.methods import FIRST_ORDER, STEPPED
+from fastnet.options.table import OPTIONS, check, find
+
+# What the built-in tasks and tables (--data) set apart from the table, and then the commands;
+# docs/tasks.md and docs/scores.md tell how these values were found.
+TASKS: dict[Any, dict[str, Any]] = {
+    1: {
+        "optimizer": ("lm",),
+        "target_loss": (1e-3,),
+        "max_epochs": 200,
+    },
+    2: {
+        "learning_rate": (2.0,),
+        "clip_norm": (1.0,),
+        "batch_size": (16,),
+        "lr_patience": (5,),
+        "patience": (20,),
+        "max_epochs": 100,
+        "validation_fraction": 0.1,
+        "test_fraction": 0.2,
+    },
+    "data": {
+        "optimizer": ("adam",),
+        "learning_rate": (0.003,),
+        "clip_norm": (1.0,),
+        "batch_size": (32,),
+        "lr_patience": (12,),
+        "patience": (40,),
+        "l2": (1e-3,),
+        "activation": ("relu",),
+        "max_epochs": 300,
+        "scale": "standard",
+        "validation_fraction": 0.2,
+    },
+}
+# And what they set for first-order methods, of which each has its own learning rate but for these.
+FIRST_ORDER_TASKS = {1: {"clip_norm": (1.0,), "lr_patience": (10,), "max_epochs": 5000}}
+LEARNING_RATES_OF_TASKS = {(1, "sgd"): (0.3,), (2, "sgd"): (2.0,)}
+TASK_COMMANDS: dict[Any, dict[str, Any]] = {
+    (1, "train"): {"n1": (2, 4, 6, 8), "seeds": tuple(range(8))},
+    (1, "sweep"): {"n1": tuple(range(1, 13)), "seeds": tuple(range(20))},
+    (2, "train"): {"n1": (32, 64), "seeds": tuple(range(4))},
+    (2, "sweep"): {"n1": (2, 4, 8, 16, 32, 64), "seeds": tuple(range(8))},
+    ("data", "train"): {"n1": (128,)},
+    ("data", "sweep"): {"n1": (4, 16, 64, 128), "seeds": tuple(range(4))},
+}
+
+
+def defaults(command: str, task: Any = None) -> dict[str, Any]:
+    """The value of every option that is not given."""
+    values = {option.name: option.default for option in OPTIONS.values()}
+    if command == "train":
+        values["stop"] = "first"
+    values.update(TASKS.get(task, {}))
+    values.update(TASK_COMMANDS.get((task, command), {}))
+    return values
+
+
+def defaults_beside(given: dict[str, Any], command: str, task: Any = None) -> dict[str, Any]:
+    """The defaults of command, task or table, next to the options that are given.
+
+    Training a named N1 takes one seed, 0; named validation rows take no further ones; a named
+    optimizer its own learning rate; a named learning rate or the like gradient descent.
+    """
+    table = given.get("data") is not None
+    task = "data" if table else task
+    values = defaults(command, task)
+    if command == "train" and "n1" in given:
+        values["seeds"] = (0,)
+    if "optimizer" in given:
+        values.update(of_optimizers(check("optimizer", given["optimizer"], paired=True), task))
+    elif values["optimizer"][0] not in FIRST_ORDER and asks_for_steps(given):
+        values["optimizer"] = OPTIONS["optimizer"].default
+        values.update(of_optimizers(values["optimizer"], task))
+    if table and any(given.get(name) is not None for name in ("split_column", "validation_data")):
+        values["validation_fraction"] = 0.0
+    return values
+
+
+def resolve(given: dict[str, Any], command: str, task: Any = None) -> dict[str, Any]:
+    """Every option with its value, checked: as given, else what it is beside those given."""
+    for name in given:
+        find(name)
+    values = {**defaults_beside(given, command, task), **given}
+    paired = check("zip", values["zip"])
+    return {name: check(name, value, paired=paired) for name, value in values.items()}
+
+
+def asks_for_steps(given: dict[str, Any]) -> bool:
+    """Whether a learning rate or the like is given: that means gradient descent."""
+    return any(check(n, given[n], paired=True) != OPTIONS[n].default for n in STEPPED if n in given)
+
+
+def of_optimizers(names: tuple[str, ...], task: Any) -> dict[str, Any]:
+    """Defaults that follow from the optimizers named, in place of the task's."""
+    if not set(names) & set(FIRST_ORDER):
+        longer = {"max_epochs": 2000} if task == 1 and "lbfgs" in names else {}
+        unused = (*STEPPED, "l2") if "br" in names else STEPPED
+        return {**longer, **{name: OPTIONS[name].default for name in unused}}
+    rate = LEARNING_RATES_OF_TASKS.get((task, *names), OPTIONS["learning_rate"].default)
+    return {**FIRST_ORDER_TASKS.get(task, {}), "learning_rate": rate}

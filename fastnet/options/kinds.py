@@ -1,0 +1,282 @@
+"""Kinds of values: what each takes, how it is described, typed and read.
+
+A kind is one object without state; the limits and choices are those of the option, a row of the
+table, which its methods get.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+from fastnet.errors import UsageError
+from fastnet.options.ranges import (
+    MAX_MEMBERS,
+    integer_range,
+    is_run,
+    logarithmic_range,
+    pieces,
+    quoted,
+    typed,
+)
+
+if TYPE_CHECKING:
+    from fastnet.options.option import Option
+
+
+def is_list(values: Any) -> bool:
+    """Whether it is a list of values rather than one."""
+    try:
+        iter(values)
+    except TypeError:
+        return False
+    return not isinstance(values, (str, bytes))
+
+
+def refusal(option: Option, value: Any, label: str | None) -> UsageError:
+    """The error for a value that the option does not take."""
+    return UsageError(f"{label or option.name} must be {option.wanted()}, got {quoted(value)}.")
+
+
+class Kind:
+    """A text; the other kinds say what they do otherwise."""
+
+    name = "text"  # in messages of click and in the stubs
+    words = "a text"
+    metavar = "TEXT"
+    is_flag = False
+    empty = ""  # what help and docs say where nothing is set
+    counts = False  # whether a single value is a number of values
+    has_default_in_help = True
+
+    def wanted(self, option: Option) -> str:
+        """The values that the option takes, in words."""
+        return self.words
+
+    def values(self, option: Option) -> str:
+        """The same for the table of the docs."""
+        return option.wanted()
+
+    def hint(self, option: Option) -> str:
+        """The type of one value in Python's notation; choices have a type of their own name."""
+        return "str"
+
+    def placeholder(self, option: Option) -> str:
+        """What stands for a value in help."""
+        return self.metavar
+
+    def check(self, option: Option, value: Any, label: str | None) -> Any:
+        """The value in the option's type; raises UsageError for one that is not taken."""
+        if not isinstance(value, str):
+            raise refusal(option, value, label)
+        return value
+
+    def check_list(self, option: Option, values: Any, label: str | None) -> tuple[Any, ...]:
+        """The values given for an axis, not yet checked, as a tuple."""
+        return tuple(values) if is_list(values) else (values,)
+
+    def expand(self, part: str, label: str) -> list[Any]:
+        """The values that one part of a list stands for: several for a range."""
+        return [part]
+
+    def read(self, text: str, label: str) -> Any:
+        """The values of an axis from their text, not yet checked."""
+        return [value for part in pieces(text, label) for value in self.expand(part, label)]
+
+    def join(self, texts: list[str]) -> str:
+        """A list of values as one text."""
+        return ",".join(texts)
+
+    def typed_list(self, values: tuple[Any, ...]) -> str:
+        """The values of an axis as one text."""
+        return self.join([typed(value) for value in values])
+
+
+class Number(Kind):
+    """What integers and floats have in common: limits."""
+
+    def convert(self, value: Any) -> Any:
+        """The value as a number of this kind."""
+        raise NotImplementedError
+
+    def number(self, option: Option, value: Any) -> Any:
+        """The value as a number between the option's limits, or None."""
+        if isinstance(value, bool) or value is None:
+            return None
+        try:
+            result = self.convert(value)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        above = option.low < result if option.above else option.low <= result
+        below = result < option.high if option.below else result <= option.high
+        return result if above and below and math.isfinite(result) else None
+
+    def check(self, option: Option, value: Any, label: str | None) -> Any:
+        result = self.number(option, value)
+        if result is None:
+            raise refusal(option, value, label)
+        return result
+
+    def wanted(self, option: Option) -> str:
+        text = self.words
+        if option.low > -math.inf:
+            text += f" {'>' if option.above else '>='} {option.low:g}"
+            if option.high < math.inf:
+                text += f" and {'<' if option.below else '<='} {option.high:.10g}"
+        return text
+
+
+class Integer(Number):
+    name, words, metavar = "integer", "an integer", "INT"
+
+    def hint(self, option: Option) -> str:
+        return "int"
+
+    def convert(self, value: Any) -> Any:
+        result = int(value)
+        if result != float(value):
+            raise ValueError("not whole")
+        return result
+
+    def expand(self, part: str, label: str) -> list[Any]:
+        return integer_range(part, label) if ":" in part else [part]
+
+    def typed_list(self, values: tuple[Any, ...]) -> str:
+        return f"{values[0]}:{values[-1]}" if is_run(values) else super().typed_list(values)
+
+
+class Float(Number):
+    name, words, metavar = "number", "a number", "NUM"
+
+    def hint(self, option: Option) -> str:
+        return "float"
+
+    def convert(self, value: Any) -> Any:
+        return float(value)
+
+    def expand(self, part: str, label: str) -> list[Any]:
+        return logarithmic_range(part, label) if ".." in part else [part]
+
+
+class Seeds(Integer):
+    """Integers of which a single one counts: 8 means 0 to 7, and the seed 8 alone is 8 and a
+    comma."""
+
+    counts = True
+
+    def check_list(self, option: Option, values: Any, label: str | None) -> tuple[Any, ...]:
+        if is_list(values):
+            return tuple(values)
+        count = self.number(option, values)
+        if count is None or not 1 <= count <= MAX_MEMBERS:
+            raise UsageError(
+                f"{label or option.name} must be a number of seeds from 1 to {MAX_MEMBERS} or a "
+                f"list of seeds, got {quoted(values)}."
+            )
+        return tuple(range(count))
+
+    def read(self, text: str, label: str) -> Any:
+        head, comma, rest = text.partition(",")
+        if not comma and head.strip().isdecimal():
+            return int(head)
+        alone = comma and head.strip() and not rest.strip()
+        return super().read(head if alone else text, label)
+
+    def join(self, texts: list[str]) -> str:
+        return ",".join(texts) + "," * (len(texts) == 1)
+
+    def typed_list(self, values: tuple[Any, ...]) -> str:
+        counted = is_run(values) and values[0] == 0
+        return str(len(values)) if counted else super().typed_list(values)
+
+
+class Choice(Kind):
+    """One of the option's choices."""
+
+    name = "choice"
+
+    def wanted(self, option: Option) -> str:
+        return "one of " + ", ".join(option.choices)
+
+    def hint(self, option: Option) -> str:
+        return "".join(part.capitalize() for part in option.name.split("_"))
+
+    def placeholder(self, option: Option) -> str:
+        return "|".join(option.choices)
+
+    def check(self, option: Option, value: Any, label: str | None) -> Any:
+        if not isinstance(value, str) or value not in option.choices:
+            raise refusal(option, value, label)
+        return value
+
+
+class Choices(Choice):
+    """Any of the option's choices, each once."""
+
+    name, empty = "choices", "off"
+    has_default_in_help = False
+
+    def values(self, option: Option) -> str:
+        return "any of " + ", ".join(option.choices)
+
+    def hint(self, option: Option) -> str:
+        return f"str | Iterable[{super().hint(option)}]"
+
+    def check(self, option: Option, value: Any, label: str | None) -> Any:
+        names = [v.strip() for v in value.split(",") if v] if isinstance(value, str) else value
+        bad = [n for n in names if n not in option.choices] if is_list(names) else [value]
+        if bad:
+            raise refusal(option, bad[0], label)
+        return tuple(dict.fromkeys(names))
+
+
+class Flag(Kind):
+    name, words, empty = "flag", "true or false", "off"
+    is_flag = True
+    has_default_in_help = False
+
+    def values(self, option: Option) -> str:
+        return "a flag"
+
+    def hint(self, option: Option) -> str:
+        return "bool"
+
+    def check(self, option: Option, value: Any, label: str | None) -> Any:
+        if not isinstance(value, bool):
+            raise refusal(option, value, label)
+        return value
+
+
+class Names(Kind):
+    """Names of columns."""
+
+    name, words, metavar, empty = "names", "column names", "COL,...", "none"
+
+    def hint(self, option: Option) -> str:
+        return "str | Iterable[str]"
+
+    def check(self, option: Option, value: Any, label: str | None) -> Any:
+        names = value.split(",") if isinstance(value, str) else value
+        if not is_list(names) or not all(isinstance(n, str) and n for n in names):
+            raise refusal(option, value, label)
+        return tuple(names)
+
+
+class File(Kind):
+    """The path of a file, made absolute, for a run is resumed from any folder; - is stdin."""
+
+    name, words, metavar = "path", "a file", "FILE"
+    has_default_in_help = False
+
+    def hint(self, option: Option) -> str:
+        return "str | os.PathLike[str]"
+
+    def check(self, option: Option, value: Any, label: str | None) -> Any:
+        if not isinstance(value, (str, os.PathLike)):
+            raise refusal(option, value, label)
+        return value if value == "-" else os.path.abspath(value)
+
+
+TEXT, INTEGER, FLOAT, SEEDS = Kind(), Integer(), Float(), Seeds()
+CHOICE, CHOICES, FLAG, NAMES, FILE = Choice(), Choices(), Flag(), Names(), File()

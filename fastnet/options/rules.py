@@ -1,0 +1,130 @@
+"""What does not go together: every refusal that needs only options and names of sources, not data.
+
+Rules that need the data's shape (training/plan.py) or its rows (data/) stand there.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fastnet.errors import UsageError
+from fastnet.options.kinds import is_list
+from fastnet.options.methods import USERS
+from fastnet.options.ranges import quoted
+from fastnet.options.table import OF_DATA, OPTIONS
+
+# Options of task 1 alone.
+OF_TASK_1 = ("function", "samples", "noise")
+# Options that may change when a run is resumed: they change no byte.
+RESUMABLE = ("threads", "time_limit")
+# What a table has in place of arguments that go with X and y.
+IN_TABLES = {
+    "validation": "validation_data or a split_column",
+    "test": "test_data or a split_column",
+    "sample_weight": "a column of weights",
+}
+# Sets that a table can have in a file of their own: the option, and the share in its place.
+FILES = {"validation_data": "validation_fraction", "test_data": "test_fraction"}
+
+
+def refuse_unused(options: Mapping[str, Any], loss: str) -> None:
+    """Refuse an option that nothing chosen makes use of, unless it is at its default."""
+    for name, (choice, users) in USERS.items():
+        chosen = (loss,) if choice == "loss" else options[choice]
+        if options[name] != OPTIONS[name].default and not set(chosen) & set(users):
+            first = options[name][0] if is_list(options[name]) else options[name]
+            raise UsageError(
+                f"{name} {quoted(first)} has no effect with {choice} "
+                f"{', '.join(chosen)}; it belongs to {' and '.join(users)}."
+            )
+
+
+def refuse_change(names: Iterable[str]) -> None:
+    """Refuse options that a resumed run cannot change."""
+    wrong = [name for name in names if name not in RESUMABLE]
+    if wrong:
+        raise UsageError(
+            f"a resumed run keeps its options; {wrong[0]} cannot change, "
+            f"only {' and '.join(RESUMABLE)} can."
+        )
+
+
+# ---------------------------------------------------------------- where the samples come from
+
+
+def named_source(X: Any, y: Any, task: int | None, options: Mapping[str, Any]) -> str:
+    """Where the samples come from: "X and y", "a task" or "data"; exactly one must be named."""
+    sources = {
+        "X and y": X is not None or y is not None,
+        "a task": task is not None,
+        "data": options["data"] is not None,
+    }
+    named = [name for name, there in sources.items() if there]
+    if not named or (named == ["X and y"] and (X is None or y is None)):
+        raise UsageError("nothing to train on: give X and y, task=1 or task=2, or data.")
+    if len(named) > 1:
+        raise UsageError(f"give {named[0]} or {named[1]}, not both.")
+    return named[0]
+
+
+def refuse_of_task_1(options: Mapping[str, Any], task: int | None) -> None:
+    """Refuse options of task 1 beside any other source of samples."""
+    for name in OF_TASK_1 if task != 1 else ():
+        if options[name] != OPTIONS[name].default:
+            raise UsageError(f"{name} belongs to task 1; drop {name} {options[name]}.")
+
+
+def refuse_of_tables(options: Mapping[str, Any], source: str) -> None:
+    """Refuse options of a table beside any other source of samples."""
+    for name in OF_DATA if source != "data" else ():
+        if options[name]:
+            raise UsageError(f"{name} belongs to data, the file of a table; drop it.")
+
+
+def refuse_beside_table(given: Mapping[str, Any]) -> None:
+    """Refuse arguments that go with X and y, not with a table."""
+    for name, instead in IN_TABLES.items():
+        if given.get(name) is not None:
+            raise UsageError(f"{name} goes with X and y; a table has {instead}.")
+
+
+def refuse_task_loss(task: int | None, own: str, loss: str | None) -> None:
+    """Refuse another loss than the task's own."""
+    if loss not in (None, own):
+        raise UsageError(f"task {task} has loss {own}, got {loss}.")
+
+
+# ---------------------------------------------------------------- sets and columns
+
+
+def refuse_two_sets(
+    validation: Any, test: Any, validation_fraction: float, test_fraction: float, folds: Any
+) -> None:
+    """Refuse a set that is given twice."""
+    for given, fraction, name in (
+        (validation, validation_fraction, "validation"),
+        (test, test_fraction, "test"),
+    ):
+        if given is not None and fraction:
+            raise UsageError(f"give {name} or {name}_fraction {fraction:g}, not both.")
+    if folds and (validation is not None or validation_fraction or test_fraction):
+        raise UsageError("folds name their own rows; drop validation and the fractions.")
+
+
+def refuse_columns(options: Mapping[str, Any]) -> None:
+    """Refuse columns and files of a table that contradict each other."""
+    if not options["target"]:
+        raise UsageError("data needs a target; name the column to predict with --target.")
+    named = [*options["target"], *options["features"], options["weights"], options["split_column"]]
+    named = [name for name in named if name is not None]
+    twice = [name for i, name in enumerate(named) if name in named[:i]]
+    if twice:
+        raise UsageError(
+            f"the column {twice[0]!r} is named twice among --target, --features, --weights and "
+            "--split-column; it can serve once."
+        )
+    for file, share in FILES.items():
+        for other in (share, "split_column") if options[file] else ():
+            if options[other]:
+                raise UsageError(f"give {file} or {other} {options[other]}, not both.")
+        if options["split_column"] and options[share]:
+            raise UsageError(f"give split_column or {share}, not both.")
