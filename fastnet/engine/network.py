@@ -1,7 +1,9 @@
-"""One network in compiled code: its forward pass, loss and gradient over a set of samples.
+"""One network: its forward pass, loss and gradient over a set of samples.
 
-layout.py has the letters and says where the numbers lie. What other rooms call has its twin of the
-same name in reference/network.py.
+layout.py has the letters and says where the numbers lie. A block is `panels` panels, of its rows
+those from `first` on; its inputs begin at x0. hidden and delta are (N1, stride), output is
+(panels, k, L), sums begin with dW1 and db1: see Scratch. Where `overwrite`, what stands in a sum
+does not count.
 """
 
 import math
@@ -41,7 +43,9 @@ from fastnet.native.vector import (
 
 @inner
 def product(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, overwrite):
-    """c += a @ b for one vector of columns, in tiles of about equal height; see vector.tile.
+    """c (rows, L) += a (rows, depth) @ b (depth, L), in tiles of about equal height.
+
+    a_row, a_col, b_row and c_row are the steps between rows and columns: see vector.tile.
 
     The height does not enter the bytes: each element is summed over the depth in order.
     """
