@@ -1,5 +1,5 @@
 """The page's view for learning: a network with its weights, and one step of gradient descent with
-the numbers beside the formulas. All numbers come from reference.py itself."""
+the numbers beside the formulas. All numbers come from the reference itself."""
 
 import numpy as np
 import pandas as pd
