@@ -144,13 +144,11 @@ def search(net, problem, l2, state, start, scratch, first):
     """
     length = parameter_length(net.n1, net.d, net.k)
     low, high, a = start, Point(math.inf, 0.0, 0.0), first
-    for trial in range(TRIALS):
-        last = trial == TRIALS - 1
-        here = try_length(net, problem, l2, low.a if last else a, length, state, scratch)
-        lower = here.value <= start.value + DECREASE * here.a * start.slope
-        lower = lower and here.value < low.value
-        if last or (lower and abs(here.slope) <= -CURVATURE * start.slope):
-            return here.a > 0.0
+    for _ in range(TRIALS - 1):
+        here = try_length(net, problem, l2, a, length, state, scratch)
+        lower = here.value <= start.value + DECREASE * a * start.slope and here.value < low.value
+        if lower and abs(here.slope) <= -CURVATURE * start.slope:
+            return True
         if lower:
             away = here.slope * (high.a - low.a) >= 0.0 if high.a < math.inf else here.slope >= 0.0
             if away:
@@ -159,7 +157,8 @@ def search(net, problem, l2, state, start, scratch, first):
         else:
             high = here
         a = between(low, high) if high.a < math.inf else a * GROWTH
-    return False
+    try_length(net, problem, l2, low.a, length, state, scratch)
+    return low.a > 0.0
 
 
 @inner

@@ -69,19 +69,19 @@ def search(try_length, start, first):
     enough, it is `low`.
     """
     low, high, a = start, None, first
-    for trial in range(TRIALS):
-        last = trial == TRIALS - 1
-        here, found = try_length(low.a if last else a)
-        lower = here.value <= start.value + DECREASE * here.a * start.slope
-        lower = lower and here.value < low.value
-        if last or (lower and abs(here.slope) <= -CURVATURE * start.slope):
-            return here.a, found
+    for _ in range(TRIALS - 1):
+        here, found = try_length(a)
+        lower = here.value <= start.value + DECREASE * a * start.slope and here.value < low.value
+        if lower and abs(here.slope) <= -CURVATURE * start.slope:
+            return a, found
         if lower:
             away = here.slope * (high.a - low.a) >= 0 if high else here.slope >= 0
             low, high = here, low if away else high
         else:
             high = here
         a = between(low, high) if high else a * GROWTH
+    _, found = try_length(low.a)
+    return low.a, found
 
 
 def stored_pairs(memory, stored):

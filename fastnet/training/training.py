@@ -16,7 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from fastnet import reference
-from fastnet.engine import init, kernels, layout, methods, network
+from fastnet.engine import init, kernels, layout, methods
+from fastnet.engine.layers import layers_of
 from fastnet.engine.layout import Problem
 from fastnet.engine.records import (
     CLIPPED,
@@ -215,7 +216,7 @@ class Training:
             self.sets[name] = self.rows(X, Y, self.dtype, weights)
         loss = self.tables["loss"][plan.loss]
         sets = self.sets["train"], self.sets["val"]
-        self.problem = Problem(plan.d, plan.k, loss, *sets, *network.layers(plan.d, plan.k))
+        self.problem = Problem(plan.d, plan.k, loss, *sets, *layers_of(plan.d, plan.k))
         self.pack = start_pack(plan, self.dtype, initial_weights)
         self.cost = unit_cost(plan)
         self.kind = kinds(plan.settings)

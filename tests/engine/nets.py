@@ -10,8 +10,9 @@ import numba
 import numpy as np
 
 from fastnet import reference
-from fastnet.engine import layout, network
+from fastnet.engine import layout
 from fastnet.engine.activations import ACTIVATIONS
+from fastnet.engine.layers import layers_of
 from fastnet.engine.losses import LOSSES
 from fastnet.native.vector import LANES
 
@@ -47,7 +48,7 @@ class Member(NamedTuple):
     def kernel_net(self, activation):
         """The network as kernels take it."""
         d, k, n1 = self.shape
-        layers = network.layers(d, k)
+        layers = layers_of(d, k)
         return layout.Net(self.flat, START, n1, d, k, ACTIVATIONS[activation], *layers)
 
 
@@ -92,7 +93,7 @@ def make_problem(loss, samples):
     d, k, dtype = samples.X.shape[1], samples.Y.shape[1], samples.X.dtype
     rows = layout.rows(samples.X, samples.Y, dtype, samples.weight[None])
     none = layout.no_rows(d, k, dtype)
-    return layout.Problem(d, k, LOSSES[loss], rows, none, *network.layers(d, k))
+    return layout.Problem(d, k, LOSSES[loss], rows, none, *layers_of(d, k))
 
 
 def make_member(net, samples, loss):

@@ -7,8 +7,9 @@ import pytest
 from nets import DTYPES, SAMPLES, dirty_scratch, make_problem, random_samples
 
 from fastnet import reference
-from fastnet.engine import batches, layout, network
+from fastnet.engine import batches, layout
 from fastnet.engine.activations import ACTIVATIONS
+from fastnet.engine.layers import layers_of
 from fastnet.native.compile import compile_for_python
 
 run_hash32 = compile_for_python(batches.hash32)
@@ -63,7 +64,7 @@ def test_gather_makes_the_rows_of_a_batch(rng, dtype, d, k, first, count):
     problem = make_problem("squared", samples)
     batch = dirty_scratch(problem, 1, 20, dtype).batch
     order = np.array(reference.batches.shuffle(0, 1, SAMPLES))
-    activation, layers = ACTIVATIONS["sigmoid"], network.layers(d, k)
+    activation, layers = ACTIVATIONS["sigmoid"], layers_of(d, k)
     net = layout.Net(np.zeros(1, dtype), 0, 1, d, k, activation, *layers)
     assert run_gather(net, problem.train, order, first, count, batch) == count
     chosen = order[first : first + count]

@@ -24,7 +24,7 @@ from nets import (
 )
 
 from fastnet import reference
-from fastnet.engine import layout, losses, network
+from fastnet.engine import layers, layout, losses, network
 from fastnet.native.compile import compile_for_python
 from fastnet.native.vector import LANES
 
@@ -33,12 +33,12 @@ from fastnet.native.vector import LANES
 
 @compile_for_python
 def run_product(rows, a, a_row, depth, b, c, overwrite):
-    network.product(rows, a, 0, a_row, 1, depth, b, 0, LANES, c, 0, LANES, overwrite)
+    layers.product(rows, a, 0, a_row, 1, depth, b, 0, LANES, c, 0, LANES, overwrite)
 
 
 @compile_for_python
 def run_lane_products(a, panels, b, count, sums, overwrite):
-    network.lane_products(a, 0, panels, b, 0, count, sums, 0, overwrite)
+    layers.lane_products(a, 0, panels, b, 0, count, sums, 0, overwrite)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -10,11 +10,12 @@ from nets import DTYPES, EPS, START, flatten, random_member, random_net
 from fastnet import reference
 from fastnet.engine import layout, network, optimizers, records
 from fastnet.engine.activations import ACTIVATIONS
+from fastnet.engine.layers import layers_of
 from fastnet.native.compile import compile_for_python
 from fastnet.native.vector import LANES
 
 SIGMOID = ACTIVATIONS["sigmoid"]
-LAYERS = network.layers(3, 2)
+LAYERS = layers_of(3, 2)
 
 
 run_clip = compile_for_python(optimizers.clip)

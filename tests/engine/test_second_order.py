@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from fastnet import reference
-from fastnet.engine import activations, layout, lbfgs, levenberg, network
+from fastnet.engine import activations, layout, lbfgs, levenberg, records
+from fastnet.engine.layers import layers_of
 from fastnet.engine.layout import Net, padded
 from fastnet.engine.lbfgs import Point
 from fastnet.native.compile import compile_for_python
@@ -27,6 +28,11 @@ damped_factor = compile_for_python(levenberg.damped_factor)
 inverse_trace = compile_for_python(levenberg.inverse_trace)
 direction = compile_for_python(lbfgs.direction)
 between = compile_for_python(lbfgs.between)
+
+
+@compile_for_python
+def remember(net, memory, length, states, scratch):
+    lbfgs.remember(net, memory, 0, length, states[0], scratch)
 
 
 def dirty_solver(n1, d, k):
@@ -58,7 +64,7 @@ def equations(net, samples, activation, dtype=np.float64):
     w[:size] = flat(net)
     rows = layout.rows(samples.X, samples.Y, dtype, samples.weight)
     solver = dirty_solver(n1, d, k)
-    layers = network.layers(d, k)
+    layers = layers_of(d, k)
     compiled_net = Net(w, 0, n1, d, k, activations.ACTIVATIONS[activation], *layers)
     mean = normal_equations(compiled_net, rows, solver)
     assert mean_squares(compiled_net, rows, solver.hidden) == mean  # to the bit
@@ -153,6 +159,9 @@ def test_what_is_not_positive_definite_has_no_factor(rng, size):
         matrix = J.T @ J
         matrix[-1, -1] = wrong
         assert not damped_factor(size, 0.0, solver_of(matrix, np.zeros(size)))
+        assert not damped_step(size, 0.0, solver_of(matrix, np.zeros(size)))
+        assert reference.levenberg.damped_factor(matrix, 0.0) is None
+        assert reference.levenberg.damped_step(matrix, np.zeros(size), 0.0) is None
 
 
 def test_damping_solves_what_has_no_full_rank():
@@ -230,6 +239,29 @@ def test_between_halves_where_a_cubic_says_nothing(high):
     twins = reference.lbfgs.Point(*low), reference.lbfgs.Point(*high)
     with np.errstate(all="ignore"):
         assert reference.lbfgs.between(*twins) == 1.0
+
+
+@pytest.mark.parametrize(("change", "stored"), [(0.5, 3), (-0.5, 0)])
+def test_a_pair_is_kept_where_the_loss_curves_upwards(change, stored):
+    """s of ones and y of `change`: with s'y <= 0 the member forgets all it has."""
+    length = layout.parameter_length(1, 1, 1)
+    w, memory = np.zeros(length), np.zeros(2 * layout.PAIRS * length)
+    w[:4] = 1.0
+    net = Net(w, 0, 1, 1, 1, activations.ACTIVATIONS["tanh"], *layers_of(1, 1))
+    scratch = layout.Scratch(*10 * [None])._replace(
+        solver=dirty_solver(1, 1, 1), gradient=np.where(w == 1, change, 0.0)
+    )
+    scratch.solver.start[:] = scratch.solver.gradient[:] = 0
+    states = np.zeros(1, records.STATE)
+    states["stored"] = 2
+    twin = states.copy()
+    remember(net, memory, length, states, scratch)
+    assert states["stored"] == stored
+    nets = [random_weights(np.random.default_rng(0), 1, 1, 1) for _ in range(6)]
+    reference.lbfgs.remember(nets, twin[0], w[:4], np.full(4, change))
+    assert twin.tobytes() == states.tobytes()
+    pairs = memory.reshape(-1, length)[4:6, :4]
+    np.testing.assert_array_equal([flat(a) for a in nets[4:]], pairs)
 
 
 def parabola(a):

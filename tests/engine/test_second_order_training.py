@@ -278,13 +278,16 @@ def test_nan_ends_as_diverged_and_harms_nobody(optimizer):
     np.testing.assert_array_equal(result.history(1).train_loss, alone.history().train_loss)
 
 
-def test_converged_says_by_which_rule():
+@pytest.mark.parametrize("backend", ["kernels", "reference"])
+def test_converged_says_by_which_rule(backend):
     X, y = wave(30)
-    by_gradient = sweep(X, 0 * y, "lm", max_epochs=100).best
-    assert (by_gradient["stop_reason"], by_gradient["converged_by"]) == ("converged", "min_grad")
-    by_search = sweep(X, y, "lbfgs", n1=2, dtype="float32", max_epochs=3000).best
+    for optimizer in ("lm", "lbfgs"):
+        best = sweep(X, 0 * y, optimizer, max_epochs=100, backend=backend).best
+        assert (best["stop_reason"], best["converged_by"]) == ("converged", "min_grad")
+    given = {"n1": 2, "dtype": "float32", "max_epochs": 3000, "backend": backend}
+    by_search = sweep(X, y, "lbfgs", **given).best
     assert (by_search["stop_reason"], by_search["converged_by"]) == ("converged", "line_search")
-    assert sweep(X, y, "lm", max_epochs=1).best["converged_by"] == ""
+    assert sweep(X, y, "lm", max_epochs=1, backend=backend).best["converged_by"] == ""
 
 
 def test_mu_max_ends_a_search_that_finds_nothing():
