@@ -11,8 +11,8 @@ one choice is kept in the cache beside those for others. A row can also hold Tru
 in place of a function: a test of it is decided then, too, and what it rules out is never compiled.
 In Python the same line is a plain look-up.
 
-To add one: write its functions as the others of its table are written, its namesake in the same
-file of fastnet.reference, a row in both tables, and its name in the options (docs/extending.md).
+To add one: write its functions as the others of its table are written, its twin in
+formulas.py, a row in both tables, and its name in options.py (docs/extending.md).
 """
 
 KNOWN = {}  # (table, name) -> Choice

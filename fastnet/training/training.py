@@ -39,7 +39,7 @@ from fastnet.engine.records import (
 from fastnet.options.methods import ACTIVATIONS, CLASSIFIERS, FIRST_ORDER, OPTIMIZERS
 from fastnet.training.plan import WITH_MATRIX
 
-# Stops that the trainer decides; the kernels decide those of kernels.py.
+# Stops that the trainer decides; the kernels decide those of records.py.
 TIME_LIMIT, INTERRUPTED, STOPPED = range(6, 9)
 STOP_NAMES = {
     RUNNING: "running",
