@@ -109,22 +109,20 @@ def several_outputs(net, panels, hidden, output):
 
 
 # ---------------------------------------------------------------- backward, one hidden unit
-
-
 # dL/dz1 of a unit is made panel by panel: unit_error gives W2^T dL/dz2 of a panel, unit_sum adds
 # the panel to a sum in registers, unit_done brings that, or what was kept, into the sums in memory.
 
 
 @inner
 def one_error(net, u, p, scratch):
-    """W2 dL/dz2 of hidden unit u and panel p; of one output."""
+    """W2 dL/dz2 of hidden unit u and panel p, for one output."""
     w2 = net.o + net.n1 * (net.d + 1) + u
     return splat(net.w, unchecked(net.w, w2)) * load(scratch.output, p * LANES)
 
 
 @inner
 def few_errors(net, u, p, scratch):
-    """W2^T dL/dz2 of hidden unit u and panel p; of few outputs."""
+    """W2^T dL/dz2 of hidden unit u and panel p, for few outputs."""
     w2, error = net.o + net.n1 * (net.d + 1) + u * net.k, p * net.k * LANES
     back = load(scratch.output, error) * unchecked(net.w, w2)
     for j in range(1, net.k):
@@ -134,13 +132,13 @@ def few_errors(net, u, p, scratch):
 
 @inner
 def made_error(net, u, p, scratch):
-    """W2^T dL/dz2 of hidden unit u and panel p; of many outputs, where hidden_error() made it."""
+    """W2^T dL/dz2 of hidden unit u and panel p, which hidden_error() made, for many outputs."""
     return load(scratch.delta, u * block_stride(net.n1) + p * LANES)
 
 
 @inner
 def one_output_sum(net, p, h, summed, scratch):
-    """The sum of dW2 of one output with a panel more."""
+    """The sum of dW2 of one output, with one panel more."""
     return fma(h, load(scratch.output, p * LANES), summed)
 
 
@@ -152,7 +150,7 @@ def no_output_sum(net, p, h, summed, scratch):
 
 @inner
 def one_input_sum(net, u, p, dz, x, x0, summed, scratch):
-    """The sum of dW1 of one input with a panel more."""
+    """The sum of dW1 of one input, with one panel more."""
     return fma(dz, load(x, x0 + p * LANES), summed)
 
 
