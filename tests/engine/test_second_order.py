@@ -160,8 +160,9 @@ def test_what_is_not_positive_definite_has_no_factor(rng, size):
         matrix[-1, -1] = wrong
         assert not damped_factor(size, 0.0, solver_of(matrix, np.zeros(size)))
         assert not damped_step(size, 0.0, solver_of(matrix, np.zeros(size)))
-        assert reference.levenberg.damped_factor(matrix, 0.0) is None
-        assert reference.levenberg.damped_step(matrix, np.zeros(size), 0.0) is None
+        if not np.isnan(wrong):  # NumPy may go on with a NaN
+            assert reference.levenberg.damped_factor(matrix, 0.0) is None
+            assert reference.levenberg.damped_step(matrix, np.zeros(size), 0.0) is None
 
 
 def test_damping_solves_what_has_no_full_rank():
