@@ -2,7 +2,7 @@
 
 A slope gets z and h = s(z). Most need h alone: then z is not kept between the forward and the
 backward pass, and what a slope gets for z is h, too. A row of the table says which with
-`needs_z`. A NaN stays NaN. The twins are in formulas.py.
+`needs_z`. A NaN stays NaN. reference/activations.py has the formulas and where they come from.
 """
 
 from fastnet.engine.elementary import (

@@ -19,7 +19,7 @@ def hash32(x):
 
 @inner
 def shuffle(seed, epoch, order, n):
-    """Shuffle the n sample numbers of an epoch, by (seed, epoch, n) alone (Fisher-Yates)."""
+    """Shuffle the n sample numbers in `order`, by (seed, epoch, n) alone (Fisher-Yates)."""
     never_inline()
     key = hash32(seed ^ hash32((epoch & 0xFFFFFFFF) ^ 0x5BF03635))
     for i in range(n - 1, 0, -1):
@@ -30,7 +30,7 @@ def shuffle(seed, epoch, order, n):
 
 @inner
 def used_rows(rows, order):
-    """The numbers of the samples with a weight into `order`, ascending; how many they are."""
+    """Write the numbers of the samples with a weight into `order`, ascending; how many they are."""
     weights, used = rows.fold * padded(rows.count), 0
     for i in range(rows.count):
         if rows.weight[weights + i] != 0.0:
@@ -41,14 +41,14 @@ def used_rows(rows, order):
 
 @inner
 def place_in_panels(i, width):
-    """Where sample i of panels of `width` values has its first, LANES before the second."""
+    """Index of the first value of sample i in panels of `width` values; the next lies LANES on."""
     lane = i & (LANES - 1)
     return (i - lane) * width + lane
 
 
 @inner
 def gather_few(values, order, first, count, width, to):
-    """Samples order[first : first + count] of panels of `width` values as panels."""
+    """Samples order[first : first + count] of panels (panels, width, L) as panels in `to`."""
     for i in range(count):
         place = place_in_panels(i, width)
         start = place_in_panels(unchecked(order, first + i), width)
@@ -62,7 +62,8 @@ def gather_few(values, order, first, count, width, to):
 
 @inner
 def gather_rows(side, n, order, first, count, width, to_side, to):
-    """Samples order[first : first + count] of rows side by side: side by side, and as panels."""
+    """Samples order[first : first + count] of rows side by side (padded width / L, n, L): side by
+    side in `to_side`, and as panels in `to`."""
     for g in range(padded(width) // LANES):
         for i in range(padded(count)):
             row = splat(side, 0.0)
@@ -77,7 +78,7 @@ def gather_rows(side, n, order, first, count, width, to_side, to):
 
 @inner
 def gather(net, rows, order, first, count, batch):
-    """Samples order[first : first + count] as panels in the arrays of `batch`."""
+    """Samples order[first : first + count] of the Rows, in the arrays of `batch`."""
     never_inline()
     weights, total_weight = rows.fold * padded(rows.count), 0.0
     for i in range(padded(count)):

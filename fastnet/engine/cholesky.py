@@ -1,16 +1,22 @@
-"""Cholesky factorisation of a symmetric matrix: factor, solve, trace of the inverse."""
+"""Cholesky factorisation of a symmetric matrix, and solving with the factor.
+
+A matrix is (size, stride) in a flat array, in float64, its rows filled up to whole vectors:
+stride = padded(size). The upper triangle counts. The reference needs no such file, for NumPy
+factorises and solves.
+"""
 
 import math
 
 from fastnet.native.entry import inner
 from fastnet.native.vector import LANES, fma, load, never_inline, splat, store, sum_lanes, tile
 
-ROWS = 8  # rows of the Cholesky factor that are made together
+ROWS = 8  # rows of the factor that are made together
 
 
 @inner
 def factor_row(a, i, r, stride):
-    """Row i of the factor, from what rows below r left of it; whether its pivot is positive."""
+    """Row i of the factor, from which rows 0 to r - 1 are subtracted already, in place; whether
+    its pivot is positive."""
     row = i * stride
     for c in range(i // LANES * LANES, stride, LANES):
         rest = load(a, row + c)
@@ -30,7 +36,7 @@ def factor_row(a, i, r, stride):
 
 @inner
 def cholesky(a, size, stride):
-    """From the upper triangle of -A in `a`, U with U'U = A; False where that cannot be."""
+    """From the upper triangle of -A in `a`, U with U'U = A, in place; False where there is none."""
     never_inline()
     for r in range(0, size, ROWS):
         end = min(r + ROWS, size)
@@ -45,7 +51,7 @@ def cholesky(a, size, stride):
 
 @inner
 def solve_lower(u, size, stride, first, y):
-    """Solve U' x = y in place; y is 0 before `first`."""
+    """Solve U' x = y in place; y (stride,) is 0 before `first`."""
     for i in range(first, size):
         x = y[i] / u[i * stride + i]
         for c in range(i // LANES * LANES, stride, LANES):
@@ -55,11 +61,11 @@ def solve_lower(u, size, stride, first, y):
 
 @inner
 def solve_upper(u, size, stride, y):
-    """Solve U x = y in place."""
+    """Solve U x = y in place; y (stride,)."""
     for i in range(size - 1, -1, -1):
-        known = y[i]
+        right = y[i]
         y[i] = 0.0
         summed = splat(y, 0.0)
         for c in range(i // LANES * LANES, stride, LANES):
             summed = fma(load(u, i * stride + c), load(y, c), summed)
-        y[i] = (known - sum_lanes(summed)) / u[i * stride + i]
+        y[i] = (right - sum_lanes(summed)) / u[i * stride + i]

@@ -20,7 +20,7 @@ from fastnet.native.vector import LANES, fma, load, never_inline, splat, store, 
 
 @inner
 def is_kept(epoch):
-    """Whether a history keeps this epoch."""
+    """Whether a history keeps this epoch: all up to DENSE_EPOCHS, then ever fewer."""
     step = 1
     while epoch > DENSE_EPOCHS * step:
         step *= 2
@@ -29,7 +29,7 @@ def is_kept(epoch):
 
 @inner
 def all_finite(w, o, length):
-    """Whether every parameter of the member is finite."""
+    """Whether every parameter of the member, w[o : o + length], is finite."""
     zeros = splat(w, 0.0)
     for i in range(0, length, LANES):
         zeros = fma(load(w, o + i), 0.0, zeros)
@@ -38,7 +38,7 @@ def all_finite(w, o, length):
 
 @inner
 def copy(source, target, o, length):
-    """A member's run of numbers from one flat array into another."""
+    """A member's run of `length` numbers from o on, from one flat array into another."""
     for i in range(o, o + length, LANES):
         store(target, i, load(source, i))
 

@@ -1,4 +1,7 @@
-"""Initial weights: how they are drawn, and how they come into the flat arrays."""
+"""Initial weights: how they are drawn, and how they come into the flat arrays.
+
+Both backends begin with these: the reference needs no file of this name.
+"""
 
 from typing import NamedTuple
 
@@ -54,8 +57,8 @@ CHUNK_VALUES = 1 << 22  # initial weights made at once: 32 MB
 
 
 def draws(seeds, shape, init, activation):
-    """Random numbers (len(seeds), N1 (d + k)): a row is a function of its seed, N1, d, k, init
-    and activation, which are the key of NumPy's counter-based generator Philox.
+    """Random numbers (len(seeds), N1 (d + k)): a row depends on its seed, N1, d, k, init and
+    activation alone, which are the key of NumPy's counter-based generator Philox.
 
     Setting the key of one generator takes 1.3 us, a new generator 9, one from a list 14.
     """
@@ -100,7 +103,7 @@ def groups(columns):
 
 
 def initialise(plan, dtype, given=None):
-    """The packed parameters at epoch 0: drawn, or copied from `given` (one Weights a member)."""
+    """The packed parameters at epoch 0: drawn, or copied from `given` (one Weights per member)."""
     flat = zeros(plan.length + LANES, dtype)  # a vector may begin at any parameter
     if given is not None:
         copy_weights(flat, plan, given)

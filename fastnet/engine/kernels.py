@@ -1,10 +1,8 @@
 """The compiled training loop: many epochs of many members, all state in and out.
 
-The entry points are advance(), add_part() and evaluate(); network.py beneath has one network's
-forward pass, loss and gradient, and explains the letters and the layout. Best weights and
-optimiser state are laid out as the parameters.
-
-Every kernel here has its plain twin of the same name in reference.py.
+The entry points are advance(), add_part() and evaluate(). layout.py has the letters and says where
+the numbers lie. What other files call here and in those beneath has its namesake in
+fastnet.reference (tests/engine/test_twins.py).
 """
 
 import math
@@ -29,22 +27,35 @@ from fastnet.native.entry import Entry, inner
 from fastnet.native.vector import LANES
 from fastnet.native.wire import Bound
 
-# ---------------------------------------------------------------- one step
+bind = Bound  # for an argument of many calls
 
 
-# ---------------------------------------------------------------- mini-batches
+@inner
+def net_of(flat, setting, problem, activation):
+    """A member's network, its weights in `flat`."""
+    d, k, layers = problem.d, problem.k, (problem.inputs, problem.outputs)
+    return Net(flat, int(setting["offset"]), int(setting["n1"]), d, k, activation, *layers)
 
 
-# ---------------------------------------------------------------- at an entry and between entries
+@inner
+def of_fold(rows, fold):
+    """The samples with the weights of a fold; a set without folds has one row of weights."""
+    x, y = (rows.x, rows.x_rows), (rows.y, rows.y_rows)
+    return Rows(*x, *y, rows.weight, rows.totals, rows.count, min(fold, rows.fold))
 
 
-bind = Bound  # for arguments of many calls
+@inner
+def own_loss(problem, setting):
+    """The loss with the member's parameters."""
+    return Loss(problem.loss, float(setting["huber_delta"]), float(setting["quantile"]))
 
 
-# ---------------------------------------------------------------- what is decided at an entry
-
-
-# ---------------------------------------------------------------- one member, many epochs
+@inner
+def problem_of(problem, setting):
+    """The problem with the member's fold and loss."""
+    fold, layers = int(setting["fold"]), (problem.inputs, problem.outputs)
+    train, val = of_fold(problem.train, fold), of_fold(problem.val, fold)
+    return Problem(problem.d, problem.k, own_loss(problem, setting), train, val, *layers)
 
 
 @inner
@@ -82,26 +93,6 @@ def train_member(method, problem, net, setting, state, best, memory, end, histor
     return recorded
 
 
-@inner
-def net_of(flat, setting, problem, activation):
-    """A member's network, its weights in `flat`."""
-    d, k, layers = problem.d, problem.k, (problem.inputs, problem.outputs)
-    return Net(flat, int(setting["offset"]), int(setting["n1"]), d, k, activation, *layers)
-
-
-@inner
-def of_fold(rows, fold):
-    """The samples with the weights of a fold; a set without folds has one row of weights."""
-    x, y = (rows.x, rows.x_rows), (rows.y, rows.y_rows)
-    return Rows(*x, *y, rows.weight, rows.totals, rows.count, min(fold, rows.fold))
-
-
-@inner
-def own_loss(problem, setting):
-    """The loss with the member's parameters."""
-    return Loss(problem.loss, float(setting["huber_delta"]), float(setting["quantile"]))
-
-
 @Entry
 def advance(activation, method, problem, pack, ids, end, histories, counts, scratch):
     """Advance the members `ids` to epoch `end`: their entries below it into histories[m's slot].
@@ -112,13 +103,7 @@ def advance(activation, method, problem, pack, ids, end, histories, counts, scra
     for i in range(ids.size):
         setting, state = pack.settings[ids[i]], pack.states[ids[i]]
         net = net_of(pack.parameters, setting, problem, activation)
-        train, val = (
-            of_fold(problem.train, int(setting["fold"])),
-            of_fold(problem.val, int(setting["fold"])),
-        )
-        loss = own_loss(problem, setting)
-        layers = problem.inputs, problem.outputs
-        own = Problem(problem.d, problem.k, loss, train, val, *layers)
+        own = problem_of(problem, setting)
         counts[i] = train_member(
             method, own, net, setting, state, pack.best, pack.memory, end, histories[i], scratch
         )

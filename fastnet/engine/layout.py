@@ -1,6 +1,13 @@
 """Where the numbers lie: the letters, the flat and ragged arrays, samples in panels.
 
-Letters: M members, n samples, d inputs, N1 hidden units, k outputs, L = LANES = 16.
+The reference has no such file: its arrays have the shapes that people use.
+
+Letters: M members, n samples, d inputs, N1 hidden units, k outputs, L = LANES = 16; for methods
+with a matrix P parameters and Q features of a sample.
+
+Kernels take an array and where in it theirs begins: `x, x0` are a flat array and the index of the
+first element, `u` is the number of a hidden unit, `p` of a panel within a block. Where a shape is
+given, as hidden (N1, stride), the last index is the fastest and elements lie one after another.
 
 Samples lie side by side in the lanes of a vector. A *panel* is L samples: inputs (d, L),
 targets (k, L), weights (L,), each one contiguous run; a last panel that is not full is
@@ -10,9 +17,9 @@ How many panels a block has follows from the member's shape alone, so does the o
 every sum and with it every byte of a result.
 
 A member's parameters are one run of a flat array: W1 (N1, d), b1 (N1,), W2 transposed
-(N1, k), b2 (k,), then zeros up to a multiple of L. A gradient has the same layout.
-
-No padding between widths, no masks: member m's run starts at offsets[m].
+(N1, k), b2 (k,), then zeros up to a multiple of L. Gradients, best weights and the optimisers'
+memory have the same layout. No padding between widths, no masks: member m's run starts at
+offsets[m].
 """
 
 from typing import NamedTuple
@@ -23,15 +30,15 @@ from fastnet.native.choice import Choice
 from fastnet.native.entry import inner
 from fastnet.native.vector import LANES
 
-WIDE = 8  # from so many inputs or outputs on, they lie in the lanes of their gradient
+WIDE = 8  # with at least this many inputs (outputs), they lie in the lanes of their gradient
 BLOCK_VALUES = 32768  # hidden values of a block at most: 128 KiB of float32, and as many of dL/dz1
 BLOCK_PANELS = 16  # panels of a block at most: 16 KiB of a vector of inputs, in the L1 cache
-# Of one huge network's full batch threads add up parts: so many multiply-adds of W1 and W2 at
-# least, about 2 ms, against 0.1 ms to share a part out and add it.
+# The full batch of a huge network is summed in parts, which threads share out. A part has at least
+# this many multiply-adds of W1 and W2, about 2 ms, against 0.1 ms to hand it out and add it.
 PART_WORK = 1 << 24
 MOST_PARTS = 8
 CACHE_LINE = 64  # bytes
-TABLE_PANELS = 4  # of a block of the table: 2 and 8 are 5 to 30 % slower
+TABLE_PANELS = 4  # panels in the table of levenberg.py: 2 and 8 are 5 to 30 % slower
 PAIRS = 10  # steps that lbfgs remembers
 
 
@@ -39,7 +46,7 @@ PAIRS = 10  # steps that lbfgs remembers
 
 
 class Rows(NamedTuple):
-    """A set of samples; made by packing.rows(), or gathered as a mini-batch."""
+    """A set of samples; made by rows(), or gathered as a mini-batch."""
 
     x: np.ndarray  # panels of inputs, (panels, d, L) flat
     x_rows: np.ndarray  # the same inputs, L of a sample side by side: (padded d / L, padded n, L)
@@ -61,10 +68,10 @@ class Parts(NamedTuple):
 
 
 class Solver(NamedTuple):
-    """What second-order methods work with, float64; made by packing.solver(). P is padded."""
+    """What second-order methods work with, float64; made by solver(). P is padded."""
 
     hidden: np.ndarray  # (N1, L) activations of a panel
-    table: np.ndarray  # (samples, width) features and residuals of a block
+    table: np.ndarray  # (samples, width) features and residuals of a few panels: levenberg.py
     products: np.ndarray  # (Q + k, width) the table's products, upper triangle
     matrix: np.ndarray  # (P, P) of the equations, upper triangle
     factor: np.ndarray  # (P, P) of a Cholesky factorisation
@@ -72,11 +79,11 @@ class Solver(NamedTuple):
     decay: np.ndarray  # (P,) the loss is penalised with 1/2 sum decay w^2
     step: np.ndarray  # (P,)
     start: np.ndarray  # (P,) the weights before the step
-    pairs: np.ndarray  # a number for each pair that lbfgs remembers
+    pairs: np.ndarray  # (PAIRS,) a number for each pair that lbfgs remembers
 
 
 class Scratch(NamedTuple):
-    """One thread's working memory; made by packing.scratch()."""
+    """One thread's working memory; made by scratch()."""
 
     hidden: np.ndarray  # (N1, stride) activations of a block; where it needs z, z1 behind them
     delta: np.ndarray  # (N1, stride) dL/dz1 of a block
@@ -126,14 +133,14 @@ def padded(count):
 
 @inner
 def columns(count):
-    """Gradient sums of a unit over `count` inputs or outputs: many lie in lanes, in a padded row;
-    of few, each has a vector of sums over the samples in its lanes."""
+    """Length of a unit's gradient sums over `count` inputs or outputs: many lie in lanes, in a
+    padded row; few have a vector each, of sums over the samples in its lanes."""
     return padded(count) if count >= WIDE else count * LANES
 
 
 @inner
 def block_panels(n1):
-    """Panels of a block, of N1 alone."""
+    """Panels of a block: they depend on N1 alone."""
     return max(1, min(BLOCK_PANELS, BLOCK_VALUES // (n1 * LANES)))
 
 
@@ -145,7 +152,7 @@ def block_stride(n1):
 
 @inner
 def parts_of(count, n1, d, k):
-    """Parts of the sum over a full batch of `count` samples: of the shape alone, as every sum."""
+    """Parts of the sum over a full batch of `count` samples: they depend on the shape alone."""
     step = block_panels(n1) * LANES
     blocks = (count + step - 1) // step
     return max(1, min(MOST_PARTS, blocks, count * n1 * (d + k) // PART_WORK))
@@ -171,7 +178,7 @@ def parameter_length(n1, d, k):
 
 @inner
 def features(n1, d):
-    """Q, the features of a sample."""
+    """Q, the number of a sample's features."""
     return n1 * (d + 2) + 1
 
 
@@ -194,7 +201,7 @@ class Weights(NamedTuple):
 
 
 def offsets(n1, d, k, runs=1):
-    """Start of each member's run, and the length of all: (M + 1,); or of as many runs a member."""
+    """Start of each member's run, and the length of all: (M + 1,); or with `runs` runs each."""
     lengths = parameter_length(np.asarray(n1, np.int64), d, k) * runs
     return np.concatenate([[0], np.cumsum(lengths)])
 
@@ -223,7 +230,7 @@ def unpack(flat, settings, d, k):
 
 
 def zeros(count, dtype):
-    """That many zeros, the first at the start of a cache line: NumPy's lie 16 bytes behind one, and
+    """`count` zeros, the first at the start of a cache line: NumPy's lie 16 bytes behind one, and
     every other vector would be read and written in two halves."""
     size = count * np.dtype(dtype).itemsize
     memory = np.zeros(size + CACHE_LINE, np.uint8)
@@ -273,13 +280,14 @@ def no_rows(d, k, dtype):
 
 
 def parts(length, dtype):
-    """Room for the sums of a huge network's parts, each of so many numbers at most."""
+    """Room for the sums of a huge network's parts, each of at most `length` numbers."""
     count = MOST_PARTS
     return Parts(np.zeros(1, np.int64), np.zeros(count), zeros(count * length, dtype))
 
 
 def solver(matrix_n1, n1, d, k):
-    """What second-order methods work with, up to width n1; up to matrix_n1 those with a matrix."""
+    """What second-order methods work with: members up to width n1, those with a matrix up to
+    width matrix_n1."""
     width, samples = table_width(matrix_n1, d, k), TABLE_PANELS * LANES
     rows, size = features(matrix_n1, d) + k, parameter_length(matrix_n1, d, k)
     length = parameter_length(max(n1, matrix_n1), d, k)
@@ -300,12 +308,12 @@ def solver(matrix_n1, n1, d, k):
 def scratch(problem, n1, batch_size, dtype, shared=None, keeps_z=True, matrix_n1=0):
     """Working memory for one thread, for members up to width n1 and that mini-batch size.
 
-    `shared` are the Parts of all threads; left out, there is no huge network.
-    keeps_z: whether an activation among the members' needs it. Methods that hold a matrix have
-    members up to width matrix_n1.
+    `shared` are the Parts of all threads; without them there is no huge network. keeps_z: whether
+    an activation of some member needs z. Methods that hold a matrix have members up to width
+    matrix_n1.
     """
     d, k = problem.d, problem.k
-    # A narrow member has more panels in a block than a wide one: room for either.
+    # A narrow member has more panels in a block than a wide one: there is room for either.
     block = BLOCK_PANELS * LANES
     unit = max(n1 * block_stride(n1), BLOCK_VALUES + n1 * LANES)
     batch, slack = padded(batch_size), LANES * LANES  # where the last of LANES vectors may end
@@ -330,6 +338,3 @@ def scratch(problem, n1, batch_size, dtype, shared=None, keeps_z=True, matrix_n1
         parts=parts(0, dtype) if shared is None else shared,
         solver=solver(matrix_n1, n1, d, k),
     )
-
-
-# ---------------------------------------------------------------- initial weights

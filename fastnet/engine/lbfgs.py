@@ -1,13 +1,12 @@
-"""L-BFGS in compiled code: full batch, every loss (Nocedal & Wright 2006, chapters 3 and 7).
+"""L-BFGS: full batch, every loss (Nocedal & Wright 2006, chapters 3 and 7).
 
 A member keeps its last PAIRS steps s and changes of the gradient y in its memory, in the dtype
-of the run: pair j has s at 2 j and y at 2 j + 1 runs of its parameters' length. Products of
-vectors are summed in float64.
-
-Every kernel here has its plain twin in reference_second_order.py.
+of the run: pair j has s at 2 j and y at 2 j + 1 runs of its parameters' length, from m0 on.
+Products of vectors are summed in float64.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,7 +33,7 @@ MARGIN = 0.1  # a cubic's minimum closer to an end than this share of the interv
 
 @inner
 def inner_product(a, a0, b, b0, length):
-    """Sum of a * b in float64."""
+    """Sum of a[a0:] * b[b0:], `length` numbers each, in float64."""
     never_inline()
     summed = to_float64(splat(a, 0.0))
     for i in range(0, length, LANES):
@@ -44,14 +43,15 @@ def inner_product(a, a0, b, b0, length):
 
 @inner
 def add_multiple(factor, a, a0, target, length):
-    """target += factor * a, in float64."""
+    """target (length,) += factor * a[a0:], in float64."""
     for i in range(0, length, LANES):
         store(target, i, fma(to_float64(load(a, a0 + i)), factor, load(target, i)))
 
 
 @inner
 def direction(memory, m0, stored, length, solver):
-    """step = -H gradient by the two loops of algorithm 7.4, from s'y / y'y of the last pair."""
+    """step = -H gradient by the two loops of algorithm 7.4, from s'y / y'y of the last of `stored`
+    pairs; both (length,), in the solver."""
     never_inline()
     step, weight, newest = solver.step, solver.pairs, stored - 1
     for i in range(0, length, LANES):
@@ -77,18 +77,26 @@ def direction(memory, m0, stored, length, solver):
         add_multiple(change, memory, s, step, length)
 
 
+class Point(NamedTuple):
+    """A step length a, and the penalised loss and its slope there."""
+
+    a: float
+    value: float
+    slope: float
+
+
 @inner
-def between(low, low_value, low_slope, high, high_value, high_slope):
+def between(low, high):
     """A step length inside: the minimum of the cubic through both ends (eq. 3.59), or half way."""
-    width = high - low
-    d1 = low_slope + high_slope - 3.0 * (high_value - low_value) / width
-    square = d1 * d1 - low_slope * high_slope
+    width = high.a - low.a
+    d1 = low.slope + high.slope - 3.0 * (high.value - low.value) / width
+    square = d1 * d1 - low.slope * high.slope
     if square >= 0.0:
         d2 = math.copysign(math.sqrt(square), width)
-        share = 1.0 - (high_slope + d2 - d1) / (high_slope - low_slope + 2.0 * d2)
+        share = 1.0 - (high.slope + d2 - d1) / (high.slope - low.slope + 2.0 * d2)
         if MARGIN <= share <= 1.0 - MARGIN:
-            return low + share * width
-    return low + 0.5 * width
+            return low.a + share * width
+    return low.a + 0.5 * width
 
 
 @inner
@@ -104,7 +112,7 @@ def l2_penalty(net, l2):
 
 @inner
 def move_along(net, length, solver, a):
-    """The weights are start + a step, rounded to their dtype."""
+    """The weights are start + a step, both (length,), rounded to their dtype."""
     for i in range(length):
         net.w[net.o + i] = solver.start[i] + a * solver.step[i]
 
@@ -117,42 +125,40 @@ def gradient_of(net, problem, l2, scratch):
 
 
 @inner
-def search(net, problem, setting, state, value_0, scratch, first):
-    """Step length by algorithms 3.5 and 3.6 in one loop; whether the weights have moved.
+def try_length(net, problem, l2, a, length, state, scratch):
+    """The Point at start + a step, where the weights are then; loss and norm in the state."""
+    move_along(net, length, scratch.solver, a)
+    mean, norm = gradient_of(net, problem, l2, scratch)
+    state["mean_loss"], state["gradient_norm"] = mean, norm
+    slope = inner_product(scratch.solver.step, 0, scratch.gradient, 0, length)
+    return Point(a, mean + l2_penalty(net, l2), slope)
 
-    `low` is the best length so far. The minimum lies between it and `high`, once there is one.
-    Where TRIALS are not enough the weights move to `low`, if that is not the start. value_0 is
-    the loss at the start without its penalty.
+
+@inner
+def search(net, problem, l2, state, start, scratch, first):
+    """Move the weights by algorithms 3.5 and 3.6 in one loop; whether they have moved.
+
+    start is the Point at length 0. `low` is the best length so far. The minimum lies between it
+    and `high`, once there is one: until then its length is infinite. Where TRIALS are not enough,
+    it is `low`.
     """
-    length, l2 = parameter_length(net.n1, net.d, net.k), float(setting["l2"])
-    slope_0 = inner_product(scratch.solver.step, 0, scratch.solver.gradient, 0, length)
-    value_0 += l2_penalty(net, l2)
-    low, low_value, low_slope = 0.0, value_0, slope_0
-    high, high_value, high_slope = math.inf, 0.0, 0.0
-    a, moved = first, False
-    for trial in range(TRIALS if slope_0 < 0.0 else 0):
-        if trial == TRIALS - 1:
-            a = low
-        move_along(net, length, scratch.solver, a)
-        mean, norm = gradient_of(net, problem, l2, scratch)
-        value = mean + l2_penalty(net, l2)
-        slope = inner_product(scratch.solver.step, 0, scratch.gradient, 0, length)
-        lower = value <= value_0 + DECREASE * a * slope_0 and value < low_value
-        if trial == TRIALS - 1 or (lower and abs(slope) <= -CURVATURE * slope_0):
-            state["mean_loss"], state["gradient_norm"], moved = mean, norm, a > 0.0
-            break
+    length = parameter_length(net.n1, net.d, net.k)
+    low, high, a = start, Point(math.inf, 0.0, 0.0), first
+    for _ in range(TRIALS - 1):
+        here = try_length(net, problem, l2, a, length, state, scratch)
+        lower = here.value <= start.value + DECREASE * a * start.slope and here.value < low.value
+        if lower and abs(here.slope) <= -CURVATURE * start.slope:
+            return True
         if lower:
-            away = slope * (high - low) >= 0.0 if high < math.inf else slope >= 0.0
+            away = here.slope * (high.a - low.a) >= 0.0 if high.a < math.inf else here.slope >= 0.0
             if away:
-                high, high_value, high_slope = low, low_value, low_slope
-            low, low_value, low_slope = a, value, slope
+                high = low
+            low = here
         else:
-            high, high_value, high_slope = a, value, slope
-        if high < math.inf:
-            a = between(low, low_value, low_slope, high, high_value, high_slope)
-        else:
-            a *= GROWTH
-    return moved
+            high = here
+        a = between(low, high) if high.a < math.inf else a * GROWTH
+    try_length(net, problem, l2, low.a, length, state, scratch)
+    return low.a > 0.0
 
 
 @inner
@@ -185,17 +191,19 @@ def loss_at_entry(method, net, problem, setting, state, ready, scratch):
 def epoch(method, net, problem, setting, state, memory, train_loss, scratch):
     """Move the weights to a lower loss, or find none; the gradient is in scratch, then and now."""
     length, solver = parameter_length(net.n1, net.d, net.k), scratch.solver
-    m0, norm = int(setting["memory"]), float(state["gradient_norm"])
+    m0, norm, l2 = int(setting["memory"]), float(state["gradient_norm"]), float(setting["l2"])
     if norm <= GRADIENT_LEAST:
         state["rule"] = MIN_GRAD
         return
+    value_0 = train_loss + l2_penalty(net, l2)
     for i in range(length):
         solver.start[i] = net.w[net.o + i]
         solver.gradient[i] = scratch.gradient[i]
     for _ in range(2):  # without the memory where it leads nowhere
         direction(memory, m0, state["stored"], length, solver)
-        first = 1.0 if state["stored"] > 0 else 1.0 / norm
-        if search(net, problem, setting, state, train_loss, scratch, first):
+        slope_0 = inner_product(solver.step, 0, solver.gradient, 0, length)
+        start, first = Point(0.0, value_0, slope_0), 1.0 if state["stored"] > 0 else 1.0 / norm
+        if slope_0 < 0.0 and search(net, problem, l2, state, start, scratch, first):
             remember(net, memory, m0, length, state, scratch)
             return
         for i in range(length):

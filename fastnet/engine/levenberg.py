@@ -1,15 +1,18 @@
-"""Second-order methods in compiled code: Levenberg-Marquardt for the squared loss.
+"""Levenberg-Marquardt and Bayesian regularisation, for the squared loss.
 
-All in float64, whatever the dtype of the run. The Jacobian is never held: one block of samples
-after another adds its products to the sums, so memory grows with P^2 and not with n. P is the
-number of parameters.
+All is in float64, whatever the dtype of the run. The Jacobian J is never held: one block of
+samples after another adds its products to the sums, so memory grows with P^2 and not with n.
 
 An output's derivatives are products of few numbers of a sample: s'_u x_i and s'_u by W1 and b1
-(times W2[j, u]), h_u and 1 by W2 and b2. These Q = N1 (d + 2) + 1 *features* and the k residuals
-are a row of a table of samples; the table's products with itself hold all of J'J and J'r,
-however many outputs there are.
+(times W2[j, u]), h_u and 1 by W2 and b2. These Q = N1 (d + 2) + 1 *features* and the k residuals r
+are a row of a table of samples; the table's products with itself hold all of J'J and J'r, however
+many outputs there are. The columns of a row, and of a row of the products:
 
-Every kernel here has its plain twin in reference_second_order.py.
+    0         N1 d    N1 (d + 1)    N1 (d + 2)    N1 (d + 2) + 1     width
+    | s'_u x_i | s'_u  |    h_u      |     1       | r_1 ... r_k      | filling
+      u, i       u          u                        j
+
+Each row is multiplied by the square root of its sample's weight. W is the sum of the weights.
 """
 
 import math
@@ -17,12 +20,7 @@ import math
 import numpy as np
 
 from fastnet.engine.cholesky import cholesky, solve_lower, solve_upper
-from fastnet.engine.layout import (
-    TABLE_PANELS,
-    features,
-    padded,
-    table_width,
-)
+from fastnet.engine.layout import TABLE_PANELS, features, padded, table_width
 from fastnet.native.entry import inner
 from fastnet.native.vector import (
     LANES,
@@ -38,7 +36,7 @@ from fastnet.native.vector import (
     to_float64,
 )
 
-MARQUARDT, NIELSEN = range(2)  # damping; the names stand in options.py in this order
+MARQUARDT, NIELSEN = range(2)  # codes of `damping`
 # MATLAB's trainlm, for the mean of the squares: mu, mu_dec, mu_inc, mu_max, min_grad and the least
 # mu it goes to. Nielsen 1999, eq. 2.4: mu, relative to the largest element of the diagonal.
 MU_START, MU_DOWN, MU_UP, MU_MOST, GRADIENT_LEAST, MU_LEAST = 1e-3, 0.1, 10.0, 1e10, 1e-7, 1e-20
@@ -57,7 +55,7 @@ def parameters(net):
 
 @inner
 def unit(net, x, inputs, u, like):
-    """z1 of one hidden unit for a panel, in float64."""
+    """z1 of hidden unit u for the panel x[inputs:], in float64 as `like`."""
     z = splat(like, net.w[net.o + net.n1 * net.d + u])
     for j in range(net.d):
         z = fma(float(net.w[net.o + u * net.d + j]), to_float64(load(x, inputs + j * LANES)), z)
@@ -82,7 +80,7 @@ def sample_weights(rows, p):
 
 @inner
 def mean_squares(net, rows, hidden):
-    """Mean loss over the rows, in float64."""
+    """Mean loss over the rows, in float64; hidden (N1, L) is overwritten."""
     never_inline()
     losses = splat(hidden, 0.0)
     for p in range(padded(rows.count) // LANES):
@@ -98,8 +96,8 @@ def mean_squares(net, rows, hidden):
 
 @inner
 def fill_table(net, rows, first, panels, width, hidden, table, losses):
-    """Features and residuals of a block, each row times the square root of its weight; losses +
-    its weighted squares, bit for bit as mean_squares."""
+    """Features and residuals of a block into the table (samples, width); losses + the weighted
+    squares, bit for bit as mean_squares."""
     never_inline()
     n1, d, k = net.n1, net.d, net.k
     for p in range(panels):
@@ -126,7 +124,8 @@ def fill_table(net, rows, first, panels, width, hidden, table, losses):
 
 @inner
 def multiply_table(table, samples, width, used, products):
-    """products += table' table, the upper triangle and what is left of it in its vectors."""
+    """products (used, width) += table' table: the upper triangle, and what lies left of it in the
+    same vectors."""
     never_inline()
     for r in range(0, used, 2):
         for c in range(r // LANES * LANES, width, LANES):
@@ -138,38 +137,54 @@ def multiply_table(table, samples, width, used, products):
 
 
 @inner
+def assemble_hidden(net, i, total_weight, solver):
+    """Row i < N1 (d + 1), of a parameter of W1 or b1: by W1, b1, W2 and b2, and its gradient."""
+    w, n1, d, k = net.w, net.n1, net.d, net.k
+    hidden, w2 = n1 * (d + 1), net.o + n1 * (d + 1)
+    row, place = i * table_width(n1, d, k), i * padded(parameters(net))
+    products, matrix, residuals = solver.products, solver.matrix, row + n1 * (d + 2) + 1
+    u = i // d if i < n1 * d else i - n1 * d
+    slope_sum = 0.0
+    for j in range(k):
+        out = np.float64(w[w2 + u * k + j])
+        slope_sum += out * products[residuals + j]
+        for v in range(n1 + 1):
+            by_output = out * products[row + hidden + v] / total_weight
+            matrix[place + hidden + v * k + j] = by_output
+    solver.gradient[i] = slope_sum / total_weight
+    for c in range(i, hidden):
+        v = c // d if c < n1 * d else c - n1 * d
+        both = 0.0
+        for j in range(k):
+            both += np.float64(w[w2 + u * k + j]) * np.float64(w[w2 + v * k + j])
+        matrix[place + c] = both * products[row + c] / total_weight
+
+
+@inner
+def assemble_output(net, u, total_weight, solver):
+    """Rows of W2[:, u], for u = N1 of b2: by W2 and b2, and their gradient."""
+    n1, d, k = net.n1, net.d, net.k
+    hidden, stride = n1 * (d + 1), padded(parameters(net))
+    row, products = (hidden + u) * table_width(n1, d, k), solver.products
+    for j in range(k):
+        i = hidden + u * k + j
+        solver.gradient[i] = products[row + n1 * (d + 2) + 1 + j] / total_weight
+        for v in range(u, n1 + 1):
+            by_output = products[row + hidden + v] / total_weight
+            solver.matrix[i * stride + hidden + v * k + j] = by_output
+
+
+@inner
 def assemble(net, total_weight, solver):
-    """J'J / W into the matrix (upper triangle) and J'r / W into the gradient."""
+    """J'J / W into the matrix (P, P), its upper triangle, and J'r / W into the gradient (P,)."""
     never_inline()
-    w, o, n1, d, k = net.w, net.o, net.n1, net.d, net.k
-    hidden, size = n1 * (d + 1), n1 * (d + 1 + k) + k
-    width, stride, one, w2 = table_width(n1, d, k), padded(size), n1 * (d + 2), o + hidden
-    products, matrix, gradient = solver.products, solver.matrix, solver.gradient
-    for i in range(size * stride):
-        matrix[i] = 0.0
-    for i in range(hidden):
-        u = i // d if i < n1 * d else i - n1 * d
-        row, slope_sum = i * width, 0.0
-        for j in range(k):
-            out = np.float64(w[w2 + u * k + j])
-            slope_sum += out * products[row + one + 1 + j]
-            for v in range(n1 + 1):
-                place = hidden + v * k + j
-                matrix[i * stride + place] = out * products[row + hidden + v] / total_weight
-        gradient[i] = slope_sum / total_weight
-        for c in range(i, hidden):
-            v = c // d if c < n1 * d else c - n1 * d
-            both = 0.0
-            for j in range(k):
-                both += np.float64(w[w2 + u * k + j]) * np.float64(w[w2 + v * k + j])
-            matrix[i * stride + c] = both * products[row + c] / total_weight
-    for u in range(n1 + 1):
-        row = (hidden + u) * width
-        for j in range(k):
-            i = hidden + u * k + j
-            gradient[i] = products[row + one + 1 + j] / total_weight
-            for v in range(u, n1 + 1):
-                matrix[i * stride + hidden + v * k + j] = products[row + hidden + v] / total_weight
+    size = parameters(net)
+    for i in range(size * padded(size)):
+        solver.matrix[i] = 0.0
+    for i in range(net.n1 * (net.d + 1)):
+        assemble_hidden(net, i, total_weight, solver)
+    for u in range(net.n1 + 1):
+        assemble_output(net, u, total_weight, solver)
 
 
 @inner
@@ -187,7 +202,7 @@ def normal_equations(net, rows, solver):
     return 0.5 * sum_lanes(losses) / rows.totals[rows.fold]
 
 
-# ---------------------------------------------------------------- the solution
+# ---------------------------------------------------------------- their solution
 
 
 @inner
@@ -217,7 +232,7 @@ def damped_step(size, mu, solver):
 
 @inner
 def inverse_trace(size, solver):
-    """Trace of the inverse of U'U: the squares of U's inverse."""
+    """Trace of the inverse of U'U, U in solver.factor: the squares of U's inverse."""
     never_inline()
     stride, squares = padded(size), 0.0
     for i in range(size):
@@ -230,7 +245,7 @@ def inverse_trace(size, solver):
     return squares
 
 
-# ---------------------------------------------------------------- Levenberg-Marquardt
+# ---------------------------------------------------------------- the penalty
 
 
 @inner
@@ -258,19 +273,26 @@ def penalise(net, solver):
 
 
 @inner
-def move(net, solver):
-    """The weights are start + step, rounded to their dtype."""
-    for i in range(parameters(net)):
-        net.w[net.o + i] = solver.start[i] + solver.step[i]
+def reestimate(net, total_weight, mean, state, solver):
+    """Bayesian regularisation: the decay of all parameters, from how many the data determine.
 
-
-@inner
-def predicted(size, mu, solver):
-    """What the equations say the step gains: 1/2 step' (mu step - gradient)."""
-    gain = 0.0
+    MacKay 1992, section 4; Foresee & Hagan 1997. The reference explains the formulas.
+    """
+    never_inline()
+    size, squares = parameters(net), 0.0
     for i in range(size):
-        gain += solver.step[i] * (mu * solver.step[i] - solver.gradient[i])
-    return 0.5 * gain
+        squares += np.float64(net.w[net.o + i]) ** 2
+    if state["epoch"] == 0:
+        state["effective"] = size
+    elif damped_factor(size, float(state["decay"]), solver):
+        state["effective"] = size - state["decay"] * inverse_trace(size, solver)
+    freedom = total_weight * net.k - state["effective"]
+    variance = 2.0 * mean * total_weight / freedom if freedom > 0.0 else 1.0
+    alpha = state["effective"] / squares if squares > 0.0 else 1.0
+    state["decay"] = alpha * variance / total_weight
+
+
+# ---------------------------------------------------------------- the damping
 
 
 @inner
@@ -281,6 +303,15 @@ def start_mu(size, setting, state, solver):
         largest = max(largest, solver.matrix[i * stride + i])
     state["mu"] = MU_START if setting["damping"] == MARQUARDT else MU_START * largest
     state["mu_up"] = 2.0
+
+
+@inner
+def predicted(size, mu, solver):
+    """What the equations say the step gains: 1/2 step' (mu step - gradient)."""
+    gain = 0.0
+    for i in range(size):
+        gain += solver.step[i] * (mu * solver.step[i] - solver.gradient[i])
+    return 0.5 * gain
 
 
 @inner
@@ -304,27 +335,7 @@ def refused(setting, state):
         state["mu_up"] *= 2.0
 
 
-@inner
-def reestimate(net, total_weight, mean, state, solver):
-    """Bayesian regularisation: the decay of all parameters, from how many the data determine.
-
-    MacKay 1992, section 4; Foresee & Hagan 1997. The reference explains the formulas.
-    """
-    never_inline()
-    size, squares = parameters(net), 0.0
-    for i in range(size):
-        squares += np.float64(net.w[net.o + i]) ** 2
-    if state["epoch"] == 0:
-        state["effective"] = size
-    elif damped_factor(size, float(state["decay"]), solver):
-        state["effective"] = size - state["decay"] * inverse_trace(size, solver)
-    freedom = total_weight * net.k - state["effective"]
-    variance = 2.0 * mean * total_weight / freedom if freedom > 0.0 else 1.0
-    alpha = state["effective"] / squares if squares > 0.0 else 1.0
-    state["decay"] = alpha * variance / total_weight
-
-
-# ---------------------------------------------------------------- what kernels.py calls
+# ---------------------------------------------------------------- rows of METHODS
 
 
 @inner
@@ -357,6 +368,13 @@ def br_loss_at_entry(method, net, problem, setting, state, ready, scratch):
         solver.decay[i] = state["decay"]
     state["gradient_norm"] = penalise(net, solver)
     return mean
+
+
+@inner
+def move(net, solver):
+    """The weights are start + step, rounded to their dtype."""
+    for i in range(parameters(net)):
+        net.w[net.o + i] = solver.start[i] + solver.step[i]
 
 
 @inner

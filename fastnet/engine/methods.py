@@ -39,8 +39,9 @@ def step_epoch(method, net, problem, setting, state, memory, train_loss, scratch
         batch_epoch(method, net, loss, setting, state, memory, train, scratch)
 
 
-# A member's method: what it does at an entry (mean_loss of a set, loss_at_entry) and between
-# two (epoch).
+# A member's method: mean_loss of a set of samples, loss_at_entry and, between two entries, epoch.
+# They get the row itself as `method`: one function then serves many rows, and what differs between
+# them (update, full_batch) is read from the row when the kernel is compiled.
 STEPS = {"mean_loss": mean_loss, "loss_at_entry": loss_at_entry, "epoch": step_epoch}
 STEPPED = {n: {**STEPS, "update": o.update, "memory": o.memory} for n, o in OPTIMIZERS.items()}
 METHODS = table(

@@ -1,8 +1,8 @@
 """Vectors of LANES numbers: what the kernels do with them.
 
 LANES consecutive elements of an array are one value, on which the functions here and + - * /
-work lane by lane: `load` gives it, `store` puts it away. So the order of every sum is ours, on
-every machine.
+work lane by lane: `load` reads it, `store` writes it. So the order of every sum is ours, on every
+machine. Arrays are one-dimensional, and an index is that of the first element: `array, i`.
 
 In Python a vector is a NumPy array of LANES elements, and these functions run as they stand
 here. In compiled code it is one value of LLVM's type <LANES x float>, which LLVM maps to
@@ -34,7 +34,7 @@ def unchecked(array, i):
 
 
 def load(array, i):
-    """Elements i .. i + LANES - 1 of a one-dimensional array."""
+    """Elements i to i + LANES - 1 of the array."""
     return array[i : i + LANES].copy()
 
 
@@ -59,7 +59,7 @@ def dtype_of(*values):
 
 
 def fma(a, b, c):
-    """a * b + c, in one rounding where the processor can; scalars are spread."""
+    """a * b + c, in one rounding where the processor can; a scalar counts for every lane."""
     return (a * b + c).astype(dtype_of(a, b, c))
 
 
@@ -74,7 +74,7 @@ def where_greater(a, b, x, y):
 
 
 def sum_lanes(v):
-    """Sum of the lanes: halves are added until one is left."""
+    """Sum of the lanes: the upper half is added to the lower until one lane is left."""
     while v.size > 1:
         v = v[: v.size // 2] + v[v.size // 2 :]
     return v[0]
@@ -87,7 +87,7 @@ def sum_lanes_each(array, i):
 
 
 def transpose(array, start, step, out, out_start, out_step):
-    """LANES vectors, `step` apart, as columns: element j of vector i is element i of vector j."""
+    """Write LANES vectors, `step` apart, as columns, `out_step` apart: out[j, i] = vector i[j]."""
     for i in range(LANES):
         for j in range(LANES):
             out[out_start + j * out_step + i] = array[start + i * step + j]

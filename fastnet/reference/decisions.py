@@ -21,6 +21,12 @@ def all_finite(net):
     return all(np.isfinite(w).all() for w in net)
 
 
+def copy(source, target):
+    """A member's weights into other arrays."""
+    for values, array in zip(source, target):
+        array[...] = values
+
+
 def decide(setting, state, monitored):
     """Best, target, patience, plateau and epoch limit at an entry; whether it is the best."""
     epoch, better = state["epoch"], monitored < state["best_loss"]

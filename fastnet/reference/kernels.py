@@ -1,50 +1,22 @@
 """The training loop in plain NumPy, one member at a time: written to be read.
 
-Every kernel of network.py and kernels.py has its twin of the same name here, and the tests
-hold the two equal to rounding. Nobody optimises this file. Activations, losses, optimisers and
-schedules are formulas.py's. docs/derivation.md derives each formula and points at its line.
-
-Letters: n samples, d inputs, N1 hidden units, k outputs. X (n, d), Y (n, k) targets (one-hot
-for classes), W1 (N1, d), b1 (N1,), W2 (k, N1), b2 (k,), H (n, N1), Z2 and dZ2 (n, k).
+Nobody optimises these files. The tests hold them and the engine equal to rounding.
+docs/derivation.md derives each formula and points at its line.
 """
 
 from functools import partial
 
 import numpy as np
 
-from fastnet.reference.decisions import all_finite, decide, is_kept, record_entry
-from fastnet.reference.network import Net, forward, mean, of_fold
+from fastnet.reference.decisions import all_finite, copy, decide, is_kept, record_entry
+from fastnet.reference.losses import hits
+from fastnet.reference.network import Net, Rows, forward, loss_and_error
 from fastnet.reference.records import CONVERGED, DIVERGED, RUNNING
-
-# ---------------------------------------------------------------- forward
-
-
-# ---------------------------------------------------------------- losses
-# `loss` is a row of LOSSES with its setting bound: losses and dL/dz2 = loss(Z2, Y).
-
-
-# ---------------------------------------------------------------- backward
-
-
-# ---------------------------------------------------------------- one step
-
-
-# ---------------------------------------------------------------- mini-batches
-
-
-# ---------------------------------------------------------------- at an entry and between entries
-# A method's loss_at_entry() gives the loss at an entry and what epoch() takes over from there.
 
 
 def bind(value):
-    """Nothing has to be known of arguments here."""
+    """An argument of many calls, as it is: nothing here is prepared for them."""
     return value
-
-
-# ---------------------------------------------------------------- decisions
-
-
-# ---------------------------------------------------------------- one member, many epochs
 
 
 def train_member(activation, method, problem, net, setting, state, best, memory, end, history):
@@ -54,7 +26,7 @@ def train_member(activation, method, problem, net, setting, state, best, memory,
         val_loss = np.nan
         if problem.val.count:
             val_loss = method.mean_loss(net, activation, problem.loss, problem.val)
-        train_loss, found = method.loss_at_entry(net, activation, problem, setting, state)
+        train_loss, found = method.loss_at_entry(method, net, activation, problem, setting, state)
         monitored = val_loss if problem.val.count else train_loss
         numbers = (train_loss, monitored, state["gradient_norm"])
         if np.isfinite(numbers).all() and all_finite(net):
@@ -63,8 +35,7 @@ def train_member(activation, method, problem, net, setting, state, best, memory,
             state["stop"], better = DIVERGED, False
         record_entry(state, train_loss, val_loss, better)
         if better:
-            for kept_weights, w in zip(best, net):
-                kept_weights[...] = w
+            copy(net, best)
         if is_kept(state["epoch"]):
             history[recorded] = state["last_entry"]
             recorded += 1
@@ -78,32 +49,30 @@ def train_member(activation, method, problem, net, setting, state, best, memory,
     return recorded
 
 
-def net_of(flat, start, n1, d, k):
-    """A member's weights as views into a flat array: W1, b1, W2 transposed, b2."""
-    W1, b1, W2, b2, _ = np.split(flat[start:], np.cumsum([n1 * d, n1, n1 * k, k]))
+def views(flat, n1, d, k):
+    """A run of a flat array as a Net: W1, b1, W2 transposed, b2 lie in it one after another."""
+    W1, b1, W2, b2, _ = np.split(flat, np.cumsum([n1 * d, n1, n1 * k, k]))
     return Net(W1.reshape(n1, d), b1, W2.reshape(n1, k).T, b2)
 
 
-def nets_of(flat, setting, problem, start="offset", count=1):
-    """Nets of a member that lie one after another, each filled to a multiple of 16 numbers."""
+def nets_of(flat, start, count, setting, problem):
+    """A member's `count` Nets from `start` on, each filled to a multiple of 16 numbers."""
     n1, d, k = int(setting["n1"]), problem.d, problem.k
     length = -(-(n1 * (d + 1 + k) + k) // 16) * 16
-    return [net_of(flat, int(setting[start]) + i * length, n1, d, k) for i in range(count)]
+    return [views(flat[int(start) + i * length :], n1, d, k) for i in range(count)]
 
 
-def advance(activation, method, problem, pack, ids, end, histories, counts, scratch=None):
-    """Advance the members `ids` to epoch `end`, their entries below it into `histories`."""
-    with np.errstate(all="ignore"):
-        for i, member in enumerate(ids):
-            setting, state = pack.settings[member], pack.states[member]
-            train, val = (of_fold(rows, setting["fold"]) for rows in (problem.train, problem.val))
-            own = problem._replace(train=train, val=val, loss=own_loss(problem, setting))
-            (net,) = nets_of(pack.parameters, setting, problem)
-            (best,) = nets_of(pack.best, setting, problem)
-            memory = nets_of(pack.memory, setting, problem, "memory", method.memory)
-            counts[i] = train_member(
-                activation, method, own, net, setting, state, best, memory, end, histories[i]
-            )
+def net_of(flat, setting, problem):
+    """A member's network, its weights in `flat`."""
+    return nets_of(flat, setting["offset"], 1, setting, problem)[0]
+
+
+def of_fold(rows, fold):
+    """The samples that have a weight in a fold; a set without folds has one row of weights."""
+    weights = np.atleast_2d(rows.weight)
+    weight = weights[min(fold, len(weights) - 1)]
+    used = weight != 0
+    return Rows(rows.X[used], rows.Y[used], weight[used])
 
 
 def own_loss(problem, setting):
@@ -111,21 +80,33 @@ def own_loss(problem, setting):
     return partial(problem.loss, setting=setting)
 
 
-def right(Z2, Y):
-    """Whether the largest logit of each sample, or the sign of a single one, tells its class."""
-    if Z2.shape[1] == 1:
-        return (Z2[:, 0] > 0) == (Y[:, 0] == 1)
-    return Z2.argmax(axis=1) == Y.argmax(axis=1)
+def advance(activation, method, problem, pack, ids, end, histories, counts, scratch=None):
+    """Advance the members `ids` to epoch `end`: their entries below it into histories[m's slot].
+
+    Filled are histories (len(ids), kept epochs of the round, columns) and counts (len(ids),).
+    """
+    with np.errstate(all="ignore"):
+        for i, member in enumerate(ids):
+            setting, state = pack.settings[member], pack.states[member]
+            train, val = (of_fold(rows, setting["fold"]) for rows in (problem.train, problem.val))
+            own = problem._replace(train=train, val=val, loss=own_loss(problem, setting))
+            net, best = (net_of(flat, setting, problem) for flat in (pack.parameters, pack.best))
+            memory = nets_of(pack.memory, setting["memory"], method.memory, setting, problem)
+            counts[i] = train_member(
+                activation, method, own, net, setting, state, best, memory, end, histories[i]
+            )
 
 
 def evaluate(activation, problem, rows, pack, ids, losses, accuracies, scratch=None):
-    """Mean loss and accuracy of the best weights of the members `ids` over the rows."""
+    """Mean loss and accuracy of the best weights of the members `ids` over the rows.
+
+    Filled are losses (len(ids),) and accuracies (len(ids),).
+    """
     with np.errstate(all="ignore"):
         for i, member in enumerate(ids):
             setting = pack.settings[member]
-            (net,) = nets_of(pack.best, setting, problem)
-            own = of_fold(rows, setting["fold"])
+            net, own = net_of(pack.best, setting, problem), of_fold(rows, setting["fold"])
             _, Z2 = forward(net, activation, own.X)
-            each, _ = own_loss(problem, setting)(Z2, own.Y)
-            losses[i] = mean(each, own)
-            accuracies[i] = mean(right(Z2, own.Y), own)
+            summed, _ = loss_and_error(own_loss(problem, setting), Z2, own)
+            losses[i] = summed / own.total
+            accuracies[i] = hits(Z2, own) / own.total

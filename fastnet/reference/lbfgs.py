@@ -1,4 +1,10 @@
-"""L-BFGS with a line search for the strong Wolfe conditions."""
+"""L-BFGS: full batch, every loss (Nocedal & Wright 2006, chapters 3 and 7).
+
+A member keeps its last PAIRS steps s and changes of the gradient y in its memory, in the dtype of
+the run: pair j has s at 2 j and y at 2 j + 1, each as a Net. Here they are arrays in float64.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,10 +17,13 @@ from fastnet.reference.levenberg import (
     penalty,
     write,
 )
-from fastnet.reference.network import loss_and_gradient
+from fastnet.reference.network import loss_and_gradient, mean_loss
 
-PAIRS, TRIALS, GROWTH, MARGIN = 10, 20, 2.0, 0.1
-DECREASE, CURVATURE = 1e-4, 0.9
+PAIRS = 10  # steps that are remembered
+DECREASE, CURVATURE = 1e-4, 0.9  # c1 and c2 of the strong Wolfe conditions
+GROWTH = 2.0  # of the step length until a minimum is enclosed
+TRIALS = 20  # step lengths that one search tries, as scipy's L-BFGS-B
+MARGIN = 0.1  # a cubic's minimum closer to an end than this share of the interval is not taken
 
 
 def direction(pairs, gradient):
@@ -31,94 +40,110 @@ def direction(pairs, gradient):
     return step
 
 
+class Point(NamedTuple):
+    """A step length a, and the penalised loss and its slope there."""
+
+    a: float
+    value: float
+    slope: float
+
+
 def between(low, high):
-    """A step length inside: the minimum of the cubic through both ends (eq. 3.59), or the middle.
-
-    An end is its step length, value and slope.
-    """
-    (a, value_a, slope_a), (b, value_b, slope_b) = low, high
-    d1 = slope_a + slope_b - 3 * (value_b - value_a) / (b - a)
-    square = d1 * d1 - slope_a * slope_b
+    """A step length inside: the minimum of the cubic through both ends (eq. 3.59), or half way."""
+    width = high.a - low.a
+    d1 = low.slope + high.slope - 3 * (high.value - low.value) / width
+    square = d1 * d1 - low.slope * high.slope
     if square >= 0:
-        d2 = np.copysign(np.sqrt(square), b - a)
-        share = 1 - (slope_b + d2 - d1) / (slope_b - slope_a + 2 * d2)
+        d2 = np.copysign(np.sqrt(square), width)
+        share = 1 - (high.slope + d2 - d1) / (high.slope - low.slope + 2 * d2)
         if MARGIN <= share <= 1 - MARGIN:
-            return a + share * (b - a)
-    return a + (b - a) / 2
+            return low.a + share * width
+    return low.a + width / 2
 
 
-def search(look, start, first):
-    """A step length by algorithms 3.5 and 3.6, and what look() found there; length 0 for none.
+def search(try_length, start, first):
+    """A step length by algorithms 3.5 and 3.6 in one loop, 0 for none; what was found there.
 
-    look(a) gives value, slope and more at length a; start is what it gives at 0. `low` is the best
-    length so far; the minimum lies between it and `high`, once there is one.
+    try_length(a) gives the Point at length a and more; start is the Point at 0. `low` is the best
+    length so far. The minimum lies between it and `high`, once there is one. Where TRIALS are not
+    enough, it is `low`.
     """
-    low, high, a = (0.0, *start), None, first
-    for trial in range(TRIALS):
-        if trial == TRIALS - 1:
-            a = low[0]
-        (value, slope), found = look(a)
-        lower = value <= start[0] + DECREASE * a * start[1] and value < low[1]
-        if trial == TRIALS - 1 or (lower and abs(slope) <= -CURVATURE * start[1]):
+    low, high, a = start, None, first
+    for _ in range(TRIALS - 1):
+        here, found = try_length(a)
+        lower = here.value <= start.value + DECREASE * a * start.slope and here.value < low.value
+        if lower and abs(here.slope) <= -CURVATURE * start.slope:
             return a, found
         if lower:
-            away = slope * (high[0] - low[0]) >= 0 if high else slope >= 0
-            low, high = (a, value, slope), low if away else high
+            away = here.slope * (high.a - low.a) >= 0 if high else here.slope >= 0
+            low, high = here, low if away else high
         else:
-            high = a, value, slope
+            high = here
         a = between(low, high) if high else a * GROWTH
+    _, found = try_length(low.a)
+    return low.a, found
 
 
-def lbfgs_step(w, look_at, value, gradient, memory, state):
-    """Move w to a lower loss, or find none; the step and the gradient's change.
+def stored_pairs(memory, stored):
+    """The pairs of s and y that a member has, the newest last."""
+    newest = [2 * (i % PAIRS) for i in range(max(0, stored - PAIRS), stored)]
+    return [tuple(flatten(net).astype(np.float64) for net in memory[i : i + 2]) for i in newest]
 
-    look_at(w) gives value and gradient of the penalised loss; memory has s and y of each pair.
-    """
-    norm = np.linalg.norm(gradient)
+
+def remember(memory, state, s, y):
+    """Keep the step and the gradient's change, if the loss curves upwards along it."""
+    place = 2 * (state["stored"] % PAIRS)
+    write(s, memory[place])
+    write(y, memory[place + 1])
+    s, y = (flatten(net).astype(np.float64) for net in memory[place : place + 2])
+    state["stored"] = state["stored"] + 1 if s @ y > 0 else 0
+
+
+def loss_at_entry(method, net, activation, problem, setting, state):
+    """Training loss and its gradient."""
+    mean, gradient, state["gradient_norm"] = loss_and_gradient(
+        net, activation, problem.loss, setting["l2"], problem.train
+    )
+    return mean, gradient
+
+
+def epoch(method, net, activation, problem, setting, state, memory, train_loss, gradient):
+    """Move the weights to a lower loss, or find none."""
+    start, gradient = (flatten(a).astype(np.float64) for a in (net, gradient))
+    decay, norm = l2_decay(net, float(setting["l2"])), np.linalg.norm(gradient)
     if norm <= GRADIENT_LEAST:
         state["rule"] = MIN_GRAD
-        return None
-    start = w.astype(np.float64)
-    stored = int(state["stored"])
-    newest = [2 * (i % PAIRS) for i in range(max(0, stored - PAIRS), stored)]
-    pairs = [(memory[i], memory[i + 1]) for i in newest]
-    for kept in (pairs, []) if pairs else ([],):  # without the memory where it leads nowhere
-        state["stored"] = stored if kept else 0
-        step = direction(kept, gradient)
+        return
+    value_0 = train_loss + penalty(net, decay)
 
-        def look(a, step=step):
-            w[:] = start + a * step
-            value, gradient = look_at(w)
-            return (value, step @ gradient), gradient
-
-        slope = step @ gradient
-        a, found = search(look, (value, slope), 1.0 if kept else 1 / norm) if slope < 0 else (0, 0)
-        if a > 0:
-            return w - start, found - gradient
-        w[:] = start
-    state["rule"] = LINE_SEARCH
-    return None
-
-
-def lbfgs_epoch(method, net, activation, problem, setting, state, memory, train_loss, gradient):
-    """Move the weights to a lower loss, or find none."""
-    decay = l2_decay(net, float(setting["l2"]))
-
-    def value_at(w):
-        """Penalised loss at w, and its gradient."""
-        write(w, net)
-        mean, gradient, _ = loss_and_gradient(
+    def try_length(a):
+        """The Point at start + a step, where the net is then, and the gradient there."""
+        write(start + a * step, net)
+        mean, found, _ = loss_and_gradient(
             net, activation, problem.loss, setting["l2"], problem.train
         )
-        return mean + penalty(w, decay), flatten(gradient).astype(np.float64)
+        found = flatten(found).astype(np.float64)
+        return Point(a, mean + penalty(net, decay), step @ found), found
 
-    w, kept = flatten(net), [flatten(pair).astype(np.float64) for pair in memory]
-    value = train_loss + penalty(w, decay)
-    pair = lbfgs_step(w, value_at, value, flatten(gradient).astype(np.float64), kept, state)
-    write(w, net)
-    if pair is not None:
-        place = 2 * (state["stored"] % PAIRS)
-        for vector, own in zip(pair, memory[place : place + 2]):
-            write(vector, own)
-        s, y = (flatten(own).astype(np.float64) for own in memory[place : place + 2])
-        state["stored"] = state["stored"] + 1 if s @ y > 0 else 0
+    pairs = stored_pairs(memory, int(state["stored"]))
+    for kept in (pairs, []) if pairs else ([],):  # without the memory where it leads nowhere
+        state["stored"] = state["stored"] if kept else 0
+        step = direction(kept, gradient)
+        slope_0, first = step @ gradient, 1.0 if kept else 1 / norm
+        if slope_0 < 0:
+            a, found = search(try_length, Point(0.0, value_0, slope_0), first)
+            if a > 0:
+                remember(memory, state, flatten(net) - start, found - gradient)
+                return
+        write(start, net)
+    state["rule"] = LINE_SEARCH
+
+
+METHODS = {
+    "lbfgs": {
+        "mean_loss": mean_loss,
+        "loss_at_entry": loss_at_entry,
+        "epoch": epoch,
+        "memory": 2 * PAIRS,
+    }
+}

@@ -86,6 +86,16 @@ def binary_cross_entropy_error(Z2, Y, setting=None):
     return losses, sigmoid(Z2) - Y
 
 
+def hits(Z2, rows):
+    """Weight of the samples whose class the network tells: by the largest logit, the first of
+    equals, or by the sign of a single one."""
+    if Z2.shape[1] == 1:
+        right = (Z2[:, 0] > 0) == (rows.Y[:, 0] == 1)
+    else:
+        right = Z2.argmax(axis=1) == rows.Y.argmax(axis=1)
+    return float((right * rows.weight.astype(np.float64)).sum())
+
+
 LOSSES = {
     "squared": squared_error,
     "cross_entropy": cross_entropy_error,

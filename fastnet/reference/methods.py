@@ -2,21 +2,20 @@
 
 from typing import NamedTuple
 
+from fastnet.reference import lbfgs, levenberg
 from fastnet.reference.activations import ACTIVATIONS
 from fastnet.reference.batches import batch_epoch
-from fastnet.reference.lbfgs import PAIRS, lbfgs_epoch
-from fastnet.reference.levenberg import br_loss_at_entry, lm_epoch, lm_loss_at_entry, lm_mean_loss
 from fastnet.reference.losses import LOSSES
 from fastnet.reference.network import loss_and_gradient, mean_loss
 from fastnet.reference.optimizers import OPTIMIZERS, descend
 
 
-def loss_at_entry(net, activation, problem, setting, state):
+def loss_at_entry(method, net, activation, problem, setting, state):
     """Training loss of the weights as they are; full batch: and its gradient.
 
     With mini-batches and a validation set, it is the mean of the epoch past.
     """
-    if setting["batch_size"] == 0:
+    if method.full_batch:
         train_loss, gradient, norm = loss_and_gradient(
             net, activation, problem.loss, setting["l2"], problem.train
         )
@@ -30,7 +29,7 @@ def loss_at_entry(net, activation, problem, setting, state):
 
 def step_epoch(method, net, activation, problem, setting, state, memory, train_loss, gradient):
     """An epoch of steps along gradients; that of a full batch is there from loss_at_entry()."""
-    if setting["batch_size"] == 0:
+    if method.full_batch:
         norm = state["gradient_norm"]
         descend(method, net, setting, state, memory, train_loss, gradient, norm)
     else:
@@ -39,24 +38,24 @@ def step_epoch(method, net, activation, problem, setting, state, memory, train_l
 
 
 class Method(NamedTuple):
-    """A row of METHODS."""
+    """A row of METHODS. Its functions get the row itself, for what else stands in it."""
 
-    update: object  # one step of one array of weights; None with methods of second order
+    mean_loss: object  # of a set of samples
+    loss_at_entry: object  # the training loss, and what epoch() takes over from there
+    epoch: object  # what is done between two entries
     memory: int  # arrays of its own, each of the weights' shapes
-    mean_loss: object = mean_loss
-    loss_at_entry: object = loss_at_entry
-    epoch: object = step_epoch
+    update: object = None  # one step of one array of weights; None with second-order methods
+    full_batch: bool = True
 
 
-METHODS = {
-    **{name: Method(*row) for name, row in OPTIMIZERS.items()},
-    "lm": Method(None, 0, lm_mean_loss, lm_loss_at_entry, lm_epoch),
-    "br": Method(None, 0, lm_mean_loss, br_loss_at_entry, lm_epoch),
-    "lbfgs": Method(None, 2 * PAIRS, epoch=lbfgs_epoch),
-}
+STEPS = {"mean_loss": mean_loss, "loss_at_entry": loss_at_entry, "epoch": step_epoch}
+STEPPED = {n: {**STEPS, "update": o.update, "memory": o.memory} for n, o in OPTIMIZERS.items()}
+SECOND_ORDER = {**levenberg.METHODS, **lbfgs.METHODS}
+METHODS = {name: Method(**row) for name, row in {**STEPPED, **SECOND_ORDER}.items()}
+IN_BATCHES = {name: Method(**row, full_batch=False) for name, row in STEPPED.items()}
 CHOICES = {
     "activation": ACTIVATIONS,
     "loss": LOSSES,
     "optimizer": METHODS,
-    "optimizer in batches": {name: METHODS[name] for name in OPTIMIZERS},
+    "optimizer in batches": IN_BATCHES,
 }

@@ -1,4 +1,8 @@
-"""One network: its forward pass, loss and gradient over a set of samples."""
+"""One network: its forward pass, loss and gradient over a set of samples.
+
+`loss` is a function of Z2 and Y, a row of LOSSES with its setting bound: it gives each sample's
+loss and dL/dz2.
+"""
 
 from typing import NamedTuple
 
@@ -6,20 +10,20 @@ import numpy as np
 
 
 class Net(NamedTuple):
-    """One member's weights (arrays or gradients of the same shapes)."""
+    """One member's weights, or gradients of the same shapes."""
 
-    W1: np.ndarray
-    b1: np.ndarray
-    W2: np.ndarray
-    b2: np.ndarray
+    W1: np.ndarray  # (N1, d)
+    b1: np.ndarray  # (N1,)
+    W2: np.ndarray  # (k, N1)
+    b2: np.ndarray  # (k,)
 
 
 class Rows(NamedTuple):
-    """A set of samples and their weights; with folds a row of weights each."""
+    """A set of samples and their weights."""
 
-    X: np.ndarray
-    Y: np.ndarray
-    weight: np.ndarray
+    X: np.ndarray  # (n, d)
+    Y: np.ndarray  # (n, k), one-hot for classes
+    weight: np.ndarray  # (n,), or (folds, n)
 
     @property
     def count(self):
@@ -37,14 +41,6 @@ def rows(X, Y, dtype, weights=None):
     return Rows(X.astype(dtype), Y.astype(dtype), weights.astype(dtype))
 
 
-def of_fold(rows, fold):
-    """The samples that have a weight in a fold; a set without folds has one row of weights."""
-    weights = np.atleast_2d(rows.weight)
-    weight = weights[min(fold, len(weights) - 1)]
-    used = weight != 0
-    return Rows(rows.X[used], rows.Y[used], weight[used])
-
-
 def first_layer(net, X):
     """Z1 = X W1^T + b1."""
     return X @ net.W1.T + net.b1
@@ -57,16 +53,16 @@ def forward(net, activation, X):
     return H, Z2
 
 
-def mean(values, rows):
-    """Mean of a value of each sample, weighted, in float64."""
-    return float((values * rows.weight.astype(np.float64)).sum() / rows.total)
+def loss_and_error(loss, Z2, rows):
+    """Weighted sum of the losses, in float64, and dL/dz2 times the weights."""
+    losses, dZ2 = loss(Z2, rows.Y)
+    return float((losses * rows.weight.astype(np.float64)).sum()), dZ2 * rows.weight[:, None]
 
 
 def mean_loss(net, activation, loss, rows):
     """Mean loss over the rows."""
     _, Z2 = forward(net, activation, rows.X)
-    losses, _ = loss(Z2, rows.Y)
-    return mean(losses, rows)
+    return loss_and_error(loss, Z2, rows)[0] / rows.total
 
 
 def backward(net, activation, X, H, dZ2):
@@ -89,15 +85,14 @@ def mean_gradient(net, summed, l2, total):
     return Net(W1 + l2 * net.W1, b1, W2 + l2 * net.W2, b2)
 
 
-def loss_and_gradient(net, activation, loss, l2, rows):
-    """Mean loss over the rows, its gradient, and the gradient's norm."""
-    H, Z2 = forward(net, activation, rows.X)
-    losses, dZ2 = loss(Z2, rows.Y)
-    dZ2 = dZ2 * rows.weight[:, None]
-    gradient = mean_gradient(net, backward(net, activation, rows.X, H, dZ2), l2, rows.total)
-    return mean(losses, rows), gradient, gradient_norm(gradient)
-
-
 def gradient_norm(gradient):
     """L2 norm over all gradients of the member, in float64."""
     return float(np.sqrt(sum((g.astype(np.float64) ** 2).sum() for g in gradient)))
+
+
+def loss_and_gradient(net, activation, loss, l2, rows):
+    """Mean loss over the rows, its gradient, and the gradient's norm."""
+    H, Z2 = forward(net, activation, rows.X)
+    summed, dZ2 = loss_and_error(loss, Z2, rows)
+    gradient = mean_gradient(net, backward(net, activation, rows.X, H, dZ2), l2, rows.total)
+    return summed / rows.total, gradient, gradient_norm(gradient)

@@ -16,7 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from fastnet import reference
-from fastnet.engine import init, kernels, layout, methods, network
+from fastnet.engine import init, kernels, layout, methods
+from fastnet.engine.layers import layers_of
 from fastnet.engine.layout import Problem
 from fastnet.engine.records import (
     CLIPPED,
@@ -38,7 +39,7 @@ from fastnet.engine.records import (
 from fastnet.options.methods import ACTIVATIONS, CLASSIFIERS, FIRST_ORDER, OPTIMIZERS
 from fastnet.training.plan import WITH_MATRIX
 
-# Stops that the trainer decides; the kernels decide those of kernels.py.
+# Stops that the trainer decides; the kernels decide those of records.py.
 TIME_LIMIT, INTERRUPTED, STOPPED = range(6, 9)
 STOP_NAMES = {
     RUNNING: "running",
@@ -215,7 +216,7 @@ class Training:
             self.sets[name] = self.rows(X, Y, self.dtype, weights)
         loss = self.tables["loss"][plan.loss]
         sets = self.sets["train"], self.sets["val"]
-        self.problem = Problem(plan.d, plan.k, loss, *sets, *network.layers(plan.d, plan.k))
+        self.problem = Problem(plan.d, plan.k, loss, *sets, *layers_of(plan.d, plan.k))
         self.pack = start_pack(plan, self.dtype, initial_weights)
         self.cost = unit_cost(plan)
         self.kind = kinds(plan.settings)

@@ -1,8 +1,8 @@
 """One huge network: all threads share out its full batch, and no byte depends on them."""
 
-import numba
 import numpy as np
 import pytest
+from nets import INTERPRETED
 
 import fastnet
 from fastnet.engine import layout
@@ -38,7 +38,7 @@ def test_the_shape_alone_says_how_many_parts():
     assert layout.parts_of(16, 65536, 4096, 1) == 1  # one block has one part
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_bytes_do_not_depend_on_threads_company_and_rounds(samples, dtype, monkeypatch):
     whole = run(samples, threads=2, dtype=dtype)
     assert_same_bytes(run(samples, threads=1, dtype=dtype), whole, [(0, 0), (1, 1)])
@@ -47,6 +47,7 @@ def test_bytes_do_not_depend_on_threads_company_and_rounds(samples, dtype, monke
     assert_same_bytes(run(samples, threads=2, dtype=dtype), whole, [(0, 0), (1, 1)])
 
 
+@pytest.mark.slow
 def test_its_parts_add_up_to_the_reference(samples):
     weight = np.random.default_rng(1).uniform(0, 2, N)
     given = dict(dtype="float64", sample_weight=weight, validation_fraction=0.1, n1=N1)
@@ -71,7 +72,7 @@ def test_mini_batches_are_not_cut(samples):
     assert_same_bytes(one, two, [(0, 0)])
 
 
-@pytest.mark.skipif(not numba.config.DISABLE_JIT, reason="compiled kernels hold the constant")
+@pytest.mark.skipif(not INTERPRETED, reason="compiled kernels hold the constant")
 def test_small_parts_interpreted(monkeypatch):
     """The same in the interpreter, with parts so small that it takes a moment."""
     monkeypatch.setattr(layout, "PART_WORK", 1)

@@ -1,4 +1,4 @@
-"""The numerics of lm, br and lbfgs: kernels against their twins, twins against other ways."""
+"""The numerics of lm, br and lbfgs: engine against reference, reference against other ways."""
 
 import math
 
@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from fastnet import reference
-from fastnet.engine import activations, layout, lbfgs, levenberg, network
+from fastnet.engine import activations, layout, lbfgs, levenberg, records
+from fastnet.engine.layers import layers_of
 from fastnet.engine.layout import Net, padded
+from fastnet.engine.lbfgs import Point
 from fastnet.native.compile import compile_for_python
 
 # Two orders of the same sums of some hundred terms, float64.
@@ -19,44 +21,18 @@ DIFFERENCES = 1e-8
 SHAPES = [(1, 1, 1, 5), (1, 8, 1, 100), (3, 5, 2, 77), (9, 7, 12, 50), (2, 17, 1, 33)]  # d N1 k n
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
+normal_equations = compile_for_python(levenberg.normal_equations)
+mean_squares = compile_for_python(levenberg.mean_squares)
+damped_step = compile_for_python(levenberg.damped_step)
+damped_factor = compile_for_python(levenberg.damped_factor)
+inverse_trace = compile_for_python(levenberg.inverse_trace)
+direction = compile_for_python(lbfgs.direction)
+between = compile_for_python(lbfgs.between)
 
 
 @compile_for_python
-def normal_equations(net, rows, solver):
-    return levenberg.normal_equations(net, rows, solver)
-
-
-@compile_for_python
-def mean_squares(net, rows, solver):
-    return levenberg.mean_squares(net, rows, solver.hidden)
-
-
-@compile_for_python
-def damped_step(size, mu, solver):
-    return levenberg.damped_step(size, mu, solver)
-
-
-@compile_for_python
-def damped_factor(size, mu, solver):
-    return levenberg.damped_factor(size, mu, solver)
-
-
-@compile_for_python
-def inverse_trace(size, solver):
-    return levenberg.inverse_trace(size, solver)
-
-
-@compile_for_python
-def direction(memory, m0, stored, length, solver):
-    lbfgs.direction(memory, m0, stored, length, solver)
-
-
-@compile_for_python
-def between(low, low_value, low_slope, high, high_value, high_slope):
-    return lbfgs.between(low, low_value, low_slope, high, high_value, high_slope)
+def remember(net, memory, length, states, scratch):
+    lbfgs.remember(net, memory, 0, length, states[0], scratch)
 
 
 def dirty_solver(n1, d, k):
@@ -88,14 +64,14 @@ def equations(net, samples, activation, dtype=np.float64):
     w[:size] = flat(net)
     rows = layout.rows(samples.X, samples.Y, dtype, samples.weight)
     solver = dirty_solver(n1, d, k)
-    layers = network.layers(d, k)
+    layers = layers_of(d, k)
     compiled_net = Net(w, 0, n1, d, k, activations.ACTIVATIONS[activation], *layers)
     mean = normal_equations(compiled_net, rows, solver)
-    assert mean_squares(compiled_net, rows, solver) == mean  # to the bit
+    assert mean_squares(compiled_net, rows, solver.hidden) == mean  # to the bit
     matrix = solver.matrix.reshape(-1, padded(size))[:size, :size]
     own = (mean, np.triu(matrix), solver.gradient[:size])
     rounded = reference.network.Net(*(a.astype(dtype).astype(np.float64) for a in net))
-    read = reference.network.of_fold(
+    read = reference.kernels.of_fold(
         reference.network.rows(samples.X, samples.Y, dtype, samples.weight), 0
     )
     chosen = reference.activations.ACTIVATIONS[activation]
@@ -114,6 +90,7 @@ def random_samples(rng, n, d, k):
     return reference.network.Rows(X, Y, weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["sigmoid", "relu"])
 @pytest.mark.parametrize(("d", "n1", "k", "n"), SHAPES)
 def test_equations_are_those_of_the_reference(rng, d, n1, k, n, activation):
@@ -182,6 +159,10 @@ def test_what_is_not_positive_definite_has_no_factor(rng, size):
         matrix = J.T @ J
         matrix[-1, -1] = wrong
         assert not damped_factor(size, 0.0, solver_of(matrix, np.zeros(size)))
+        assert not damped_step(size, 0.0, solver_of(matrix, np.zeros(size)))
+        if not np.isnan(wrong):  # NumPy may go on with a NaN
+            assert reference.levenberg.damped_factor(matrix, 0.0) is None
+            assert reference.levenberg.damped_step(matrix, np.zeros(size), 0.0) is None
 
 
 def test_damping_solves_what_has_no_full_rank():
@@ -246,33 +227,61 @@ def test_between_finds_the_minimum_of_a_cubic():
         return 2 * (a - 1.5) * (a + 3) + (a - 1.5) ** 2
 
     for low, high in ((0.5, 2.5), (2.5, 0.5)):
-        ends = (low, value(low), slope(low)), (high, value(high), slope(high))
-        assert math.isclose(between(*ends[0], *ends[1]), 1.5, rel_tol=1e-12)
-        assert math.isclose(reference.lbfgs.between(*ends), 1.5, rel_tol=1e-12)
+        ends = [(a, value(a), slope(a)) for a in (low, high)]
+        assert math.isclose(between(*(Point(*end) for end in ends)), 1.5, rel_tol=1e-12)
+        twins = (reference.lbfgs.Point(*end) for end in ends)
+        assert math.isclose(reference.lbfgs.between(*twins), 1.5, rel_tol=1e-12)
 
 
 @pytest.mark.parametrize("high", [(2.0, math.nan, 1.0), (2.0, math.inf, math.inf), (2.0, 1e9, 1.0)])
 def test_between_halves_where_a_cubic_says_nothing(high):
     low = (0.0, 0.0, -1.0)
-    assert between(*low, *high) == 1.0
+    assert between(Point(*low), Point(*high)) == 1.0
+    twins = reference.lbfgs.Point(*low), reference.lbfgs.Point(*high)
     with np.errstate(all="ignore"):
-        assert reference.lbfgs.between(low, high) == 1.0
+        assert reference.lbfgs.between(*twins) == 1.0
+
+
+@pytest.mark.parametrize(("change", "stored"), [(0.5, 3), (-0.5, 0)])
+def test_a_pair_is_kept_where_the_loss_curves_upwards(change, stored):
+    """s of ones and y of `change`: with s'y <= 0 the member forgets all it has."""
+    length = layout.parameter_length(1, 1, 1)
+    w, memory = np.zeros(length), np.zeros(2 * layout.PAIRS * length)
+    w[:4] = 1.0
+    net = Net(w, 0, 1, 1, 1, activations.ACTIVATIONS["tanh"], *layers_of(1, 1))
+    scratch = layout.Scratch(*10 * [None])._replace(
+        solver=dirty_solver(1, 1, 1), gradient=np.where(w == 1, change, 0.0)
+    )
+    scratch.solver.start[:] = scratch.solver.gradient[:] = 0
+    states = np.zeros(1, records.STATE)
+    states["stored"] = 2
+    twin = states.copy()
+    remember(net, memory, length, states, scratch)
+    assert states["stored"] == stored
+    nets = [random_weights(np.random.default_rng(0), 1, 1, 1) for _ in range(6)]
+    reference.lbfgs.remember(nets, twin[0], w[:4], np.full(4, change))
+    assert twin.tobytes() == states.tobytes()
+    pairs = memory.reshape(-1, length)[4:6, :4]
+    np.testing.assert_array_equal([flat(a) for a in nets[4:]], pairs)
 
 
 def parabola(a):
-    return ((a - 3) ** 2, 2 * (a - 3)), a
+    return reference.lbfgs.Point(a, (a - 3) ** 2, 2 * (a - 3)), a
 
 
 @pytest.mark.parametrize("first", [1e-3, 1.0, 3.0, 5.0, 100.0])
 def test_search_meets_the_strong_wolfe_conditions(first):
-    start = (9.0, -6.0)
+    start, _ = parabola(0.0)
     a, found = reference.lbfgs.search(parabola, start, first)
-    (value, slope), _ = parabola(a)
+    here, _ = parabola(a)
     assert found == a > 0
-    assert value <= start[0] + reference.lbfgs.DECREASE * a * start[1]
-    assert abs(slope) <= reference.lbfgs.CURVATURE * 6
+    assert here.value <= start.value + reference.lbfgs.DECREASE * a * start.slope
+    assert abs(here.slope) <= reference.lbfgs.CURVATURE * 6
 
 
 def test_search_that_finds_nothing_gives_length_zero():
-    a, _ = reference.lbfgs.search(lambda a: ((9.0 + a, -6.0), a), (9.0, -6.0), 1.0)
+    def rising(a):
+        return reference.lbfgs.Point(a, 9.0 + a, -6.0), a
+
+    a, _ = reference.lbfgs.search(rising, rising(0.0)[0], 1.0)
     assert a == 0

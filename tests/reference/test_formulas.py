@@ -15,17 +15,12 @@ from fastnet.reference.losses import LOSSES
 from fastnet.reference.optimizers import OPTIMIZERS, Step
 from fastnet.reference.schedules import SCHEDULES
 
-STORED = json.loads(Path(__file__).with_name("outside_methods.json").read_text())
+STORED = json.loads(Path(__file__).parents[1].joinpath("outside_methods.json").read_text())
 # Two libraries in float64: a few units of 1e-16 a step, over 50 steps, and three digits to spare.
 RTOL = 1e-12
 # Central differences with a step of 1e-5 keep about 1e-10 of values near 1.
 STEP, SLOPE_ATOL = 1e-5, 1e-8
 SETTING = {"huber_delta": STORED["huber_delta"], "quantile": STORED["quantile"]}
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
 
 
 # ---------------------------------------------------------------- activations

@@ -11,7 +11,7 @@ from fastnet.options.defaults import resolve
 from fastnet.training import plan
 from fastnet.training import training as trainer
 
-# Widths on both sides of every block size, and of the tiles of 8 and 4 rows.
+# Widths on both sides of every block size, and of the tiles of 12, 6 and 2 rows.
 TASK1 = {
     "n1": [1, 2, 3, 5, 8, 13, 40, 257, 300],
     "seeds": 2,

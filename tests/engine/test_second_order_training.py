@@ -1,6 +1,7 @@
-"""lm, br and lbfgs in the engine: twins, promises, other libraries, degenerate problems."""
+"""Trainings by lm, br and lbfgs: twins, promises, other libraries, degenerate problems."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,11 +26,6 @@ TWIN_RTOL = {"lm": 1e-6, "br": 1e-6, "lbfgs": 1e-4}
 MINIMUM_RTOL = 1e-4
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
-
-
 def wave(n=60):
     x = np.linspace(-1, 1, n)
     return x, np.sin(np.pi * x)
@@ -43,6 +39,7 @@ def sweep(X, y, optimizer, **given):
 # ---------------------------------------------------------------- twins
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", METHODS)
 def test_trainings_are_those_of_the_reference(optimizer):
     X, y = wave()
@@ -62,6 +59,7 @@ def test_trainings_are_those_of_the_reference(optimizer):
             )
 
 
+@pytest.mark.slow
 def test_several_outputs_weights_and_a_validation_set(rng):
     X, y = rng.uniform(-1, 1, (50, 2)), rng.normal(size=(50, 2))
     given = {
@@ -134,6 +132,7 @@ def test_interrupted_and_restored_ends_with_the_same_bytes(everyone):
         assert_same(second, i, whole, i)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", METHODS)
 def test_losses_never_rise_and_the_reported_one_is_that_of_the_weights(optimizer):
     X, y = wave()
@@ -229,6 +228,7 @@ def test_lm_fits_a_misra_like_curve():
 # ---------------------------------------------------------------- Bayesian regularisation
 
 
+@pytest.mark.slow
 def test_br_counts_the_parameters_that_noise_leaves(rng):
     """Against lm, which fits the noise: nearer to the function, and fewer effective parameters."""
     x = np.linspace(-1, 1, 40)
@@ -251,6 +251,7 @@ def ends_well(result):
     assert np.isfinite(result.members["train_loss"]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", METHODS)
 def test_degenerate_problems_end_well(optimizer, rng):
     X, y = wave(30)
@@ -279,22 +280,28 @@ def test_nan_ends_as_diverged_and_harms_nobody(optimizer):
     np.testing.assert_array_equal(result.history(1).train_loss, alone.history().train_loss)
 
 
-def test_converged_says_by_which_rule():
+@pytest.mark.parametrize("backend", ["kernels", "reference"])
+def test_converged_says_by_which_rule(backend):
     X, y = wave(30)
-    by_gradient = sweep(X, 0 * y, "lm", max_epochs=100).best
-    assert (by_gradient["stop_reason"], by_gradient["converged_by"]) == ("converged", "min_grad")
-    by_search = sweep(X, y, "lbfgs", n1=2, dtype="float32", max_epochs=3000).best
+    for optimizer in ("lm", "lbfgs"):
+        best = sweep(X, 0 * y, optimizer, max_epochs=100, backend=backend).best
+        assert (best["stop_reason"], best["converged_by"]) == ("converged", "min_grad")
+    given = {"n1": 2, "dtype": "float32", "max_epochs": 3000, "backend": backend}
+    by_search = sweep(X, y, "lbfgs", **given).best
     assert (by_search["stop_reason"], by_search["converged_by"]) == ("converged", "line_search")
-    assert sweep(X, y, "lm", max_epochs=1).best["converged_by"] == ""
+    assert sweep(X, y, "lm", max_epochs=1, backend=backend).best["converged_by"] == ""
 
 
 def test_mu_max_ends_a_search_that_finds_nothing():
+    """Here the loss is 1 whatever the weights are."""
     state = {"epoch": 1, "mu": 1.0, "gradient_norm": 1.0, "rule": 0}
-    w = np.ones(2)
-    reference.levenberg.lm_step(
-        w, lambda w: 1.0, 1.0, np.eye(2), np.ones(2), np.zeros(2), {"damping": 0}, state
-    )
-    assert state["rule"] == reference.levenberg.MU_MAX and (w == 1).all()
+    net = reference.network.Net(*(np.ones(shape) for shape in ((1, 1), 1, (1, 1), 1)))
+    rows = reference.network.rows(np.ones((3, 1)), np.ones((3, 1)), np.float64)
+    problem = SimpleNamespace(loss=lambda Z2, Y: (np.ones(3), Z2), train=rows)
+    identity = reference.activations.ACTIVATIONS["identity"]
+    equations, setting = (np.eye(4), np.ones(4), np.zeros(4)), {"damping": 0}
+    reference.levenberg.lm_epoch(None, net, identity, problem, setting, state, None, 1.0, equations)
+    assert state["rule"] == reference.levenberg.MU_MAX and (flatten(net) == 1).all()
 
 
 # ---------------------------------------------------------------- options
@@ -341,6 +348,7 @@ def test_a_matrix_needs_squared_loss(optimizer):
         sweep(X, X > 0, optimizer)
 
 
+@pytest.mark.slow
 def test_lbfgs_learns_classes():
     X, _ = wave(30)
     assert sweep(X, X > 0.3, "lbfgs", max_epochs=60).best["train_accuracy"] == 1.0

@@ -1,13 +1,13 @@
-"""The compiled activations, losses, optimisers and schedules against their twins in formulas.py,
-alone and in whole trainings."""
+"""Every activation, loss, optimiser and schedule of the engine against the reference, alone and in
+whole trainings."""
 
 import json
 import math
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
+from nets import DTYPES, EPS, INTERPRETED
 
 import fastnet
 from fastnet import errors, reference
@@ -20,30 +20,15 @@ from fastnet.options import methods
 from fastnet.options.defaults import resolve
 from fastnet.training import plan, training
 
-INTERPRETED = bool(numba.config.DISABLE_JIT)
-DTYPES = ("float32", "float64")
-EPS = {name: float(np.finfo(name).eps) for name in DTYPES}
 # Of values near 1, in eps: elementary functions with up to 7 units, and a product or two.
 VALUE_EPS = 10
 # A loss of several outputs near 1, each made of an exponential or a logarithm.
 LOSS_EPS = 30
 # Forty steps, each with a root and a quotient.
 STEPS_EPS = 100
-STORED = json.loads(Path(__file__).with_name("outside_methods.json").read_text())
+STORED = json.loads(Path(__file__).parents[1].joinpath("outside_methods.json").read_text())
 # Two libraries in float64 that differ in the order of sums, over 50 epochs.
 OUTSIDE_RTOL = 1e-10
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
-
-
-@pytest.fixture(autouse=True)
-def silent_in_the_interpreter():
-    """Compiled code overflows without a word; NumPy, where it stands in for it, warns."""
-    with np.errstate(all="ignore" if INTERPRETED else None):
-        yield
 
 
 def test_every_table_has_the_names_of_options():
@@ -275,6 +260,7 @@ def swept(method, d=1, k=1, n=70, **given):
     return fastnet.sweep(X, y, sample_weight=weight, **{**size, **method, **given})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS, ids=NAMES)
 def test_a_training_is_the_reference(method):
     shapes = [{"d": 1}, {"d": 9, "k": 10}, {"d": 3, "batch_size": 16, "validation_fraction": 0.3}]
@@ -298,7 +284,7 @@ def test_a_training_is_the_reference(method):
         assert run.members["best_epoch"].min() > 0
 
 
-@pytest.mark.parametrize("backend", ["kernels", "reference"])
+@pytest.mark.parametrize("backend", [pytest.param("kernels", marks=pytest.mark.slow), "reference"])
 @pytest.mark.parametrize("name", [n for n in methods.FIRST_ORDER if n != "rprop"])
 def test_losses_of_fifty_epochs_are_those_of_torch(name, backend):
     """With PyTorch's optimiser of that name on the same network, from the same weights."""
@@ -343,6 +329,7 @@ def mixed():
     return fastnet.sweep(*SINE, threads=1, **MIXED)
 
 
+@pytest.mark.slow
 def test_members_of_a_mixed_sweep_have_the_bytes_they_have_alone(mixed, monkeypatch):
     monkeypatch.setattr("fastnet.training.training.ROUND_SECONDS", 1e-9)  # rounds of one epoch
     for member in range(0, len(mixed.members), 3):
@@ -352,6 +339,7 @@ def test_members_of_a_mixed_sweep_have_the_bytes_they_have_alone(mixed, monkeypa
         assert member_bytes(alone, 0) == member_bytes(mixed, member)
 
 
+@pytest.mark.slow
 def test_an_interrupted_mixed_sweep_resumes_to_the_same_bytes(mixed, tmp_path, monkeypatch):
     monkeypatch.setattr("fastnet.training.training.ROUND_SECONDS", 1e-9)
     train, stopped = training.train, lambda job, *_: job.start >= 9

@@ -1,0 +1,343 @@
+"""What a layer of one, few or many inputs or outputs needs: the rows of INPUTS and OUTPUTS.
+
+A kernel is compiled for a row of each. Many (WIDE or more) inputs or outputs lie in the lanes of
+their gradient, which is made of tiles; one has its sums in registers; few have a sum for each, by
+the samples in its lanes. The reference needs no such file, for NumPy multiplies any matrices.
+
+A block is `panels` panels, of its rows those from `first` on; its inputs begin at x0. hidden and
+delta are (N1, stride), output is (panels, k, L), sums begin with dW1 and db1: see Scratch. Where
+`overwrite`, what stands in a sum does not count.
+"""
+
+from fastnet.engine.layout import WIDE, block_stride, padded, second_layer
+from fastnet.native.choice import table
+from fastnet.native.entry import inner
+from fastnet.native.vector import (
+    LANES,
+    always_inline,
+    fma,
+    load,
+    most_rows,
+    never_inline,
+    splat,
+    store,
+    sum_lanes_each,
+    tile,
+    transpose,
+    unchecked,
+)
+
+# ---------------------------------------------------------------- products
+
+
+@inner
+def product(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, overwrite):
+    """c (rows, L) += a (rows, depth) @ b (depth, L), in tiles of about equal height.
+
+    a_row, a_col, b_row and c_row are the steps between rows and columns: see vector.tile.
+
+    The height does not enter the bytes: each element is summed over the depth in order.
+    """
+    never_inline()
+    tiles, first = (rows + most_rows(c) - 1) // most_rows(c), 0
+    for t in range(1, tiles + 1):
+        last = rows * t // tiles
+        start, place = a0 + first * a_row, c0 + first * c_row
+        tile(last - first, a, start, a_row, a_col, depth, b, b0, b_row, c, place, c_row, overwrite)
+        first = last
+
+
+@inner
+def add(sums, i, v, overwrite):
+    """sums[i : i + LANES] += v; where `overwrite`, they begin with v."""
+    if overwrite:
+        store(sums, i, v)
+    else:
+        store(sums, i, load(sums, i) + v)
+
+
+@inner
+def lane_products(a, a0, panels, b, b0, count, sums, place, overwrite):
+    """sums (count, L) += a of a unit (panels, L) times b (panels, count, L), lane by lane.
+
+    As many panels as registers hold go through all of b: four, then two, then one.
+    """
+    always_inline()
+    step, rest = count * LANES, panels // 4 * 4
+    for p in range(0, rest, 4):
+        a_0, a_1 = load(a, a0 + p * LANES), load(a, a0 + (p + 1) * LANES)
+        a_2, a_3 = load(a, a0 + (p + 2) * LANES), load(a, a0 + (p + 3) * LANES)
+        for j in range(count):
+            i = b0 + p * step + j * LANES
+            v = fma(a_1, load(b, i + step), a_0 * load(b, i))
+            w = fma(a_3, load(b, i + 3 * step), a_2 * load(b, i + 2 * step))
+            add(sums, place + j * LANES, v + w, overwrite and p == 0)
+    if panels & 2:
+        a_0, a_1 = load(a, a0 + rest * LANES), load(a, a0 + (rest + 1) * LANES)
+        for j in range(count):
+            i = b0 + rest * step + j * LANES
+            v = fma(a_1, load(b, i + step), a_0 * load(b, i))
+            add(sums, place + j * LANES, v, overwrite and rest == 0)
+    if panels & 1:
+        last = load(a, a0 + (panels - 1) * LANES)
+        for j in range(count):
+            v = last * load(b, b0 + (panels - 1) * step + j * LANES)
+            add(sums, place + j * LANES, v, overwrite and panels == 1)
+
+
+# ---------------------------------------------------------------- forward
+
+
+@inner
+def many_inputs(net, x, x0, panels, hidden):
+    """W1 x + b1 of a block into hidden."""
+    w, o, n1, d, stride = net.w, net.o, net.n1, net.d, block_stride(net.n1)
+    for p in range(panels):
+        column, inputs = p * LANES, x0 + p * d * LANES
+        for u in range(n1):
+            store(hidden, u * stride + column, splat(w, unchecked(w, o + n1 * d + u)))
+        product(n1, w, o, d, 1, d, x, inputs, LANES, hidden, column, stride, False)
+
+
+@inner
+def several_outputs(net, panels, hidden, output):
+    """W2 h of a block added to output."""
+    k, w2, stride = net.k, net.o + net.n1 * (net.d + 1), block_stride(net.n1)
+    for p in range(panels):
+        h, to = p * LANES, p * k * LANES
+        product(k, net.w, w2, 1, k, net.n1, hidden, h, stride, output, to, LANES, False)
+
+
+# ---------------------------------------------------------------- backward, one hidden unit
+# dL/dz1 of a unit is made panel by panel: unit_error gives W2^T dL/dz2 of a panel, unit_sum adds
+# the panel to a sum in registers, unit_done brings that, or what was kept, into the sums in memory.
+
+
+@inner
+def one_error(net, u, p, scratch):
+    """W2 dL/dz2 of hidden unit u and panel p, for one output."""
+    w2 = net.o + net.n1 * (net.d + 1) + u
+    return splat(net.w, unchecked(net.w, w2)) * load(scratch.output, p * LANES)
+
+
+@inner
+def few_errors(net, u, p, scratch):
+    """W2^T dL/dz2 of hidden unit u and panel p, for few outputs."""
+    w2, error = net.o + net.n1 * (net.d + 1) + u * net.k, p * net.k * LANES
+    back = load(scratch.output, error) * unchecked(net.w, w2)
+    for j in range(1, net.k):
+        back = fma(load(scratch.output, error + j * LANES), unchecked(net.w, w2 + j), back)
+    return back
+
+
+@inner
+def made_error(net, u, p, scratch):
+    """W2^T dL/dz2 of hidden unit u and panel p, which hidden_error() made, for many outputs."""
+    return load(scratch.delta, u * block_stride(net.n1) + p * LANES)
+
+
+@inner
+def one_output_sum(net, p, h, summed, scratch):
+    """The sum of dW2 of one output, with one panel more."""
+    return fma(h, load(scratch.output, p * LANES), summed)
+
+
+@inner
+def no_output_sum(net, p, h, summed, scratch):
+    """Few and many outputs are summed after the last panel."""
+    return summed
+
+
+@inner
+def one_input_sum(net, u, p, dz, x, x0, summed, scratch):
+    """The sum of dW1 of one input, with one panel more."""
+    return fma(dz, load(x, x0 + p * LANES), summed)
+
+
+@inner
+def kept_delta(net, u, p, dz, x, x0, summed, scratch):
+    """dL/dz1 is kept: few and many inputs are summed after the last panel."""
+    store(scratch.delta, u * block_stride(net.n1) + p * LANES, dz)
+    return summed
+
+
+@inner
+def one_output_done(net, u, panels, summed, scratch, overwrite):
+    """dW2 of one output into the sums."""
+    add(scratch.sums, second_layer(net.n1, net.d) + u * LANES, summed, overwrite)
+
+
+@inner
+def few_outputs_done(net, u, panels, summed, scratch, overwrite):
+    """dW2 of few outputs into the sums."""
+    row, place = u * block_stride(net.n1), second_layer(net.n1, net.d) + u * net.k * LANES
+    hidden, output = scratch.hidden, scratch.output
+    lane_products(hidden, row, panels, output, 0, net.k, scratch.sums, place, overwrite)
+
+
+@inner
+def one_input_done(net, u, x, x0, panels, summed, scratch, overwrite):
+    """dW1 of one input into the sums."""
+    add(scratch.sums, u * LANES, summed, overwrite)
+
+
+@inner
+def few_inputs_done(net, u, x, x0, panels, summed, scratch, overwrite):
+    """dW1 of few inputs into the sums."""
+    row, place = u * block_stride(net.n1), u * net.d * LANES
+    lane_products(scratch.delta, row, panels, x, x0, net.d, scratch.sums, place, overwrite)
+
+
+# ---------------------------------------------------------------- backward, all hidden units
+
+
+@inner
+def hidden_error(net, panels, scratch):
+    """W2^T dL/dz2 of a block into delta; for many outputs."""
+    w2, k, n1, stride = net.o + net.n1 * (net.d + 1), net.k, net.n1, block_stride(net.n1)
+    output, delta, w = scratch.output, scratch.delta, net.w
+    for p in range(panels):
+        z2, to = p * k * LANES, p * LANES
+        product(n1, w, w2, k, 1, k, output, z2, LANES, delta, to, stride, True)
+
+
+@inner
+def transpose_errors(output, panels, k, error_rows):
+    """dL/dz2 (panels, k, L) laid out as x_rows; what stands in the filling is never used."""
+    for p in range(panels):
+        for g in range(padded(k) // LANES):
+            first = (p * k + g * LANES) * LANES
+            transpose(output, first, LANES, error_rows, (g * panels + p) * LANES * LANES, LANES)
+
+
+@inner
+def rows_product(n1, a, samples, b, b0, sums, place, width, overwrite):
+    """sums += a b over the samples: a (N1, stride) of a block, b rows of L side by side."""
+    row = block_stride(n1)
+    product(n1, a, 0, row, 1, samples, b, b0, LANES, sums, place, width, overwrite)
+
+
+@inner
+def many_outputs_backward(net, panels, scratch, overwrite):
+    """W2^T dL/dz2 into delta; dW2 = dL/dz2 h, the outputs in the lanes."""
+    hidden_error(net, panels, scratch)
+    errors, width, samples = scratch.error_rows, padded(net.k), panels * LANES
+    transpose_errors(scratch.output, panels, net.k, errors)
+    start, hidden, sums = second_layer(net.n1, net.d), scratch.hidden, scratch.sums
+    for c in range(0, width, LANES):
+        rows_product(
+            net.n1, hidden, samples, errors, c * samples, sums, start + c, width, overwrite
+        )
+
+
+@inner
+def many_inputs_backward(net, rows, first, panels, scratch, overwrite):
+    """dW1 = dL/dz1 x, the inputs in the lanes."""
+    width, samples, delta = padded(net.d), panels * LANES, scratch.delta
+    for c in range(0, width, LANES):
+        start = c * padded(rows.count) + first * LANES * LANES
+        rows_product(net.n1, delta, samples, rows.x_rows, start, scratch.sums, c, width, overwrite)
+
+
+# ---------------------------------------------------------------- the mean gradient
+
+
+@inner
+def mean_rows(net, place, count, sums, start, scale, l2, gradient):
+    """Gradient sums of N1 x count parameters, a unit's in a padded row, as means with the slope of
+    the penalty; from `place` on. A vector may reach beyond its row: what comes next overwrites it.
+    """
+    w, o, width = net.w, net.o + place, padded(count)
+    for u in range(net.n1):
+        for c in range(0, count, LANES):
+            mean = load(sums, start + u * width + c) * scale
+            store(gradient, place + u * count + c, fma(load(w, o + u * count + c), l2, mean))
+
+
+@inner
+def mean_lanes(net, place, count, sums, start, scale, l2, gradient):
+    """The same for parameters of which each has a vector of sums."""
+    for i in range(0, net.n1 * count, LANES):
+        mean = sum_lanes_each(sums, start + i * LANES) * scale
+        store(gradient, place + i, fma(load(net.w, net.o + place + i), l2, mean))
+
+
+# ---------------------------------------------------------------- the tables
+
+
+@inner
+def nothing(*_):
+    """What a layer does not need."""
+
+
+# forward: z1 or z2 of a block. backward: what is done for all units before (outputs) or after
+# (inputs) they are taken one by one. mean: the layer's gradient from its sums.
+INPUTS = table(
+    "inputs",
+    one={
+        "one": True,
+        "many": False,
+        "forward": nothing,
+        "unit_sum": one_input_sum,
+        "unit_done": one_input_done,
+        "backward": nothing,
+        "mean": mean_lanes,
+    },
+    few={
+        "one": False,
+        "many": False,
+        "forward": nothing,
+        "unit_sum": kept_delta,
+        "unit_done": few_inputs_done,
+        "backward": nothing,
+        "mean": mean_lanes,
+    },
+    many={
+        "one": False,
+        "many": True,
+        "forward": many_inputs,
+        "unit_sum": kept_delta,
+        "unit_done": nothing,
+        "backward": many_inputs_backward,
+        "mean": mean_rows,
+    },
+)
+OUTPUTS = table(
+    "outputs",
+    one={
+        "one": True,
+        "many": False,
+        "forward": nothing,
+        "unit_error": one_error,
+        "unit_sum": one_output_sum,
+        "unit_done": one_output_done,
+        "backward": nothing,
+        "mean": mean_lanes,
+    },
+    few={
+        "one": False,
+        "many": False,
+        "forward": several_outputs,
+        "unit_error": few_errors,
+        "unit_sum": no_output_sum,
+        "unit_done": few_outputs_done,
+        "backward": nothing,
+        "mean": mean_lanes,
+    },
+    many={
+        "one": False,
+        "many": True,
+        "forward": several_outputs,
+        "unit_error": made_error,
+        "unit_sum": no_output_sum,
+        "unit_done": nothing,
+        "backward": many_outputs_backward,
+        "mean": mean_rows,
+    },
+)
+
+
+def layers_of(d, k):
+    """The rows of INPUTS and OUTPUTS for d inputs and k outputs."""
+    names = ("one" if count == 1 else "many" if count >= WIDE else "few" for count in (d, k))
+    return INPUTS[next(names)], OUTPUTS[next(names)]
