@@ -792,10 +792,7 @@ def test_doctor_finds_no_problems_where_nothing_is_wrong(command, monkeypatch):
     first = next(iter(cache.candidates()))
     monkeypatch.setattr(cache, "folder", lambda: first)
     monkeypatch.setattr(doctor, "why_plain", lambda: None)
-    assert command("doctor").out.endswith("
-
-No problems found.
-")
+    assert command("doctor").out.endswith("\n\nNo problems found.\n")
 
 
 @pytest.mark.parametrize("name", doctor.CURES)
