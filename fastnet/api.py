@@ -17,8 +17,10 @@ from fastnet.results import result as records
 from fastnet.results.folder import default_folder
 from fastnet.results.predictions import evaluate, load_model, predict
 from fastnet.results.result import Result
-from fastnet.training import plan
 from fastnet.training import training as trainer
+from fastnet.training.history import kept_epochs
+from fastnet.training.plan import make_plan, pick_members
+from fastnet.training.threads import default_threads
 
 __all__ = [
     "Progress",
@@ -168,7 +170,7 @@ def prepare(command, X, y, task, given):
         if options[name] != OPTIONS[name].default:
             raise UsageError(f"{name} belongs to task 1; drop {name} {options[name]}.")
     checked = checked_data(X, y, task, options, samples)
-    return options, checked, plan.make(options, checked)
+    return options, checked, make_plan(options, checked)
 
 
 def run(
@@ -230,7 +232,7 @@ def dry_run(command, X=None, y=None, *, task=None, **given):
 def extent(task, options, checked, members):
     """How much a run trains and holds, as a dict for JSON."""
     size, count = np.dtype(options["dtype"]).itemsize, len(members.columns)
-    entries = count * len(trainer.kept_epochs(options["max_epochs"] + 1))
+    entries = count * len(kept_epochs(options["max_epochs"] + 1))
     history = entries * 8 * (3 + len(options["record"]))
     samples = checked.X.nbytes + checked.Y.nbytes
     held = {"all": members.length, "best": members.length // max(count, 1), "none": 0}
@@ -248,7 +250,7 @@ def extent(task, options, checked, members):
         + 2 * history
         + 4 * samples,
         "disk_bytes": held[options["keep"]] * size + history + entries * 8 + count * 200,
-        "threads": options["threads"] or trainer.default_threads(),
+        "threads": options["threads"] or default_threads(),
     }
 
 
@@ -256,7 +258,7 @@ def estimated_seconds(members, checked, options, most=64, moment=0.3):
     """Seconds that all epochs of all members take, from `most` of them trained for a moment."""
     count = len(members.columns)
     some = np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
-    sample = trainer.Training(plan.pick(members, some), checked, {**options, "stop": "all"})
+    sample = trainer.Training(pick_members(members, some), checked, {**options, "stop": "all"})
     sample.warm_up()
     while sample.live.size and sample.elapsed < moment:
         sample.round()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fastnet.native import cache
 from fastnet.results import environment
-from fastnet.training import training as trainer
+from fastnet.training.threads import default_threads
 
 CURES = {
     "NUMBA_DISABLE_JIT": "NUMBA_DISABLE_JIT is set: the kernels run in the interpreter, some "
@@ -44,7 +44,7 @@ def examine():
         **{name: value for name, value in environment.versions().items()},
         "cpu": cpu["name"],
         "simd": f"{bits} bits: {bits // 32} float32 or {bits // 64} float64 at once",
-        "threads": trainer.default_threads(),
+        "threads": default_threads(),
         "blas": f"{blas['name']} {blas['version']}, kernel {blas['core']} (reference only)",
         "cache_folder": str(folder),
         "cache_writable": folder is not None,

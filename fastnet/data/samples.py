@@ -8,7 +8,7 @@ import numpy as np
 from fastnet.data import scaling
 from fastnet.data.scaling import Scaling, no_scaling
 from fastnet.errors import DataError, UsageError
-from fastnet.options.methods import CLASSIFIERS
+from fastnet.options.methods import CLASSIFIERS, COUNT, LOSSES, NUMBER, SIGMOID
 
 SETS = ("train", "val", "test")
 FRACTIONS = {"val": "validation_fraction", "test": "test_fraction"}
@@ -175,9 +175,9 @@ def numbers(y, loss, name="y"):
     if y.shape[1] == 0:
         raise DataError(f"{name} must have at least one column, got shape {y.shape}.")
     y = finite(y.astype(np.float64), name)
-    if loss == "poisson" and (y < 0).any():
+    if LOSSES[loss].target == COUNT and (y < 0).any():
         raise DataError(
-            f"{name} must hold counts >= 0 for loss poisson, got {y[y < 0][0]:g}; "
+            f"{name} must hold counts >= 0 for loss {loss}, got {y[y < 0][0]:g}; "
             "use loss squared for measurements."
         )
     return y
@@ -210,7 +210,7 @@ def encoded(y, loss, classes, name="y"):
     if loss not in CLASSIFIERS:
         return numbers(y, loss, name)
     Y = one_hot(labels(y, loss, name), classes, name)
-    return Y[:, 1:] if loss == "binary_cross_entropy" else Y
+    return Y[:, 1:] if LOSSES[loss].link == SIGMOID else Y
 
 
 def whole(Y):
@@ -240,9 +240,9 @@ def targets(y, loss, X, name="y", rows=slice(None)):
         classes = np.unique(labels(y, loss, name)[rows])
         if len(classes) < 2:
             raise DataError(f"{name} has one class only ({classes[0]}); at least two are needed.")
-        if loss == "binary_cross_entropy" and len(classes) > 2:
+        if LOSSES[loss].link == SIGMOID and len(classes) > 2:
             raise DataError(
-                f"{name} must have two classes for loss binary_cross_entropy, got {len(classes)}; "
+                f"{name} must have two classes for loss {loss}, got {len(classes)}; "
                 "use loss cross_entropy."
             )
     return encoded(y, loss, classes, name), loss, classes
@@ -358,7 +358,7 @@ def scale_all(made, impute, scale, dtype):
         columns = tuple(c._replace(fill=fill.get(f"column {c.name!r}")) for c in columns)
         made = made._replace(columns=columns)
     learnt = made.scaling._replace(x_shift=shift, x_scale=width)
-    if made.classes is not None or made.loss == "poisson":  # counts stay counts
+    if LOSSES[made.loss].target != NUMBER:  # counts stay counts
         return made._replace(X=X, scaling=learnt)
     names = [f"target {name!r}" for name in made.targets]
     shift, width = scaling.learn(scale, made.Y, rows, names)

@@ -98,7 +98,7 @@ def of_fold(rows, fold):
 @inner
 def own_loss(problem, setting):
     """The loss with the member's parameters."""
-    return Loss(problem.loss, float(setting["huber_delta"]), float(setting["quantile"]))
+    return Loss(problem.loss, setting)
 
 
 @Entry

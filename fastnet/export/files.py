@@ -23,11 +23,9 @@ from fastnet.export.source import (
     sizes,
     title,
 )
-from fastnet.options.methods import CLASSIFIERS
+from fastnet.options.methods import EXP, LOSSES, SIGMOID
 from fastnet.options.table import EXPORTS
 
-# Losses whose predicted numbers the targets have a form for: e^z2 with poisson, z2 with the others.
-NUMBERS = ("squared", "absolute", "huber", "log_cosh", "quantile", "poisson")
 OPSET, IR_VERSION = 15, 8  # the first opset with CastLike, and its IR version: runtimes since 2021
 
 
@@ -53,8 +51,7 @@ def write(model, to, path, force=False):
     Raises
     ------
     UsageError
-        for an unknown `to`, an activation that has no row in ACTIVATIONS, or another loss than
-        NUMBERS and methods.CLASSIFIERS have.
+        for an unknown `to`, an activation that has no row in ACTIVATIONS, or an unknown loss.
     DataError
         for weights that are not finite.
     FastnetError
@@ -94,8 +91,8 @@ def check(model, to):
         raise UsageError(
             f"activation {model.activation} cannot be exported yet; {', '.join(ACTIVATIONS)} can."
         )
-    if model.loss not in (*NUMBERS, *CLASSIFIERS):
-        known = ", ".join((*NUMBERS, *CLASSIFIERS))
+    if model.loss not in LOSSES:
+        known = ", ".join(LOSSES)
         raise UsageError(f"loss {model.loss} cannot be exported yet; {known} can.")
     if not all(np.isfinite(array).all() for array in constants(model).values()):
         raise DataError("the model has numbers that are not finite; export another member.")
@@ -103,7 +100,7 @@ def check(model, to):
 
 def with_all_logits(model):
     """The model with a logit for each class, where one stands for two: the first is 0."""
-    if model.loss != "binary_cross_entropy":
+    if LOSSES[model.loss].link != SIGMOID:
         return model
     W2, b2 = model.weights.W2, model.weights.b2
     zeros = np.zeros_like(W2)
@@ -204,7 +201,7 @@ def onnx_nodes(model):
     yield f"Gemm {u} W1 b1 transB=1 -> z"
     yield from ACTIVATIONS[model.activation].onnx.split("; ")
     yield "Gemm h W2 b2 transB=1 -> z2"
-    if model.loss == "poisson":
+    if LOSSES[model.loss].link == EXP:
         yield "Exp z2 -> mean"
         y = "mean"
     if "y_shift" in extra:

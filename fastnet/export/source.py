@@ -14,6 +14,7 @@ import numpy as np
 
 import fastnet
 from fastnet.data import samples as data
+from fastnet.options.methods import EXP, LOSSES
 
 IN_FILE = 1000  # as many numbers stand in the .py itself; more go into an .npz beside it
 
@@ -277,7 +278,7 @@ def c_header(model, name):
     """One C99 header: constants and functions, math.h alone, nothing allocated."""
     named, extra = renamed(name), scaling(model)
     classes = () if model.classes is None else model.classes.tolist()
-    scaled, unscaled = "x[j]", "NET_F(exp)(z2[o])" if model.loss == "poisson" else "z2[o]"
+    scaled, unscaled = "x[j]", "NET_F(exp)(z2[o])" if LOSSES[model.loss].link == EXP else "z2[o]"
     if "x_shift" in extra:
         scaled = "(net_real)(((double)x[j] - net_x_shift[j]) / net_x_scale[j])"
     if "y_shift" in extra:
@@ -382,7 +383,7 @@ def python_file(model):
         held = [fill(PYTHON_BESIDE, {"keys": ", ".join(arrays)})]
     if model.classes is not None:
         held.append(f"classes = np.array({model.classes.tolist()})")
-    unscaled = "np.exp(outputs(X))" if model.loss == "poisson" else "outputs(X)"
+    unscaled = "np.exp(outputs(X))" if LOSSES[model.loss].link == EXP else "outputs(X)"
     if "y_shift" in arrays:
         unscaled = f"({unscaled} * y_scale + y_shift)"
     single = model.weights.b2.size == 1

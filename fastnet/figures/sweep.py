@@ -21,20 +21,21 @@ from fastnet.figures.base import (
     target_rules,
     text_title,
 )
+from fastnet.options.methods import STOPS
 from fastnet.results import answer
 from fastnet.training.plan import SETTING_COLUMNS, shown
 
 LINES = 300  # at most so many members in the parallel coordinates
-STOPS = {  # colours, and what members did
-    "target": (CLASSES[0], "reached the target"),
-    "patience": (CLASSES[1], "stopped by patience"),
-    "max_epochs": (CLASSES[6], "ran all epochs"),
-    "time_limit": (CLASSES[9], "ran out of time"),
-    "interrupted": (CLASSES[5], "interrupted"),
-    "stopped": (CLASSES[4], "stopped as another reached the target"),
-    "diverged": (MARK, "diverged"),
+COLOURS = {  # of what members did
+    "target": CLASSES[0],
+    "patience": CLASSES[1],
+    "max_epochs": CLASSES[6],
+    "time_limit": CLASSES[9],
+    "interrupted": CLASSES[5],
+    "stopped": CLASSES[4],
+    "diverged": MARK,
 }
-OTHER = (CLASSES[7], "stopped otherwise")
+OTHER = CLASSES[7]
 
 
 def several_n1(result):
@@ -208,13 +209,13 @@ def stop_table(result):
 @figure("why members stopped, for each N1", stop_table)
 def stop_reasons(table, result):
     """Stop reasons of the members of each N1."""
-    there = [name for name in STOPS if name in set(table["reason"])]
+    there = [name for name in COLOURS if name in set(table["reason"])]
     there += sorted(set(table["reason"]) - set(there))
-    colours = [STOPS.get(name, OTHER)[0] for name in there]
+    colours = [COLOURS.get(name, OTHER) for name in there]
     totals = {name: int(table["count"][table["reason"] == name].sum()) for name in there}
     most = max(totals, key=totals.get)
     count = len(result.members)
-    title = f"{totals[most]:,} of {count:,} member{'s' * (count > 1)} {STOPS.get(most, OTHER)[1]}"
+    title = f"{totals[most]:,} of {count:,} member{'s' * (count > 1)} {STOPS[str(most)].did}"
     bars = (
         alt.Chart(frame(table))
         .mark_bar()

@@ -17,8 +17,7 @@ from fastnet.options.methods import (
     LOSSES,
     OPTIMIZERS,
     SCHEDULES,
-    STEPPED,
-    USERS,
+    WITH_MATRIX,
 )
 
 EXPORTS = ("npy", "onnx", "c", "numpy")
@@ -42,6 +41,19 @@ class Option(NamedTuple):
     below: bool = False  # so is high
     choices: tuple = ()
     commands: tuple = ("train", "sweep")
+    users: tuple = ()  # an option and its values that make use of this one; () where all do
+    setting: bool = False  # of every member's record, though it is no axis; axes always are
+    off: float = 0  # what stands for None in a record
+
+    @property
+    def field(self):
+        """Its name in the members' records."""
+        return "seed" if self.name == "seeds" else self.name
+
+    @property
+    def dtype(self):
+        """Its type in the kernels' records, where a name stands as its code."""
+        return "f8" if self.kind == "float" else "i8"
 
     @property
     def flag(self):
@@ -72,6 +84,7 @@ TABLE = (
         low=0,
         above=True,
         none=True,
+        users=("optimizer", FIRST_ORDER),
     ),
     axis(
         "clip_norm",
@@ -81,6 +94,8 @@ TABLE = (
         low=0,
         above=True,
         none=True,
+        off=math.inf,
+        users=("optimizer", FIRST_ORDER),
     ),
     axis(
         "batch_size",
@@ -89,6 +104,7 @@ TABLE = (
         "Samples of a step; none = all (full batch).",
         low=1,
         none=True,
+        users=("optimizer", FIRST_ORDER),
     ),
     axis(
         "lr_patience",
@@ -97,6 +113,7 @@ TABLE = (
         "Epochs without gain before the rate falls; none = never.",
         low=1,
         none=True,
+        users=("optimizer", FIRST_ORDER),
     ),
     axis(
         "lr_factor",
@@ -123,27 +140,97 @@ TABLE = (
         "Stop a member at this monitored loss; none = no target.",
         low=0,
         none=True,
+        off=-math.inf,
     ),
     axis("l2", "float", (0.0,), "L2 penalty on the weights (not the biases).", low=0),
     axis("init", "choice", ("auto",), "Initial weights.", choices=INITS),
     axis(
-        "activation", "choice", ("sigmoid",), "Activation of the hidden units.", choices=ACTIVATIONS
+        "activation",
+        "choice",
+        ("sigmoid",),
+        "Activation of the hidden units.",
+        choices=tuple(ACTIVATIONS),
     ),
-    axis("optimizer", "choice", ("sgd",), "How gradients move the weights.", choices=OPTIMIZERS),
-    axis("momentum", "float", (0.9,), "Of momentum and nesterov.", low=0, high=1, below=True),
-    axis("rho", "float", (0.9,), "Decay of rmsprop's mean square.", low=0, high=1, below=True),
-    axis("beta_1", "float", (0.9,), "Decay of adam's mean gradient.", low=0, high=1, below=True),
-    axis("beta_2", "float", (0.999,), "Decay of adam's mean square.", low=0, high=1, below=True),
-    axis("epsilon", "float", (1e-8,), "What rmsprop and adam add to the root.", low=0, above=True),
-    axis("weight_decay", "float", (0.01,), "Decay of the weights with adamw.", low=0),
+    axis(
+        "optimizer",
+        "choice",
+        ("sgd",),
+        "How gradients move the weights.",
+        choices=tuple(OPTIMIZERS),
+    ),
+    axis(
+        "momentum",
+        "float",
+        (0.9,),
+        "Of momentum and nesterov.",
+        low=0,
+        high=1,
+        below=True,
+        users=("optimizer", ("momentum", "nesterov")),
+    ),
+    axis(
+        "rho",
+        "float",
+        (0.9,),
+        "Decay of rmsprop's mean square.",
+        low=0,
+        high=1,
+        below=True,
+        users=("optimizer", ("rmsprop",)),
+    ),
+    axis(
+        "beta_1",
+        "float",
+        (0.9,),
+        "Decay of adam's mean gradient.",
+        low=0,
+        high=1,
+        below=True,
+        users=("optimizer", ("adam", "adamw")),
+    ),
+    axis(
+        "beta_2",
+        "float",
+        (0.999,),
+        "Decay of adam's mean square.",
+        low=0,
+        high=1,
+        below=True,
+        users=("optimizer", ("adam", "adamw")),
+    ),
+    axis(
+        "epsilon",
+        "float",
+        (1e-8,),
+        "What rmsprop and adam add to the root.",
+        low=0,
+        above=True,
+        users=("optimizer", ("rmsprop", "adam", "adamw")),
+    ),
+    axis(
+        "weight_decay",
+        "float",
+        (0.01,),
+        "Decay of the weights with adamw.",
+        low=0,
+        users=("optimizer", ("adamw",)),
+    ),
     axis(
         "schedule",
         "choice",
         ("plateau",),
         "Course of the learning rate; plateau: by lr_patience.",
         choices=SCHEDULES,
+        users=("optimizer", FIRST_ORDER),
     ),
-    axis("warmup_epochs", "int", (0,), "Epochs in which the rate rises to its start.", low=0),
+    axis(
+        "warmup_epochs",
+        "int",
+        (0,),
+        "Epochs in which the rate rises to its start.",
+        low=0,
+        users=("optimizer", FIRST_ORDER),
+    ),
     axis(
         "decay_epochs",
         "int",
@@ -151,8 +238,17 @@ TABLE = (
         "Epochs between falls of step and exponential; none = max_epochs / 10.",
         low=1,
         none=True,
+        users=("schedule", ("step", "exponential")),
     ),
-    axis("huber_delta", "float", (1.0,), "Where loss huber turns linear.", low=0, above=True),
+    axis(
+        "huber_delta",
+        "float",
+        (1.0,),
+        "Where loss huber turns linear.",
+        low=0,
+        above=True,
+        users=("loss", ("huber",)),
+    ),
     axis(
         "quantile",
         "float",
@@ -162,6 +258,7 @@ TABLE = (
         high=1,
         above=True,
         below=True,
+        users=("loss", ("quantile",)),
     ),
     Option(
         "loss",
@@ -169,17 +266,27 @@ TABLE = (
         None,
         "Loss; by default from the task or the targets.",
         none=True,
-        choices=LOSSES,
+        choices=tuple(LOSSES),
     ),
-    Option("max_epochs", "int", 1000, "Most epochs of a member.", low=1, high=10**9),
+    Option("max_epochs", "int", 1000, "Most epochs of a member.", low=1, high=10**9, setting=True),
     Option(
         "damping",
         "choice",
         "nielsen",
         "How lm and br adapt the length of their steps.",
         choices=DAMPINGS,
+        setting=True,
+        users=("optimizer", WITH_MATRIX),
     ),
-    Option("min_learning_rate", "float", 0.0, "The rate never falls below this.", low=0),
+    Option(
+        "min_learning_rate",
+        "float",
+        0.0,
+        "The rate never falls below this.",
+        low=0,
+        setting=True,
+        users=("optimizer", FIRST_ORDER),
+    ),
     Option(
         "time_limit",
         "float",
@@ -290,6 +397,21 @@ OPTIONS = {option.name: option for option in TABLE}
 # Options that name columns or files beside those of --data.
 OF_DATA = ("target", "features", "weights", "split_column", "validation_data", "test_data")
 AXES = tuple(option.name for option in TABLE if option.axis)
+# Of each member: the axes as columns that people read, and all that kernels read.
+COLUMNS = {option.field: option for option in TABLE if option.axis}
+SETTINGS = {option.field: option for option in TABLE if option.axis or option.setting}
+# What makes use of an option; there is no row for those that always count.
+USERS = {option.name: option.users for option in TABLE if option.users}
+# Options of the methods that take steps of a given rate: the others find the length of their steps
+# themselves, from all samples at once.
+STEPPED = tuple(name for name, users in USERS.items() if users == ("optimizer", FIRST_ORDER))
+
+
+def own_options(choice: str, name: str) -> tuple:
+    """Options that the method `name`, a value of the option `choice`, has beside others of it."""
+    return tuple(own for own, (of, users) in USERS.items() if of == choice and name in users)
+
+
 # What the built-in tasks and tables (--data) set apart from the table, and then the commands;
 # docs/tasks.md and docs/scores.md tell how these values were found.
 TASKS = {
@@ -596,7 +718,8 @@ def of_optimizers(names, task):
     """Defaults that follow from the optimizers named, in place of the task's."""
     if not set(names) & set(FIRST_ORDER):
         longer = {"max_epochs": 2000} if task == 1 and "lbfgs" in names else {}
-        unused = (*STEPPED, "l2") if "br" in names else STEPPED
+        own_l2 = any(OPTIMIZERS[name].own_l2 for name in names)
+        unused = (*STEPPED, "l2") if own_l2 else STEPPED
         return {**longer, **{name: OPTIONS[name].default for name in unused}}
     rate = LEARNING_RATES_OF_TASKS.get((task, *names), OPTIONS["learning_rate"].default)
     return {**FIRST_ORDER_TASKS.get(task, {}), "learning_rate": rate}

@@ -19,8 +19,8 @@ from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.results import answer
 from fastnet.results import folder as store
 from fastnet.results import result as records
-from fastnet.training import plan
-from fastnet.training import training as trainer
+from fastnet.training.history import History, history_names
+from fastnet.training.plan import plan_of_shape
 
 NAME = re.compile(r"\w[\w.+-]{0,99}")  # of a run: no separators, so it stays in its folder
 NOTES = ".notes"  # folder beside the runs for what their processes say
@@ -177,10 +177,8 @@ def result_of(folder, config, saved):
     split = store.read_npz(folder / "split.npz")
     scaling = store.read_scaling(config["scaling"])
     shape = len(scaling.x_shift), len(scaling.y_shift)
-    members = plan.of_shape(options, config["loss"], *shape, np.array([len(split["train"])]))
-    history = trainer.History(
-        members.settings.size, trainer.history_names(options, len(split["val"]))
-    )
+    members = plan_of_shape(options, config["loss"], *shape, np.array([len(split["train"])]))
+    history = History(members.settings.size, history_names(options, len(split["val"])))
     history.restore(saved)
     flat = history.flat(saved["states"])
     entries = {name: flat.pop(name) for name in (*records.Entries._fields, "offsets")}

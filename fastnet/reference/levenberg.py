@@ -10,11 +10,14 @@ J'J / W stands for its second derivative (Gauss-Newton).
 
 import numpy as np
 
+from fastnet.options.methods import CONVERGED_BY, DAMPINGS, code
 from fastnet.reference.network import Net, Rows, first_layer, forward, mean_loss
 
 # Why a member has converged; 0 while it has not.
-MIN_GRAD, MU_MAX, LINE_SEARCH = 1, 2, 3
-MARQUARDT, NIELSEN = range(2)
+MIN_GRAD = code(CONVERGED_BY, "min_grad")
+MU_MAX = code(CONVERGED_BY, "mu_max")
+LINE_SEARCH = code(CONVERGED_BY, "line_search")
+MARQUARDT = code(DAMPINGS, "marquardt")
 GRADIENT_LEAST = 1e-7
 MU_START, MU_DOWN, MU_UP, MU_LEAST, MU_MOST = 1e-3, 0.1, 10.0, 1e-20, 1e10
 

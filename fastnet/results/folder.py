@@ -18,7 +18,7 @@ from fastnet import files
 from fastnet.data.samples import Column, Scaling
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.options.methods import ACTIVATIONS, CLASSIFIERS, LOSSES
+from fastnet.options.methods import ACTIVATIONS, CLASSIFIERS, LOSSES, SIGMOID
 from fastnet.options.table import OPTIONS, check
 from fastnet.results.result import MEMBERS, Entries, Model, Result
 from fastnet.training.plan import OFF, shown
@@ -383,7 +383,7 @@ def read_model(path):
         if loss in CLASSIFIERS
         else classes is None
     )
-    fits &= (k == 1) or loss != "binary_cross_entropy"
+    fits &= (k == 1) or loss not in LOSSES or LOSSES[loss].link != SIGMOID
     numbers = (*weights, *scaling)
     fits &= all(a.dtype.kind == "f" and np.isfinite(a).all() for a in numbers)
     if not fits or activation not in ACTIVATIONS:

@@ -12,21 +12,20 @@ from fastnet.data import samples as data
 from fastnet.data.tables import Table
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, UsageError
+from fastnet.options.methods import CONVERGED_BY, EXP, LOSSES, OPTIMIZERS, SIGMOID, STOPS, longest
+from fastnet.options.table import own_options
 from fastnet.results import answer, metrics
 from fastnet.training.plan import COLUMNS, SETTING_COLUMNS, shown
-from fastnet.training.training import STOP_NAMES
 
 SCHEMA_VERSION = 1
 BLOCK_ROWS, BLOCK_VALUES = 1 << 15, 1 << 24  # rows, and values of hidden units, predicted at once
 SCORES = tuple(
     f"{name}_{score}" for score in ("loss", "accuracy") for name in ("train", "val", "test")
 )
-# The rule by which a member converged, by its code in second_order.py.
-CONVERGED_BY = ("", "min_grad", "mu_max", "line_search")
 MEMBERS = np.dtype(
     [("member", "i8"), *[(name, COLUMNS[name]) for name in COLUMNS.names], ("fold", "i8")]
-    + [("status", "U4"), ("stop_reason", "U11"), ("epochs", "i8"), ("best_epoch", "i8")]
-    + [("converged_by", "U11"), ("effective_parameters", "f8")]
+    + [("status", "U4"), ("stop_reason", longest(STOPS)), ("epochs", "i8"), ("best_epoch", "i8")]
+    + [("converged_by", longest(CONVERGED_BY)), ("effective_parameters", "f8")]
     + [(name, "f8") for name in SCORES]
     + [("seconds", "f8")]
 )
@@ -122,7 +121,7 @@ class Model(NamedTuple):
             part = slice(first, first + step)
             block = scale(X[part if rows is None else rows[part]])
             _, Z2[part] = reference.network.forward(net, activation, block)
-        if self.loss == "binary_cross_entropy":  # one logit, against the first class' 0
+        if LOSSES[self.loss].link == SIGMOID:  # one logit, against the first class' 0
             return np.hstack([np.zeros_like(Z2), Z2])
         return Z2
 
@@ -134,7 +133,7 @@ class Model(NamedTuple):
 
     def means(self, Z2):
         """What the network predicts, from z2: that itself, or e^z2 with loss poisson."""
-        return np.exp(Z2) if self.loss == "poisson" else Z2
+        return np.exp(Z2) if LOSSES[self.loss].link == EXP else Z2
 
     def predict(self, X):
         """Predicted numbers (n,) or (n, k), or class labels (n,).
@@ -174,7 +173,7 @@ class Model(NamedTuple):
 
     def mean_loss(self, Z2, Y, weight):
         """The loss of the targets; None where it has a parameter, which a model does not keep."""
-        if self.loss in ("huber", "quantile"):
+        if own_options("loss", self.loss):
             return None
         loss = self.loss if self.classes is None else "cross_entropy"
         losses, _ = reference.losses.LOSSES[loss](Z2, Y)
@@ -345,12 +344,11 @@ def settings_table(plan, states):
         table[name] = plan.columns[name]
     table["fold"] = plan.settings["fold"]
     live = states["stop"] == 0
-    names = np.array([STOP_NAMES[code] for code in range(len(STOP_NAMES))])
-    table["stop_reason"] = names[states["stop"]]
+    table["stop_reason"] = np.array(list(STOPS))[states["stop"]]
     table["stop_reason"][live] = "interrupted"
     table["converged_by"] = np.array(CONVERGED_BY)[states["rule"]]
-    bayesian = table["optimizer"] == "br"
-    table["effective_parameters"] = np.where(bayesian, states["effective"], np.nan)
+    counted = np.isin(table["optimizer"], [n for n, row in OPTIMIZERS.items() if row.own_l2])
+    table["effective_parameters"] = np.where(counted, states["effective"], np.nan)
     table["status"] = np.where(live, "live", "done")
     table["epochs"] = np.maximum(states["last_epoch"], 0)
     table["best_epoch"] = np.maximum(states["best_epoch"], 0)
