@@ -1,13 +1,11 @@
 """Losses of a vector of samples, and their slopes by the network's outputs.
 
 Each function gets z2 in `output` from z0 on (k, L), targets in y from y0 on, the samples' weights
-and the Loss, whose setting has its parameters. It returns the loss of each sample in float64,
+and the Loss, which has its parameters. It returns the loss of each sample in float64,
 without its weight, and leaves weight * dL/dz2 in `output`. A NaN comes through.
 """
 
 from typing import NamedTuple
-
-import numpy as np
 
 from fastnet.engine.activations import sigmoid
 from fastnet.engine.elementary import exp, expm1, log, log1p, magnitude, sign
@@ -23,7 +21,14 @@ class Loss(NamedTuple):
     """A member's loss."""
 
     kind: Choice  # a row of LOSSES
-    setting: np.record  # the member's, which has the loss's parameters
+    huber_delta: float
+    quantile: float
+
+
+@inner
+def own_loss(problem, setting):
+    """The problem's loss with the member's parameters."""
+    return Loss(problem.loss, float(setting["huber_delta"]), float(setting["quantile"]))
 
 
 @inner
@@ -51,7 +56,7 @@ def absolute_error(output, z0, y, y0, weight, k, loss):
 @inner
 def huber_error(output, z0, y, y0, weight, k, loss):
     """sum of e**2 / 2 up to huber_delta, beyond it huber_delta (|e| - huber_delta / 2)."""
-    losses, delta = to_float64(splat(output, 0.0)), float(loss.setting["huber_delta"])
+    losses, delta = to_float64(splat(output, 0.0)), loss.huber_delta
     for j in range(k):
         error = load(output, z0 + j * LANES) - load(y, y0 + j * LANES)
         slope = where_greater(error, delta, delta, error)
@@ -94,7 +99,7 @@ def poisson_error(output, z0, y, y0, weight, k, loss):
 @inner
 def quantile_error(output, z0, y, y0, weight, k, loss):
     """sum of quantile (y - z2) where z2 is too low, else (1 - quantile) (z2 - y)."""
-    losses, q = to_float64(splat(output, 0.0)), float(loss.setting["quantile"])
+    losses, q = to_float64(splat(output, 0.0)), loss.quantile
     for j in range(k):
         error = load(output, z0 + j * LANES) - load(y, y0 + j * LANES)
         slope = where_greater(error, 0.0, 1.0 - q, where_greater(0.0, error, -q, error * 0.0))

@@ -8,11 +8,10 @@ Letters: n samples, d inputs, N1 hidden units, k outputs. X (n, d), Y (n, k) tar
 for classes), W1 (N1, d), b1 (N1,), W2 (k, N1), b2 (k,), H (n, N1), Z2 and dZ2 (n, k).
 """
 
-from functools import partial
-
 import numpy as np
 
 from fastnet.reference.decisions import all_finite, decide, is_kept, record_entry
+from fastnet.reference.losses import own_loss
 from fastnet.reference.network import Net, forward, mean, of_fold
 from fastnet.reference.records import CONVERGED, DIVERGED, RUNNING
 
@@ -104,11 +103,6 @@ def advance(activation, method, problem, pack, ids, end, histories, counts, scra
             counts[i] = train_member(
                 activation, method, own, net, setting, state, best, memory, end, histories[i]
             )
-
-
-def own_loss(problem, setting):
-    """The loss with the member's parameters."""
-    return partial(problem.loss, setting=setting)
 
 
 def right(Z2, Y):
