@@ -11,7 +11,14 @@ from fastnet.engine.init import initial_weights, initialise
 from fastnet.engine.layout import Weights, offsets, views
 from fastnet.errors import UsageError
 from fastnet.options.table import AXES, MAX_MEMBERS, resolve
-from fastnet.training import plan
+from fastnet.training.plan import (
+    FEW_INPUTS,
+    make_plan,
+    named_init,
+    pick_members,
+    positions_on_axes,
+    shown,
+)
 
 X = np.random.default_rng(0).uniform(-1, 1, (50, 2))
 REGRESSION = data.make(X, X @ [1.0, 2.0])
@@ -19,7 +26,7 @@ CLASSES = data.make(X, X.argmax(axis=1).astype(str))
 
 
 def make(checked=REGRESSION, **given):
-    return plan.make(resolve(given, "sweep"), checked)
+    return make_plan(resolve(given, "sweep"), checked)
 
 
 def saying(text):
@@ -87,7 +94,7 @@ def test_zip_refuses_lists_of_different_lengths():
 
 
 def test_a_billion_members_are_refused_before_any_is_made(monkeypatch):
-    monkeypatch.setattr(plan.np, "unravel_index", None)  # nothing of that length is made
+    monkeypatch.setattr(np, "unravel_index", None)  # nothing of that length is made
     with saying(
         "the axes give 1,000,000,000 members, at most 2,000,000 are allowed; shorten n1, seeds "
         "or another list."
@@ -97,7 +104,7 @@ def test_a_billion_members_are_refused_before_any_is_made(monkeypatch):
 
 def test_the_limit_itself_is_allowed():
     lists = {"n1": range(1000), "seeds": range(MAX_MEMBERS // 1000)}
-    assert len(plan.indices(lists, False)[0]) == MAX_MEMBERS
+    assert len(positions_on_axes(lists, False)[0]) == MAX_MEMBERS
 
 
 # ---------------------------------------------------------------- settings
@@ -109,9 +116,9 @@ def test_settings_that_are_off():
     off["target_loss"] = -math.inf
     assert {name: made.columns[name][0] for name in off} == off
     assert {name: made.settings[name][0] for name in off} == off
-    assert [plan.shown(name, made.columns[name][0]) for name in off] == [None] * len(off)
-    assert plan.shown("learning_rate", made.columns["learning_rate"][0]) == 0.1
-    assert plan.shown("l2", np.float64(0)) == 0.0  # off, but a number all the same
+    assert [shown(name, made.columns[name][0]) for name in off] == [None] * len(off)
+    assert shown("learning_rate", made.columns["learning_rate"][0]) == 0.1
+    assert shown("l2", np.float64(0)) == 0.0  # off, but a number all the same
 
 
 def test_names_become_codes_and_the_rest_is_copied():
@@ -143,8 +150,8 @@ def test_the_least_rate_must_not_be_above_the_rate():
     "init, loss, d, activation, name",
     [
         ("auto", "squared", 1, "sigmoid", "nguyen_widrow"),
-        ("auto", "squared", plan.FEW_INPUTS, "tanh", "nguyen_widrow"),
-        ("auto", "squared", plan.FEW_INPUTS + 1, "sigmoid", "glorot_uniform"),
+        ("auto", "squared", FEW_INPUTS, "tanh", "nguyen_widrow"),
+        ("auto", "squared", FEW_INPUTS + 1, "sigmoid", "glorot_uniform"),
         ("auto", "squared", 1, "relu", "glorot_uniform"),
         ("auto", "squared", 1, "identity", "glorot_uniform"),
         ("auto", "cross_entropy", 1, "sigmoid", "glorot_uniform"),
@@ -154,7 +161,7 @@ def test_the_least_rate_must_not_be_above_the_rate():
     ],
 )
 def test_auto_is_resolved_by_loss_inputs_and_activation(init, loss, d, activation, name):
-    assert plan.resolved_init(init, loss, d, activation) == name
+    assert named_init(init, loss, d, activation) == name
 
 
 def test_auto_is_resolved_for_each_activation():
@@ -205,7 +212,7 @@ def test_members_lie_one_after_another_without_overlap():
 
 def test_picked_members_keep_their_settings_and_lie_anew():
     made = make(n1=[3, 1, 8], seeds=2)
-    some = plan.pick(made, [5, 0])
+    some = pick_members(made, [5, 0])
     assert some.columns.tolist() == made.columns[[5, 0]].tolist()
     np.testing.assert_array_equal(some.settings["offset"], offsets([8, 3], 2, 1)[:-1])
     assert some.length == offsets([8, 3], 2, 1)[-1]
