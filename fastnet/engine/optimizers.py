@@ -26,8 +26,8 @@ def sgd(net, length, gradient, memory, setting, state, loss):
 @inner
 def momentum(net, length, gradient, memory, setting, state, loss):
     """v = momentum v + g, w -= learning_rate v."""
-    w, o, at = net.w, net.o, int(setting["memory"])
-    rate, mu = float(state["learning_rate"]), float(setting["momentum"])
+    w, o, at, rate = net.w, net.o, int(setting["memory"]), float(state["learning_rate"])
+    mu = float(setting["momentum"])
     for i in range(0, length, LANES):
         v = fma(load(memory, at + i), mu, load(gradient, i))
         store(memory, at + i, v)
@@ -37,8 +37,8 @@ def momentum(net, length, gradient, memory, setting, state, loss):
 @inner
 def nesterov(net, length, gradient, memory, setting, state, loss):
     """v = momentum v + g, w -= learning_rate (g + momentum v)."""
-    w, o, at = net.w, net.o, int(setting["memory"])
-    rate, mu = float(state["learning_rate"]), float(setting["momentum"])
+    w, o, at, rate = net.w, net.o, int(setting["memory"]), float(state["learning_rate"])
+    mu = float(setting["momentum"])
     for i in range(0, length, LANES):
         g = load(gradient, i)
         v = fma(load(memory, at + i), mu, g)
@@ -49,12 +49,8 @@ def nesterov(net, length, gradient, memory, setting, state, loss):
 @inner
 def rmsprop(net, length, gradient, memory, setting, state, loss):
     """v = rho v + (1 - rho) g**2, w -= learning_rate g / (sqrt v + epsilon)."""
-    w, o, at = net.w, net.o, int(setting["memory"])
-    rate, rho, epsilon = (
-        float(state["learning_rate"]),
-        float(setting["rho"]),
-        float(setting["epsilon"]),
-    )
+    w, o, at, rate = net.w, net.o, int(setting["memory"]), float(state["learning_rate"])
+    rho, epsilon = float(setting["rho"]), float(setting["epsilon"])
     for i in range(0, length, LANES):
         g = load(gradient, i)
         v = fma(load(memory, at + i), rho, (1.0 - rho) * (g * g))
