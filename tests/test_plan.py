@@ -9,8 +9,10 @@ import pytest
 from fastnet.data import samples as data
 from fastnet.engine.init import initial_weights, initialise
 from fastnet.engine.layout import Weights, offsets, views
+from fastnet.engine.records import SETTINGS
 from fastnet.errors import UsageError
-from fastnet.options.table import AXES, MAX_MEMBERS, resolve
+from fastnet.options import methods
+from fastnet.options.table import AXES, MAX_MEMBERS, OPTIONS, resolve
 from fastnet.training.plan import (
     FEW_INPUTS,
     make_plan,
@@ -129,6 +131,28 @@ def test_names_become_codes_and_the_rest_is_copied():
     assert made.settings["optimizer"].tolist() == [0, 0]
     assert made.settings["max_epochs"].tolist() == [7, 7]
     assert made.settings["min_learning_rate"].tolist() == [0.01, 0.01]
+
+
+def test_a_record_has_a_field_for_every_option_that_a_member_has():
+    internal = {"offset", "memory", "fold"}
+    axes = {"seed" if name == "seeds" else name for name in AXES}
+    assert set(SETTINGS.names) == axes | {"max_epochs", "damping", "min_learning_rate"} | internal
+    for name, option in OPTIONS.items():
+        if name in SETTINGS.names:
+            kind = "f" if option.kind == "float" else "i"
+            assert SETTINGS[name].kind == kind and SETTINGS[name].itemsize == 8
+
+
+def test_every_name_has_its_own_code():
+    lists = {"schedule": methods.SCHEDULES, "optimizer": methods.FIRST_ORDER}
+    made = make(n1=4, activation=list(methods.ACTIVATIONS), **lists)
+    for name in ("activation", "schedule", "optimizer", "init"):
+        known = list(OPTIONS[name].choices)
+        names = [known[code] for code in made.settings[name]]
+        assert names == made.columns[name].tolist()
+    for damping in methods.DAMPINGS:
+        code = make(n1=4, optimizer="lm", damping=damping).settings["damping"][0]
+        assert methods.DAMPINGS[code] == damping
 
 
 def test_a_batch_of_all_rows_is_the_full_batch():

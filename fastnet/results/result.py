@@ -175,7 +175,8 @@ class Model(NamedTuple):
         """The loss of the targets; None where it has a parameter, which a model does not keep."""
         if own_options("loss", self.loss):
             return None
-        loss = self.loss if self.classes is None else "cross_entropy"
+        one_logit = LOSSES[self.loss].link == SIGMOID  # outputs() has made two of it
+        loss = "cross_entropy" if one_logit else self.loss
         losses, _ = reference.losses.LOSSES[loss](Z2, Y)
         return metrics.known(losses @ weight / weight.sum())
 
