@@ -34,13 +34,13 @@ def numeric_gradient(net, activation, loss, rows):
     return gradient
 
 
-def suits(loss, k):
+def suits(loss: str, k: int) -> bool:
     """Whether a network with k outputs can have the loss."""
     link = LOSSES[loss].link
     return k > 1 if link == SOFTMAX else k == 1 or link != SIGMOID
 
 
-def targets(loss, rng, samples, k):
+def targets(loss: str, rng: np.random.Generator, samples: int, k: int) -> np.ndarray:
     """Random targets (samples, k) of the kind that the loss takes."""
     row = LOSSES[loss]
     if row.link == SOFTMAX:
@@ -52,7 +52,9 @@ def targets(loss, rng, samples, k):
     return rng.normal(size=(samples, k))
 
 
-def check(loss, activation, d, n1, k, samples=17, seed=0):
+def check(
+    loss: str, activation: str, d: int, n1: int, k: int, samples: int = 17, seed: int = 0
+) -> dict:
     """One network on random samples: the relative difference of each array.
 
     Kinks are met with probability 0.
@@ -83,13 +85,13 @@ def check(loss, activation, d, n1, k, samples=17, seed=0):
     }
 
 
-def shapes(loss, activation):
+def shapes(loss: str, activation: str) -> list[tuple]:
     """The shapes to check: one will do where loss and activation are checked apart as well."""
     fitting = [shape for shape in SHAPES if suits(loss, shape[-1])]
     return fitting if loss == "squared" or activation == "sigmoid" else fitting[-1:]
 
 
-def check_all():
+def check_all() -> list[dict]:
     """A row for every loss, activation and shape that go together."""
     return [
         check(loss, activation, d, n1, k)
