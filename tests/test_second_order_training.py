@@ -348,7 +348,7 @@ def test_lbfgs_learns_classes():
 def test_a_named_optimizer_has_defaults_of_its_own(task, names):
     resolved = options.resolve({"optimizer": names}, "train", task)
     if names == ("lbfgs",):
-        assert all(resolved[n] == options.OPTIONS[n].default for n in methods.STEPPED)
+        assert all(resolved[n] == options.OPTIONS[n].default for n in options.STEPPED)
     else:
         assert resolved["learning_rate"] == {1: (0.3,), 2: (2.0,)}[task]
         assert resolved["clip_norm"] == (1.0,)
