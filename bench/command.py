@@ -15,7 +15,7 @@ from bench.session import ROOT, PeerError, environment
 from bench.workloads import WORKLOADS
 from fastnet.errors import FastnetError, UsageError
 from fastnet.results import environment as facts
-from fastnet.training.training import default_threads
+from fastnet.training.threads import default_threads
 
 LIBRARIES = ("scipy", "scikit-learn", "joblib", "torch", "jax", "jaxlib")
 

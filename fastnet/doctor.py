@@ -7,7 +7,7 @@ from fastnet.native import cache
 from fastnet.native.entry import INTERPRETED, why_plain
 from fastnet.native.versions import TESTED
 from fastnet.results import environment
-from fastnet.training.training import default_threads
+from fastnet.training.threads import default_threads
 
 CURES = {
     "NUMBA_DISABLE_JIT": "NUMBA_DISABLE_JIT is set: the kernels run in the interpreter, some "

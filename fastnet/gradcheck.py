@@ -8,12 +8,15 @@ import numpy as np
 
 from fastnet import reference
 from fastnet.engine import init
-from fastnet.options.methods import ACTIVATIONS, CLASSIFIERS, LOSSES
+from fastnet.options.methods import ACTIVATIONS, COUNT, LOSSES, SIGMOID, SOFTMAX
+from fastnet.options.table import SETTINGS
 
 TOLERANCE = 1e-6
 STEP = 1e-5  # about the cube root of float64's precision, where central differences are best
-SETTING = {"huber_delta": 1.0, "quantile": 0.3}
-# (d, N1, k); cross_entropy takes those with k >= 2, binary_cross_entropy those with k = 1.
+# The defaults of the losses' parameters; a quantile of 0.5 would not tell above from below.
+OF_LOSSES = [option for option in SETTINGS.values() if option.users[:1] == ("loss",)]
+SETTING = {option.name: option.default[0] for option in OF_LOSSES} | {"quantile": 0.3}
+# (d, N1, k); a softmax takes those with k >= 2, a sigmoid those with k = 1.
 SHAPES = ((1, 1, 1), (1, 7, 1), (3, 5, 1), (2, 1, 3), (5, 4, 2), (9, 3, 10))
 
 
@@ -32,18 +35,20 @@ def numeric_gradient(net, activation, loss, rows):
     return gradient
 
 
-def suits(loss, k):
+def suits(loss: str, k: int) -> bool:
     """Whether a network with k outputs can have the loss."""
-    return k > 1 if loss == "cross_entropy" else k == 1 or loss not in CLASSIFIERS
+    link = LOSSES[loss].link
+    return k > 1 if link == SOFTMAX else k == 1 or link != SIGMOID
 
 
-def targets(loss, rng, samples, k):
+def targets(loss: str, rng: np.random.Generator, samples: int, k: int) -> np.ndarray:
     """Random targets (samples, k) of the kind that the loss takes."""
-    if loss == "cross_entropy":
+    row = LOSSES[loss]
+    if row.link == SOFTMAX:
         return np.eye(k)[rng.integers(0, k, samples)]
-    if loss == "binary_cross_entropy":
+    if row.link == SIGMOID:
         return rng.integers(0, 2, (samples, k)).astype(float)
-    if loss == "poisson":
+    if row.target == COUNT:
         return rng.poisson(1.5, (samples, k)).astype(float)
     return rng.normal(size=(samples, k))
 
@@ -97,7 +102,7 @@ def check(
     }
 
 
-def shapes(loss, activation):
+def shapes(loss: str, activation: str) -> list[tuple]:
     """The shapes to check: one will do where loss and activation are checked apart as well."""
     fitting = [shape for shape in SHAPES if suits(loss, shape[-1])]
     return fitting if loss == "squared" or activation == "sigmoid" else fitting[-1:]

@@ -24,9 +24,10 @@ from fastnet.results.collect import from_training
 from fastnet.results.folder import Folder, run_config
 from fastnet.results.reading import read_json, read_options
 from fastnet.results.result import Result
-from fastnet.training import plan as plans
 from fastnet.training import training as trainings
-from fastnet.training.plan import Plan
+from fastnet.training.history import kept_epochs
+from fastnet.training.plan import Plan, make_plan, pick_members
+from fastnet.training.threads import default_threads
 from fastnet.training.training import Training
 
 CHECKPOINT_SECONDS = 3.0  # between checkpoints at least; and 50 times what the last one took
@@ -85,7 +86,7 @@ def prepare(
     samples.setdefault("class_weight", options["class_weight"])
     refuse_of_task_1(options, task)
     data = checked_data(X, y, task, options, samples)
-    return options, data, plans.make(options, data)
+    return options, data, make_plan(options, data)
 
 
 def describe(task: int | None, options: Mapping[str, Any], data: Data) -> str:
@@ -102,7 +103,7 @@ def describe(task: int | None, options: Mapping[str, Any], data: Data) -> str:
 def extent(task: int | None, options: Mapping[str, Any], data: Data, plan: Plan) -> dict[str, Any]:
     """How much a run trains and holds, as a dict for JSON."""
     size, count, n1 = np.dtype(options["dtype"]).itemsize, len(plan.columns), plan.columns["n1"]
-    entries = count * len(trainings.kept_epochs(options["max_epochs"] + 1))
+    entries = count * len(kept_epochs(options["max_epochs"] + 1))
     history = entries * 8 * (3 + len(options["record"]))
     samples = data.X.nbytes + data.Y.nbytes
     held = {"all": plan.length, "best": plan.length // max(count, 1), "none": 0}
@@ -120,7 +121,7 @@ def extent(task: int | None, options: Mapping[str, Any], data: Data, plan: Plan)
         + 2 * history
         + 4 * samples,
         "disk_bytes": held[options["keep"]] * size + history + entries * 8 + count * 200,
-        "threads": options["threads"] or trainings.default_threads(),
+        "threads": options["threads"] or default_threads(),
     }
 
 
@@ -130,7 +131,7 @@ def estimated_seconds(
     """Seconds that all epochs of all members take, from `most` of them trained for a moment."""
     count = len(plan.columns)
     some = np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
-    sample = Training(plans.pick(plan, some), data, {**options, "stop": "all"})
+    sample = Training(pick_members(plan, some), data, {**options, "stop": "all"})
     sample.warm_up()
     while sample.live.size and sample.elapsed < moment:
         sample.round()

@@ -40,11 +40,16 @@ SLOW = (
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out the slow tests unless they are asked for."""
-    if not os.environ.get("SLOW_TESTS"):
-        slow = [item for item in items if any(name in item.nodeid for name in SLOW)]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+    """Leave out the tests marked slow unless they are asked for."""
+    if os.environ.get("SLOW_TESTS"):
+        return
+    slow = [
+        item
+        for item in items
+        if item.get_closest_marker("slow") or any(name in item.nodeid for name in SLOW)
+    ]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]
 
 
 @pytest.fixture

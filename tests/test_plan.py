@@ -9,11 +9,20 @@ import pytest
 from fastnet.data.samples import make_data
 from fastnet.engine.init import initial_weights, initialise
 from fastnet.engine.layout import Weights, offsets, views
+from fastnet.engine.records import SETTINGS
 from fastnet.errors import UsageError
+from fastnet.options import methods
 from fastnet.options.defaults import resolve
 from fastnet.options.ranges import MAX_MEMBERS
-from fastnet.options.table import AXES
-from fastnet.training import plan
+from fastnet.options.table import AXES, OPTIONS
+from fastnet.training.plan import (
+    FEW_INPUTS,
+    make_plan,
+    named_init,
+    pick_members,
+    positions_on_axes,
+    shown,
+)
 
 X = np.random.default_rng(0).uniform(-1, 1, (50, 2))
 REGRESSION = make_data(X, X @ [1.0, 2.0])
@@ -21,7 +30,7 @@ CLASSES = make_data(X, X.argmax(axis=1).astype(str))
 
 
 def make(checked=REGRESSION, **given):
-    return plan.make(resolve(given, "sweep"), checked)
+    return make_plan(resolve(given, "sweep"), checked)
 
 
 def saying(text):
@@ -89,7 +98,7 @@ def test_zip_refuses_lists_of_different_lengths():
 
 
 def test_a_billion_members_are_refused_before_any_is_made(monkeypatch):
-    monkeypatch.setattr(plan.np, "unravel_index", None)  # nothing of that length is made
+    monkeypatch.setattr(np, "unravel_index", None)  # nothing of that length is made
     with saying(
         "the axes give 1,000,000,000 members, at most 2,000,000 are allowed; shorten n1, seeds "
         "or another list."
@@ -99,7 +108,7 @@ def test_a_billion_members_are_refused_before_any_is_made(monkeypatch):
 
 def test_the_limit_itself_is_allowed():
     lists = {"n1": range(1000), "seeds": range(MAX_MEMBERS // 1000)}
-    assert len(plan.indices(lists, False)[0]) == MAX_MEMBERS
+    assert len(positions_on_axes(lists, False)[0]) == MAX_MEMBERS
 
 
 # ---------------------------------------------------------------- settings
@@ -111,9 +120,9 @@ def test_settings_that_are_off():
     off["target_loss"] = -math.inf
     assert {name: made.columns[name][0] for name in off} == off
     assert {name: made.settings[name][0] for name in off} == off
-    assert [plan.shown(name, made.columns[name][0]) for name in off] == [None] * len(off)
-    assert plan.shown("learning_rate", made.columns["learning_rate"][0]) == 0.1
-    assert plan.shown("l2", np.float64(0)) == 0.0  # off, but a number all the same
+    assert [shown(name, made.columns[name][0]) for name in off] == [None] * len(off)
+    assert shown("learning_rate", made.columns["learning_rate"][0]) == 0.1
+    assert shown("l2", np.float64(0)) == 0.0  # off, but a number all the same
 
 
 def test_names_become_codes_and_the_rest_is_copied():
@@ -124,6 +133,28 @@ def test_names_become_codes_and_the_rest_is_copied():
     assert made.settings["optimizer"].tolist() == [0, 0]
     assert made.settings["max_epochs"].tolist() == [7, 7]
     assert made.settings["min_learning_rate"].tolist() == [0.01, 0.01]
+
+
+def test_a_record_has_a_field_for_every_option_that_a_member_has():
+    internal = {"offset", "memory", "fold"}
+    axes = {"seed" if name == "seeds" else name for name in AXES}
+    assert set(SETTINGS.names) == axes | {"max_epochs", "damping", "min_learning_rate"} | internal
+    for name, option in OPTIONS.items():
+        if name in SETTINGS.names:
+            kind = "f" if option.kind == "float" else "i"
+            assert SETTINGS[name].kind == kind and SETTINGS[name].itemsize == 8
+
+
+def test_every_name_has_its_own_code():
+    lists = {"schedule": methods.SCHEDULES, "optimizer": methods.FIRST_ORDER}
+    made = make(n1=4, activation=list(methods.ACTIVATIONS), **lists)
+    for name in ("activation", "schedule", "optimizer", "init"):
+        known = list(OPTIONS[name].choices)
+        names = [known[code] for code in made.settings[name]]
+        assert names == made.columns[name].tolist()
+    for damping in methods.DAMPINGS:
+        code = make(n1=4, optimizer="lm", damping=damping).settings["damping"][0]
+        assert methods.DAMPINGS[code] == damping
 
 
 def test_a_batch_of_all_rows_is_the_full_batch():
@@ -145,8 +176,8 @@ def test_the_least_rate_must_not_be_above_the_rate():
     "init, loss, d, activation, name",
     [
         ("auto", "squared", 1, "sigmoid", "nguyen_widrow"),
-        ("auto", "squared", plan.FEW_INPUTS, "tanh", "nguyen_widrow"),
-        ("auto", "squared", plan.FEW_INPUTS + 1, "sigmoid", "glorot_uniform"),
+        ("auto", "squared", FEW_INPUTS, "tanh", "nguyen_widrow"),
+        ("auto", "squared", FEW_INPUTS + 1, "sigmoid", "glorot_uniform"),
         ("auto", "squared", 1, "relu", "glorot_uniform"),
         ("auto", "squared", 1, "identity", "glorot_uniform"),
         ("auto", "cross_entropy", 1, "sigmoid", "glorot_uniform"),
@@ -156,7 +187,7 @@ def test_the_least_rate_must_not_be_above_the_rate():
     ],
 )
 def test_auto_is_resolved_by_loss_inputs_and_activation(init, loss, d, activation, name):
-    assert plan.resolved_init(init, loss, d, activation) == name
+    assert named_init(init, loss, d, activation) == name
 
 
 def test_auto_is_resolved_for_each_activation():
@@ -207,7 +238,7 @@ def test_members_lie_one_after_another_without_overlap():
 
 def test_picked_members_keep_their_settings_and_lie_anew():
     made = make(n1=[3, 1, 8], seeds=2)
-    some = plan.pick(made, [5, 0])
+    some = pick_members(made, [5, 0])
     assert some.columns.tolist() == made.columns[[5, 0]].tolist()
     np.testing.assert_array_equal(some.settings["offset"], offsets([8, 3], 2, 1)[:-1])
     assert some.length == offsets([8, 3], 2, 1)[-1]

@@ -5,10 +5,10 @@ import pytest
 
 import fastnet
 from fastnet.errors import UsageError
+from fastnet.options.methods import CONVERGED_BY, STOPS
 from fastnet.results import answer, metrics
 from fastnet.results.collect import peek
-from fastnet.results.result import CONVERGED_BY, MEMBERS
-from fastnet.training.training import STOP_NAMES
+from fastnet.results.result import MEMBERS
 
 X = np.linspace(-1, 1, 30)
 SWEEP = {"n1": [2, 3], "seeds": 2, "max_epochs": 12, "record": ("snapshots", "gradient_norm")}
@@ -83,7 +83,7 @@ def test_confusion_counts():
 
 @pytest.mark.parametrize(
     "column, names",
-    [("stop_reason", STOP_NAMES.values()), ("converged_by", CONVERGED_BY)],
+    [("stop_reason", STOPS), ("converged_by", CONVERGED_BY)],
 )
 def test_a_record_holds_every_name_whole(column, names):
     record = np.zeros(1, MEMBERS)

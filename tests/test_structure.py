@@ -61,7 +61,8 @@ def test_only_native_knows_numba(path, package):
 
 
 @pytest.mark.parametrize("path", sorted((FOLDER / "reference").glob("*.py")), ids=lambda p: p.name)
-def test_the_reference_imports_only_numpy(path):
+def test_the_reference_imports_only_numpy_and_the_methods_names(path):
     found = set(imports(path))
     own = {name for name in found if name.startswith("fastnet.reference")}
+    own |= {"fastnet.options.methods"} & found
     assert found - own <= {"functools", "math", "typing", "numpy"}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastnet.errors import DataError, UsageError
-from fastnet.options.methods import CLASSIFIERS
+from fastnet.options.methods import CLASSIFIERS, COUNT, LOSSES, SIGMOID
 
 
 def refuse_where(values: np.ndarray, bad: np.ndarray, name: str) -> None:
@@ -113,9 +113,9 @@ def checked_numbers(y: np.ndarray, loss: str, name: str = "y") -> np.ndarray:
     if y.shape[1] == 0:
         raise DataError(f"{name} must have at least one column, got shape {y.shape}.")
     y = require_finite(y.astype(np.float64), name)
-    if loss == "poisson" and (y < 0).any():
+    if LOSSES[loss].target == COUNT and (y < 0).any():
         raise DataError(
-            f"{name} must hold counts >= 0 for loss poisson, got {y[y < 0][0]:g}; "
+            f"{name} must hold counts >= 0 for loss {loss}, got {y[y < 0][0]:g}; "
             "use loss squared for measurements."
         )
     return y
@@ -179,9 +179,9 @@ def checked_targets(
         classes = np.unique(checked_labels(y, loss, name)[rows])
         if len(classes) < 2:
             raise DataError(f"{name} has one class only ({classes[0]}); at least two are needed.")
-        if loss == "binary_cross_entropy" and len(classes) > 2:
+        if LOSSES[loss].link == SIGMOID and len(classes) > 2:
             raise DataError(
-                f"{name} must have two classes for loss binary_cross_entropy, got {len(classes)}; "
+                f"{name} must have two classes for loss {loss}, got {len(classes)}; "
                 "use loss cross_entropy."
             )
     return encoded_targets(y, loss, classes, name), loss, classes
@@ -197,7 +197,7 @@ def encoded_targets(
     if loss not in CLASSIFIERS:
         return checked_numbers(y, loss, name)
     Y = one_hot(checked_labels(y, loss, name), classes, name)
-    return Y[:, 1:] if loss == "binary_cross_entropy" else Y
+    return Y[:, 1:] if LOSSES[loss].link == SIGMOID else Y
 
 
 def one_hot(y: np.ndarray, classes: np.ndarray, name: str = "y") -> np.ndarray:

@@ -22,6 +22,7 @@ from fastnet.data.scaling import no_scaling
 from fastnet.data.schema import Column, Described, Schema
 from fastnet.data.split import SETS, rows_outside, split_rows
 from fastnet.errors import DataError
+from fastnet.options.methods import LOSSES, NUMBER
 from fastnet.options.rules import refuse_two_sets
 
 
@@ -260,7 +261,7 @@ def filled_and_scaled(data: Data, impute: str, scale: str, dtype: str | None) ->
     rows = data.split["train"]
     rows = rows[data.weight[rows] > 0]
     data = with_scaled_inputs(data, rows, impute, scale, dtype)
-    if data.classes is not None or data.loss == "poisson":  # counts stay counts
+    if LOSSES[data.loss].target != NUMBER:  # counts stay counts
         return data
     names = [f"target {name!r}" for name in data.targets]
     shift, width = scaling.learn(scale, data.Y, rows, names)

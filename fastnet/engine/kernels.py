@@ -20,7 +20,7 @@ from fastnet.engine.layout import (
     parts_of,
     sums_length,
 )
-from fastnet.engine.losses import Loss, hits
+from fastnet.engine.losses import hits, own_loss
 from fastnet.engine.network import forward, loss_and_error, part_sums
 from fastnet.engine.records import COLUMNS, CONVERGED, DIVERGED, RUNNING
 from fastnet.native.entry import Entry, inner
@@ -42,12 +42,6 @@ def of_fold(rows, fold):
     """The samples with the weights of a fold; a set without folds has one row of weights."""
     x, y = (rows.x, rows.x_rows), (rows.y, rows.y_rows)
     return Rows(*x, *y, rows.weight, rows.totals, rows.count, min(fold, rows.fold))
-
-
-@inner
-def own_loss(problem, setting):
-    """The loss with the member's parameters."""
-    return Loss(problem.loss, float(setting["huber_delta"]), float(setting["quantile"]))
 
 
 @inner

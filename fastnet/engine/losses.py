@@ -1,8 +1,8 @@
 """Losses of a vector of samples, and their slopes by the network's outputs.
 
 Each function gets z2 in `output` from z0 on (k, L), targets in y from y0 on, the samples' weights
-and the Loss, which has its parameters. It returns the loss of each sample in float64, without its
-weight, and leaves weight * dL/dz2 in `output`. A NaN comes through. The twins are in formulas.py.
+and the Loss, which has its parameters. It returns the loss of each sample in float64,
+without its weight, and leaves weight * dL/dz2 in `output`. A NaN comes through.
 """
 
 from typing import NamedTuple
@@ -23,6 +23,12 @@ class Loss(NamedTuple):
     kind: Choice  # a row of LOSSES
     huber_delta: float
     quantile: float
+
+
+@inner
+def own_loss(problem, setting):
+    """The problem's loss with the member's parameters."""
+    return Loss(problem.loss, float(setting["huber_delta"]), float(setting["quantile"]))
 
 
 @inner

@@ -1,11 +1,10 @@
 """Optimisers: one step of a member's weights along its gradient, which is clipped already.
 
-Each moves net.w, `length` numbers from net.o on. Its own memory lies in `memory` from Step.memory
-on: as many runs of `length` numbers as its row says, all 0 before the first step. The twins are in
-formulas.py.
+Each moves net.w, `length` numbers from net.o on. Its own memory lies in `memory` from
+setting["memory"] on: as many runs of `length` numbers as its row says, all 0 before the first step.
+Its numbers are those of the member's setting and state, made floats before the loop: state["steps"]
+counts from 1, `loss` is that of the samples of this step, state["step_loss"] of the one before.
 """
-
-from typing import NamedTuple
 
 from fastnet.engine.elementary import sign
 from fastnet.engine.layout import parameter_length
@@ -16,102 +15,92 @@ from fastnet.native.vector import LANES, fma, load, splat, sqrt, store, where_gr
 RPROP_UP, RPROP_DOWN, RPROP_LARGEST, RPROP_SMALLEST = 1.2, 0.5, 50.0, 1e-6
 
 
-class Step(NamedTuple):
-    """The numbers of one step."""
-
-    memory: int  # where the member's begins
-    learning_rate: float
-    count: int  # of this step, from 1
-    momentum: float
-    beta_1: float
-    beta_2: float
-    epsilon: float
-    rho: float
-    weight_decay: float
-    worse: bool  # the training loss is above that of the step before
-
-
 @inner
-def sgd(net, length, gradient, memory, step):
+def sgd(net, length, gradient, memory, setting, state, loss):
     """w -= learning_rate g."""
-    w, o = net.w, net.o
+    w, o, rate = net.w, net.o, float(state["learning_rate"])
     for i in range(0, length, LANES):
-        store(w, o + i, fma(load(gradient, i), -step.learning_rate, load(w, o + i)))
+        store(w, o + i, fma(load(gradient, i), -rate, load(w, o + i)))
 
 
 @inner
-def momentum(net, length, gradient, memory, step):
+def momentum(net, length, gradient, memory, setting, state, loss):
     """v = momentum v + g, w -= learning_rate v."""
-    w, o, at = net.w, net.o, step.memory
+    w, o, at, rate = net.w, net.o, int(setting["memory"]), float(state["learning_rate"])
+    mu = float(setting["momentum"])
     for i in range(0, length, LANES):
-        v = fma(load(memory, at + i), step.momentum, load(gradient, i))
+        v = fma(load(memory, at + i), mu, load(gradient, i))
         store(memory, at + i, v)
-        store(w, o + i, fma(v, -step.learning_rate, load(w, o + i)))
+        store(w, o + i, fma(v, -rate, load(w, o + i)))
 
 
 @inner
-def nesterov(net, length, gradient, memory, step):
+def nesterov(net, length, gradient, memory, setting, state, loss):
     """v = momentum v + g, w -= learning_rate (g + momentum v)."""
-    w, o, at = net.w, net.o, step.memory
+    w, o, at, rate = net.w, net.o, int(setting["memory"]), float(state["learning_rate"])
+    mu = float(setting["momentum"])
     for i in range(0, length, LANES):
         g = load(gradient, i)
-        v = fma(load(memory, at + i), step.momentum, g)
+        v = fma(load(memory, at + i), mu, g)
         store(memory, at + i, v)
-        store(w, o + i, fma(fma(v, step.momentum, g), -step.learning_rate, load(w, o + i)))
+        store(w, o + i, fma(fma(v, mu, g), -rate, load(w, o + i)))
 
 
 @inner
-def rmsprop(net, length, gradient, memory, step):
+def rmsprop(net, length, gradient, memory, setting, state, loss):
     """v = rho v + (1 - rho) g**2, w -= learning_rate g / (sqrt v + epsilon)."""
-    w, o, at = net.w, net.o, step.memory
+    w, o, at, rate = net.w, net.o, int(setting["memory"]), float(state["learning_rate"])
+    rho, epsilon = float(setting["rho"]), float(setting["epsilon"])
     for i in range(0, length, LANES):
         g = load(gradient, i)
-        v = fma(load(memory, at + i), step.rho, (1.0 - step.rho) * (g * g))
+        v = fma(load(memory, at + i), rho, (1.0 - rho) * (g * g))
         store(memory, at + i, v)
-        moved = step.learning_rate * g / (sqrt(v) + step.epsilon)
-        store(w, o + i, load(w, o + i) - moved)
+        store(w, o + i, load(w, o + i) - rate * g / (sqrt(v) + epsilon))
 
 
 @inner
-def adam(net, length, gradient, memory, step):
-    """m and v, running means of g and g**2, each divided by 1 - beta**count:
+def adam(net, length, gradient, memory, setting, state, loss):
+    """m and v, running means of g and g**2, each divided by 1 - beta**steps:
     w -= learning_rate m / (sqrt v + epsilon)."""
-    w, o, at = net.w, net.o, step.memory
-    whole_1 = 1.0 - step.beta_1**step.count
-    whole_2 = 1.0 - step.beta_2**step.count
+    w, o, at = net.w, net.o, int(setting["memory"])
+    rate, epsilon = float(state["learning_rate"]), float(setting["epsilon"])
+    beta_1, beta_2 = float(setting["beta_1"]), float(setting["beta_2"])
+    whole_1 = 1.0 - beta_1 ** int(state["steps"])
+    whole_2 = 1.0 - beta_2 ** int(state["steps"])
     for i in range(0, length, LANES):
         g = load(gradient, i)
-        m = fma(load(memory, at + i), step.beta_1, (1.0 - step.beta_1) * g)
-        v = fma(load(memory, at + length + i), step.beta_2, (1.0 - step.beta_2) * (g * g))
+        m = fma(load(memory, at + i), beta_1, (1.0 - beta_1) * g)
+        v = fma(load(memory, at + length + i), beta_2, (1.0 - beta_2) * (g * g))
         store(memory, at + i, m)
         store(memory, at + length + i, v)
-        moved = step.learning_rate * (m / whole_1) / (sqrt(v / whole_2) + step.epsilon)
+        moved = rate * (m / whole_1) / (sqrt(v / whole_2) + epsilon)
         store(w, o + i, load(w, o + i) - moved)
 
 
 @inner
-def adamw(net, length, gradient, memory, step):
+def adamw(net, length, gradient, memory, setting, state, loss):
     """W1 and W2 shrink by learning_rate * weight_decay of themselves, then adam."""
     w, o, n1, d, k = net.w, net.o, net.n1, net.d, net.k
-    keep = 1.0 - step.learning_rate * step.weight_decay
+    keep = 1.0 - float(state["learning_rate"]) * float(setting["weight_decay"])
     for i in range(n1 * d):
         w[o + i] *= keep
     for i in range(n1 * (d + 1), n1 * (d + 1 + k)):
         w[o + i] *= keep
-    adam(net, length, gradient, memory, step)
+    adam(net, length, gradient, memory, setting, state, loss)
 
 
 @inner
-def rprop(net, length, gradient, memory, step):
+def rprop(net, length, gradient, memory, setting, state, loss):
     """iRprop+: a step length of its own for each weight; memory: the gradient before, lengths."""
-    w, o, at = net.w, net.o, step.memory
+    w, o, at = net.w, net.o, int(setting["memory"])
+    first, worse = state["steps"] == 1, loss > state["step_loss"]
     for i in range(0, length, LANES):
         g, before = load(gradient, i), load(memory, at + i)
         size = load(memory, at + length + i)
-        if step.count == 1:
-            size = splat(w, step.learning_rate)
+        if first:
+            size = splat(w, float(state["learning_rate"]))
         agreement = sign(before) * sign(g)
-        if step.worse:
+        if worse:
             back = where_greater(0.0, agreement, sign(before) * size, 0.0)
             store(w, o + i, load(w, o + i) + back)
         size = size * where_greater(
@@ -157,18 +146,6 @@ def descend(optimizer, net, setting, state, memory, loss, norm, scratch):
     length = parameter_length(net.n1, net.d, net.k)
     clipped = clip(scratch.gradient, length, norm, float(setting["clip_norm"]))
     state["steps"] += 1
-    step = Step(
-        int(setting["memory"]),
-        float(state["learning_rate"]),
-        int(state["steps"]),
-        float(setting["momentum"]),
-        float(setting["beta_1"]),
-        float(setting["beta_2"]),
-        float(setting["epsilon"]),
-        float(setting["rho"]),
-        float(setting["weight_decay"]),
-        loss > state["step_loss"],
-    )
-    optimizer.update(net, length, scratch.gradient, memory, step)
+    optimizer.update(net, length, scratch.gradient, memory, setting, state, loss)
     state["step_loss"] = loss
     return clipped

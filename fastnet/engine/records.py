@@ -4,22 +4,29 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Codes of a member's stop; the names stand in options.py in this order.
-RUNNING, TARGET, PATIENCE, MAX_EPOCHS, DIVERGED, CONVERGED = range(6)
+from fastnet.options.methods import STOPS, code
+from fastnet.options.table import SETTINGS as OPTIONS
+
+# Codes of a member's stop.
+RUNNING = code(STOPS, "running")
+TARGET = code(STOPS, "target")
+PATIENCE = code(STOPS, "patience")
+MAX_EPOCHS = code(STOPS, "max_epochs")
+DIVERGED = code(STOPS, "diverged")
+CONVERGED = code(STOPS, "converged")
+TIME_LIMIT = code(STOPS, "time_limit")
+INTERRUPTED = code(STOPS, "interrupted")
+STOPPED = code(STOPS, "stopped")
 # Columns of what a round records.
 TRAIN_LOSS, VAL_LOSS, LEARNING_RATE, GRADIENT_NORM, CLIPPED = range(5)
 COLUMNS = 5
 # Every epoch up to DENSE_EPOCHS is kept in a history, beyond it DENSE_EPOCHS / 2 of each doubling.
 DENSE_EPOCHS = 1024
+# The options that belong to a member, as numbers; where its parameters begin in the packed array
+# (offset) and its optimiser's numbers in theirs (memory); whose weights of the samples it takes.
 SETTINGS = np.dtype(
-    [(name, np.int64) for name in ("n1", "seed", "activation", "optimizer", "batch_size")]
-    + [(name, np.int64) for name in ("lr_patience", "patience", "max_epochs", "offset", "fold")]
-    + [(name, np.float64) for name in ("learning_rate", "clip_norm", "lr_factor", "min_delta")]
-    + [(name, np.float64) for name in ("min_learning_rate", "target_loss", "l2")]
-    + [(name, np.int64) for name in ("schedule", "warmup_epochs", "decay_epochs", "memory")]
-    + [(name, np.float64) for name in ("momentum", "rho", "beta_1", "beta_2", "epsilon")]
-    + [(name, np.float64) for name in ("weight_decay", "huber_delta", "quantile")]
-    + [("damping", np.int64)]
+    [(name, option.dtype) for name, option in OPTIONS.items()]
+    + [(name, np.int64) for name in ("offset", "memory", "fold")]
 )
 STATE = np.dtype(
     [

@@ -1,16 +1,20 @@
 """The course of a member's learning rate over the epochs.
 
 All schedules are compiled into every kernel, for they cost nothing beside an epoch: so a sweep over
-schedules needs no further kernels. The twins are in formulas.py.
+schedules needs no further kernels. Its namesake in reference/ says where each comes from.
 """
 
 import math
 
 from fastnet.native.entry import inner
 from fastnet.native.vector import never_inline
+from fastnet.options.methods import SCHEDULES, code
 
-# Codes of `schedule`; the names stand in options.py in this order.
-PLATEAU, CONSTANT, COSINE, STEP, EXPONENTIAL, ONE_CYCLE = range(6)
+PLATEAU = code(SCHEDULES, "plateau")
+COSINE = code(SCHEDULES, "cosine")
+STEP = code(SCHEDULES, "step")
+EXPONENTIAL = code(SCHEDULES, "exponential")
+ONE_CYCLE = code(SCHEDULES, "one_cycle")
 RISE, START, END = 0.3, 1 / 25, 1 / 25 / 1e4  # of one_cycle
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 import fastnet
 from fastnet.data.checks import unnamed_features
+from fastnet.options.methods import EXP, LOSSES, SIGMOID
 
 # ---------------------------------------------------------------- arrays
 
@@ -42,18 +43,15 @@ def sizes(model):
 
 # ---------------------------------------------------------------- the loss's output
 
-# Losses with an export whose predictions are numbers; the classifiers' are classes.
-NUMBERS = ("squared", "absolute", "huber", "log_cosh", "quantile", "poisson")
-
 
 def predicts_exponential(model):
     """Whether the predicted number is e^z2 instead of z2."""
-    return model.loss == "poisson"
+    return LOSSES[model.loss].link == EXP
 
 
 def with_all_logits(model):
     """The model with one logit per class; where a single logit is learned, the other is 0."""
-    if model.loss != "binary_cross_entropy":
+    if LOSSES[model.loss].link != SIGMOID:
         return model
     W2, b2 = model.weights.W2, model.weights.b2
     zeros = np.zeros_like(W2)

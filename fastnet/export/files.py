@@ -11,7 +11,7 @@ from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.export import c, facts, npy, onnx, python
 from fastnet.export.forms import ACTIVATIONS
 from fastnet.export.text import identifier
-from fastnet.options.methods import CLASSIFIERS
+from fastnet.options.methods import LOSSES
 from fastnet.options.table import EXPORTS
 
 ENDINGS = {"npy": "", "onnx": ".onnx", "c": ".h", "numpy": ".py"}
@@ -80,9 +80,8 @@ def check(model, to):
         raise UsageError(
             f"activation {model.activation} cannot be exported yet; {', '.join(ACTIVATIONS)} can."
         )
-    losses = (*facts.NUMBERS, *CLASSIFIERS)
-    if model.loss not in losses:
-        raise UsageError(f"loss {model.loss} cannot be exported yet; {', '.join(losses)} can.")
+    if model.loss not in LOSSES:
+        raise UsageError(f"loss {model.loss} cannot be exported yet; {', '.join(LOSSES)} can.")
     if not all(np.isfinite(array).all() for array in facts.constants(model).values()):
         raise DataError("the model has numbers that are not finite; export another member.")
 

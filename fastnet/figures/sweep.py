@@ -16,19 +16,20 @@ from fastnet.figures.style import (
     log_ticks,
     text_title,
 )
+from fastnet.options.methods import STOPS
 from fastnet.results import answer, words
 
 LINES = 300  # at most this many members in the parallel coordinates
-STOPS = {  # colours, and what members did
-    "target": (CLASSES[0], "reached the target"),
-    "patience": (CLASSES[1], "stopped by patience"),
-    "max_epochs": (CLASSES[6], "ran all epochs"),
-    "time_limit": (CLASSES[9], "ran out of time"),
-    "interrupted": (CLASSES[5], "interrupted"),
-    "stopped": (CLASSES[4], "stopped as another reached the target"),
-    "diverged": (MARK, "diverged"),
+COLOURS = {  # of what members did
+    "target": CLASSES[0],
+    "patience": CLASSES[1],
+    "max_epochs": CLASSES[6],
+    "time_limit": CLASSES[9],
+    "interrupted": CLASSES[5],
+    "stopped": CLASSES[4],
+    "diverged": MARK,
 }
-OTHER = (CLASSES[7], "stopped otherwise")
+OTHER = CLASSES[7]
 
 
 def only_one_n1(result):
@@ -196,9 +197,9 @@ def stop_table(result):
 @base.figure("why members stopped, for each N1", stop_table)
 def stop_reasons(table, result):
     """Stop reasons of the members of each N1."""
-    there = [name for name in STOPS if name in set(table["reason"])]
+    there = [name for name in COLOURS if name in set(table["reason"])]
     there += sorted(set(table["reason"]) - set(there))
-    scale = alt.Scale(domain=there, range=[STOPS.get(name, OTHER)[0] for name in there])
+    scale = alt.Scale(domain=there, range=[COLOURS.get(name, OTHER) for name in there])
     bars = alt.Chart(chart_data(table)).mark_bar()
     bars = bars.encode(
         x=n1_axis(),
@@ -214,7 +215,7 @@ def stop_title(table, reasons, count):
     """What most members did."""
     totals = {name: int(table["count"][table["reason"] == name].sum()) for name in reasons}
     most = max(totals, key=totals.get)
-    return f"{totals[most]:,} of {count:,} member{'s' * (count > 1)} {STOPS.get(most, OTHER)[1]}"
+    return f"{totals[most]:,} of {count:,} member{'s' * (count > 1)} {STOPS[str(most)].did}"
 
 
 # ---------------------------------------------------------------- all axes at once

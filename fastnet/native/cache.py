@@ -18,8 +18,8 @@ from pathlib import Path
 
 from fastnet.native import versions
 
-# The folders whose sources decide what compiled kernels do.
-SOURCES = ("native", "engine")
+# The files whose sources decide what compiled kernels do; the methods' names have their codes.
+SOURCES = ("native/*.py", "engine/*.py", "options/methods.py")
 # Variables that make the compiler make other code than for this processor.
 OVERRIDES = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_OPT")
 TILE_ROWS = "KERNELS_TILE_ROWS"  # rows of a tile for tests, see tiles.py
@@ -29,7 +29,7 @@ def version_hash():
     """Hash of all that decides, on one processor, what the compiled kernels do."""
     text = repr(versions.compiler_versions()).encode()
     package = Path(__file__).parents[1]
-    for path in sorted(path for folder in SOURCES for path in (package / folder).glob("*.py")):
+    for path in sorted(path for pattern in SOURCES for path in package.glob(pattern)):
         text += path.name.encode() + path.read_bytes()
     return hashlib.sha256(text).hexdigest()[:16]
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from fastnet.options.methods import FIRST_ORDER, STEPPED
-from fastnet.options.table import OPTIONS, check, find
+from fastnet.options.methods import FIRST_ORDER, OPTIMIZERS
+from fastnet.options.table import OPTIONS, STEPPED, check, find
 
 # What the built-in tasks and tables (--data) set apart from the table, and then the commands;
 # docs/tasks.md and docs/scores.md tell how these values were found.
@@ -99,7 +99,8 @@ def of_optimizers(names: tuple[str, ...], task: Any) -> dict[str, Any]:
     """Defaults that follow from the optimizers named, in place of the task's."""
     if not set(names) & set(FIRST_ORDER):
         longer = {"max_epochs": 2000} if task == 1 and "lbfgs" in names else {}
-        unused = (*STEPPED, "l2") if "br" in names else STEPPED
+        own_l2 = any(OPTIMIZERS[name].own_l2 for name in names)
+        unused = (*STEPPED, "l2") if own_l2 else STEPPED
         return {**longer, **{name: OPTIONS[name].default for name in unused}}
     rate = LEARNING_RATES_OF_TASKS.get((task, *names), OPTIONS["learning_rate"].default)
     return {**FIRST_ORDER_TASKS.get(task, {}), "learning_rate": rate}

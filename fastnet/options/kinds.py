@@ -45,6 +45,7 @@ class Kind:
     name = "text"  # in messages of click and in the stubs
     words = "a text"
     metavar = "TEXT"
+    dtype = "i8"  # in the kernels' records, where a name stands as its code
     is_flag = False
     empty = ""  # what help and docs say where nothing is set
     counts = False  # whether a single value is a number of values
@@ -148,6 +149,7 @@ class Integer(Number):
 
 class Float(Number):
     name, words, metavar = "number", "a number", "NUM"
+    dtype = "f8"
 
     def hint(self, option: Option) -> str:
         return "float"

@@ -1,51 +1,129 @@
-"""The methods by name: activations, losses, optimizers, schedules, initial weights.
+"""The methods by name, with what is a fact about each; all else is derived from these tables.
 
-No numpy here: `fastnet --help` imports this file.
+No numpy here: `fastnet --help` imports this file. Each name is also a row of a table in engine/,
+with the compiled functions, and of one in reference/. The position of a name is its code in the
+members' records.
 """
 
-# Each name is a row of a table in a module of kernels, and in formulas.py.
-ACTIVATIONS = (
-    *("sigmoid", "tanh", "relu", "identity", "leaky_relu"),
-    *("elu", "softplus", "gelu", "silu", "sin"),
-)
-FIRST_ORDER = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "rprop")
-OPTIMIZERS = (*FIRST_ORDER, "lm", "br", "lbfgs")
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Activation(NamedTuple):
+    """s(z) of the hidden units."""
+
+    gain: float = 0.0  # factor of Nguyen and Widrow's weights; 0 where s has no two bounds
+
+
+# A name's position is part of the key of a member's initial weights: new ones go last.
+ACTIVATIONS = {
+    "sigmoid": Activation(gain=2.0),
+    "tanh": Activation(gain=1.0),
+    "relu": Activation(),
+    "identity": Activation(),
+    "leaky_relu": Activation(),
+    "elu": Activation(),
+    "softplus": Activation(),
+    "gelu": Activation(),
+    "silu": Activation(),
+    "sin": Activation(),
+}
+
+# Kinds of targets: any numbers, numbers >= 0, classes.
+NUMBER, COUNT, CLASS = "number", "count", "class"
+# What a loss makes of z2 to predict: z2 itself, e^z2, softmax, or sigmoid of the only logit.
+IDENTITY, EXP, SOFTMAX, SIGMOID = "identity", "exp", "softmax", "sigmoid"
+
+
+class Loss(NamedTuple):
+    """A loss of a network's outputs z2 and the targets."""
+
+    link: str = IDENTITY
+    target: str = NUMBER
+
+
+LOSSES = {
+    "squared": Loss(),
+    "cross_entropy": Loss(SOFTMAX, CLASS),
+    "absolute": Loss(),
+    "huber": Loss(),
+    "log_cosh": Loss(),
+    "poisson": Loss(EXP, COUNT),
+    "quantile": Loss(),
+    "binary_cross_entropy": Loss(SIGMOID, CLASS),
+}
+CLASSIFIERS = tuple(name for name, row in LOSSES.items() if row.target == CLASS)
+
+# Families of optimizers: steps of a given rate along the gradient; a matrix of all parameters by
+# all; searches along a line.
+STEPS, MATRIX, LINE = "steps", "matrix", "line"
+
+
+class Optimizer(NamedTuple):
+    """How gradients move the weights."""
+
+    family: str
+    learning_rate: float | None = None  # where none is given; docs/methods.md, section 4
+    in_batches: bool = True
+    own_l2: bool = False  # finds its own penalty on the weights
+
+
+OPTIMIZERS = {
+    "sgd": Optimizer(STEPS, 0.1),
+    "momentum": Optimizer(STEPS, 0.02),
+    "nesterov": Optimizer(STEPS, 0.02),
+    "rmsprop": Optimizer(STEPS, 0.01),
+    "adam": Optimizer(STEPS, 0.01),
+    "adamw": Optimizer(STEPS, 0.01),
+    "rprop": Optimizer(STEPS, 0.01, in_batches=False),
+    "lm": Optimizer(MATRIX),
+    "br": Optimizer(MATRIX, own_l2=True),
+    "lbfgs": Optimizer(LINE),
+}
+FIRST_ORDER = tuple(name for name, row in OPTIMIZERS.items() if row.family == STEPS)
+WITH_MATRIX = tuple(name for name, row in OPTIMIZERS.items() if row.family == MATRIX)
+
 DAMPINGS = ("marquardt", "nielsen")
-LOSSES = (
-    *("squared", "cross_entropy", "absolute", "huber", "log_cosh", "poisson", "quantile"),
-    "binary_cross_entropy",
-)
-CLASSIFIERS = ("cross_entropy", "binary_cross_entropy")  # losses whose targets are classes
 SCHEDULES = ("plateau", "constant", "cosine", "step", "exponential", "one_cycle")
-STOP_REASONS = ("running", "target", "patience", "max_epochs", "diverged", "converged")
 INITS = ("auto", "glorot_uniform", "he_normal", "nguyen_widrow")
-# Learning rates where none is given; docs/methods.md, section 4.
-LEARNING_RATES = {
-    "sgd": 0.1,
-    "momentum": 0.02,
-    "nesterov": 0.02,
-    "rmsprop": 0.01,
-    "adam": 0.01,
-    "adamw": 0.01,
-    "rprop": 0.01,
+
+
+class Stop(NamedTuple):
+    """Why a member stopped."""
+
+    did: str  # what the members did
+    tip: str = ""  # the same and what to try, where they did not reach the target
+
+
+# The kernels decide the first six, the training loop the others.
+STOPS = {
+    "running": Stop("still training"),
+    "target": Stop("reached the target"),
+    "patience": Stop(
+        "stopped by patience",
+        "stopped gaining: try another --init, more seeds, or a larger N1",
+    ),
+    "max_epochs": Stop(
+        "ran all epochs",
+        "were still training at the last epoch: try more --max-epochs or a larger N1",
+    ),
+    "diverged": Stop("diverged", "diverged: try a lower --learning-rate or --clip-norm 1"),
+    "converged": Stop(
+        "converged", "converged elsewhere: try more seeds, another --init, or a larger N1"
+    ),
+    "time_limit": Stop("ran out of time", "ran out of time: raise --time-limit"),
+    "interrupted": Stop("interrupted", "were interrupted: --resume the run"),
+    "stopped": Stop("stopped as another reached the target"),
 }
-# Options of the methods that take steps of a given rate: the others find the length of their steps
-# themselves, from all samples at once.
-STEPPED = (
-    *("learning_rate", "clip_norm", "batch_size", "lr_patience", "min_learning_rate"),
-    *("schedule", "warmup_epochs"),
-)
-# What makes use of an option; there is no row for those that always count.
-USERS = {
-    "momentum": ("optimizer", ("momentum", "nesterov")),
-    "rho": ("optimizer", ("rmsprop",)),
-    "beta_1": ("optimizer", ("adam", "adamw")),
-    "beta_2": ("optimizer", ("adam", "adamw")),
-    "epsilon": ("optimizer", ("rmsprop", "adam", "adamw")),
-    "weight_decay": ("optimizer", ("adamw",)),
-    "decay_epochs": ("schedule", ("step", "exponential")),
-    "huber_delta": ("loss", ("huber",)),
-    "quantile": ("loss", ("quantile",)),
-    "damping": ("optimizer", ("lm", "br")),
-    **{name: ("optimizer", FIRST_ORDER) for name in STEPPED},
-}
+# The rules by which a second-order member converges; "" for the others.
+CONVERGED_BY = ("", "min_grad", "mu_max", "line_search")
+
+
+def code(names: Iterable[str], name: str) -> int:
+    """The code of a name in the members' records: its position."""
+    return list(names).index(name)
+
+
+def longest(names: Iterable[str]) -> str:
+    """The dtype of a column of these names, wide enough for each."""
+    return f"U{max(map(len, names))}"

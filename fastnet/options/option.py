@@ -25,6 +25,19 @@ class Option(NamedTuple):
     choices: tuple[str, ...] = ()
     syntax: str = ""  # how lists are written on the command line
     commands: tuple[str, ...] = ("train", "sweep")
+    users: tuple = ()  # an option and its values that make use of this one; () if all do
+    setting: bool = False  # of every member's record, though it is no axis; axes always are
+    off: float = 0  # what stands for None in a record
+
+    @property
+    def field(self) -> str:
+        """Its name in the members' records."""
+        return "seed" if self.name == "seeds" else self.name
+
+    @property
+    def dtype(self) -> str:
+        """Its type in the kernels' records, where a name stands as its code."""
+        return self.kind.dtype
 
     @property
     def flag(self) -> str:

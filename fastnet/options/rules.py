@@ -8,9 +8,8 @@ from typing import Any
 
 from fastnet.errors import UsageError
 from fastnet.options.kinds import is_list
-from fastnet.options.methods import USERS
 from fastnet.options.ranges import quoted
-from fastnet.options.table import OF_DATA, OPTIONS
+from fastnet.options.table import OF_DATA, OPTIONS, USERS
 
 # Options of task 1 alone.
 OF_TASK_1 = ("function", "samples", "noise")

@@ -3,6 +3,7 @@
 No numpy and no numba in this folder: `fastnet --help` imports it.
 """
 
+import math
 from typing import Any
 
 from fastnet.errors import UsageError
@@ -18,7 +19,16 @@ from fastnet.options.kinds import (
     TEXT,
     Kind,
 )
-from fastnet.options.methods import ACTIVATIONS, DAMPINGS, INITS, LOSSES, OPTIMIZERS, SCHEDULES
+from fastnet.options.methods import (
+    ACTIVATIONS,
+    DAMPINGS,
+    FIRST_ORDER,
+    INITS,
+    LOSSES,
+    OPTIMIZERS,
+    SCHEDULES,
+    WITH_MATRIX,
+)
 from fastnet.options.option import Option
 
 EXPORTS = ("npy", "onnx", "c", "numpy")
@@ -73,6 +83,7 @@ TABLE = (
         none=True,
         low=0,
         above=True,
+        users=("optimizer", FIRST_ORDER),
     ),
     axis(
         "clip_norm",
@@ -83,6 +94,8 @@ TABLE = (
         none=True,
         low=0,
         above=True,
+        off=math.inf,
+        users=("optimizer", FIRST_ORDER),
     ),
     axis(
         "batch_size",
@@ -92,6 +105,7 @@ TABLE = (
         "Samples per step; none = all (full batch).",
         none=True,
         low=1,
+        users=("optimizer", FIRST_ORDER),
     ),
     axis(
         "lr_patience",
@@ -101,6 +115,7 @@ TABLE = (
         "Epochs without improvement before the learning rate is reduced; none = never.",
         none=True,
         low=1,
+        users=("optimizer", FIRST_ORDER),
     ),
     axis(
         "lr_factor",
@@ -137,6 +152,7 @@ TABLE = (
         "Monitored loss at which a member stops; none = no target.",
         none=True,
         low=0,
+        off=-math.inf,
     ),
     axis("l2", "network", FLOAT, (0.0,), "L2 penalty on the weights (not on the biases).", low=0),
     axis("init", "network", CHOICE, ("auto",), "How the initial weights are drawn.", choices=INITS),
@@ -146,7 +162,7 @@ TABLE = (
         CHOICE,
         ("sigmoid",),
         "Activation function of the hidden units.",
-        choices=ACTIVATIONS,
+        choices=tuple(ACTIVATIONS),
     ),
     axis(
         "optimizer",
@@ -154,7 +170,7 @@ TABLE = (
         CHOICE,
         ("sgd",),
         "Training method: how gradients change the weights.",
-        choices=OPTIMIZERS,
+        choices=tuple(OPTIMIZERS),
     ),
     axis(
         "momentum",
@@ -165,6 +181,7 @@ TABLE = (
         low=0,
         high=1,
         below=True,
+        users=("optimizer", ("momentum", "nesterov")),
     ),
     axis(
         "rho",
@@ -175,6 +192,7 @@ TABLE = (
         low=0,
         high=1,
         below=True,
+        users=("optimizer", ("rmsprop",)),
     ),
     axis(
         "beta_1",
@@ -185,6 +203,7 @@ TABLE = (
         low=0,
         high=1,
         below=True,
+        users=("optimizer", ("adam", "adamw")),
     ),
     axis(
         "beta_2",
@@ -195,6 +214,7 @@ TABLE = (
         low=0,
         high=1,
         below=True,
+        users=("optimizer", ("adam", "adamw")),
     ),
     axis(
         "epsilon",
@@ -204,6 +224,7 @@ TABLE = (
         "Number added to the root of the mean squared gradient (rmsprop, adam, adamw).",
         low=0,
         above=True,
+        users=("optimizer", ("rmsprop", "adam", "adamw")),
     ),
     axis(
         "weight_decay",
@@ -212,6 +233,7 @@ TABLE = (
         (0.01,),
         "Share of the learning rate by which each step shrinks the weights (adamw).",
         low=0,
+        users=("optimizer", ("adamw",)),
     ),
     axis(
         "schedule",
@@ -220,6 +242,7 @@ TABLE = (
         ("plateau",),
         "Course of the learning rate; plateau reduces it when the loss no longer improves.",
         choices=SCHEDULES,
+        users=("optimizer", FIRST_ORDER),
     ),
     axis(
         "warmup_epochs",
@@ -228,6 +251,7 @@ TABLE = (
         (0,),
         "First epochs, over which the learning rate rises linearly to its full value.",
         low=0,
+        users=("optimizer", FIRST_ORDER),
     ),
     axis(
         "decay_epochs",
@@ -237,6 +261,7 @@ TABLE = (
         "Epochs per reduction of the learning rate (step, exponential); none = max_epochs / 10.",
         none=True,
         low=1,
+        users=("schedule", ("step", "exponential")),
     ),
     axis(
         "huber_delta",
@@ -246,6 +271,7 @@ TABLE = (
         "Error at which the loss turns from quadratic to linear (huber).",
         low=0,
         above=True,
+        users=("loss", ("huber",)),
     ),
     axis(
         "quantile",
@@ -257,6 +283,7 @@ TABLE = (
         high=1,
         above=True,
         below=True,
+        users=("loss", ("quantile",)),
     ),
     Option(
         "loss",
@@ -265,7 +292,7 @@ TABLE = (
         None,
         "Loss function; none = chosen by the task or the type of the targets.",
         none=True,
-        choices=LOSSES,
+        choices=tuple(LOSSES),
     ),
     Option(
         "max_epochs",
@@ -275,6 +302,7 @@ TABLE = (
         "Largest number of epochs of a member.",
         low=1,
         high=10**9,
+        setting=True,
     ),
     Option(
         "damping",
@@ -283,6 +311,8 @@ TABLE = (
         "nielsen",
         "Rule by which the damping of the steps is adapted (lm, br).",
         choices=DAMPINGS,
+        setting=True,
+        users=("optimizer", WITH_MATRIX),
     ),
     Option(
         "min_learning_rate",
@@ -291,6 +321,8 @@ TABLE = (
         0.0,
         "Lowest value to which the learning rate is reduced.",
         low=0,
+        setting=True,
+        users=("optimizer", FIRST_ORDER),
     ),
     Option(
         "time_limit",
@@ -447,6 +479,19 @@ OPTIONS = {option.name: option for option in TABLE}
 # Options that name columns or files beside those of --data.
 OF_DATA = ("target", "features", "weights", "split_column", "validation_data", "test_data")
 AXES = tuple(option.name for option in TABLE if option.axis)
+# Of each member: the axes as columns that people read, and all that kernels read.
+COLUMNS = {option.field: option for option in TABLE if option.axis}
+SETTINGS = {option.field: option for option in TABLE if option.axis or option.setting}
+# What makes use of an option; there is no row for those that always count.
+USERS = {option.name: option.users for option in TABLE if option.users}
+# Options of the methods that take steps of a given rate: the others find the length of their steps
+# themselves, from all samples at once.
+STEPPED = tuple(name for name, users in USERS.items() if users == ("optimizer", FIRST_ORDER))
+
+
+def own_options(choice: str, name: str) -> tuple[str, ...]:
+    """Options that the method `name`, a value of the option `choice`, has beside others of it."""
+    return tuple(own for own, (of, users) in USERS.items() if of == choice and name in users)
 
 
 def find(name: str) -> Option:

@@ -120,7 +120,7 @@ def after_step(net, numbers, rate):
     """The network after the step, the old one unchanged."""
     after = reference.network.Net(*(array.copy() for array in net))
     for w, g in zip(after, numbers["gradient"]):
-        reference.optimizers.sgd(w, g, [], reference.optimizers.Step(rate))
+        reference.optimizers.sgd(w, g, [], {}, {"learning_rate": rate}, None)
     return after
 
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from fastnet.options.methods import SCHEDULES, code
 from fastnet.reference.records import DENSE_EPOCHS, MAX_EPOCHS, PATIENCE, RUNNING, TARGET
-from fastnet.reference.schedules import SCHEDULES, learning_rate
+from fastnet.reference.schedules import learning_rate
 
-PLATEAU = list(SCHEDULES).index("plateau")
+PLATEAU = code(SCHEDULES, "plateau")
 
 
 def is_kept(epoch):

@@ -4,12 +4,10 @@ Nobody optimises these files. The tests hold them and the engine equal to roundi
 docs/derivation.md derives each formula and points at its line.
 """
 
-from functools import partial
-
 import numpy as np
 
 from fastnet.reference.decisions import all_finite, copy, decide, is_kept, record_entry
-from fastnet.reference.losses import hits
+from fastnet.reference.losses import hits, own_loss
 from fastnet.reference.network import Net, Rows, forward, loss_and_error
 from fastnet.reference.records import CONVERGED, DIVERGED, RUNNING
 
@@ -73,28 +71,6 @@ def of_fold(rows, fold):
     weight = weights[min(fold, len(weights) - 1)]
     used = weight != 0
     return Rows(rows.X[used], rows.Y[used], weight[used])
-
-
-def own_loss(problem, setting):
-    """The loss with the member's parameters."""
-    return partial(problem.loss, setting=setting)
-
-
-def advance(activation, method, problem, pack, ids, end, histories, counts, scratch=None):
-    """Advance the members `ids` to epoch `end`: their entries below it into histories[m's slot].
-
-    Filled are histories (len(ids), kept epochs of the round, columns) and counts (len(ids),).
-    """
-    with np.errstate(all="ignore"):
-        for i, member in enumerate(ids):
-            setting, state = pack.settings[member], pack.states[member]
-            train, val = (of_fold(rows, setting["fold"]) for rows in (problem.train, problem.val))
-            own = problem._replace(train=train, val=val, loss=own_loss(problem, setting))
-            net, best = (net_of(flat, setting, problem) for flat in (pack.parameters, pack.best))
-            memory = nets_of(pack.memory, setting["memory"], method.memory, setting, problem)
-            counts[i] = train_member(
-                activation, method, own, net, setting, state, best, memory, end, histories[i]
-            )
 
 
 def evaluate(activation, problem, rows, pack, ids, losses, accuracies, scratch=None):

@@ -9,14 +9,17 @@ J'J / W stands for its second derivative (Gauss-Newton).
 
 import numpy as np
 
+from fastnet.options.methods import CONVERGED_BY, DAMPINGS, code
 from fastnet.reference.network import Net, Rows, first_layer, forward, mean_loss
 
-MARQUARDT, NIELSEN = range(2)
+MARQUARDT = code(DAMPINGS, "marquardt")
 # MATLAB's trainlm, for the mean of the squares: mu, mu_dec, mu_inc, mu_max, min_grad and the least
 # mu it goes to. Nielsen 1999, eq. 2.4: mu, relative to the largest element of the diagonal.
 MU_START, MU_DOWN, MU_UP, MU_MOST, GRADIENT_LEAST, MU_LEAST = 1e-3, 0.1, 10.0, 1e10, 1e-7, 1e-20
 # Why a member has converged; 0 while it has not.
-MIN_GRAD, MU_MAX, LINE_SEARCH = 1, 2, 3
+MIN_GRAD = code(CONVERGED_BY, "min_grad")
+MU_MAX = code(CONVERGED_BY, "mu_max")
+LINE_SEARCH = code(CONVERGED_BY, "line_search")
 
 
 # ---------------------------------------------------------------- all weights as one array

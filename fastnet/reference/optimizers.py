@@ -1,6 +1,8 @@
 """Optimisers: each moves w in place along the gradient g, which is clipped already.
 
-`memory` has the optimiser's own arrays, of w's shape and 0 before the first step.
+`memory` has the optimiser's own arrays, of w's shape and 0 before the first step. The member's
+setting and state give its numbers: state["steps"] counts from 1, `loss` is that of the samples of
+this step, state["step_loss"] of the one before.
 """
 
 from typing import NamedTuple
@@ -10,81 +12,67 @@ import numpy as np
 from fastnet.reference.network import Net
 
 
-class Step(NamedTuple):
-    """The numbers of one step, all of them Python's, so that an array's dtype is kept."""
-
-    learning_rate: float
-    count: int = 1  # of this step, from 1
-    momentum: float = 0.9
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-8
-    rho: float = 0.9
-    weight_decay: float = 0.01
-    worse: bool = False  # the training loss is above that of the step before
-
-
-def sgd(w, g, memory, step):
+def sgd(w, g, memory, setting, state, loss):
     """w -= learning_rate g."""
-    w -= step.learning_rate * g
+    w -= state["learning_rate"] * g
 
 
-def momentum(w, g, memory, step):
+def momentum(w, g, memory, setting, state, loss):
     """Polyak 1964, eq. 9: v = momentum v + g, w -= learning_rate v."""
     (v,) = memory
-    v[...] = step.momentum * v + g
-    w -= step.learning_rate * v
+    v[...] = setting["momentum"] * v + g
+    w -= state["learning_rate"] * v
 
 
-def nesterov(w, g, memory, step):
+def nesterov(w, g, memory, setting, state, loss):
     """Nesterov 1983 as Sutskever et al. 2013, section 2: the gradient where momentum leads to."""
     (v,) = memory
-    v[...] = step.momentum * v + g
-    w -= step.learning_rate * (g + step.momentum * v)
+    v[...] = setting["momentum"] * v + g
+    w -= state["learning_rate"] * (g + setting["momentum"] * v)
 
 
-def rmsprop(w, g, memory, step):
+def rmsprop(w, g, memory, setting, state, loss):
     """Tieleman & Hinton 2012, lecture 6e: g over the root of its running mean square."""
     (v,) = memory
-    v[...] = step.rho * v + (1 - step.rho) * (g * g)
-    w -= step.learning_rate * g / (np.sqrt(v) + step.epsilon)
+    v[...] = setting["rho"] * v + (1 - setting["rho"]) * (g * g)
+    w -= state["learning_rate"] * g / (np.sqrt(v) + setting["epsilon"])
 
 
-def adam(w, g, memory, step):
+def adam(w, g, memory, setting, state, loss):
     """Kingma & Ba 2015, Algorithm 1."""
     m, v = memory
-    m[...] = step.beta_1 * m + (1 - step.beta_1) * g
-    v[...] = step.beta_2 * v + (1 - step.beta_2) * (g * g)
-    m_hat = m / (1 - step.beta_1**step.count)
-    v_hat = v / (1 - step.beta_2**step.count)
-    w -= step.learning_rate * m_hat / (np.sqrt(v_hat) + step.epsilon)
+    m[...] = setting["beta_1"] * m + (1 - setting["beta_1"]) * g
+    v[...] = setting["beta_2"] * v + (1 - setting["beta_2"]) * (g * g)
+    m_hat = m / (1 - setting["beta_1"] ** state["steps"])
+    v_hat = v / (1 - setting["beta_2"] ** state["steps"])
+    w -= state["learning_rate"] * m_hat / (np.sqrt(v_hat) + setting["epsilon"])
 
 
-def adamw(w, g, memory, step):
+def adamw(w, g, memory, setting, state, loss):
     """Loshchilov & Hutter 2019, Algorithm 2: Adam, and the weights shrink apart from it.
 
     Biases, which have one dimension, do not shrink.
     """
     if w.ndim == 2:
-        w *= 1 - step.learning_rate * step.weight_decay
-    adam(w, g, memory, step)
+        w *= 1 - state["learning_rate"] * setting["weight_decay"]
+    adam(w, g, memory, setting, state, loss)
 
 
 RPROP_UP, RPROP_DOWN, RPROP_LARGEST, RPROP_SMALLEST = 1.2, 0.5, 50.0, 1e-6
 
 
-def rprop(w, g, memory, step):
+def rprop(w, g, memory, setting, state, loss):
     """iRprop+ (Igel & Huesken 2003, section 2.4): a step length of its own for each weight.
 
     It grows while the gradient's sign stays and halves where it changes; there the last step
     is taken back if the loss has risen, and the next step takes the gradient as 0.
     """
     before, length = memory
-    if step.count == 1:
-        length[...] = step.learning_rate
+    if state["steps"] == 1:
+        length[...] = state["learning_rate"]
     agreement = np.sign(before) * np.sign(g)
     changed = agreement < 0
-    if step.worse:
+    if loss > state["step_loss"]:
         w += np.where(changed, np.sign(before) * length, 0).astype(w.dtype)
     factor = np.where(agreement > 0, RPROP_UP, np.where(changed, RPROP_DOWN, 1)).astype(w.dtype)
     length[...] = np.clip(length * factor, RPROP_SMALLEST, RPROP_LARGEST)
@@ -117,14 +105,9 @@ def clip(gradient, norm, clip_norm):
     return Net(*(g * g.dtype.type(clip_norm / norm) for g in gradient)), True
 
 
-def next_step(setting, state, loss):
-    """The numbers of the next step, at which the samples have this loss."""
-    state["steps"] += 1
-    names = ("momentum", "beta_1", "beta_2", "epsilon", "rho", "weight_decay")
-    numbers = (float(setting[name]) for name in names)
-    worse = bool(loss > state["step_loss"])
-    state["step_loss"] = loss
-    return Step(float(state["learning_rate"]), int(state["steps"]), *numbers, worse)
+def numbers(record):
+    """A record as a dict of Python's numbers: NumPy's would make float32 arrays float64."""
+    return dict(zip(record.dtype.names, record.item()))
 
 
 def descend(optimizer, net, setting, state, memory, loss, gradient, norm):
@@ -133,7 +116,9 @@ def descend(optimizer, net, setting, state, memory, loss, gradient, norm):
     memory has the optimiser's arrays, each as a Net.
     """
     gradient, clipped = clip(gradient, norm, setting["clip_norm"])
-    step = next_step(setting, state, loss)
+    state["steps"] += 1
+    now = numbers(setting), numbers(state)
     for w, g, *own in zip(net, gradient, *memory):
-        optimizer.update(w, g, own, step)
+        optimizer.update(w, g, own, *now, loss)
+    state["step_loss"] = loss
     return clipped

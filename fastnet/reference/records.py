@@ -1,4 +1,11 @@
 """The codes in the members' records."""
 
-RUNNING, TARGET, PATIENCE, MAX_EPOCHS, DIVERGED, CONVERGED = range(6)
+from fastnet.options.methods import STOPS, code
+
+RUNNING = code(STOPS, "running")
+TARGET = code(STOPS, "target")
+PATIENCE = code(STOPS, "patience")
+MAX_EPOCHS = code(STOPS, "max_epochs")
+DIVERGED = code(STOPS, "diverged")
+CONVERGED = code(STOPS, "converged")
 DENSE_EPOCHS = 1024

@@ -2,6 +2,8 @@
 
 import math
 
+from fastnet.options.methods import SCHEDULES as NAMES
+
 
 def constant(rate, setting, epoch, epochs):
     return rate
@@ -37,7 +39,7 @@ def one_cycle(rate, setting, epoch, epochs):
     return rate * (last + (first - last) * (1 + math.cos(math.pi * share)) / 2)
 
 
-# The position of a name is its code. The plateau rule itself is decide()'s.
+# The plateau rule itself is decide()'s.
 SCHEDULES = {
     "plateau": constant,
     "constant": constant,
@@ -54,7 +56,7 @@ def learning_rate(rate, setting, epoch):
     In warm-up the rates of the first epochs are 1, 2, ... of warmup_epochs + 1 parts of it
     (Goyal et al. 2017, section 2.2).
     """
-    warm, schedule = setting["warmup_epochs"], list(SCHEDULES.values())[setting["schedule"]]
+    warm, schedule = setting["warmup_epochs"], SCHEDULES[NAMES[setting["schedule"]]]
     rate = schedule(rate, setting, max(epoch - warm, 0), max(setting["max_epochs"] - warm, 1))
     rate = max(rate, setting["min_learning_rate"])
     return rate * (epoch + 1) / (warm + 1) if epoch < warm else rate

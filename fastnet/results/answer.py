@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.options.methods import STOPS
 from fastnet.options.ranges import typed
 from fastnet.training.plan import SETTING_COLUMNS, shown
 
@@ -213,13 +214,6 @@ def advice(members: np.ndarray) -> str:
         return ""
     reasons, counts = np.unique(missed, return_counts=True)
     reason, count = reasons[counts.argmax()], counts.max()
-    tips = {
-        "diverged": "diverged: try a lower --learning-rate or --clip-norm 1",
-        "max_epochs": "were still training at the last epoch: try more --max-epochs or a larger N1",
-        "patience": "stopped gaining: try another --init, more seeds, or a larger N1",
-        "converged": "converged elsewhere: try more seeds, another --init, or a larger N1",
-        "time_limit": "ran out of time: raise --time-limit",
-        "interrupted": "were interrupted: --resume the run",
-    }
+    tip = STOPS[str(reason)].tip
     share = "All" if count == len(members) else f"{count} of {len(members)}"
-    return f"{share} members {tips[reason]}." if reason in tips else ""
+    return f"{share} members {tip}." if tip else ""

@@ -14,6 +14,7 @@ from fastnet.engine.layout import unpack
 from fastnet.engine.records import RUNNING, TRAIN_LOSS, VAL_LOSS
 from fastnet.errors import DataError
 from fastnet.files import read_npz
+from fastnet.options.methods import CONVERGED_BY, OPTIMIZERS, STOPS
 from fastnet.results import answer
 from fastnet.results.lock import in_use
 from fastnet.results.model import Model
@@ -25,9 +26,10 @@ from fastnet.results.reading import (
     read_npz_if_there,
     read_options,
 )
-from fastnet.results.result import CONVERGED_BY, MEMBERS, SCORES, Entries, Result, packed_alone
-from fastnet.training.plan import COLUMNS, Plan, of_shape
-from fastnet.training.training import STOP_NAMES, History, Training, history_names
+from fastnet.results.result import MEMBERS, SCORES, Entries, Result, packed_alone
+from fastnet.training.history import History, history_names
+from fastnet.training.plan import COLUMNS, Plan, plan_of_shape
+from fastnet.training.training import Training
 
 # ---------------------------------------------------------------- of a Training
 
@@ -219,7 +221,7 @@ def from_checkpoint(
     facts = origin(path, config, options)
     split, scaling = facts["split"], facts["schema"].scaling
     shape = len(scaling.x_shift), len(scaling.y_shift)
-    plan = of_shape(options, facts["schema"].loss, *shape, np.array([len(split["train"])]))
+    plan = plan_of_shape(options, facts["schema"].loss, *shape, np.array([len(split["train"])]))
     history = History(plan.settings.size, history_names(options, len(split["val"])))
     history.restore(saved)
     entries, record = entries_and_record(history.flat(saved["states"]))
@@ -248,12 +250,11 @@ def settings_table(plan: Plan, states: np.ndarray) -> np.ndarray:
         table[name] = plan.columns[name]
     table["fold"] = plan.settings["fold"]
     live = states["stop"] == 0
-    names = np.array([STOP_NAMES[code] for code in range(len(STOP_NAMES))])
-    table["stop_reason"] = names[states["stop"]]
+    table["stop_reason"] = np.array(list(STOPS))[states["stop"]]
     table["stop_reason"][live] = "interrupted"
     table["converged_by"] = np.array(CONVERGED_BY)[states["rule"]]
-    bayesian = table["optimizer"] == "br"
-    table["effective_parameters"] = np.where(bayesian, states["effective"], np.nan)
+    counted = np.isin(table["optimizer"], [n for n, row in OPTIMIZERS.items() if row.own_l2])
+    table["effective_parameters"] = np.where(counted, states["effective"], np.nan)
     table["status"] = np.where(live, "live", "done")
     table["epochs"] = np.maximum(states["last_epoch"], 0)
     table["best_epoch"] = np.maximum(states["best_epoch"], 0)

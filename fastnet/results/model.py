@@ -14,6 +14,8 @@ from fastnet.data.tables import Table
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, UsageError
 from fastnet.files import json_value
+from fastnet.options.methods import EXP, LOSSES, SIGMOID
+from fastnet.options.table import own_options
 from fastnet.results import metrics
 
 BLOCK_ROWS, BLOCK_VALUES = 1 << 15, 1 << 24  # rows, and values of hidden units, predicted at once
@@ -192,13 +194,13 @@ class Model(Described, ModelFields):
             part = slice(first, first + step)
             block = scale(X[part if rows is None else rows[part]])
             _, Z2[part] = reference.network.forward(net, activation, block)
-        if self.loss == "binary_cross_entropy":  # one logit, against the first class' 0
+        if LOSSES[self.loss].link == SIGMOID:  # one logit, against the first class' 0
             return np.hstack([np.zeros_like(Z2), Z2])
         return Z2
 
     def means(self, Z2: np.ndarray) -> np.ndarray:
         """What the network predicts, from z2: z2 itself, or e^z2 with loss poisson."""
-        return np.exp(Z2) if self.loss == "poisson" else Z2
+        return np.exp(Z2) if LOSSES[self.loss].link == EXP else Z2
 
     def decoded(self, Z2: np.ndarray) -> np.ndarray:
         """From z2 the numbers (n, k) in their own units, or the class labels (n,)."""
@@ -221,9 +223,10 @@ class Model(Described, ModelFields):
 
     def mean_loss(self, Z2: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> float | None:
         """The mean loss; None where it has a parameter, which a model does not keep."""
-        if self.loss in ("huber", "quantile"):
+        if own_options("loss", self.loss):
             return None
-        loss = self.loss if self.classes is None else "cross_entropy"
+        one_logit = LOSSES[self.loss].link == SIGMOID  # outputs() has made two of it
+        loss = "cross_entropy" if one_logit else self.loss
         losses, _ = reference.losses.LOSSES[loss](Z2, Y)
         return json_value(losses @ weight / weight.sum())
 

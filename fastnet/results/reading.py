@@ -12,7 +12,7 @@ from fastnet.data.schema import Schema
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.files import read_npz
-from fastnet.options.methods import ACTIVATIONS, CLASSIFIERS, LOSSES
+from fastnet.options.methods import ACTIVATIONS, CLASSIFIERS, LOSSES, SIGMOID
 from fastnet.options.table import OPTIONS, check
 from fastnet.results.lock import in_use
 from fastnet.results.model import Model
@@ -213,7 +213,7 @@ def misfits_of_classes(model: Model) -> Iterator[str]:
         yield f"it has no classes, and loss {loss} needs them"
     elif classes.shape != (max(k, 2),):
         yield f"its classes have shape {classes.shape}, its outputs need {(max(k, 2),)}"
-    elif loss == "binary_cross_entropy" and k != 1:
+    elif LOSSES[loss].link == SIGMOID and k != 1:
         yield f"loss {loss} has 1 output, not {k}"
 
 

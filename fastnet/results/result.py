@@ -1,7 +1,7 @@
 """What a run brings: one record per member, their histories, weights and models."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,10 +10,10 @@ from fastnet.data.schema import Described, Schema
 from fastnet.engine.layout import Weights
 from fastnet.errors import UsageError
 from fastnet.files import json_value
+from fastnet.options.methods import CONVERGED_BY, STOPS, longest
 from fastnet.results import answer
 from fastnet.results.model import Model
 from fastnet.training.plan import COLUMNS, SETTING_COLUMNS, shown
-from fastnet.training.training import STOP_NAMES
 
 if TYPE_CHECKING:
     import pandas
@@ -22,20 +22,13 @@ SCHEMA_VERSION = 1
 SCORES = tuple(
     f"{name}_{score}" for score in ("loss", "accuracy") for name in ("train", "val", "test")
 )
-# The rule by which a member converged, by its code in engine/levenberg.py.
-CONVERGED_BY = ("", "min_grad", "mu_max", "line_search")
-
-
-def width_of(names: Iterable[str]) -> str:
-    """The NumPy type of the longest of some names: NumPy cuts a longer one without a word."""
-    return f"U{max(map(len, names))}"
 
 
 MEMBERS = np.dtype(
     [("member", "i8"), *[(name, COLUMNS[name]) for name in COLUMNS.names], ("fold", "i8")]
-    + [("status", width_of(("live", "done"))), ("stop_reason", width_of(STOP_NAMES.values()))]
+    + [("status", longest(("live", "done"))), ("stop_reason", longest(STOPS))]
     + [("epochs", "i8"), ("best_epoch", "i8")]
-    + [("converged_by", width_of(CONVERGED_BY)), ("effective_parameters", "f8")]
+    + [("converged_by", longest(CONVERGED_BY)), ("effective_parameters", "f8")]
     + [(name, "f8") for name in SCORES]
     + [("seconds", "f8")]
 )

@@ -6,62 +6,27 @@ epochs a round has changes nothing in the results.
 """
 
 import contextlib
-import os
-import queue
 import signal
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from fastnet import reference
+from fastnet.data.samples import Data
 from fastnet.engine import init, kernels, layout, methods
 from fastnet.engine.layers import layers_of
 from fastnet.engine.layout import Problem
-from fastnet.engine.records import (
-    CLIPPED,
-    COLUMNS,
-    CONVERGED,
-    DENSE_EPOCHS,
-    DIVERGED,
-    GRADIENT_NORM,
-    LEARNING_RATE,
-    MAX_EPOCHS,
-    PATIENCE,
-    RUNNING,
-    STATE,
-    TARGET,
-    TRAIN_LOSS,
-    VAL_LOSS,
-    Pack,
-)
-from fastnet.options.methods import ACTIVATIONS, CLASSIFIERS, FIRST_ORDER, OPTIMIZERS
-from fastnet.training.plan import WITH_MATRIX
+from fastnet.engine.records import COLUMNS, RUNNING, STATE, STOPPED, TARGET, TIME_LIMIT, Pack
+from fastnet.options.methods import CLASSIFIERS, FIRST_ORDER, OPTIMIZERS, WITH_MATRIX
+from fastnet.training.history import History, Snapshots, history_names, kept_epochs
+from fastnet.training.plan import Plan
+from fastnet.training.threads import Threads, chunks, default_threads
 
-# Stops that the trainer decides; the kernels decide those of records.py.
-TIME_LIMIT, INTERRUPTED, STOPPED = range(6, 9)
-STOP_NAMES = {
-    RUNNING: "running",
-    TARGET: "target",
-    PATIENCE: "patience",
-    MAX_EPOCHS: "max_epochs",
-    DIVERGED: "diverged",
-    CONVERGED: "converged",
-    TIME_LIMIT: "time_limit",
-    INTERRUPTED: "interrupted",
-    STOPPED: "stopped",
-}
-FIELDS = {
-    "train_loss": TRAIN_LOSS,
-    "val_loss": VAL_LOSS,
-    "learning_rate": LEARNING_RATE,
-    "gradient_norm": GRADIENT_NORM,
-    "clipped": CLIPPED,
-}
 ROUND_SECONDS = 0.4  # what a round aims at
 ROUND_BYTES = 1 << 26  # of the buffer for its history
-CHUNKS_PER_THREAD = 8  # enough to balance threads, few enough to cost nothing
 
 
 def load_backend(name):
@@ -71,129 +36,13 @@ def load_backend(name):
     return kernels, methods.CHOICES, layout.rows
 
 
-def default_threads():
-    """The cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
-
-
-class History:
-    """Entries of all members as the rounds brought them, put together when they are asked for.
-
-    A member's entries are of the kept epochs from 0 on without a gap, so the place of each in
-    the whole is known: nothing is sorted.
-    """
-
-    def __init__(self, members, names):
-        self.names = tuple(names)
-        self.counts = np.zeros(members, np.int64)  # entries of each member so far
-        self.pieces = []  # (members, entries of each, values (fields, N)) of each round
-
-    def add(self, ids, buffer, counts):
-        """The first counts[i] rows of buffer[i] are the next entries of member ids[i]."""
-        used = np.arange(buffer.shape[1]) < counts[:, None]
-        values = np.array([buffer[:, :, FIELDS[name]][used] for name in self.names])
-        self.pieces.append((ids, counts, values))
-        self.counts[ids] += counts
-
-    def table(self):
-        """All values by member and epoch (fields, N), held in one piece from now on."""
-        cursor = np.cumsum(self.counts) - self.counts
-        table = np.empty((len(self.names), int(self.counts.sum())))
-        for ids, counts, values in self.pieces:
-            shift = cursor[ids] - (np.cumsum(counts) - counts)
-            places = np.arange(values.shape[1]) + np.repeat(shift, counts)
-            for column, part in zip(table, values):
-                column[places] = part
-            cursor[ids] += counts
-        self.pieces = [(np.arange(self.counts.size), self.counts.copy(), table)]
-        return table
-
-    def restore(self, saved):
-        """Continue from a checkpoint."""
-        self.counts[...] = saved["history_counts"]
-        everyone = np.arange(self.counts.size)
-        self.pieces = [(everyone, saved["history_counts"], saved["history_values"])]
-
-    def flat(self, states):
-        """Arrays of history.npz: every kept entry, and each member's best and last one."""
-        values, counts = self.table(), self.counts
-        starts = np.cumsum(counts) - counts
-        epochs = kept_epochs(int(counts.max(initial=0)) and int(states["last_epoch"].max()) + 1)
-        epoch = epochs[np.arange(values.shape[1]) - np.repeat(starts, counts)]
-        places, added = [], []
-        for name in ("best", "last"):
-            at = states[f"{name}_epoch"]
-            rank = np.searchsorted(epochs, at)
-            thinned = (at >= 0) & (np.append(epochs, -1)[rank] != at)
-            if name == "best":
-                thinned &= at != states["last_epoch"]
-            ids = np.flatnonzero(thinned)
-            places.append(starts[ids] + np.minimum(rank, counts)[ids])
-            entries = states[f"{name}_entry"][ids][:, [FIELDS[n] for n in self.names]]
-            added.append((ids, at[ids], entries))
-        ids, at, entries = (np.concatenate(parts) for parts in zip(*added))
-        if ids.size:
-            places = np.concatenate(places)
-            epoch = np.insert(epoch, places, at)
-            values = [np.insert(v, places, e) for v, e in zip(values, entries.T)]
-        arrays = {"epoch": epoch, **dict(zip(self.names, values))}
-        arrays.setdefault("val_loss", np.full(epoch.size, np.nan))
-        ends = np.cumsum(counts + np.bincount(ids, minlength=counts.size))
-        return {**arrays, "offsets": np.concatenate([[0], ends])}
-
-
-class Snapshots:
-    """Weights of the live members after 0, 1, 2, 4, 8, ... epochs: how a fit came about."""
-
-    ARRAYS = ("W1", "b1", "W2", "b2", "n1", "member", "epoch")
-
-    def __init__(self):
-        self.pieces = []
-
-    @staticmethod
-    def due(start):
-        """The first epoch of a snapshot after `start`."""
-        return 1 << start.bit_length()
-
-    def add(self, epoch, members, arrays):
-        n1 = np.diff(arrays["offsets"])
-        facts = {"n1": n1, "member": members, "epoch": np.full(len(members), epoch)}
-        self.pieces.append([{**arrays, **facts}[name] for name in self.ARRAYS])
-
-    def table(self):
-        """All snapshots as arrays, in the layout of weights.npz with member and epoch of each."""
-        joined = [np.concatenate(parts) for parts in zip(*self.pieces)]
-        self.pieces = [joined] if joined else []
-        return dict(zip(self.ARRAYS, joined))
-
-
-def kept_epochs(end, start=0):
-    """The epochs from start to end (exclusive) that a history keeps, in order."""
-    parts, step, first = [], 1, 0
-    while first < end:
-        last = min(end, DENSE_EPOCHS * step + 1)
-        parts.append(np.arange(-(-first // step) * step, last, step))
-        first, step = last, 2 * step
-    epochs = np.concatenate([np.empty(0, np.int64), *parts])
-    return epochs[epochs >= start]
-
-
-def history_names(options, validates):
-    """What a history holds of every entry."""
-    asked = [name for name in options["record"] if name in FIELDS]
-    return ["train_loss", "learning_rate", *asked, *["val_loss"] * bool(validates)]
-
-
 def kinds(settings):
     """A number for each member: equal where the same kernels train them."""
     chosen = settings["activation"] * len(OPTIMIZERS) + settings["optimizer"]
     return 2 * chosen + (settings["batch_size"] > 0)
 
 
-def unit_cost(plan):
+def unit_cost(plan: Plan) -> np.ndarray:
     """About what an epoch of each member costs: its units, and 4 more for the rest of a sample;
     where a matrix is held five times that, in float64, and the products of P parameters."""
     n1 = plan.settings["n1"]
@@ -205,7 +54,9 @@ def unit_cost(plan):
 class Training:
     """A run's state between rounds, and the means to advance it."""
 
-    def __init__(self, plan, data, options, initial_weights=None):
+    def __init__(
+        self, plan: Plan, data: Data, options: Mapping[str, Any], initial_weights: Any = None
+    ):
         self.plan, self.options = plan, options
         self.dtype = np.dtype(options["dtype"])
         self.threads = options["threads"] or default_threads()
@@ -229,6 +80,7 @@ class Training:
         # What calls of the backend have in common.
         self.common = [self.backend.bind(value) for value in (self.problem, self.pack)]
         self.scratches = [self.backend.bind(self.make_scratch()) for _ in range(self.threads)]
+        self.workers = Threads(self.scratches)
 
     def parts_of_members(self):
         """Parts that each member's full batch is cut into; more than 1 for huge networks."""
@@ -266,12 +118,9 @@ class Training:
 
     def choices(self, member):
         """What the kernels of a member are compiled for: its activation and its optimizer."""
-        setting, tables = self.plan.settings[member], self.tables
-        methods = tables["optimizer in batches" if setting["batch_size"] else "optimizer"]
-        return (
-            tables["activation"][ACTIVATIONS[setting["activation"]]],
-            methods[OPTIMIZERS[setting["optimizer"]]],
-        )
+        names, batches = self.plan.columns[member], self.plan.settings["batch_size"][member] > 0
+        optimizers = self.tables["optimizer in batches" if batches else "optimizer"]
+        return self.tables["activation"][names["activation"]], optimizers[names["optimizer"]]
 
     def one_of_each_kind(self):
         """Members of which each stands for all that share its kernels."""
@@ -291,13 +140,13 @@ class Training:
             if self.shared is not None:
                 yield self.backend.add_part, (activation, problem, pack, nobody, 0, scratch)
 
-    def is_ready(self):
+    def is_ready(self) -> bool:
         """Whether warm_up() compiles nothing."""
         return self.options["backend"] == "reference" or all(
             function.is_ready(*arguments) for function, arguments in self.first_calls()
         )
 
-    def warm_up(self):
+    def warm_up(self) -> float:
         """Compile, or load from the cache, what the run needs; the seconds it took."""
         before = time.perf_counter()
         for function, arguments in self.first_calls():
@@ -305,46 +154,16 @@ class Training:
         return time.perf_counter() - before
 
     @property
-    def live(self):
+    def live(self) -> np.ndarray:
         """Numbers of the members that are still training."""
         return np.flatnonzero(self.pack.states["stop"] == RUNNING)
-
-    def chunks(self, ids):
-        """ids by kind, each the widest first; ends of chunks of one kind and about equal cost."""
-        cost = self.cost[ids]
-        order = np.lexsort((-cost, self.kind[ids]))
-        summed = np.cumsum(cost[order])
-        count = 1 if self.threads == 1 else CHUNKS_PER_THREAD * self.threads
-        ends = np.searchsorted(summed, summed[-1] * np.arange(1, count + 1) / count, "left") + 1
-        ends = np.minimum(ends, ids.size)
-        borders = np.flatnonzero(np.diff(self.kind[ids[order]])) + 1
-        return ids[order], np.union1d(ends, borders)
-
-    def share(self, items, work):
-        """Call work(item, scratch) for every item, on all threads."""
-        waiting = queue.SimpleQueue()
-        for item in items:
-            waiting.put(item)
-
-        def worker(scratch):
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    work(waiting.get_nowait(), scratch)
-
-        if self.threads == 1 or len(items) == 1:
-            worker(self.scratches[0])
-        else:
-            with ThreadPoolExecutor(self.threads) as pool:
-                for done in [pool.submit(worker, scratch) for scratch in self.scratches]:
-                    done.result()
 
     def spread(self, ids, work):
         """Call work(ids of a chunk, its slice, scratch) for all members, on all threads."""
         if ids.size == 0:
             return ids
-        ids, ends = self.chunks(ids)
-        slices = [slice(first, last) for first, last in zip([0, *ends[:-1]], ends)]
-        self.share(slices, lambda part, scratch: work(ids[part], part, scratch))
+        ids, slices = chunks(ids, self.cost, self.kind, self.threads)
+        self.workers.share(slices, lambda part, scratch: work(ids[part], part, scratch))
         return ids
 
     def advance(self, end):
@@ -362,30 +181,18 @@ class Training:
     def advance_together(self, member, end, entries):
         """All threads advance one huge network; how many of its entries were recorded."""
         began, state = time.perf_counter(), self.pack.states[member]
-        activation, optimizer = self.choices(member)
-        ids, entry, count, recorded = (
-            np.array([member]),
-            np.empty((1, 1, COLUMNS)),
-            np.zeros(1, int),
-            0,
-        )
+        choices = self.choices(member)
+        ids, entry, count = np.array([member]), np.empty((1, 1, COLUMNS)), np.zeros(1, int)
+        recorded = 0
 
         def work(part, scratch):
-            self.backend.add_part(activation, *self.common, ids, part, scratch)
+            self.backend.add_part(choices[0], *self.common, ids, part, scratch)
 
         while state["stop"] == RUNNING and state["epoch"] < end:
-            self.share(range(self.parts[member]), work)
+            self.workers.share(range(self.parts[member]), work)
             self.shared.ready[0] = 1
-            self.backend.advance(
-                activation,
-                optimizer,
-                *self.common,
-                ids,
-                int(state["epoch"]) + 1,
-                entry,
-                count,
-                self.scratches[0],
-            )
+            stretch = ids, int(state["epoch"]) + 1, entry, count
+            self.backend.advance(*choices, *self.common, *stretch, self.scratches[0])
             entries[recorded : recorded + count[0]] = entry[0, : count[0]]
             recorded += int(count[0])
         self.seconds[member] += time.perf_counter() - began
@@ -397,21 +204,14 @@ class Training:
 
         def work(chunk, part, scratch):
             began, first = time.perf_counter(), states["epoch"][chunk]
-            self.backend.advance(
-                *self.choices(chunk[0]),
-                *self.common,
-                chunk,
-                end,
-                buffer[part],
-                counts[part],
-                scratch,
-            )
+            choices, stretch = self.choices(chunk[0]), (chunk, end, buffer[part], counts[part])
+            self.backend.advance(*choices, *self.common, *stretch, scratch)
             cost = (states["epoch"][chunk] - first + 1) * self.cost[chunk]
             self.seconds[chunk] += (time.perf_counter() - began) * cost / cost.sum()
 
         return self.spread(ids, work)
 
-    def round(self):
+    def round(self) -> None:
         """One round, its length aimed at ROUND_SECONDS."""
         began = time.perf_counter()
         live = self.live
@@ -445,7 +245,7 @@ class Training:
             arrays = self.unpacked(self.pack.parameters, live)
             self.snapshots.add(self.start, live, arrays)
 
-    def unpacked(self, flat, members):
+    def unpacked(self, flat: np.ndarray, members: np.ndarray) -> dict[str, np.ndarray]:
         """Some members' runs of a flat array in the layout of weights.npz."""
         return layout.unpack(flat, self.plan.settings[members], self.plan.d, self.plan.k)
 
@@ -465,7 +265,7 @@ class Training:
         """The arrays that a round changes: with their values before, it can be run again."""
         return *self.pack[1:], self.seconds
 
-    def evaluate(self, name):
+    def evaluate(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Loss and accuracy of every member's best weights on a set; NaN where it is empty."""
         losses, accuracies = np.full((2, self.plan.settings.size), np.nan)
         rows, (problem, pack) = self.sets[name], self.common
@@ -485,7 +285,7 @@ class Training:
         losses[~np.isfinite(self.pack.states["best_loss"])] = np.nan
         return losses, accuracies
 
-    def checkpoint(self):
+    def checkpoint(self) -> dict[str, np.ndarray]:
         """Arrays from which restore() continues with the same bytes."""
         return {
             "states": self.pack.states,
@@ -499,11 +299,11 @@ class Training:
             **{f"snapshot_{n}": a for n, a in self.recorded().items()},
         }
 
-    def recorded(self):
+    def recorded(self) -> dict[str, np.ndarray]:
         """The arrays of snapshots.npz; empty when none were asked for."""
         return self.snapshots.table() if self.snapshots is not None else {}
 
-    def restore(self, saved):
+    def restore(self, saved: Mapping[str, np.ndarray]) -> None:
         """Continue from a checkpoint."""
         self.pack.states[...] = saved["states"]
         self.pack.parameters[...] = saved["parameters"]
@@ -517,7 +317,7 @@ class Training:
             self.snapshots.pieces = [[saved[f"snapshot_{name}"] for name in Snapshots.ARRAYS]]
 
 
-def start_pack(plan, dtype, initial_weights):
+def start_pack(plan: Plan, dtype: np.dtype, initial_weights: Any = None) -> Pack:
     """The members at epoch 0."""
     parameters = init.initialise(plan, dtype, initial_weights)
     states = np.zeros(plan.settings.size, STATE)
@@ -531,7 +331,7 @@ def start_pack(plan, dtype, initial_weights):
 
 
 @contextlib.contextmanager
-def interruptible():
+def interruptible() -> Iterator[threading.Event]:
     """An event that Ctrl-C sets; a second Ctrl-C raises KeyboardInterrupt at once.
 
     Only the main thread can take signals: elsewhere the event is never set.
@@ -552,7 +352,7 @@ def interruptible():
         signal.signal(signal.SIGINT, before)
 
 
-def train(training, after_round=None):
+def train(training: Training, after_round: Callable[[Training], Any] | None = None) -> str:
     """Advance round by round until no member is live; what ended the run.
 
     after_round(training) is called after each round; when it returns True, or at Ctrl-C, the

@@ -6,10 +6,12 @@ import pytest
 from fastnet import api
 from fastnet.data import tasks
 from fastnet.data.samples import make_data
+from fastnet.engine import records
 from fastnet.engine.layout import views
 from fastnet.options.defaults import resolve
-from fastnet.training import plan
 from fastnet.training import training as trainer
+from fastnet.training.history import History, kept_epochs
+from fastnet.training.plan import make_plan, pick_members
 
 # Widths on both sides of every block size, and of the tiles of 12, 6 and 2 rows.
 TASK1 = {
@@ -43,7 +45,7 @@ def planned(task, dtype, batch_size, **more):
     given = {**(TASK1 if task == 1 else TASK2), "dtype": dtype, "batch_size": [batch_size], **more}
     resolved = resolve(given, "sweep")
     checked = inputs(task)
-    return resolved, checked, plan.make(resolved, checked)
+    return resolved, checked, make_plan(resolved, checked)
 
 
 def trained(resolved, checked, members, threads, epochs=None, **more):
@@ -92,14 +94,14 @@ def everything(request, task, dtype):
 def test_members_alone_have_the_bytes_of_the_sweep(everything):
     resolved, checked, members, whole = everything
     for i in np.random.default_rng(0).choice(len(members.columns), 5, replace=False):
-        alone = trained(resolved, checked, plan.pick(members, [i]), 1)
+        alone = trained(resolved, checked, pick_members(members, [i]), 1)
         assert_same(alone, 0, whole, i)
 
 
 def test_company_order_and_threads_change_nothing(everything):
     resolved, checked, members, whole = everything
     chosen = np.random.default_rng(1).permutation(len(members.columns))[::2]
-    shuffled = trained(resolved, checked, plan.pick(members, chosen), 2)
+    shuffled = trained(resolved, checked, pick_members(members, chosen), 2)
     for place, member in enumerate(chosen):
         assert_same(shuffled, place, whole, member)
 
@@ -118,7 +120,7 @@ def test_a_diverged_member_changes_no_neighbour(everything):
     training.pack.parameters[members.settings["offset"][::2]] = np.inf
     trainer.train(training)
     stops = training.pack.states["stop"]
-    assert (stops[::2] == trainer.DIVERGED).all() and not (stops[1::2] == trainer.DIVERGED).any()
+    assert (stops[::2] == records.DIVERGED).all() and not (stops[1::2] == records.DIVERGED).any()
     for member in range(1, len(members.columns), 2):
         assert_same(training, member, whole, member)
 
@@ -151,13 +153,13 @@ def test_stop_first_ends_where_the_first_member_reached(to_the_first):
     resolved, checked, members, run = to_the_first
     everyone = trained({**resolved, "stop": "all"}, checked, members, 1)
     stops, epochs = everyone.pack.states["stop"], everyone.pack.states["last_epoch"]
-    soonest = epochs[stops == trainer.TARGET].min()
-    winners = np.flatnonzero((stops == trainer.TARGET) & (epochs == soonest))
-    assert 0 < soonest and (epochs[stops == trainer.TARGET] > soonest).any()
+    soonest = epochs[stops == records.TARGET].min()
+    winners = np.flatnonzero((stops == records.TARGET) & (epochs == soonest))
+    assert 0 < soonest and (epochs[stops == records.TARGET] > soonest).any()
     np.testing.assert_array_equal(
-        np.flatnonzero(run.pack.states["stop"] == trainer.TARGET), winners
+        np.flatnonzero(run.pack.states["stop"] == records.TARGET), winners
     )
-    cut = run.pack.states["stop"] == trainer.STOPPED
+    cut = run.pack.states["stop"] == records.STOPPED
     assert cut.any() and (run.pack.states["last_epoch"][cut] == soonest).all()
     earlier = (epochs < soonest) | ((epochs == soonest) & (stops != 0))
     np.testing.assert_array_equal(run.pack.states["stop"][earlier], stops[earlier])
@@ -170,7 +172,7 @@ def test_stop_first_is_the_same_in_any_rounds_and_threads(to_the_first, threads,
     resolved, checked, members, run = to_the_first
     again = trained(resolved, checked, members, threads, epochs)
     assert again.start == run.start
-    for member in np.flatnonzero(run.pack.states["stop"] != trainer.STOPPED):
+    for member in np.flatnonzero(run.pack.states["stop"] != records.STOPPED):
         assert_same(again, member, run, member)
     history, expected = (t.history.flat(t.pack.states) for t in (again, run))
     for name, array in expected.items():
@@ -208,9 +210,9 @@ def test_kept_epochs_are_those_that_the_kernel_keeps():
     from fastnet.reference.decisions import is_kept
 
     expected = [epoch for epoch in range(5000) if is_kept(epoch)]
-    np.testing.assert_array_equal(trainer.kept_epochs(5000), expected)
+    np.testing.assert_array_equal(kept_epochs(5000), expected)
     np.testing.assert_array_equal(
-        trainer.kept_epochs(4001, 1020), [e for e in expected if 1020 <= e < 4001]
+        kept_epochs(4001, 1020), [e for e in expected if 1020 <= e < 4001]
     )
 
 
@@ -220,21 +222,21 @@ def test_history_puts_thinned_best_and_last_entries_in_their_place():
     last = np.array([0, 5, 1024, 1025, 1026, 2051, 4097, 9999, *rng.integers(1, 9999, 40)])
     best = np.array([rng.integers(0, e + 1) for e in last])
     best[:4] = last[:4]
-    history = trainer.History(len(last), ["train_loss", "learning_rate"])
+    history = History(len(last), ["train_loss", "learning_rate"])
     for start, end in ((0, 1), (1, 900), (900, 3001), (3001, 10000)):
         ids = rng.permutation(np.flatnonzero(last >= start))
-        epochs = trainer.kept_epochs(end, start)
+        epochs = kept_epochs(end, start)
         buffer = np.repeat(epochs[None, :, None] * 1.0, len(ids), axis=0).repeat(5, axis=2)
         counts = np.searchsorted(epochs, last[ids], side="right")
         history.add(ids, buffer, counts)
-    states = np.zeros(len(last), trainer.STATE)
+    states = np.zeros(len(last), records.STATE)
     states["best_epoch"], states["last_epoch"] = best, last
     states["best_entry"], states["last_entry"] = best[:, None], last[:, None]
     for arrays in (history.flat(states), (history.table(), history.flat(states))[1]):
         for member, (first, end) in enumerate(
             zip(arrays["offsets"][:-1], arrays["offsets"][1:], strict=True)
         ):
-            expected = {*trainer.kept_epochs(last[member] + 1), best[member], last[member]}
+            expected = {*kept_epochs(last[member] + 1), best[member], last[member]}
             epochs = arrays["epoch"][first:end]
             np.testing.assert_array_equal(epochs, sorted(expected))
             np.testing.assert_array_equal(arrays["train_loss"][first:end], epochs)

@@ -13,12 +13,13 @@ import fastnet
 from fastnet import errors, reference
 from fastnet.data.samples import make_data
 from fastnet.engine import activations, layout, losses, optimizers, schedules
-from fastnet.engine.records import SETTINGS
+from fastnet.engine.records import SETTINGS, STATE
 from fastnet.native.compile import compile_for_python
 from fastnet.native.vector import LANES, load, store
 from fastnet.options import methods
 from fastnet.options.defaults import resolve
-from fastnet.training import plan, training
+from fastnet.training import training
+from fastnet.training.plan import make_plan, pick_members
 
 # Of values near 1, in eps: elementary functions with up to 7 units, and a product or two.
 VALUE_EPS = 10
@@ -39,11 +40,6 @@ def test_every_table_has_the_names_of_options():
         (methods.SCHEDULES, reference.schedules.SCHEDULES),
     ):
         assert all(set(table) == set(names) for table in tables)
-    assert set(methods.LEARNING_RATES) == set(methods.FIRST_ORDER)
-    # The position of a schedule is its code.
-    assert tuple(reference.schedules.SCHEDULES) == methods.SCHEDULES
-    for code, name in enumerate(methods.SCHEDULES):
-        assert getattr(schedules, name.upper()) == code
     for name, row in optimizers.OPTIMIZERS.items():
         assert row.memory == reference.optimizers.OPTIMIZERS[name].memory
 
@@ -151,8 +147,9 @@ NUMBERS |= {"weight_decay": 0.3}
 
 
 @compile_for_python
-def run_step(optimizer, w, o, n1, d, k, length, gradient, memory, step):
-    optimizer.update(layout.Net(w, o, n1, d, k, 0, 0, 0), length, gradient, memory, step)
+def run_step(optimizer, w, o, n1, d, k, length, gradient, memory, settings, states, loss):
+    net = layout.Net(w, o, n1, d, k, 0, 0, 0)
+    optimizer.update(net, length, gradient, memory, settings[0], states[0], loss)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -174,24 +171,23 @@ def test_an_optimizer_is_its_formula(rng, dtype, name):
     update, count = reference.optimizers.OPTIMIZERS[name]
     kept = [[np.zeros_like(w) for _ in range(count)] for w in twins]
     memory = np.zeros(behind + max(count, 1) * length, dtype)
+    settings, states = np.zeros(1, SETTINGS), np.zeros(1, STATE)
+    settings["memory"], states["learning_rate"], states["step_loss"] = behind, 0.05, 1.0
+    for number, value in NUMBERS.items():
+        settings[number] = value
     for t in range(1, 41):
         gradient = np.zeros(length, dtype)
         gradient[:used] = np.round(rng.normal(0.1, 1, used), 3)
-        worse = bool(t % 3 == 0)
-        step = optimizers.Step(behind, 0.05, t, *(NUMBERS[n] for n in ORDER), worse)
-        run_step(row, flat, behind, n1, d, k, length, gradient, memory, step)
-        numbers = reference.optimizers.Step(0.05, t, **NUMBERS, worse=worse)
+        states["steps"], loss = t, 1.5 if t % 3 == 0 else 0.5  # above that of the step before
+        rows = gradient, memory, settings, states
+        run_step(row, flat, behind, n1, d, k, length, *rows, loss)
         for w, g, own in zip(twins, arrays(gradient), kept):
-            update(w, g.astype(np.float64), own, numbers)
+            update(w, g.astype(np.float64), own, settings[0], states[0], loss)
     tolerance = STEPS_EPS * EPS[dtype]
     for actual, wanted in zip(arrays(flat[behind:]), twins):
         np.testing.assert_allclose(actual, wanted, rtol=tolerance, atol=tolerance)
     assert np.isnan(flat[:behind]).all() and np.isnan(flat[behind + length :]).all()
     assert not flat[behind + used : behind + length].any() and not memory[:behind].any()
-
-
-ORDER = ("momentum", "beta_1", "beta_2", "epsilon", "rho", "weight_decay")
-assert optimizers.Step._fields == ("memory", "learning_rate", "count", *ORDER, "worse")
 
 
 # ---------------------------------------------------------------- schedules
@@ -356,10 +352,10 @@ def test_an_interrupted_mixed_sweep_resumes_to_the_same_bytes(mixed, tmp_path, m
 
 def test_memory_is_only_there_for_those_that_keep_some():
     given = resolve({"n1": [4, 7], "optimizer": ["sgd", "momentum", "adam"]}, "sweep")
-    made = plan.make(given, make_data(*SINE))
+    made = make_plan(given, make_data(*SINE))
     lengths = layout.parameter_length(made.columns["n1"], 1, 1)
     assert made.memory == (lengths * [0, 1, 2, 0, 1, 2]).sum()
-    assert plan.pick(made, [0, 3]).memory == 0
+    assert pick_members(made, [0, 3]).memory == 0
 
 
 def test_an_optimizer_has_its_own_learning_rate():

@@ -12,11 +12,10 @@ from fastnet.errors import UsageError
 from fastnet.job import prepare
 from fastnet.options import methods
 from fastnet.options.defaults import resolve
-from fastnet.options.table import OPTIONS
+from fastnet.options.table import OPTIONS, STEPPED
 from fastnet.reference.levenberg import flatten, write
-from fastnet.training import plan
 from fastnet.training import training as trainer
-from fastnet.training.plan import WITH_MATRIX
+from fastnet.training.plan import pick_members
 
 METHODS = ("lm", "br", "lbfgs")
 # Each epoch solves equations and passes on the rounding of those before; 1e-8 measured with lm,
@@ -112,7 +111,7 @@ def everyone():
 def test_members_have_the_same_bytes_alone_in_any_rounds_and_threads(everyone):
     resolved, checked, members, whole = everyone
     for i in range(0, len(members.columns), 5):
-        assert_same(trained(resolved, checked, plan.pick(members, [i]), 1), 0, whole, i)
+        assert_same(trained(resolved, checked, pick_members(members, [i]), 1), 0, whole, i)
     for threads, epochs in ((2, 1), (1, 3)):
         again = trained(resolved, checked, members, threads, epochs)
         for i in range(len(members.columns)):
@@ -341,7 +340,7 @@ def test_what_does_not_go_together_is_refused(given, message):
         sweep(X, y, **{"optimizer": "lm", **given})
 
 
-@pytest.mark.parametrize("optimizer", WITH_MATRIX)
+@pytest.mark.parametrize("optimizer", methods.WITH_MATRIX)
 def test_a_matrix_needs_squared_loss(optimizer):
     X, _ = wave(30)
     with pytest.raises(UsageError, match=f"optimizer {optimizer} needs loss squared, got cross_en"):
@@ -359,7 +358,7 @@ def test_lbfgs_learns_classes():
 def test_a_named_optimizer_has_defaults_of_its_own(task, names):
     resolved = resolve({"optimizer": names}, "train", task)
     if names == ("lbfgs",):
-        assert all(resolved[n] == OPTIONS[n].default for n in methods.STEPPED)
+        assert all(resolved[n] == OPTIONS[n].default for n in STEPPED)
     else:
         assert resolved["learning_rate"] == {1: (0.3,), 2: (2.0,)}[task]
         assert resolved["clip_norm"] == (1.0,)

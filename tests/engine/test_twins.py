@@ -114,9 +114,9 @@ def test_tables_have_a_row_for_every_name_of_the_options():
     for folder in ("engine", "reference"):
         backend = importlib.import_module(f"fastnet.{folder}.methods")
         assert {title: set(rows) for title, rows in backend.CHOICES.items()} == named
-    for codes in records, reference.records:
-        reasons = methods.STOP_REASONS
-        assert [getattr(codes, n.upper()) for n in reasons] == list(range(len(reasons)))
+    reasons = list(methods.STOPS)
+    assert [getattr(records, n.upper()) for n in reasons] == list(range(len(reasons)))
+    assert reference.records.CONVERGED == records.CONVERGED
 
 
 @pytest.mark.parametrize("folder", ["engine", "reference"])

@@ -7,8 +7,8 @@ from fastnet.data import tasks
 from fastnet.data.samples import make_data
 from fastnet.engine import layout, records
 from fastnet.options.defaults import resolve
-from fastnet.training import plan
 from fastnet.training import training as trainer
+from fastnet.training.plan import make_plan
 
 # Whole trainings: each step passes on the rounding of those before, and a float32 reference has
 # roundings of its own; 7e-7 and 4e-15 measured. Unstable learning rates would amplify them.
@@ -20,7 +20,7 @@ def make_training(X, y, validation=None, initial_weights=None, **given):
     given = {"threads": 1, "record": ("gradient_norm", "clipped"), **given}
     chosen = resolve(given, "sweep")
     samples = make_data(X, y, chosen["loss"], validation)
-    return trainer.Training(plan.make(chosen, samples), samples, chosen, initial_weights)
+    return trainer.Training(make_plan(chosen, samples), samples, chosen, initial_weights)
 
 
 def trained(X, y, **given):

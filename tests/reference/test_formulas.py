@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from fastnet import reference
+from fastnet.options import methods
+from fastnet.options.methods import code
+from fastnet.options.table import SETTINGS
 from fastnet.reference.activations import ACTIVATIONS
 from fastnet.reference.losses import LOSSES
-from fastnet.reference.optimizers import OPTIMIZERS, Step
+from fastnet.reference.optimizers import OPTIMIZERS
 from fastnet.reference.schedules import SCHEDULES
 
 STORED = json.loads(Path(__file__).parents[1].joinpath("outside_methods.json").read_text())
@@ -122,6 +125,15 @@ def test_counts_of_zero_have_a_poisson_loss():
 # ---------------------------------------------------------------- optimisers
 
 
+def one_step(steps, worse=False, **numbers):
+    """Setting, state and loss of a step; the numbers that are not given at their defaults."""
+    setting = {name: option.default for name, option in SETTINGS.items()}
+    setting = {name: value[0] if type(value) is tuple else value for name, value in setting.items()}
+    setting |= numbers
+    state = {"steps": steps, "step_loss": 1.0, "learning_rate": setting["learning_rate"]}
+    return setting, state, 2.0 if worse else 0.5
+
+
 def run_steps(name, gradients, start, **numbers):
     """The arrays after a step along each gradient."""
     update, count = OPTIMIZERS[name]
@@ -130,7 +142,7 @@ def run_steps(name, gradients, start, **numbers):
         w = np.array(w)
         memory = [np.zeros_like(w) for _ in range(count)]
         for t, g in enumerate(all_g, 1):
-            update(w, np.array(g), memory, Step(count=t, **numbers))
+            update(w, np.array(g), memory, *one_step(t, **numbers))
         ends.append(w)
     return ends
 
@@ -149,18 +161,18 @@ def test_steps_keep_float32(name):
     w, g = np.ones((2, 3), "float32"), np.ones((2, 3), "float32")
     update, count = OPTIMIZERS[name]
     memory = [np.zeros_like(w) for _ in range(count)]
-    update(w, g, memory, Step(learning_rate=0.5))
+    update(w, g, memory, *one_step(1, learning_rate=0.5))
     assert (w < 1).all() and all(m.dtype == "float32" for m in memory)
 
 
 def test_rprop_takes_a_step_back_where_sign_and_loss_say_so():
     w, memory = np.zeros(2), [np.zeros(2), np.zeros(2)]
     rprop = OPTIMIZERS["rprop"].update
-    rprop(w, np.array([1.0, 1.0]), memory, Step(0.1, count=1))
+    rprop(w, np.array([1.0, 1.0]), memory, *one_step(1, learning_rate=0.1))
     np.testing.assert_allclose(w, [-0.1, -0.1])
-    rprop(w, np.array([-1.0, 1.0]), memory, Step(0.1, count=2, worse=True))
+    rprop(w, np.array([-1.0, 1.0]), memory, *one_step(2, True, learning_rate=0.1))
     np.testing.assert_allclose(w, [0.0, -0.22])  # back; and 1.2 times as far
-    rprop(w, np.array([-1.0, 1.0]), memory, Step(0.1, count=3, worse=True))
+    rprop(w, np.array([-1.0, 1.0]), memory, *one_step(3, True, learning_rate=0.1))
     np.testing.assert_allclose(w, [0.05, -0.364])  # a sign of 0 has not changed; half as far
 
 
@@ -185,7 +197,7 @@ def test_one_cycle_rises_and_falls():
 def course(name, **given):
     """The learning rates of ten epochs."""
     setting = {"min_learning_rate": 0.0, "warmup_epochs": 0, "max_epochs": 10, **given}
-    setting["schedule"] = list(SCHEDULES).index(name)
+    setting["schedule"] = code(methods.SCHEDULES, name)
     return [reference.schedules.learning_rate(0.5, setting, epoch) for epoch in range(10)]
 
 
