@@ -50,14 +50,18 @@ def register(function):
         register_jitable(pipeline_class=InnerCompiler, **OPTIONS)(function)
 
 
+def register_all():
+    """Tell Numba of all kernels that are marked, and of vector.py."""
+    for function in (*DEFINITIONS, *KERNELS):
+        register(function)
+
+
 class InnerCompiler(KernelCompiler):
     """For kernels that compiled functions call."""
 
     library = "Unlinked"  # a class of fastpath.py
 
     def define_pipelines(self):
-        for function in (*DEFINITIONS, *KERNELS):
-            register(function)
         (passes,) = super().define_pipelines()
         for fastpath in FAST:
             fastpath.shorten(self.state, passes, self.library)
@@ -77,10 +81,14 @@ class EntryCompiler(InnerCompiler):
 
 
 def compile_for_python(function, **options):
-    """Compile a function that Python calls by Numba's own means, as tests and the bench do."""
+    """Compile a function that Python calls by Numba's own means, as tests and the bench do.
+
+    The kernels that it calls are marked before.
+    """
     if INTERPRETED:
         return function
     choose_path()
+    register_all()
     return numba.njit(pipeline_class=PythonCompiler, **OPTIONS, **options)(function)
 
 
@@ -117,7 +125,7 @@ def check():
     def change(x):
         return 2.0 * x + 1.0
 
-    for kernel in (more, change):
+    for kernel in (more, change, run):
         register(kernel)
     values, words = np.arange(3.0), []
     kind = flatten((Choice("check", "row", {"change": change, "other": False}), values), words)
@@ -149,6 +157,7 @@ def machine_code(function, kind):
     It takes the address of the words that wire.flatten() gives.
     """
     choose_path()
+    register_all()
     return compile_entry(function, kind)
 
 
@@ -166,7 +175,6 @@ def compile_entry(function, kind):
         except Exception:
             report_error(address)
 
-    register(function)
     with FAST[0].shared_lookups() if FAST else contextlib.nullcontext():
         compiled = numba.cfunc(types.void(types.intp), pipeline_class=EntryCompiler, **OPTIONS)(run)
     name = compiled.native_name
