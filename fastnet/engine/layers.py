@@ -108,87 +108,7 @@ def several_outputs(net, panels, hidden, output):
         product(k, net.w, w2, 1, k, net.n1, hidden, h, stride, output, to, LANES, False)
 
 
-# ---------------------------------------------------------------- backward, one hidden unit
-# dL/dz1 of a unit is made panel by panel: unit_error gives W2^T dL/dz2 of a panel, unit_sum adds
-# the panel to a sum in registers, unit_done brings that, or what was kept, into the sums in memory.
-
-
-@inner
-def one_error(net, u, p, scratch):
-    """W2 dL/dz2 of hidden unit u and panel p, for one output."""
-    w2 = net.o + net.n1 * (net.d + 1) + u
-    return splat(net.w, unchecked(net.w, w2)) * load(scratch.output, p * LANES)
-
-
-@inner
-def few_errors(net, u, p, scratch):
-    """W2^T dL/dz2 of hidden unit u and panel p, for few outputs."""
-    w2, error = net.o + net.n1 * (net.d + 1) + u * net.k, p * net.k * LANES
-    back = load(scratch.output, error) * unchecked(net.w, w2)
-    for j in range(1, net.k):
-        back = fma(load(scratch.output, error + j * LANES), unchecked(net.w, w2 + j), back)
-    return back
-
-
-@inner
-def made_error(net, u, p, scratch):
-    """W2^T dL/dz2 of hidden unit u and panel p, which hidden_error() made, for many outputs."""
-    return load(scratch.delta, u * block_stride(net.n1) + p * LANES)
-
-
-@inner
-def one_output_sum(net, p, h, summed, scratch):
-    """The sum of dW2 of one output, with one panel more."""
-    return fma(h, load(scratch.output, p * LANES), summed)
-
-
-@inner
-def no_output_sum(net, p, h, summed, scratch):
-    """Few and many outputs are summed after the last panel."""
-    return summed
-
-
-@inner
-def one_input_sum(net, u, p, dz, x, x0, summed, scratch):
-    """The sum of dW1 of one input, with one panel more."""
-    return fma(dz, load(x, x0 + p * LANES), summed)
-
-
-@inner
-def kept_delta(net, u, p, dz, x, x0, summed, scratch):
-    """dL/dz1 is kept: few and many inputs are summed after the last panel."""
-    store(scratch.delta, u * block_stride(net.n1) + p * LANES, dz)
-    return summed
-
-
-@inner
-def one_output_done(net, u, panels, summed, scratch, overwrite):
-    """dW2 of one output into the sums."""
-    add(scratch.sums, second_layer(net.n1, net.d) + u * LANES, summed, overwrite)
-
-
-@inner
-def few_outputs_done(net, u, panels, summed, scratch, overwrite):
-    """dW2 of few outputs into the sums."""
-    row, place = u * block_stride(net.n1), second_layer(net.n1, net.d) + u * net.k * LANES
-    hidden, output = scratch.hidden, scratch.output
-    lane_products(hidden, row, panels, output, 0, net.k, scratch.sums, place, overwrite)
-
-
-@inner
-def one_input_done(net, u, x, x0, panels, summed, scratch, overwrite):
-    """dW1 of one input into the sums."""
-    add(scratch.sums, u * LANES, summed, overwrite)
-
-
-@inner
-def few_inputs_done(net, u, x, x0, panels, summed, scratch, overwrite):
-    """dW1 of few inputs into the sums."""
-    row, place = u * block_stride(net.n1), u * net.d * LANES
-    lane_products(scratch.delta, row, panels, x, x0, net.d, scratch.sums, place, overwrite)
-
-
-# ---------------------------------------------------------------- backward, all hidden units
+# ---------------------------------------------------------------- backward
 
 
 @inner
@@ -278,8 +198,6 @@ INPUTS = table(
         "one": True,
         "many": False,
         "forward": nothing,
-        "unit_sum": one_input_sum,
-        "unit_done": one_input_done,
         "backward": nothing,
         "mean": mean_lanes,
     },
@@ -287,8 +205,6 @@ INPUTS = table(
         "one": False,
         "many": False,
         "forward": nothing,
-        "unit_sum": kept_delta,
-        "unit_done": few_inputs_done,
         "backward": nothing,
         "mean": mean_lanes,
     },
@@ -296,8 +212,6 @@ INPUTS = table(
         "one": False,
         "many": True,
         "forward": many_inputs,
-        "unit_sum": kept_delta,
-        "unit_done": nothing,
         "backward": many_inputs_backward,
         "mean": mean_rows,
     },
@@ -308,9 +222,6 @@ OUTPUTS = table(
         "one": True,
         "many": False,
         "forward": nothing,
-        "unit_error": one_error,
-        "unit_sum": one_output_sum,
-        "unit_done": one_output_done,
         "backward": nothing,
         "mean": mean_lanes,
     },
@@ -318,9 +229,6 @@ OUTPUTS = table(
         "one": False,
         "many": False,
         "forward": several_outputs,
-        "unit_error": few_errors,
-        "unit_sum": no_output_sum,
-        "unit_done": few_outputs_done,
         "backward": nothing,
         "mean": mean_lanes,
     },
@@ -328,9 +236,6 @@ OUTPUTS = table(
         "one": False,
         "many": True,
         "forward": several_outputs,
-        "unit_error": made_error,
-        "unit_sum": no_output_sum,
-        "unit_done": nothing,
         "backward": many_outputs_backward,
         "mean": mean_rows,
     },

@@ -8,7 +8,7 @@ does not count.
 
 import math
 
-from fastnet.engine.layers import add, mean_lanes
+from fastnet.engine.layers import add, lane_products, mean_lanes
 from fastnet.engine.layout import (
     block_panels,
     block_stride,
@@ -89,22 +89,52 @@ def loss_and_error(loss, output, rows, first, panels, k):
 
 
 @inner
+def error_of_unit(net, u, p, scratch):
+    """W2^T dL/dz2 of one hidden unit and panel."""
+    w2, error = net.o + net.n1 * (net.d + 1) + u * net.k, p * net.k * LANES
+    back = load(scratch.output, error) * unchecked(net.w, w2)
+    for j in range(1, net.k):
+        back = fma(load(scratch.output, error + j * LANES), unchecked(net.w, w2 + j), back)
+    return back
+
+
+@inner
 def unit_backward(net, u, x, x0, panels, scratch, overwrite):
     """One hidden unit: dL/dz1 and its sum; dW1 of one or few inputs, dW2 of one or few outputs."""
     always_inline()
-    w, hidden, row = net.w, scratch.hidden, u * block_stride(net.n1)
+    w, n1, d, k, sums = net.w, net.n1, net.d, net.k, scratch.sums
+    hidden, delta, output, row = scratch.hidden, scratch.delta, scratch.output, u * block_stride(n1)
+    second = splat(w, unchecked(w, net.o + n1 * (d + 1) + u))
     sum_b1, sum_w1, sum_w2 = splat(w, 0.0), splat(w, 0.0), splat(w, 0.0)
     for p in range(panels):
-        h = z = load(hidden, row + p * LANES)
+        h = load(hidden, row + p * LANES)
+        if net.outputs.one:
+            error = load(output, p * LANES)
+            sum_w2 = fma(h, error, sum_w2)
+            back = second * error
+        elif net.outputs.many:
+            back = load(delta, row + p * LANES)
+        else:
+            back = error_of_unit(net, u, p, scratch)
+        z = h
         if net.activation.needs_z:
-            z = load(hidden, row + net.n1 * block_stride(net.n1) + p * LANES)
-        dz = net.outputs.unit_error(net, u, p, scratch) * net.activation.slope(z, h)
+            z = load(hidden, row + n1 * block_stride(n1) + p * LANES)
+        dz = back * net.activation.slope(z, h)
         sum_b1 = sum_b1 + dz
-        sum_w1 = net.inputs.unit_sum(net, u, p, dz, x, x0, sum_w1, scratch)
-        sum_w2 = net.outputs.unit_sum(net, p, h, sum_w2, scratch)
-    add(scratch.sums, net.n1 * columns(net.d) + u * LANES, sum_b1, overwrite)
-    net.inputs.unit_done(net, u, x, x0, panels, sum_w1, scratch, overwrite)
-    net.outputs.unit_done(net, u, panels, sum_w2, scratch, overwrite)
+        if net.inputs.one:
+            sum_w1 = fma(dz, load(x, x0 + p * LANES), sum_w1)
+        else:
+            store(delta, row + p * LANES, dz)
+    add(sums, n1 * columns(d) + u * LANES, sum_b1, overwrite)
+    if net.inputs.one:
+        add(sums, u * LANES, sum_w1, overwrite)
+    elif not net.inputs.many:
+        lane_products(delta, row, panels, x, x0, d, sums, u * d * LANES, overwrite)
+    place = second_layer(n1, d) + u * k * LANES
+    if net.outputs.one:
+        add(sums, place, sum_w2, overwrite)
+    elif not net.outputs.many:
+        lane_products(hidden, row, panels, output, 0, k, sums, place, overwrite)
 
 
 @inner
