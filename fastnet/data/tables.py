@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from fastnet.errors import DataError, UsageError
+from fastnet.extras import missing_extra
 from fastnet.files import refuse_existing, write_file
 
 FORMATS = (".csv", ".tsv", ".parquet", ".npz", ".npy")
-NO_PYARROW = "Parquet files need pyarrow; pip install 'fastnet[parquet]'."
 CHUNK_ROWS = 1 << 16  # of a CSV parsed at a time: 10 bytes a value at most, the whole at once 25
 
 
@@ -251,6 +251,11 @@ def lines_of(records, rows):
     return found
 
 
+def no_pyarrow(name):
+    """The error for a Parquet file where pyarrow is not installed."""
+    return missing_extra(f"{name}: Parquet files need pyarrow", "parquet", DataError)
+
+
 def read_parquet(file, name):
     """The Table in a Parquet file."""
     import pandas
@@ -258,7 +263,7 @@ def read_parquet(file, name):
     try:
         frame = pandas.read_parquet(file)
     except ImportError:
-        raise DataError(f"{name}: {NO_PYARROW}") from None
+        raise no_pyarrow(name) from None
     except Exception as error:  # pyarrow raises many kinds for a broken file
         reason = str(error).splitlines()[0].rstrip(".")
         raise DataError(f"{name} cannot be read: {reason}.") from None
@@ -350,4 +355,4 @@ def write_parquet(frame, path):
     try:
         write_file(path, lambda file: frame.to_parquet(file, index=False))
     except ImportError:
-        raise DataError(f"{path}: {NO_PYARROW}") from None
+        raise no_pyarrow(path) from None

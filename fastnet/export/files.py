@@ -23,6 +23,7 @@ from fastnet.export.source import (
     sizes,
     title,
 )
+from fastnet.extras import missing_extra
 from fastnet.options.methods import CLASSIFIERS
 from fastnet.options.table import EXPORTS
 
@@ -226,7 +227,7 @@ def onnx_contents(model, path):
     try:
         import onnx
     except ImportError:
-        raise FastnetError("--to onnx needs onnx; pip install 'fastnet[export]'.") from None
+        raise missing_extra("--to onnx needs onnx", "export") from None
     helper, dtype = onnx.helper, model.weights.W1.dtype
     nodes, arrays = [], constants(model)
     for line in onnx_nodes(model):

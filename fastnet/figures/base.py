@@ -9,6 +9,7 @@ import numpy as np
 
 from fastnet.data.sources import why_none
 from fastnet.errors import FastnetError, UsageError
+from fastnet.extras import missing_extra
 from fastnet.figures.html import chart_tag, page, vl_convert
 from fastnet.results import answer
 
@@ -97,7 +98,7 @@ def figure(help, table, needs=lambda result: None, of="run", samples=False):
 
 def require_altair():
     if alt is None:
-        raise FastnetError("figures need altair; install it with: pip install 'fastnet[plot]'")
+        raise missing_extra("figures need altair", "plot")
 
 
 def applying(result):
