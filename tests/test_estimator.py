@@ -57,11 +57,13 @@ def fitted(flowers):
 # ---------------------------------------------------------------- scikit-learn's checks
 
 
+@pytest.mark.slow
 @parametrize_with_checks([cls() for cls in BOTH], expected_failed_checks=lambda _: REASON)
 def test_checks_with_the_defaults(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
 @parametrize_with_checks([cls(**EXACT, dtype="float64") for cls in BOTH])
 def test_checks_in_full_batch_have_no_exception(estimator, check):
     check(estimator)

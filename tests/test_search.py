@@ -141,6 +141,7 @@ SEARCHES = [
 ]
 
 
+@pytest.mark.slow
 @parametrize_with_checks(SEARCHES)
 def test_checks(estimator, check):
     check(estimator)
