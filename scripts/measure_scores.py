@@ -22,8 +22,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fastnet.estimator import FastNetClassifier, FastNetRegressor
-from fastnet.estimator.search import FastNetSearchCV
+from fastnet.estimator import FastNetClassifier, FastNetRegressor, FastNetSearchCV
 
 STORED = Path(__file__).resolve().parents[1] / "docs" / "scores.json"
 CLASSES = ("iris", "wine", "breast_cancer", "satimage", "vowel", "thyroid", "mnist10k")
