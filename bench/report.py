@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench import NAMES
 from fastnet.errors import FastnetError, UsageError
+from fastnet.extras import missing_extra
 
 
 def figure(value, digits=3):
@@ -185,9 +186,7 @@ def check_chart(path):
         raise UsageError(f"--chart must end in .svg or .png, got {path}.")
     for name in ("altair", "vl_convert"):
         if find_spec(name) is None:
-            raise FastnetError(
-                f"--chart needs {name}, which is not installed: pip install 'fastnet[plot]'."
-            )
+            raise missing_extra(f"--chart needs {name}", "plot")
 
 
 def save_chart(document, path):

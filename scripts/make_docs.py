@@ -123,7 +123,7 @@ def shortened(content, most=48):
 
 
 def bad_tables():
-    sys.path.insert(0, str(ROOT / "tests"))
+    sys.path[:0] = [str(ROOT / "tests" / "data"), str(ROOT / "tests")]  # it imports conftest
     from test_bad_tables import BAD_FILES, BAD_TABLES
 
     rows = [

@@ -12,42 +12,12 @@ import pytest
 from fastnet.cli import commands as cli
 from fastnet.native.entry import INTERPRETED
 
-# Tests that compile for minutes in all: run with SLOW_TESTS=1. scripts/test runs the first four
-# and those of test_kernels.py interpreted.
-SLOW = (
-    "test_second_order.py::test_equations_are_those_of_the_reference",
-    "test_second_order_training.py::test_trainings_are_those_of_the_reference",
-    "test_second_order_training.py::test_degenerate_problems_end_well",
-    "test_methods.py::test_a_training_is_the_reference",
-    "test_methods.py::test_losses_of_fifty_epochs_are_those_of_torch[kernels",
-    "test_estimator.py::test_checks_in_full_batch_have_no_exception",
-    "test_second_order_training.py::test_several_outputs_weights_and_a_validation_set",
-    "test_second_order_training.py::test_losses_never_rise_and_the_reported_one",
-    "test_second_order_training.py::test_lbfgs_learns_classes",
-    "test_second_order_training.py::test_br_counts_the_parameters_that_noise_leaves",
-    "test_methods.py::test_members_of_a_mixed_sweep",
-    "test_methods.py::test_an_interrupted_mixed_sweep",
-    "test_huge.py::test_bytes_do_not_depend_on_threads_company_and_rounds[float64",
-    "test_huge.py::test_its_parts_add_up_to_the_reference",
-    "test_estimator.py::test_checks_with_the_defaults",
-    "test_kernels.py::test_loss_and_gradient_are_the_reference[float64-squared-2",
-    "test_kernels.py::test_loss_and_gradient_are_the_reference[float64-squared-7",
-    "test_search.py::test_checks",
-    "test_kernels.py::test_loss_and_gradient_are_the_reference[float32-squared-64",
-    "test_kernels.py::test_loss_and_gradient_are_the_reference[float32-cross_entropy",
-    "test_kernels.py::test_loss_and_gradient_of_every_activation",
-)
-
 
 def pytest_collection_modifyitems(config, items):
     """Leave out the tests marked slow unless they are asked for."""
     if os.environ.get("SLOW_TESTS"):
         return
-    slow = [
-        item
-        for item in items
-        if item.get_closest_marker("slow") or any(name in item.nodeid for name in SLOW)
-    ]
+    slow = [item for item in items if item.get_closest_marker("slow")]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in slow]
 

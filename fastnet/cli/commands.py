@@ -32,6 +32,7 @@ from fastnet.cli.examples import (
     TRAIN_EXAMPLES,
 )
 from fastnet.errors import FastnetError, UsageError
+from fastnet.extras import missing_extra
 from fastnet.options.table import EXPORTS
 
 # ---------------------------------------------------------------- commands
@@ -394,7 +395,7 @@ def ui(runs, port, address, max_upload, no_browser):
     from importlib.util import find_spec
 
     if find_spec("streamlit") is None or find_spec("altair") is None:
-        raise FastnetError("the page needs streamlit; install it with: pip install 'fastnet[ui]'")
+        raise missing_extra("the page needs streamlit", "ui")
     settings = {
         "server.address": address,
         "server.port": port,

@@ -15,10 +15,10 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from fastnet.errors import DataError, UsageError
+from fastnet.extras import missing_extra
 from fastnet.files import load_arrays, refuse_existing, write_output
 
 FORMATS = (".csv", ".tsv", ".parquet", ".npz", ".npy")
-NO_PYARROW = "Parquet files need pyarrow; pip install 'fastnet[parquet]'."
 CHUNK_ROWS = 1 << 16  # of a CSV parsed at a time: 10 bytes a value at most, the whole at once 25
 
 
@@ -263,6 +263,11 @@ def lines_of(records: Any, rows: set[int]) -> list[int]:
     return found
 
 
+def no_pyarrow(name: str) -> Exception:
+    """The error for a Parquet file where pyarrow is not installed."""
+    return missing_extra(f"{name}: Parquet files need pyarrow", "parquet", DataError)
+
+
 def parquet_table(file: IO[bytes], name: str) -> Table:
     """The Table in a Parquet file."""
     import pandas
@@ -270,7 +275,7 @@ def parquet_table(file: IO[bytes], name: str) -> Table:
     try:
         frame = pandas.read_parquet(file)
     except ImportError:
-        raise DataError(f"{name}: {NO_PYARROW}") from None
+        raise no_pyarrow(name) from None
     except Exception as error:  # pyarrow raises many kinds for a broken file
         reason = str(error).splitlines()[0].rstrip(".")
         raise DataError(f"{name} cannot be read: {reason}.") from None
@@ -351,4 +356,4 @@ def write_parquet(frame: Any, path: str) -> None:
     try:
         write_output(path, lambda file: frame.to_parquet(file, index=False))
     except ImportError:
-        raise DataError(f"{path}: {NO_PYARROW}") from None
+        raise no_pyarrow(path) from None

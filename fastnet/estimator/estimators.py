@@ -13,8 +13,9 @@ import numpy as np
 
 from fastnet import api
 from fastnet.engine.layout import Weights
-from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.errors import DataError, UsageError
 from fastnet.estimator.parameters import ClassifierParameters, Parameters, documented
+from fastnet.extras import missing_extra
 from fastnet.options.table import OPTIONS
 from fastnet.results.answer import monitored
 
@@ -33,10 +34,8 @@ try:
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 except ImportError as error:
-    raise FastnetError(
-        f"fastnet.estimator needs scikit-learn 1.6 or later ({error}); "
-        "install it with: pip install 'fastnet[sklearn]'"
-    ) from None
+    need = f"fastnet.estimator needs scikit-learn 1.6 or later ({error})"
+    raise missing_extra(need, "sklearn") from None
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -3,9 +3,9 @@
 import numpy as np
 
 import fastnet
-from fastnet.errors import FastnetError
 from fastnet.export import facts
 from fastnet.export.forms import ACTIVATIONS
+from fastnet.extras import missing_extra
 
 OPSET, IR_VERSION = 15, 8  # the first opset with CastLike, and its IR version: runtimes since 2021
 ONNX_TYPES = {"float32": 1, "float64": 11}
@@ -32,7 +32,7 @@ def import_onnx():
     try:
         import onnx
     except ImportError:
-        raise FastnetError("--to onnx needs onnx; pip install 'fastnet[export]'.") from None
+        raise missing_extra("--to onnx needs onnx", "export") from None
     return onnx
 
 

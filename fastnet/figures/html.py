@@ -4,7 +4,7 @@ import functools
 import html
 import json
 
-from fastnet.errors import FastnetError
+from fastnet.extras import missing_extra
 
 # Draws every chart whose specification is in the page. As SVG: sharp in print, and colours that
 # are CSS variables follow the page. The menu entry for the editor would send the data to a server.
@@ -54,9 +54,7 @@ def vl_convert():
     try:
         import vl_convert
     except ImportError:
-        raise FastnetError(
-            "files of figures need vl-convert-python; install it with: pip install 'fastnet[plot]'"
-        ) from None
+        raise missing_extra("files of figures need vl-convert-python", "plot") from None
     return vl_convert
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from fastnet.errors import FastnetError, UsageError
+from fastnet.errors import UsageError
+from fastnet.extras import missing_extra
 
 try:
     import altair as alt
@@ -30,7 +31,7 @@ THEMES = tuple(INK)  # css takes its colours from the page around the chart
 def require_altair():
     """Raise the error that says how to install Altair, if it is missing."""
     if alt is None:
-        raise FastnetError("figures need altair; install it with: pip install 'fastnet[plot]'")
+        raise missing_extra("figures need altair", "plot")
 
 
 def themed(chart, theme):

@@ -140,6 +140,7 @@ SEARCHES = [
 ]
 
 
+@pytest.mark.slow
 @parametrize_with_checks(SEARCHES)
 def test_checks(estimator, check):
     check(estimator)

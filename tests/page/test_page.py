@@ -12,7 +12,7 @@ import fastnet
 from fastnet.options.defaults import defaults
 from fastnet.page import processes as watch
 
-testing = pytest.importorskip("streamlit.testing.v1", reason="the page needs fastnet[ui]")
+testing = pytest.importorskip("streamlit.testing.v1", reason="the page needs the extra [ui]")
 APP = Path(fastnet.__file__).parent / "page" / "app.py"
 SINE = dict(task=1, n1=[2, 4], seeds=2, samples=40, optimizer="sgd")
 SOON = 20  # epochs: these tests are about the page

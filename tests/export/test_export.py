@@ -309,9 +309,8 @@ def test_an_onnx_model_states_its_opset_and_its_inputs(tmp_path):
 
 def test_without_onnx_the_error_names_the_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(
-        FastnetError, match=r"^--to onnx needs onnx; pip install 'fastnet\[export\]'\.$"
-    ):
+    message = r"^--to onnx needs onnx; install it with: .*\[export\]'$"
+    with pytest.raises(FastnetError, match=message):
         export.write(MODELS["scaled_float32"], "onnx", tmp_path / "net.onnx")
 
 

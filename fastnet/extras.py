@@ -1,0 +1,28 @@
+"""The command that installs an extra, for the way in which fastnet itself was installed."""
+
+import shlex
+import sys
+from pathlib import Path
+
+from fastnet.errors import FastnetError
+
+DISTRIBUTION = "fastnet-mlp"  # on PyPI the name fastnet belongs to another project
+ROOT = Path(__file__).resolve().parents[1]  # of a checkout: the folder with setup.cfg
+
+
+def missing_extra(what, extra, error=FastnetError):
+    """The error for a library that is not there: what needs it, and how to install it."""
+    return error(f"{what}; install it with: {install_command(extra)}")
+
+
+def install_command(extra):
+    """The command line that adds an extra to this installation of fastnet."""
+    if not (ROOT / "setup.cfg").is_file():
+        return f"pip install '{DISTRIBUTION}[{extra}]'"
+    here = Path.cwd()
+    folder = "." if here == ROOT else ROOT
+    python = Path(sys.executable)
+    if python.is_relative_to(here):
+        python = python.relative_to(here)
+    # Without -e a checkout's .venv would run a copy of the sources from then on.
+    return f"{shlex.quote(str(python))} -m pip install -e {shlex.quote(f'{folder}[{extra}]')}"
