@@ -73,6 +73,23 @@ def of_fold(rows, fold):
     return Rows(rows.X[used], rows.Y[used], weight[used])
 
 
+def advance(activation, method, problem, pack, ids, end, histories, counts, scratch=None):
+    """Advance the members `ids` to epoch `end`: their entries below it into histories[m's slot].
+
+    Filled are histories (len(ids), kept epochs of the round, columns) and counts (len(ids),).
+    """
+    with np.errstate(all="ignore"):
+        for i, member in enumerate(ids):
+            setting, state = pack.settings[member], pack.states[member]
+            train, val = (of_fold(rows, setting["fold"]) for rows in (problem.train, problem.val))
+            own = problem._replace(train=train, val=val, loss=own_loss(problem, setting))
+            net, best = (net_of(flat, setting, problem) for flat in (pack.parameters, pack.best))
+            memory = nets_of(pack.memory, setting["memory"], method.memory, setting, problem)
+            counts[i] = train_member(
+                activation, method, own, net, setting, state, best, memory, end, histories[i]
+            )
+
+
 def evaluate(activation, problem, rows, pack, ids, losses, accuracies, scratch=None):
     """Mean loss and accuracy of the best weights of the members `ids` over the rows.
 

@@ -23,8 +23,7 @@ run_gradient_norm = compile_for_python(network.gradient_norm)
 
 
 @compile_for_python
-def run_descend(optimizer, w, o, n1, d, k, settings, states, memory, loss, norm, scratch):
-    net = layout.Net(w, o, n1, d, k, SIGMOID, *LAYERS)
+def run_descend(optimizer, net, settings, states, memory, loss, norm, scratch):
     setting, state = settings[0], states[0]
     return optimizers.descend(optimizer, net, setting, state, memory, loss, norm, scratch)
 
@@ -63,9 +62,8 @@ def test_descend_clips_and_moves(rng, dtype, clip_norm):
     norm = reference.network.gradient_norm(gradient)
     sgd, scratch, none = optimizers.OPTIMIZERS["sgd"], member.scratch, np.zeros(0, dtype)
     other, loss = states.copy(), 0.7
-    clipped = run_descend(
-        sgd, member.flat, START, n1, d, k, settings, states, none, loss, norm, scratch
-    )
+    net = layout.Net(member.flat, START, n1, d, k, SIGMOID, *LAYERS)
+    clipped = run_descend(sgd, net, settings, states, none, loss, norm, scratch)
     assert clipped == (clip_norm < norm)
     twin = reference.optimizers.OPTIMIZERS["sgd"]
     assert clipped == reference.optimizers.descend(
