@@ -1,8 +1,9 @@
 """What a layer of one, few or many inputs or outputs needs: the rows of INPUTS and OUTPUTS.
 
-A kernel is compiled for a row of each. Many (WIDE or more) inputs or outputs lie in the lanes of
-their gradient, which is made of tiles; one has its sums in registers; few have a sum for each, by
-the samples in its lanes. The reference needs no such file, for NumPy multiplies any matrices.
+A kernel is compiled for one row of each. With many (WIDE or more) inputs or outputs, these are the
+lanes of their gradient, which is computed in tiles. A single one keeps its sums in registers. Few
+have one sum each, over the samples in its lanes. The reference needs no such file because NumPy
+multiplies matrices of any size.
 
 A block is `panels` panels, of its rows those from `first` on; its inputs begin at x0. hidden and
 delta are (N1, stride), output is (panels, k, L), sums begin with dW1 and db1: see Scratch. Where
