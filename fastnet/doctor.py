@@ -1,4 +1,4 @@
-"""What fastnet doctor examines."""
+"""The checks of `fastnet doctor`: environment, cache folders, compiler path."""
 
 import os
 from pathlib import Path
