@@ -1,4 +1,4 @@
-"""Write the generated blocks of the documentation and the stub, or with --check say what is stale.
+"""Write the generated blocks of the documentation and the stub, or name stale ones with --check.
 
 A block stands between <!-- NAME: begin --> and <!-- NAME: end -->. To add one, put the two
 markers into a file and the name, the file and a function that returns the text into BLOCKS.

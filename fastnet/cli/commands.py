@@ -108,7 +108,7 @@ def check_source(arguments, dry_run):
 
 
 def trained(command, progress, resume=None, out=None, **arguments):
-    """The Result of a new run, in a folder of its own, or of a resumed one."""
+    """The Result of a new run, in its own folder, or of a resumed one."""
     from fastnet import api
 
     if resume is not None:

@@ -5,16 +5,16 @@ The reference has no such file: its arrays have the shapes that people use.
 Letters: M members, n samples, d inputs, N1 hidden units, k outputs, L = LANES = 16; for methods
 with a matrix P parameters and Q features of a sample.
 
-Kernels take an array and where in it theirs begins: `x, x0` are a flat array and the index of the
-first element, `u` is the number of a hidden unit, `p` of a panel within a block. Where a shape is
-given, as hidden (N1, stride), the last index is the fastest and elements lie one after another.
+Kernels take an array and the place where their part begins: `x, x0` are a flat array and the index
+of the first element, `u` is the number of a hidden unit, `p` of a panel within a block. If a shape
+is given, as in hidden (N1, stride), the last index is the fastest and elements are contiguous.
 
 Samples lie side by side in the lanes of a vector. A *panel* is L samples: inputs (d, L),
 targets (k, L), weights (L,), each one contiguous run; a last panel that is not full is
-filled with rows of weight 0. A *block* is as many panels as let the hidden layer stay in
+filled with rows of weight 0. A *block* has as many panels as let the hidden layer stay in
 the cache: the loss and the gradient of a set of samples are sums over its blocks, in order.
-How many panels a block has follows from the member's shape alone, so does the order of
-every sum and with it every byte of a result.
+The member's shape alone decides the number of panels in a block, and so the order of every
+sum and every byte of a result.
 
 A member's parameters are one run of a flat array: W1 (N1, d), b1 (N1,), W2 transposed
 (N1, k), b2 (k,), then zeros up to a multiple of L. Gradients, best weights and the optimisers'
@@ -30,10 +30,10 @@ from fastnet.native.choice import Choice
 from fastnet.native.entry import inner
 from fastnet.native.vector import LANES
 
-WIDE = 8  # with at least this many inputs (outputs), they lie in the lanes of their gradient
+WIDE = 8  # at least this many inputs (outputs) lie in the lanes of their gradient
 BLOCK_VALUES = 32768  # hidden values of a block at most: 128 KiB of float32, and as many of dL/dz1
 BLOCK_PANELS = 16  # panels of a block at most: 16 KiB of a vector of inputs, in the L1 cache
-# The full batch of a huge network is summed in parts, which threads share out. A part has at least
+# The full batch of a huge network is summed in parts, which threads divide. A part has at least
 # this many multiply-adds of W1 and W2, about 2 ms, against 0.1 ms to hand it out and add it.
 PART_WORK = 1 << 24
 MOST_PARTS = 8

@@ -1,4 +1,4 @@
-"""A model as one C99 header: constants and functions, math.h alone, nothing allocated."""
+"""A model as one C99 header: constants and functions that need only math.h and allocate nothing."""
 
 import re
 import string

@@ -1,4 +1,4 @@
-"""A model as one Python file that needs NumPy alone; an npz beside it holds many numbers."""
+"""A model as one Python file that needs only NumPy; an npz beside it holds many numbers."""
 
 import numpy as np
 

@@ -292,7 +292,7 @@ def wrong_table(result, member=None, data=None):
 
 
 def no_wrong_digit(result):
-    """Obstacle: the samples are no digits, or all of them are right."""
+    """Obstacle: the samples are not digits, or all of them are right."""
     if result.task != 2:
         return "the samples are not the digits of task 2"
     is_perfect = result.best[f"{judging_set(result)}_accuracy"] == 1

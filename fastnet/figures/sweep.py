@@ -39,7 +39,7 @@ def only_one_n1(result):
 
 
 def chart_width(n1, most=WIDTH):
-    """Pixels for a chart with a column per N1."""
+    """Pixels for a chart with one column per N1."""
     return int(np.clip(60 * len(np.unique(n1)), 240, most))
 
 

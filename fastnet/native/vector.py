@@ -18,14 +18,14 @@ SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 
 
 def never_inline():
-    """Placed in a function, keeps LLVM from copying it into its callers.
+    """Keep LLVM from copying the function with this call into its callers.
 
     LLVM would optimise the copy again in each caller; without copies the code is optimised once.
     """
 
 
 def always_inline():
-    """Placed in a function, makes LLVM copy it into its callers, however large it is."""
+    """Make LLVM copy the function with this call into its callers, however large it is."""
 
 
 def unchecked(array, i):

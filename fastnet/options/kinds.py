@@ -162,7 +162,7 @@ class Float(Number):
 
 
 class Seeds(Integer):
-    """Integers of which a single one counts: 8 means 0 to 7, and the seed 8 alone is 8 and a
+    """Integers; a single one is a count. 8 means 0 to 7, and only the seed 8 is 8 with a
     comma."""
 
     counts = True

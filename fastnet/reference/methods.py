@@ -41,9 +41,9 @@ class Method(NamedTuple):
     """A row of METHODS. Its functions get the row itself, for its other fields."""
 
     mean_loss: object  # the mean loss of a set of samples
-    loss_at_entry: object  # the training loss, and what epoch() takes over from there
-    epoch: object  # what is done between two entries
-    memory: int  # arrays of its own, each of the weights' shapes
+    loss_at_entry: object  # the training loss, and values for epoch()
+    epoch: object  # the work between two entries
+    memory: int  # number of arrays that it keeps, each of the weights' shapes
     update: object = None  # one step of one array of weights; None with second-order methods
     full_batch: bool = True
 

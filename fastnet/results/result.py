@@ -42,7 +42,7 @@ class Entries(NamedTuple):
     epoch : ndarray of int, shape (entries,)
         The weights of an entry are those after this number of epochs. Long histories are thinned.
     train_loss, val_loss : ndarray of shape (entries,)
-        val_loss is NaN where there is no validation set.
+        val_loss is NaN if there is no validation set.
     learning_rate : ndarray of shape (entries,)
         The rate of the following epoch.
     """

@@ -114,7 +114,7 @@ def columns_of(options: Mapping[str, Any], loss: str, d: int) -> np.ndarray:
 
 
 def is_off(columns, name):
-    """Which members have no value of their own in this column."""
+    """The members without a value of their own in this column."""
     return columns[name] == OFF[name]
 
 
@@ -235,7 +235,7 @@ def refuse_rates(columns, options):
 
 
 def settings_of(options, columns, folds, counts):
-    """The members' settings as numbers; a batch of all rows, `counts`, is no batch."""
+    """The members' settings as numbers; a batch of all rows, `counts`, counts as none."""
     settings = np.zeros(columns.size, SETTINGS)
     for name, option in SETTING_OPTIONS.items():
         values = columns[name] if option.axis else np.array(options[name])
