@@ -17,7 +17,7 @@ import time
 def peak_memory():
     """Peak resident bytes of this process and of those it started.
 
-    VmHWM where the system has it: getrusage counts what the parent held when it forked, too.
+    VmHWM if the system has it, because getrusage also counts the parent's memory at the fork.
     """
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     try:

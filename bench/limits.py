@@ -17,7 +17,7 @@ from fastnet.native.compile import compile_for_python
 from fastnet.native.vector import LANES, fma, load, store
 
 RUNS = 7  # the best one counts, because a limit is what is possible
-VALUES = 4096  # of the sigmoid's buffer: in the L1 cache
+VALUES = 4096  # length of the sigmoid's buffer, which fits the L1 cache
 compiled = functools.partial(compile_for_python, nogil=True)
 
 

@@ -115,7 +115,7 @@ def grid10000(size, dtype):
     }[size]
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (samples, 5))
-    labels = np.digitize(np.sin(2 * X.sum(axis=1)), (-0.5, 0.5))  # of two, sklearn has one output
+    labels = np.digitize(np.sin(2 * X.sum(axis=1)), (-0.5, 0.5))  # 3: for 2, sklearn has one output
     for batch_size in (32, 256):
         work = make_work(
             X, one_hot(labels, 3), "cross_entropy", widths, seeds, dtype,

@@ -31,7 +31,7 @@ FILE = ROOT / "docs" / "methods.json"
 FUNCTIONS = ("sine", "gabor", "humps", "chirp", "doppler", "step")
 WIDTHS = (4, 8, 16, 32)
 LOSSES = (1e-3, 1e-5, 1e-8)
-SECONDS = 5.0  # that a peer's run may take
+SECONDS = 5.0  # the most that a peer's run may take
 PEER_SEEDS = 3
 FASTNET = {
     "lm": {"optimizer": "lm", "max_epochs": 500},

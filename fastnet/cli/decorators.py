@@ -1,4 +1,4 @@
-"""What commands share: options from the table and others, --config, the words of an error."""
+"""The common parts of commands: options from the table and others, --config, error texts."""
 
 import click
 from click.core import ParameterSource

@@ -1,4 +1,4 @@
-"""What --help says of each command, with examples; tests run those of train and sweep."""
+"""The --help texts of the commands, with examples; tests run those of train and sweep."""
 
 TRAIN_EXAMPLES = """\b
 Find one network that reaches the target loss, and save its weights.

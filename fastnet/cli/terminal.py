@@ -1,4 +1,4 @@
-"""What people read on a terminal: progress, tables, summaries."""
+"""The output on a terminal: progress, tables, summaries."""
 
 import sys
 from pathlib import Path

@@ -146,7 +146,7 @@ class Described:
 
     @property
     def classes(self) -> np.ndarray | None:
-        """Class labels in the order of the outputs; None where the targets are numbers."""
+        """Class labels in the order of the outputs; None if the targets are numbers."""
         return self.schema.classes
 
     @property

@@ -1,4 +1,4 @@
-"""What an export holds: the arrays of a model, their sizes, its output, the model in words."""
+"""The contents of an export: a model's arrays, their sizes, its output, the model in words."""
 
 import json
 

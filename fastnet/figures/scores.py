@@ -9,7 +9,7 @@ from fastnet.figures.style import RAMP, WIDTH, alt, chart_data, text_title
 from fastnet.results import answer, metrics
 
 IMAGES = 24  # at most this many wrong digits are drawn
-BINS = 10  # of the reliability curve
+BINS = 10  # bins of the reliability curve
 SET_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 

@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept between processes.
+"""The cache folder that keeps compiled kernels between processes.
 
 The folder's name is a hash of the kernels' sources and of the compiler's versions. A file's name
 covers everything else that decides the code: the compiler's path, the kind of the arguments, the

@@ -35,7 +35,7 @@ from fastnet.native.wire import flatten
 OPTIONS = {"error_model": "numpy", "_nrt": False}
 # What kernels may call of the C library: a process that finds them in the cache has no Numba.
 LIBRARY = {"sqrt"}
-FAST = []  # the module fastpath, where it is in use
+FAST = []  # the module fastpath, if it is in use
 
 
 # ---------------------------------------------------------------- declarations to Numba

@@ -15,12 +15,12 @@ from fastnet.errors import FastnetError, UsageError
 from fastnet.results.lock import in_use
 from fastnet.results.reading import read_json
 
-NAME = re.compile(r"\w[\w.+-]{0,99}")  # of a run: no separators, so it stays in its folder
+NAME = re.compile(r"\w[\w.+-]{0,99}")  # a run's name: no separators, so it stays in its folder
 NOTES = ".notes"  # folder beside the runs for the messages of their processes
 
 
 def checked_name(name):
-    """A run's name, refused where it could lead out of the folder of runs."""
+    """A run's name, refused if it could lead out of the folder of runs."""
     if not NAME.fullmatch(name) or ".." in name:
         raise UsageError(
             f"a run's name has letters, digits, '.', '_', '+' and '-' and begins with a letter or "

@@ -93,7 +93,7 @@ def entries_and_record(flat: dict[str, np.ndarray]) -> tuple[dict, dict]:
 
 
 def metrics_by_set(model: Model, data: Data, fold: int) -> dict[str, Any]:
-    """The metrics of a model on each set of a Data; None where a set is empty."""
+    """The metrics of a model on each set of a Data; None if a set is empty."""
     found = {}
     for name in SETS:
         rows = data.rows(name)

@@ -183,7 +183,7 @@ def save_result(result: Result, path: str | os.PathLike) -> None:
 def run_config(
     command: str, task: int | None, schema: Schema, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What config.json holds; tuples become lists."""
+    """The content of config.json; tuples become lists."""
     lists = {name: list(v) if isinstance(v, tuple) else v for name, v in options.items()}
     return {
         "schema_version": SCHEMA_VERSION,

@@ -86,7 +86,7 @@ class Model(Described, ModelFields):
         Returns
         -------
         ndarray of shape (n,) or (n, k)
-            Numbers in the units of the targets, (n, k) where there are several targets; with
+            Numbers in the units of the targets, (n, k) if there are several targets; with
             loss poisson the mean, with loss quantile the quantile. For classes the labels (n,).
 
         Raises

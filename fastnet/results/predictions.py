@@ -154,7 +154,7 @@ def evaluate(
 
 
 def as_model(model: Model | str | os.PathLike) -> Model:
-    """A Model, read from its file where a path is given."""
+    """A Model, read from its file if a path is given."""
     return model if isinstance(model, Model) else load_model(model)
 
 

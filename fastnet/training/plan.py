@@ -51,7 +51,7 @@ class Plan(NamedTuple):
 
     columns: np.ndarray
     settings: np.ndarray
-    length: int  # of the packed parameters
+    length: int  # length of the packed parameters
     memory: int  # numbers that the optimisers keep
     d: int
     k: int

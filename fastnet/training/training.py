@@ -240,7 +240,7 @@ class Training:
         self.epochs = self.next_epochs(took)
 
     def take_snapshot(self, live):
-        """Keep the weights of the live members where the round's start is 0, 1, 2, 4, ..."""
+        """Keep the weights of the live members if the round starts at epoch 0, 1, 2, 4, ..."""
         if self.start & (self.start - 1) == 0:
             arrays = self.unpacked(self.pack.parameters, live)
             self.snapshots.add(self.start, live, arrays)
