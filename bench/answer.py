@@ -1,10 +1,10 @@
-"""The whole question, from a cold process: which N1 is the smallest that suffices?
+"""Time to answer the whole question from a cold process: which N1 is the smallest that suffices?
 
-fastnet runs as its users run it, with its default method for task 1, Levenberg-Marquardt: once
-with an empty kernel cache and then with a warm one. Peers have gradient descent, and so fastnet is
-asked a second time with that. A peer's loop would take hours; its seconds an epoch are measured at
-a few widths and multiplied by the epochs that fastnet's members really took by gradient descent:
-the same training stops at the same epoch.
+fastnet runs as its users run it, with its default method for task 1, Levenberg-Marquardt, first
+with an empty kernel cache and then with a warm one. Peers have only gradient descent, so fastnet
+also runs with that. A peer's loop would take hours. Instead its seconds per epoch are measured at
+a few widths and multiplied by the epochs that fastnet's members really took by gradient descent,
+because the same training stops at the same epoch.
 """
 
 import json
@@ -23,7 +23,7 @@ from bench.session import ROOT, PeerError, Session, environment
 from bench.workloads import make_work
 from fastnet.data import tasks
 
-# Of the N1 and seeds of the question, and the widths at which peers are measured.
+# The N1 and seeds of the question, and the widths at which peers are measured.
 QUESTION = {"smoke": ("1:2", 2, 300), "default": ("1:20", 20, None), "full": ("1:20", 20, None)}
 WIDTHS = {"smoke": (1, 2), "default": (1, 10, 20), "full": (1, 5, 10, 15, 20)}
 EPOCHS = {"smoke": 2, "default": 100, "full": 1000}
@@ -62,7 +62,7 @@ def whole_process(size, cache, dtype, threads, method=None):
 
 
 def loop_row(peer, members, settings, dtype, folder):
-    """What the double loop takes in a peer, from its speed at some widths."""
+    """Seconds of the double loop in a peer, from its speed at some widths."""
     widths, rates = WIDTHS[settings.size], []
     X, Y = tasks.function_data()
     began = None
@@ -95,7 +95,7 @@ def loop_row(peer, members, settings, dtype, folder):
 
 
 def fastnet_rows(settings, dtype):
-    """From an empty kernel cache, a warm one, and by gradient descent; the members of that."""
+    """Run with an empty cache, a warm one, and by gradient descent; the members of the last."""
 
     def whole(cache, method=None):
         return whole_process(settings.size, cache, dtype, settings.threads, method)
@@ -124,7 +124,7 @@ def fastnet_rows(settings, dtype):
 
 
 def run(settings, dtype):
-    """The part of the document on the answer."""
+    """The document's part on the answer."""
     rows, answer, members = fastnet_rows(settings, dtype)
     medians = {row["peer"]: float(np.median(row["seconds"])) for row in rows}
     ours, same = medians["fastnet"], medians["fastnet, gradient descent"]

@@ -17,7 +17,7 @@ import time
 def peak_memory():
     """Peak resident bytes of this process and of those it started.
 
-    VmHWM where the system has it: getrusage counts what the parent held when it forked, too.
+    VmHWM if the system has it, because getrusage also counts the parent's memory at the fork.
     """
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     try:
@@ -29,7 +29,7 @@ def peak_memory():
 
 
 class Server:
-    """What the requests act on."""
+    """The state that the requests act on."""
 
     def __init__(self, module):
         self.module, self.peer = module, None
@@ -55,7 +55,7 @@ def serve(module, lines, answers):
         request = json.loads(line)
         try:
             answer = getattr(server, request.pop("do"))(**request)
-        except Exception as error:  # the peer's fault: its row says so
+        except Exception as error:  # the peer's fault, reported in its row
             answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
@@ -65,5 +65,5 @@ if __name__ == "__main__":
     if len(sys.argv) > 2:  # a core of its own, before a library counts cores
         os.sched_setaffinity(0, {int(sys.argv[2])})
     channel = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print must not come between answers
+    os.dup2(2, 1)  # output of libraries must not come between answers
     serve(sys.argv[1], sys.stdin, channel)

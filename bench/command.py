@@ -1,4 +1,4 @@
-"""What `fastnet bench` calls: choose, measure, collect, write."""
+"""The command `fastnet bench`: choose, measure, collect, write."""
 
 import json
 import math
@@ -21,7 +21,7 @@ LIBRARIES = ("scipy", "scikit-learn", "joblib", "torch", "jax", "jaxlib")
 
 
 def chosen(given, allowed, what):
-    """Names from a list with commas, each known; all when nothing is given."""
+    """Names from a list with commas, each checked; all names if nothing is given."""
     names = [name for text in given for name in text.split(",") if name]
     for name in names:
         if name not in allowed:
@@ -30,7 +30,7 @@ def chosen(given, allowed, what):
 
 
 def measured_limits(threads, dtype):
-    """The machine's limits, from a process of their own."""
+    """The machine's limits, from a separate process."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.limits", str(threads), dtype],
         cwd=ROOT,
@@ -46,7 +46,7 @@ def measured_limits(threads, dtype):
 
 
 def versions():
-    """Of fastnet, of what it computes with, and of the peers' libraries; None: not there."""
+    """Versions of fastnet, its libraries and the peers' libraries; None if not installed."""
     found = facts.versions()
     for name in LIBRARIES:
         try:
@@ -86,7 +86,7 @@ def part(name, settings, dtype, limit):
         return [runner.run(workload, settings, limit) for workload in made]
     try:
         return [{"answer": answer, "scale": scale}[name].run(settings, dtype)]
-    except PeerError as error:  # what the other workloads took an hour to measure is not lost
+    except PeerError as error:  # keeps the other workloads, which took an hour to measure
         row = {"peer": "fastnet", "status": "failed", "note": str(error)}
         return [{"name": name, "description": "failed", "dtype": dtype, "rows": [row]}]
 
@@ -124,7 +124,7 @@ def run(workloads, peers, runs, dtype, threads, size, say):
 
 
 def finite(value):
-    """The document with null in place of what JSON cannot say."""
+    """The document with null for values that JSON does not have."""
     if isinstance(value, dict):
         return {name: finite(v) for name, v in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""What the machine can do at best, measured in the same run: products, FMA, sigmoids.
+"""The machine's limits, measured in the same run: products, FMA, sigmoids.
 
 `python -m bench.limits THREADS DTYPE` prints them as JSON.
 """
@@ -16,8 +16,8 @@ from fastnet.engine.activations import sigmoid
 from fastnet.native.compile import compile_for_python
 from fastnet.native.vector import LANES, fma, load, store
 
-RUNS = 7  # the best counts: a limit is what is possible
-VALUES = 4096  # of the sigmoid's buffer: in the L1 cache
+RUNS = 7  # the best one counts, because a limit is what is possible
+VALUES = 4096  # length of the sigmoid's buffer, which fits the L1 cache
 compiled = functools.partial(compile_for_python, nogil=True)
 
 
@@ -54,7 +54,7 @@ def sigmoids(x, repeats):
 
 
 def rate(function, array, repeats, threads):
-    """Units a second that the function does on so many threads at once; the best of RUNS."""
+    """Units per second that the function does on this many threads at once; the best of RUNS."""
     arrays, best = [array() for _ in range(threads)], 0.0
     with ThreadPoolExecutor(threads) as pool:
         for _ in range(RUNS):
@@ -103,10 +103,10 @@ def measure(threads, dtype):
 
 
 def flops(work):
-    """Floating-point operations of the products, for one sample and hidden unit: an epoch's.
+    """Floating-point operations of an epoch's products, for one sample and hidden unit.
 
-    Forward 2 (d + k); backward dW2 2 k, W2^T dz2 2 k, dW1 2 d. Where batches are monitored, one
-    forward pass more.
+    Forward 2 (d + k); backward dW2 2 k, W2^T dz2 2 k, dW1 2 d. With monitored batches, one more
+    forward pass.
     """
     d, k = work.X.shape[1], work.Y.shape[1]
     again = 2 * (d + k) if work.batch_size and work.monitored else 0
@@ -114,7 +114,7 @@ def flops(work):
 
 
 def bound(workload, limits, threads):
-    """Seconds an epoch cannot go below: its products at the FMA peak, its sigmoids at their rate.
+    """Lower limit of an epoch's seconds: its products at the FMA peak, its sigmoids at their rate.
 
     Both keep the same units of a core busy, so the times add.
     """

@@ -10,7 +10,7 @@ from fastnet.extras import missing_extra
 
 
 def figure(value, digits=3):
-    """A number for people, with thousands separated; - where there is none."""
+    """A number for people, with thousands separated, or -."""
     if value is None:
         return "-"
     if isinstance(value, str):
@@ -119,7 +119,7 @@ def parts_of(documents):
 
 
 def ratios(documents):
-    """The README's table: how many times as fast as each peer fastnet is, a column a workload."""
+    """The README's table: times as fast as each peer, one column per workload."""
     parts = [part for part in parts_of(documents) if "growth" not in part]
     if not parts:
         return NOTHING
@@ -131,7 +131,7 @@ def ratios(documents):
 
 
 def own_speed(part):
-    """fastnet's own figure: what the ratios are of."""
+    """fastnet's own figure, to which the ratios refer."""
     row = next(row for row in part["rows"] if row["peer"] == "fastnet")
     if row["status"] == "failed":
         return "failed"
@@ -170,7 +170,7 @@ def stored(folder):
 
 
 def check_files(out, chart):
-    """Refuse what cannot be written, before anything is measured."""
+    """Refuse a file that cannot be written, before anything is measured."""
     for option, path in (("out", out), ("chart", chart)):
         if path and not Path(path).parent.is_dir():
             raise FastnetError(

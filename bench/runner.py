@@ -1,4 +1,4 @@
-"""One workload: losses first, then the fastest way of every peer, then runs in turn."""
+"""Measure one workload: losses first, then the fastest way of every peer, then runs in turn."""
 
 import importlib.util
 import math
@@ -13,20 +13,20 @@ from bench.session import PeerError, Session
 from bench.workloads import CHECK_EPOCHS, spread
 
 TOLERANCE = 1e-3  # relative: float32 sums in another order differ by 1e-5 after 20 epochs
-REFERENCE_MEMBERS = 16  # of fastnet's that the plain reference trains again
-SAMPLE_MEMBERS = 32  # of a large grid, for peers that train one member after another
+REFERENCE_MEMBERS = 16  # members of fastnet that the plain reference trains again
+SAMPLE_MEMBERS = 32  # members of a large grid, for peers that train one after another
 # Seconds that one run of a peer may take: it then trains fewer epochs, and its rate counts.
 RUN_SECONDS = {"smoke": 0.02, "default": 1.0, "full": 60.0}
 
 
 class Settings(NamedTuple):
-    """What the command line chose."""
+    """The settings of the command line."""
 
     peers: tuple
     runs: int = 5
     threads: int = 2
     size: str = "default"
-    say: object = print  # where progress goes
+    say: object = print  # the output of progress
 
 
 def missing(peer):
@@ -38,14 +38,14 @@ def missing(peer):
 
 
 class Truth:
-    """fastnet's losses after CHECK_EPOCHS: what the peers' are compared with."""
+    """fastnet's losses after CHECK_EPOCHS, with which the peers' are compared."""
 
     def __init__(self, work, threads, folder):
         self.work, self.threads, self.folder, self.known = work, threads, folder, {}
 
     def losses(self, extras=True):
-        """Of every member, with clipping, schedule and best weights or without."""
-        extras = extras or not self.work.monitored  # a work that has none is trained once
+        """Losses of every member, with or without clipping, schedule and best weights."""
+        extras = extras or not self.work.monitored  # a work without these is trained once
         if extras not in self.known:
             with Session(PEERS["fastnet"], "threads", self.threads, self.folder) as session:
                 session.prepare(self.work if extras else self.work.plain())
@@ -53,7 +53,7 @@ class Truth:
         return self.known[extras]
 
     def reference_difference(self):
-        """Of fastnet itself: against the plain reference, on some members."""
+        """The difference of fastnet itself from the plain reference, on some members."""
         chosen = spread(len(self.work.n1), REFERENCE_MEMBERS)
         with Session(PEERS["numpy-reference"], "1 thread", 1, self.folder) as session:
             session.prepare(self.work.pick(chosen))
@@ -61,7 +61,7 @@ class Truth:
 
 
 def worst(found, expected):
-    """Largest relative difference; infinite where one is not a number."""
+    """Largest relative difference; infinite if one is not a number."""
     difference = np.abs(found - expected) / np.abs(expected)
     return float(np.where(np.isfinite(difference), difference, np.inf).max())
 
@@ -79,7 +79,7 @@ class Entrant:
         count = len(workload.work.n1)
         sampled = peer.loops and count > workload.check_members
         self.members = spread(count, SAMPLE_MEMBERS if sampled else count)
-        # Members stand evenly over the widths: their mean cost is that of all.
+        # The members are spread evenly over the widths, so their mean cost is that of all.
         self.scale = count / len(self.members)
 
     def work(self, members):
@@ -89,7 +89,7 @@ class Entrant:
         return picked if self.peer.extras else picked.plain()
 
     def ways(self):
-        """What is tried. One thread only where neither more threads nor processes can be used:
+        """The ways to try. One thread only if neither more threads nor processes can be used:
         with several members, processes of one thread each do the same on all cores."""
         several = self.settings.threads > 1
         wanted = {"threads"} if several else {"1 thread"}
@@ -97,7 +97,7 @@ class Entrant:
         return [w for w in self.peer.ways if w in wanted] or list(self.peer.ways[:1])
 
     def prepare(self, truth):
-        """Compare losses, try every way, keep the fastest; what fails ends in the row."""
+        """Compare losses, try every way, keep the fastest; failures are reported in the row."""
         for way in self.ways():
             self.settings.say(f"{self.workload.name}: {self.peer.name}, {way}")
             session = Session(self.peer, way, self.settings.threads, self.folder)
@@ -119,7 +119,7 @@ class Entrant:
         return worst(session.epochs(CHECK_EPOCHS)[1], truth.losses(self.peer.extras)[members])
 
     def measure(self, session, truth):
-        """One way: its compilation, its losses, its speed."""
+        """Try one way: its compilation, its losses, its speed."""
         start = session.prepare(self.work(self.members))
         first, second = session.epochs(1)[0], session.epochs(1)[0]
         if self.difference is None:
@@ -139,7 +139,7 @@ class Entrant:
         self.start, self.compile = start, max(first - second, 0.0)
 
     def calibrate(self, session, seconds):
-        """How many epochs a run has, and the seconds of the last trial."""
+        """The number of epochs of a run, and the seconds of the last trial."""
         limit, budget, epochs = self.workload.epochs, RUN_SECONDS[self.settings.size], 1
         while epochs < limit and seconds < budget / 2:
             epochs = int(min(limit, max(2, epochs * min(8, 0.9 * budget / seconds))))
@@ -147,7 +147,7 @@ class Entrant:
         return epochs, seconds
 
     def run(self):
-        """One run, repeated where it is short; a peer that fails now is out."""
+        """One run, repeated if it is short; a peer that fails now is excluded."""
         if self.session is None:
             return
         try:
@@ -262,7 +262,7 @@ def finite(value):
 
 
 def noted(entrant, workload):
-    """The peer's note, with what this run adds to it."""
+    """The peer's note, with the additions of this run."""
     parts = [entrant.peer.note]
     if entrant.scale > 1:
         parts.append(f"measured on {len(entrant.members)} members, evenly spread, and scaled up")

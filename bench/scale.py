@@ -1,4 +1,4 @@
-"""How fastnet's cost grows, one factor at a time around a middle case."""
+"""Measure how fastnet's cost grows, one factor at a time around a middle case."""
 
 import tempfile
 
@@ -24,7 +24,7 @@ POINTS = {
         "inputs": (1, 4, 16, 64, 256, 784),
     },
 }
-UNIT_SAMPLES = {"smoke": 1e5, "default": 2e8, "full": 2e9}  # of one run: how many epochs it has
+UNIT_SAMPLES = {"smoke": 1e5, "default": 2e8, "full": 2e9}  # of one run; they decide its epochs
 LARGE = {"members": 1, "n1": 512, "samples": 100_000, "inputs": 64}  # one network on all cores
 
 
@@ -50,8 +50,8 @@ def work_of(case, dtype):
 
 
 def measure(case, threads, settings, dtype, folder):
-    """Seconds an epoch, and nanoseconds a sample and hidden unit: median over the runs, each less
-    a run of one epoch, which has the same checks, packing and results."""
+    """Seconds per epoch, and nanoseconds per sample and hidden unit: median over the runs, each
+    less a run of one epoch, which has the same checks, packing and results."""
     units = case["members"] * case["n1"] * case["samples"]
     epochs = int(min(10_000, max(3, UNIT_SAMPLES[settings.size] // units)))
     way = "threads" if threads > 1 else "1 thread"
@@ -64,7 +64,7 @@ def measure(case, threads, settings, dtype, folder):
 
 
 def run(settings, dtype):
-    """The part of the document on how cost grows."""
+    """The document's part on how the cost grows."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for factor, case, threads in points(settings.size, settings.threads):

@@ -31,7 +31,7 @@ class PeerError(Exception):
 
 
 def environment(threads, extra):
-    """The environment of a child: this process's, without what would disturb it."""
+    """The environment of a child: this process's, without variables that would disturb it."""
     kept = {name: value for name, value in os.environ.items() if name not in DROPPED}
     limits = {f"{name}_NUM_THREADS": str(threads) for name in THREAD_VARIABLES}
     return {**kept, **limits, **jax_variables(), **extra}
@@ -39,7 +39,7 @@ def environment(threads, extra):
 
 @functools.cache
 def jax_variables():
-    """XLA takes vectors of 256 bits on AVX-512 unless it is told otherwise."""
+    """Flags for XLA, which by default uses vectors of 256 bits on AVX-512."""
     wide = simd_bits(cpu()["features"]) == 512
     flags = {"XLA_FLAGS": "--xla_cpu_prefer_vector_width=512"} if wide else {}
     return {"JAX_PLATFORMS": "cpu", **flags}
@@ -101,7 +101,7 @@ class Child:
 def shares(work, count):
     """Members of each of `count` processes, about equal in cost, equal widths together."""
     widths, parts, loads = np.unique(work.n1)[::-1], [[] for _ in range(count)], np.zeros(count)
-    if len(widths) < count:  # too few groups: divide the members themselves
+    if len(widths) < count:  # too few groups, so the members are divided
         return [np.arange(i, len(work.n1), count) for i in range(count)]
     for width in widths:
         members = np.flatnonzero(work.n1 == width)

@@ -1,4 +1,4 @@
-"""What a peer is asked to train, as arrays. Only NumPy: every peer's process imports this."""
+"""The work of a peer as arrays. It needs only NumPy, because every peer's process imports it."""
 
 import json
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Work(NamedTuple):
-    """Members, data and what is done with them; everything a peer needs to start.
+    """Members, data and training settings: everything that a peer needs to start.
 
     Letters as in fastnet: M members, n samples, d inputs, N1 hidden units, k outputs.
     """

@@ -1,4 +1,4 @@
-"""What is trained: the workloads by name, in three sizes."""
+"""The workloads that are trained, by name, in three sizes."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ class Workload(NamedTuple):
     description: str
     work: Work
     epochs: int
-    check_members: int = 1 << 30  # losses are compared of so many, spread evenly
+    check_members: int = 1 << 30  # the number of members whose losses are compared, spread evenly
 
     @property
     def unit_samples(self):
@@ -41,7 +41,7 @@ def make_work(X, Y, loss, widths, seeds, dtype, **settings):
     flat = np.concatenate([a.ravel() for weights in drawn for a in weights])
     size, epochs = settings.get("batch_size", 0), settings.pop("epochs")
     order = np.zeros((0, 0), np.int64)
-    if size:  # the order fastnet takes for seed 0: the same for all, as ParallelMLPs needs it
+    if size:  # fastnet's order for seed 0; the same for all, as ParallelMLPs needs
         order = np.array([reference.batches.shuffle(0, e + 1, len(X)) for e in range(epochs)])
     return Work(
         loss=loss,
@@ -115,7 +115,7 @@ def grid10000(size, dtype):
     }[size]
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (samples, 5))
-    labels = np.digitize(np.sin(2 * X.sum(axis=1)), (-0.5, 0.5))  # of two, sklearn has one output
+    labels = np.digitize(np.sin(2 * X.sum(axis=1)), (-0.5, 0.5))  # 3: for 2, sklearn has one output
     for batch_size in (32, 256):
         work = make_work(
             X, one_hot(labels, 3), "cross_entropy", widths, seeds, dtype,
@@ -135,5 +135,5 @@ WORKLOADS = {
 
 
 def spread(count, most):
-    """Numbers of at most so many of `count` members, evenly spread."""
+    """Numbers of at most this many of `count` members, evenly spread."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))

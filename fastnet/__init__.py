@@ -1,6 +1,6 @@
 """Train thousands of one-hidden-layer networks at once on a CPU.
 
-The names below are loaded when first used, so that `fastnet --help` answers at once. Their
+The names below are loaded when first used, so that `fastnet --help` starts fast. Their
 signatures, for editors and type checkers, are in __init__.pyi, which scripts/make_docs.py writes.
 """
 

@@ -1,4 +1,4 @@
-"""What the command line, the page, the estimators and users call: train, sweep, resume, load."""
+"""The public functions train, sweep, dry_run, resume and load, which all front ends call."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def train(X: ArrayLike | None = None, y: ArrayLike | None = None, **arguments: A
 
 @with_keywords((*XY, TASK, *SAMPLES, *NEW_RUN), of_command("sweep"), "sweep")
 def sweep(X: ArrayLike | None = None, y: ArrayLike | None = None, **arguments: Any) -> Result:
-    """Train every member of the product of the axes to its own stop.
+    """Train every member, one per combination of the axes' values, until it stops by itself.
 
     Parameters
     ----------
@@ -123,9 +123,9 @@ def dry_run(
 ) -> dict[str, Any]:
     """What a run would train: members, parameters, bytes of memory and disk, seconds.
 
-    Memory counts weights, best weights, histories of max_epochs and the samples; disk what the
-    run folder holds at most. Seconds follow from training a few members for a moment, as if no
-    member stopped before max_epochs; compiling is not in it.
+    Memory covers weights, best weights, histories of max_epochs and the samples; disk is the
+    largest size of the run folder. Seconds are estimated by training a few members for a moment,
+    as if no member stopped before max_epochs; they do not include compilation.
 
     Parameters
     ----------
@@ -170,16 +170,16 @@ def resume(
     force: bool = False,
     **arguments: Any,
 ) -> Result:
-    """Continue an interrupted run to the bytes it would have had; load a finished one.
+    """Continue an interrupted run, to the bytes of an uninterrupted one; load a finished run.
 
-    A run on arrays needs them again; one of a task or on a table makes or reads them itself.
+    A run on arrays needs them again; a run on a task or table makes or reads its samples itself.
 
     Parameters
     ----------
     folder : path
         The run's folder.
     force : bool, default=False
-        Accept other data, versions or another processor; the bytes may then differ.
+        Accept different data, versions or processor; the bytes may then differ.
     {arguments}
     {options}
 
@@ -192,7 +192,7 @@ def resume(
     UsageError
         for an option that a resumed run cannot change.
     FastnetError
-        when data, versions or processor are other than they were; force=True accepts that.
+        when data, versions or processor have changed; force=True accepts that.
     DataError
         when the folder is broken.
     """

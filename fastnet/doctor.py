@@ -1,4 +1,4 @@
-"""What fastnet doctor examines."""
+"""The checks of `fastnet doctor`: environment, cache folders, compiler path."""
 
 import os
 from pathlib import Path
@@ -32,7 +32,7 @@ def cache_advice():
     folder, first = cache.folder(), next(iter(cache.candidates()))
     if folder == first:
         return []
-    read = " It is read all the same." if first in cache.folders() else ""
+    read = " It is still read." if first in cache.folders() else ""
     begin = f"The first choice of cache folder, {first}, {cache.objection(first)}."
     if folder is not None:
         return [f"{begin}{read} New kernels go to {folder}."]

@@ -1,8 +1,8 @@
-"""What fastnet raises. Each class carries the exit code of the command line."""
+"""The exceptions of fastnet. Each class has its exit code on the command line."""
 
 
 class FastnetError(Exception):
-    """Anything a user can put right: a folder that exists, is locked or not there."""
+    """Anything that a user can correct: a folder that exists, is locked or is missing."""
 
     exit_code = 1
 

@@ -1,4 +1,4 @@
-"""The command that installs an extra, for the way in which fastnet itself was installed."""
+"""The command that installs an extra, depending on how fastnet itself was installed."""
 
 import shlex
 import sys
@@ -7,11 +7,11 @@ from pathlib import Path
 from fastnet.errors import FastnetError
 
 DISTRIBUTION = "fastnet-mlp"  # on PyPI the name fastnet belongs to another project
-ROOT = Path(__file__).resolve().parents[1]  # of a checkout: the folder with setup.cfg
+ROOT = Path(__file__).resolve().parents[1]  # for a checkout, the folder with setup.cfg
 
 
 def missing_extra(what, extra, error=FastnetError):
-    """The error for a library that is not there: what needs it, and how to install it."""
+    """The error for a missing library: what needs it, and how to install it."""
     return error(f"{what}; install it with: {install_command(extra)}")
 
 

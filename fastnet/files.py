@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and arrays read without running what is in a file."""
+"""Write files whole or not at all; read arrays without executing code from a file."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ from fastnet.errors import DataError, FastnetError
 
 
 def write_whole(path: str | os.PathLike, write: Callable[[IO[bytes]], Any]) -> None:
-    """Write a file so that under its name there is the old content or the new one, never half.
+    """Write a file so that it holds either the old or the new content, never a part.
 
     Parameters
     ----------
@@ -52,12 +52,12 @@ def write_whole(path: str | os.PathLike, write: Callable[[IO[bytes]], Any]) -> N
 
 
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:
-    """A file of these bytes, whole or not at all."""
+    """Write a file of these bytes, whole or not at all."""
     write_whole(path, lambda file: file.write(content))
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:
-    """value as one JSON document; a NaN in it is a ValueError, never a NaN in the file."""
+    """The value as one JSON document; a NaN raises a ValueError and is never written."""
     write_bytes(path, json.dumps(value, indent=1, allow_nan=False).encode())
 
 
@@ -72,13 +72,13 @@ def write_npy(path: str | os.PathLike, array: np.ndarray) -> None:
 
 
 def json_value(value: Any) -> Any:
-    """A number, text or None for JSON: NumPy's as Python's; NaN, infinities and "" as None."""
+    """A number, text or None for JSON: NumPy's types as Python's; NaN, infinities, "" as None."""
     value = value.item() if hasattr(value, "item") else value
     missing = value == "" or (isinstance(value, float) and not math.isfinite(value))
     return None if missing else value
 
 
-# ---------------------------------------------------------------- files that a person named with -o
+# ---------------------------------------------------------------- files that a user named with -o
 
 
 def refuse_existing(path: str | os.PathLike, force: bool) -> None:
@@ -88,7 +88,7 @@ def refuse_existing(path: str | os.PathLike, force: bool) -> None:
 
 
 def write_output(path: str | os.PathLike, write: Callable[[IO[bytes]], Any]) -> None:
-    """write_whole() whose failure is one line that names the option -o."""
+    """Call write_whole(); a failure becomes one line that names the option -o."""
     try:
         write_whole(path, write)
     except OSError as error:
@@ -99,12 +99,12 @@ def write_output(path: str | os.PathLike, write: Callable[[IO[bytes]], Any]) -> 
 
 
 def load_arrays(file: IO[bytes], name: Any, kind: str = "NumPy file") -> Any:
-    """What NumPy reads from an open npy or npz file: an array, or a dict of arrays.
+    """The content of an open npy or npz file: an array, or a dict of arrays.
 
     Raises
     ------
     DataError
-        for a broken file, and for pickled objects: they could run any code. `name` says which
+        for a broken file, and for pickled objects: they could execute any code. `name` says which
         file, `kind` what it should have been.
     """
     try:
@@ -122,10 +122,10 @@ def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
     Raises
     ------
     DataError
-        when it is missing, broken, no npz, or holds pickled objects.
+        when it is missing, broken, not an npz, or holds pickled objects.
     """
     try:
-        # NumPy leaves a file open that it opened itself and that is no whole npz.
+        # NumPy does not close a file that it opened itself if it is not a complete npz.
         with open(path, "rb") as file:
             arrays = load_arrays(file, path, "npz")
     except FileNotFoundError:

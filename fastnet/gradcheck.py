@@ -1,4 +1,4 @@
-"""The reference's gradients against central differences, in float64."""
+"""The check of the reference's gradients against central differences, in float64."""
 
 import itertools
 from functools import partial
@@ -13,7 +13,7 @@ from fastnet.options.table import SETTINGS
 
 TOLERANCE = 1e-6
 STEP = 1e-5  # about the cube root of float64's precision, where central differences are best
-# The defaults of the losses' parameters; a quantile of 0.5 would not tell above from below.
+# The defaults of the losses' parameters; a quantile of 0.5 would treat above and below alike.
 OF_LOSSES = [option for option in SETTINGS.values() if option.users[:1] == ("loss",)]
 SETTING = {option.name: option.default[0] for option in OF_LOSSES} | {"quantile": 0.3}
 # (d, N1, k); a softmax takes those with k >= 2, a sigmoid those with k = 1.
@@ -58,7 +58,7 @@ def check(
 ) -> dict[str, Any]:
     """Compare the gradients of one network on random samples.
 
-    Kinks are met with probability 0.
+    Random samples meet a kink with probability 0.
 
     Parameters
     ----------
@@ -103,13 +103,13 @@ def check(
 
 
 def shapes(loss: str, activation: str) -> list[tuple]:
-    """The shapes to check: one will do where loss and activation are checked apart as well."""
+    """The shapes to check: one is enough if loss and activation are also checked separately."""
     fitting = [shape for shape in SHAPES if suits(loss, shape[-1])]
     return fitting if loss == "squared" or activation == "sigmoid" else fitting[-1:]
 
 
 def check_all() -> list[dict[str, Any]]:
-    """One row, as of `check`, for every loss, activation and shape that go together."""
+    """One row, as `check` returns it, for every valid combination of loss, activation and shape."""
     return [
         check(loss, activation, d, n1, k)
         for loss, activation in itertools.product(LOSSES, ACTIVATIONS)

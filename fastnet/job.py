@@ -1,4 +1,4 @@
-"""One run: its arguments checked, its extent foretold, its training with folder and progress."""
+"""One run: check its arguments, estimate its size, train it with folder and progress."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ from fastnet.training.plan import Plan, make_plan, pick_members
 from fastnet.training.threads import default_threads
 from fastnet.training.training import Training
 
-CHECKPOINT_SECONDS = 3.0  # between checkpoints at least; and 50 times what the last one took
+CHECKPOINT_SECONDS = 3.0  # between checkpoints at least, and 50 times the last one's time
 EVENT_SECONDS = 1.0  # between events at least
 
 
 class Progress(NamedTuple):
-    """Where a run stands; what a progress callback gets.
+    """The progress of a run, as a progress callback gets it.
 
     Attributes
     ----------
     stage : {"compile", "load", "ready", "train"}
-        First "compile", or "load" where the kernels come from the cache, then "ready" with the
-        seconds that took, then "train" after every round.
+        First "compile", or "load" if the kernels come from the cache. Then "ready" with the
+        seconds that this took, then "train" after every round.
     members, running, reached, diverged : int
-        Counts of members: all, still in training, at their target, diverged.
+        Counts of members: all, still training, at their target, diverged.
     epoch, member_epochs : int
         The last epoch, and the epochs of all members together.
     best_member, best_loss, best_n1, best_seed : int, float, int, int or None
         The member with the lowest monitored loss so far.
     seconds : float
     remaining : float or None
-        A guess in seconds, as if no member stopped early.
+        An estimate in seconds, as if no member stopped early.
     plan : dict or None
-        What is trained, as `dry_run` says it; comes with the first stage.
+        What is trained, as `dry_run` returns it; only with the first stage.
     """
 
     stage: str
@@ -71,13 +71,13 @@ class Progress(NamedTuple):
     plan: dict[str, Any] | None = None
 
 
-# ---------------------------------------------------------------- what is to be trained
+# ---------------------------------------------------------------- preparing a run
 
 
 def prepare(
     command: str, X: Any, y: Any, task: int | None, given: Mapping[str, Any]
 ) -> tuple[dict[str, Any], Data, Plan]:
-    """Options, Data and Plan, all checked: nothing is allocated or written before."""
+    """Options, Data and Plan, all checked before anything is allocated or written."""
     samples = {name: given[name] for name in SAMPLE_NAMES if name in given}
     chosen = {name: value for name, value in given.items() if name not in SAMPLE_NAMES}
     if samples.get("class_weight", "") in (None, "balanced"):
@@ -90,7 +90,7 @@ def prepare(
 
 
 def describe(task: int | None, options: Mapping[str, Any], data: Data) -> str:
-    """What is learnt, in a few words."""
+    """The task of a run, in a few words."""
     if task == 1:
         return f"Task 1: {tasks.FUNCTIONS[options['function']].formula}, loss squared"
     if task == 2:
@@ -101,7 +101,7 @@ def describe(task: int | None, options: Mapping[str, Any], data: Data) -> str:
 
 
 def extent(task: int | None, options: Mapping[str, Any], data: Data, plan: Plan) -> dict[str, Any]:
-    """How much a run trains and holds, as a dict for JSON."""
+    """The size of a run, as a dict for JSON."""
     size, count, n1 = np.dtype(options["dtype"]).itemsize, len(plan.columns), plan.columns["n1"]
     entries = count * len(kept_epochs(options["max_epochs"] + 1))
     history = entries * 8 * (3 + len(options["record"]))
@@ -128,7 +128,7 @@ def extent(task: int | None, options: Mapping[str, Any], data: Data, plan: Plan)
 def estimated_seconds(
     plan: Plan, data: Data, options: Mapping[str, Any], most: int = 64, moment: float = 0.3
 ) -> float:
-    """Seconds that all epochs of all members take, from `most` of them trained for a moment."""
+    """Seconds for all epochs of all members, estimated by training `most` of them for a moment."""
     count = len(plan.columns)
     some = np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
     sample = Training(pick_members(plan, some), data, {**options, "stop": "all"})
@@ -143,14 +143,14 @@ def estimated_seconds(
 def dry_run(
     command: str, X: Any, y: Any, *, task: int | None = None, **given: Any
 ) -> dict[str, Any]:
-    """The extent of a run and the seconds that it would take."""
+    """The size of a run and the seconds that it would take."""
     task = checked_task(task)
     options, data, plan = prepare(command, X, y, task, given)
     seconds = estimated_seconds(plan, data, options)
     return {**extent(task, options, data, plan), "seconds": seconds}
 
 
-# ---------------------------------------------------------------- start and go on
+# ---------------------------------------------------------------- starting and resuming
 
 
 def start(
@@ -232,11 +232,11 @@ class Job:
         self.data, self.facts, self.progress = data, facts, progress
         self.began = began
         self.folder: Folder | None = None
-        self.resumed_at = 0.0  # seconds that the run had trained before this process
+        self.resumed_at = 0.0  # seconds trained before this process started
         self.saved_at, self.save_cost, self.event_at = time.perf_counter(), 0.0, 0.0
 
     def run(self, checkpoint: Path | None = None) -> Result:
-        """Train to the end, from a checkpoint if there is one; in any case free the folder."""
+        """Train to the end, from a checkpoint if there is one; always release the folder."""
         try:
             if checkpoint is not None and checkpoint.is_file():
                 self.restore(checkpoint)
@@ -268,7 +268,7 @@ class Job:
         return result
 
     def warm_up(self) -> float:
-        """Load or compile the kernels, between the first two calls of progress; its seconds."""
+        """Load or compile the kernels between the first two calls of progress; their seconds."""
         plan = self.training.plan
         if self.progress:
             stage = "load" if self.training.is_ready() else "compile"
@@ -280,7 +280,7 @@ class Job:
         return compiled
 
     def collect(self, status: str, compiled: float) -> Result:
-        """The Result of the training as it stands."""
+        """The Result of the training so far."""
         seconds = {
             "compile": compiled,
             "train": self.training.elapsed,

@@ -13,7 +13,7 @@ from fastnet.options.defaults import defaults, defaults_beside
 from fastnet.options.table import OPTIONS
 from fastnet.results import answer, words
 
-MOST_ROWS = 200  # of the table by N1
+MOST_ROWS = 200  # most rows of the table by N1
 
 
 def variables(theme):
@@ -101,7 +101,7 @@ def head(result, title):
 
 
 def run_line(result):
-    """Which run it is: its name, command, data, size and time."""
+    """The run's name, command, data, size and time."""
     data = result.options["data"] or "own data"
     facts = [
         Path(result.run).name if result.run else "a run in memory",
@@ -157,7 +157,7 @@ def text_table(header, rows):
 
 
 def environment_rows(facts):
-    """Names and values of what the bytes of a run depend on."""
+    """Names and values of the facts that decide the bytes of a run."""
     cpu, blas = facts["cpu"], facts["blas"]
     return [
         *((f"{name} version", version) for name, version in facts["versions"].items()),

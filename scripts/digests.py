@@ -1,10 +1,10 @@
-"""SHA-256 of the weights and histories of some thirty small runs: a net under a change of the code.
+"""Compare the bytes of some thirty small runs before and after a change of the code.
 
-    python scripts/digests.py before.json       # make the net
+    python scripts/digests.py before.json       # before: write SHA-256 of weights and histories
     python scripts/digests.py before.json       # later: compare; exit 1 names the runs that differ
 
-The runs take every method, loss, activation, dtype, kind of batch, weights, folds and one network
-that is large enough for its full batch to be shared out. Bytes belong to one machine and one
+The runs cover every method, loss, activation, dtype, kind of batch, weights, folds, and one network
+large enough for its full batch to be divided among the threads. Bytes belong to one machine and one
 installation, so the file is made where it is used and never committed.
 """
 

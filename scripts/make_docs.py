@@ -1,11 +1,11 @@
-"""Write the generated blocks of the documentation and the stub, or with --check say what is stale.
+"""Write the generated blocks of the documentation and the stub, or name stale ones with --check.
 
 A block stands between <!-- NAME: begin --> and <!-- NAME: end -->. To add one, put the two
 markers into a file and the name, the file and a function that returns the text into BLOCKS.
 
 Code quoted in a block that begins with ```python (FILE.py) is compared with fastnet/FILE.py in
 either case: such a block begins with a function's def line, and its other lines are lines of
-that function in the same order. Lines may be left out. A wrong quote has to be put right by hand.
+that function in the same order. Lines may be left out. A wrong quote has to be corrected by hand.
 """
 
 import ast
@@ -38,7 +38,7 @@ def functions():
 
 
 def default(option):
-    """The default in the table of options; commands may differ in it."""
+    """The default in the table of options; commands may have others."""
     from fastnet.options.defaults import defaults
 
     if option.kind.empty:
@@ -143,7 +143,7 @@ def bad_tables():
 
 
 def stored(name):
-    """What a script has measured and stored in docs/."""
+    """The measurements that a script has stored in docs/."""
     return json.loads((ROOT / "docs" / f"{name}.json").read_text(encoding="utf-8"))
 
 
@@ -270,7 +270,7 @@ def choices():
         if option.choices:
             names = [f'"{name}"' for name in option.choices]
             line = f"{CHOICE.hint(option)}: TypeAlias = Literal[{', '.join(names)}]"
-            apart = "".join(f"    {name},\n" for name in names)  # as ruff lays a long line out
+            apart = "".join(f"    {name},\n" for name in names)  # as ruff formats a long line
             yield line if len(line) <= 100 else line.split("[")[0] + f"[\n{apart}]"
 
 
@@ -319,12 +319,12 @@ def bodies(module):
 
 
 def misquotes(text):
-    """Of each wrong quote in the text, the module and the first line it does not have there."""
+    """The module and the first line that it lacks, for each wrong quote in the text."""
     for module, quote in QUOTE.findall(text):
         first, *others = (line for line in quote.splitlines() if line)
         body = bodies(module).get(first)
         rest = iter(body or ())
-        # `in` goes on in the iterator behind the last hit: so the order counts.
+        # `in` continues in the iterator after the last hit, so the order counts.
         wrong = [line for line in others if line not in rest] if body else [first]
         if wrong:
             yield module, wrong[0].strip()

@@ -1,8 +1,8 @@
 """Write tests/outside_losses.json: losses of ten epochs computed by PyTorch's autograd.
 
 Needs torch (`pip install torch==2.13.0`, a CPU build will do); the test that reads the file does
-not. Networks, losses and gradients are torch.nn.functional's, in float64. What fastnet defines
-otherwise than torch.optim is written out here: a gradient longer than clip_norm is scaled by
+not. Networks, losses and gradients are torch.nn.functional's, in float64. Where fastnet differs
+from torch.optim, its definition is written out here: a gradient longer than clip_norm is scaled by
 clip_norm / norm (clip_grad_norm_ adds 1e-6 to the norm). Initial weights, drawn by fastnet and
 rounded to 4 decimals, are stored with the losses; the order of mini-batches is fastnet's.
 """

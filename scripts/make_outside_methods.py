@@ -1,9 +1,9 @@
 """Write tests/outside_methods.json: activations, losses, optimisers and schedules of PyTorch.
 
 Needs torch (`pip install torch==2.13.0`, a CPU build will do); the tests that read the file do
-not. All in float64. Where fastnet defines something otherwise (docs/methods.md), the difference is
-written out here: half the deviance for counts, L2 decay of weights but not of biases, losses as the
-sum over outputs.
+not. Everything is in float64. Where fastnet differs from PyTorch (docs/methods.md), its definition
+is written out here: half the deviance for counts, L2 decay of weights but not of biases, losses as
+the sum over outputs.
 """
 
 import json
@@ -33,7 +33,7 @@ ACTIVATIONS = {
 
 
 def deviance(z, y):
-    """Half of it: F.poisson_nll_loss less its least value, which it has at e^z = y."""
+    """Half the deviance: F.poisson_nll_loss minus its minimum, which is at e^z = y."""
     nll = F.poisson_nll_loss(z, y, log_input=True, reduction="none")
     return nll - (y - torch.special.xlogy(y, y))
 
@@ -93,7 +93,7 @@ def losses():
     return table
 
 
-# Of each: the arguments of fastnet, and PyTorch's optimiser for weights and biases.
+# For each: the arguments of fastnet, and PyTorch's optimiser for weights and biases.
 OPTIMIZERS = {
     "sgd": ({"learning_rate": 0.1}, lambda w, b: torch.optim.SGD([*w, *b], 0.1)),
     "momentum": (
@@ -118,7 +118,7 @@ OPTIMIZERS = {
             [{"params": w, "weight_decay": 0.3}, {"params": b, "weight_decay": 0.0}], 0.02
         ),
     ),
-    # PyTorch's Rprop never takes a step back: fastnet's on a loss that never rises.
+    # PyTorch's Rprop never undoes a step, like fastnet's on a loss that never rises.
     "rprop": ({"learning_rate": 0.01}, lambda w, b: torch.optim.Rprop([*w, *b], 0.01)),
 }
 STEPS = 50

@@ -64,7 +64,7 @@ def weight_lengths():
 
 
 def few_inputs():
-    """Glorot against Nguyen-Widrow weights as inputs grow in number."""
+    """Glorot against Nguyen-Widrow weights for a growing number of inputs."""
     rng = np.random.default_rng(0)
     functions = {
         "sin(2 (x_1 + ... + x_d))": lambda X: np.sin(2 * X.sum(axis=1)),
@@ -87,7 +87,7 @@ def few_inputs():
 
 
 def best_median(members, init):
-    """Of one init, the lowest median over seeds of the validation loss."""
+    """The lowest median over seeds of the validation loss, for one init."""
     name = ("glorot_uniform", "nguyen_widrow")[init]
     groups = members[members["init"] == name].reshape(2, 5, 2)  # N1, seeds, learning rates
     return np.median(groups["val_loss"], axis=1).min()

@@ -1,13 +1,12 @@
-"""Measure how soon each method reaches a loss on task 1's functions; writes docs/methods.json.
+"""Measure how fast each method reaches a loss on task 1's functions; write docs/methods.json.
 
     python scripts/measure_methods.py [METHOD ...] [--seeds 20]
 
-Measures the methods named (all by default; `members` is the table of many at once), puts them into
-the file beside what is there, and leaves it to scripts/make_docs.py to write the tables of
-docs/second-order.md. Every method starts from the same Nguyen-Widrow weights, in float64, with one
-thread; its loss is the half mean squared error. Peers: scikit-learn, SciPy, PyTorch. A run of
-theirs gets SECONDS at most and ends at the lowest of the losses; when it first had the others
-follows from its losses so far.
+It measures the named methods (all by default; `members` is the table of many at once) and adds them
+to the file, from which scripts/make_docs.py writes the tables of docs/second-order.md. Every method
+starts from the same Nguyen-Widrow weights, in float64, with one thread; its loss is the half mean
+squared error. The peers are scikit-learn, SciPy and PyTorch. A run of a peer gets at most SECONDS
+and ends at the lowest of the losses; the times of the other losses follow from its recorded losses.
 """
 
 import argparse
@@ -32,7 +31,7 @@ FILE = ROOT / "docs" / "methods.json"
 FUNCTIONS = ("sine", "gabor", "humps", "chirp", "doppler", "step")
 WIDTHS = (4, 8, 16, 32)
 LOSSES = (1e-3, 1e-5, 1e-8)
-SECONDS = 5.0  # that a peer's run may take
+SECONDS = 5.0  # the most that a peer's run may take
 PEER_SEEDS = 3
 FASTNET = {
     "lm": {"optimizer": "lm", "max_epochs": 500},
@@ -56,7 +55,7 @@ def data(function):
 
 
 def crossings(losses, seconds):
-    """For each of LOSSES the first entry at it or below, and when it came; None where none is."""
+    """The first entry at or below each of LOSSES, and its time; None if there is none."""
     losses, seconds, found = np.asarray(losses), np.asarray(seconds), []
     for loss in LOSSES:
         below = np.flatnonzero(losses <= loss)
@@ -80,7 +79,7 @@ def fastnet_runs(options, function, n1, seeds):
 
 
 class Clock:
-    """Losses and the seconds at which they came; over at the lowest loss or the limit."""
+    """Losses and their times in seconds; stops at the lowest loss or the limit."""
 
     def __init__(self):
         self.began, self.losses, self.seconds = time.perf_counter(), [], []
@@ -92,7 +91,7 @@ class Clock:
 
 
 class Over(Exception):
-    """The run is at its end."""
+    """The end of the run."""
 
 
 def flat(net):
@@ -122,7 +121,7 @@ def scipy_lm(net, X, Y, clock):
             raise Over
         return jacobian(X, H, H * (1 - H), net.W2)[:, 0]
 
-    options = dict.fromkeys(("ftol", "xtol", "gtol"), 1e-15)  # it ends at the loss, not before
+    options = dict.fromkeys(("ftol", "xtol", "gtol"), 1e-15)  # it stops at the loss, not earlier
     options |= {"x_scale": 1.0, "max_nfev": 2000}
     least_squares(residuals, flat(net), derivatives, method="lm", **options)
 
@@ -196,7 +195,7 @@ def peer_runs(run, function, n1, seeds):
     for seed in range(seeds):
         clock = Clock()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that max_iter was reached
+            warnings.simplefilter("ignore")  # warning that max_iter was reached
             try:
                 run(start(seed, n1), X, Y, clock)
             except Over:
@@ -241,7 +240,7 @@ def members():
 
 
 def lines(rows):
-    """A list of rows as JSON, a row a line."""
+    """A list of rows as JSON, one row per line."""
     return "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]"
 
 

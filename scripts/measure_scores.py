@@ -1,11 +1,11 @@
-"""Score fastnet's estimators beside scikit-learn's MLP on a folder of data sets.
+"""Compare the scores of fastnet's estimators and scikit-learn's MLP on a folder of data sets.
 
     python scripts/measure_scores.py FOLDER [SET ...]     all sets, or some of them
     python scripts/measure_scores.py --search             FastNetSearchCV against GridSearchCV
 
 Results go into docs/scores.json, from which scripts/make_docs.py writes the tables of
-docs/scores.md. A set is FOLDER/NAME.npz with X, y and, where the test rows are published, n_train
-(the training rows come first) or X_test and y_test; else a quarter is held out, by the seed.
+docs/scores.md. A set is FOLDER/NAME.npz with X, y and, if the test rows are published, n_train
+(the training rows come first) or X_test and y_test; otherwise a quarter is held out, by the seed.
 """
 
 import json
@@ -30,7 +30,7 @@ NUMBERS = ("abalone", "autompg", "concrete", "bank32fm", "deliveries", "friedman
 SEEDS = dict.fromkeys(("iris", "wine", "breast_cancer", "vowel", "autompg", "concrete"), 10)
 SEEDS |= {"mnist10k": 1, "deliveries": 1}  # the slow ones; 3 for the rest
 WHO = ("fastnet", "MLP, scaled", "MLP")
-# For the search: what a person in a hurry would set. Rates are crossed with it.
+# Settings of the search, as of a user in a hurry. Rates are crossed with them.
 SEARCHED = {"patience": 15, "lr_patience": 5, "max_epochs": 200, "scale": "none"}
 
 
@@ -48,7 +48,7 @@ def parts(folder, name, seed):
 
 
 def contenders(name, seed):
-    """What is compared: by name an unfitted estimator."""
+    """The unfitted estimators to compare, by name."""
     if name in CLASSES:
         fastnet, mlp = FastNetClassifier, MLPClassifier
         scaled = make_pipeline(StandardScaler(), mlp(random_state=seed))

@@ -1,14 +1,14 @@
-"""Who is compared: one small module a peer, each with prepare(work, threads).
+"""The peers that are compared: one small module per peer, each with prepare(work, threads).
 
 prepare() returns an object whose epochs(n) trains every member for n epochs from its initial
 weights and returns the loss of each after them (the exact mean over all samples). The first call
-may compile. A peer's module runs in processes of its own and imports neither fastnet nor Numba,
-unless it is one of fastnet's two.
+may compile. A peer's module runs in separate processes and imports neither fastnet nor Numba,
+except for fastnet's own two.
 """
 
 from typing import NamedTuple
 
-# glibc gives large temporaries back to the system in every step, and the kernel zeroes them anew:
+# glibc returns large temporaries to the system in every step, and the kernel zeroes them again:
 # padded PyTorch ran 3.7 times slower. fastnet runs without this help.
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 34)}
 
@@ -18,12 +18,12 @@ class Peer(NamedTuple):
 
     name: str
     module: str
-    needs: tuple = ()  # libraries that must be installed
-    ways: tuple = ("1 thread", "threads", "processes")  # tried; the fastest counts
+    needs: tuple = ()  # the libraries that must be installed
+    ways: tuple = ("1 thread", "threads", "processes")  # ways to try; the fastest counts
     loops: bool = False  # costs of members add up: a sample of them can stand for all
-    extras: bool = True  # clips, lowers the rate on a plateau, keeps the best weights
+    extras: bool = True  # whether it clips, lowers the rate on a plateau, keeps the best weights
     environment: dict = KEEP_MEMORY
-    pinned: bool = False  # one core a process where it is to use one thread
+    pinned: bool = False  # one core per process if it is to use one thread
     note: str = ""
 
 

@@ -1,4 +1,4 @@
-"""What the peers that loop over members share."""
+"""The common part of the peers that loop over members."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ class Plateau:
         self.stalled = 0
 
     def entry(self, loss):
-        """Decide at an epoch's loss; whether it is the best so far."""
+        """Decide at an epoch's loss; return whether it is the best so far."""
         better = loss < self.best
         self.best = min(self.best, loss)
         if loss < self.reference:

@@ -1,4 +1,4 @@
-"""fastnet as users call it."""
+"""The peer fastnet, called as users call it."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ import fastnet
 
 
 class Sweep:
-    """fastnet.sweep() with the work's weights; every call a whole run of its own."""
+    """fastnet.sweep() with the work's weights; every call is a complete run."""
 
     def __init__(self, work, threads, backend="kernels"):
         def off(value, none):

@@ -1,4 +1,4 @@
-"""fastnet.reference: the training loop in plain NumPy, written to be read."""
+"""The peer fastnet.reference: the training loop in plain NumPy, written to be read."""
 
 from bench.peers.fastnet_kernels import Sweep
 

@@ -1,4 +1,4 @@
-"""JAX, one scan a width without padding, gradients by hand: the strongest peer known to us."""
+"""JAX, one scan per width without padding, gradients by hand: the strongest peer we know."""
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +50,7 @@ class Grouped:
         self.run = make_run(work, jax.vmap(losses, axes), jax.vmap(gradients, axes))
 
     def epochs(self, n):
-        found = [self.run(p, *self.data, None, n) for p in self.parameters]  # all are under way
+        found = [self.run(p, *self.data, None, n) for p in self.parameters]  # all have been started
         jax.block_until_ready(found)
         losses = np.empty(self.count)
         for (_, members), (values, _) in zip(self.groups, found):

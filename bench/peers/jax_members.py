@@ -1,4 +1,4 @@
-"""What the two JAX peers share: epochs inside one compiled loop, over a vector of members."""
+"""The common part of the two JAX peers: epochs in one compiled loop over a vector of members."""
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +35,7 @@ def step(work, parameters, rate, gradients):
 
 
 def batch_epoch(work, functions, parameters, rate, X, Y, constant):
-    """One epoch over X (n, d), already in order; the ragged last batch by itself."""
+    """One epoch over X (n, d), already in order; the ragged last batch is handled separately."""
     gradient, size = functions[1], work.batch_size
     whole = len(X) // size * size
 
@@ -50,7 +50,7 @@ def batch_epoch(work, functions, parameters, rate, X, Y, constant):
 
 
 def in_blocks(losses, rows):
-    """losses() over blocks of so many samples, which memory can hold."""
+    """losses() over blocks of this many samples, which memory can hold."""
 
     def mean(parameters, X, Y, constant):
         whole = len(X) // rows * rows

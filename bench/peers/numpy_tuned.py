@@ -125,7 +125,7 @@ class NumPy(Loop):
         member.db2 += sums
         np.multiply(T, T, out=T)
         np.subtract(1, T, out=T)
-        if member.k == 1:  # W2 can wait until the sum over samples is taken
+        if member.k == 1:  # W2 is applied after the sum over samples
             np.multiply(T, E, out=T)
             np.matmul(T, x.T, out=member.partA)
             member.partA *= 0.25 * member.B.T

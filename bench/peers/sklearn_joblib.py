@@ -18,7 +18,7 @@ class Joblib(ScikitLearn):
         self.chunks = [members[i :: 4 * threads] for i in range(min(len(members), 4 * threads))]
 
     def __getstate__(self):
-        """What a worker gets: all but the workers."""
+        """The state that a worker gets: everything except the workers."""
         return {**self.__dict__, "parallel": None}
 
     def epochs(self, n):

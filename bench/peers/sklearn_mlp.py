@@ -1,6 +1,6 @@
 """scikit-learn's MLPRegressor and MLPClassifier, plain SGD from the given weights.
 
-Full batch: one fit() of n epochs. Mini-batches: partial_fit() an epoch, on rows put in the
+Full batch: one fit() of n epochs. Mini-batches: one partial_fit() per epoch, on rows in the
 work's order. Its squared loss is the same half mean square as fastnet's, its log loss the same
 cross-entropy; momentum, L2 (alpha), shuffling and stopping are switched off.
 """

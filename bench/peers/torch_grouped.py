@@ -88,7 +88,7 @@ class Grouped:
 
 
 def compiler():
-    """torch.compile for every shape; without limit on how many."""
+    """torch.compile for every shape, without a limit on their number."""
     torch._dynamo.config.recompile_limit = 1000
     return lambda f: torch.compile(f, dynamic=False)
 

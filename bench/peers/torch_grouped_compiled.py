@@ -1,4 +1,4 @@
-"""torch_grouped under torch.compile: one compilation a width."""
+"""torch_grouped under torch.compile: one compilation per width."""
 
 import torch
 

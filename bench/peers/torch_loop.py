@@ -1,4 +1,4 @@
-"""PyTorch as its tutorials write it, without their waste: one module a member, full tensors."""
+"""PyTorch as in its tutorials, but without waste: one module per member, full tensors."""
 
 import torch
 
@@ -49,7 +49,7 @@ class Torch(Loop):
             return float(self.criterion(module(self.X), self.Y))
 
     def monitored(self, module):
-        """The loss over all samples, where it is needed: for full batches with its graph."""
+        """The loss over all samples, if it is needed; for full batches with its graph."""
         if not self.work.batch_size:
             return self.criterion(module(self.X), self.Y)
         if not self.work.monitored:

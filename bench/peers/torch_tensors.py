@@ -1,4 +1,4 @@
-"""What the PyTorch peers share that hold many members in one tensor: rates, clipping, best."""
+"""The common part of PyTorch peers with many members in one tensor: rates, clipping, best."""
 
 import torch
 

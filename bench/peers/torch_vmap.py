@@ -8,7 +8,7 @@ from bench.peers.torch_tensors import Members
 
 
 class Network(torch.nn.Module):
-    """A network whose masked units are not there."""
+    """A network without the masked units."""
 
     def __init__(self, W1, b1, W2, b2, mask):
         super().__init__()

@@ -94,7 +94,7 @@ def run(command, dry_run, require_target, json, quiet, **arguments):
 
 
 def check_source(arguments, dry_run):
-    """Refuse a run without data, and what does not go with --resume."""
+    """Refuse a run without data, and options that contradict --resume."""
     if not {"resume", "task", "data"} & set(arguments):
         raise UsageError(
             "nothing to train on: give --task 1, --task 2, or --data FILE --target COLUMN (or "
@@ -108,7 +108,7 @@ def check_source(arguments, dry_run):
 
 
 def trained(command, progress, resume=None, out=None, **arguments):
-    """The Result of a new run, in a folder of its own, or of a resumed one."""
+    """The Result of a new run, in its own folder, or of a resumed one."""
     from fastnet import api
 
     if resume is not None:
@@ -183,7 +183,7 @@ def show_command(run, member, json):
     if member is None:
         value = result.summary()
     else:
-        result.history(member)  # refuses a number there is not
+        result.history(member)  # refuses a number that does not exist
         value = member_dict(result.members[member])
     if json:
         click.echo(document(value))
@@ -297,7 +297,7 @@ def report_command(run, out, derivation, force, json):
 @json_option
 @debug_option
 def doctor(json):
-    """Tell versions, threads, SIMD, BLAS and the kernel cache, with advice."""
+    """Show versions, threads, SIMD, BLAS and the kernel cache, with advice."""
     from fastnet import doctor as examine
     from fastnet.cli import terminal
 
@@ -363,7 +363,7 @@ def bench(out, chart, json, quiet, size, **given):
 
 
 def bench_modules():
-    """bench.command and bench.report of the checkout that this package lies in."""
+    """bench.command and bench.report of the checkout that contains this package."""
     root = os.path.dirname(os.path.dirname(os.path.abspath(fastnet.__file__)))
     if not os.path.isfile(os.path.join(root, "bench", "command.py")):
         raise FastnetError(
@@ -401,8 +401,8 @@ def ui(runs, port, address, max_upload, no_browser):
         "server.port": port,
         "server.maxUploadSize": max_upload,
         "server.headless": "true" if no_browser else "false",
-        "server.showEmailPrompt": "false",  # it would wait for an answer before it serves
-        "server.fileWatcherType": "none",  # that of developers: it looks at all sources
+        "server.showEmailPrompt": "false",  # Streamlit would wait for an answer before it serves
+        "server.fileWatcherType": "none",  # meant for developers: it watches all sources
         "runner.postScriptGC": "false",  # a full collection every 2 s took 8 % of a core
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "viewer",

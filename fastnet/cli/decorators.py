@@ -1,4 +1,4 @@
-"""What commands share: options from the table and others, --config, the words of an error."""
+"""The common parts of commands: options from the table and others, --config, error texts."""
 
 import click
 from click.core import ParameterSource
@@ -6,7 +6,7 @@ from click.core import ParameterSource
 from fastnet.errors import FastnetError, UsageError
 from fastnet.options.table import TABLE
 
-# Options whose default is said by their help line, or is none of their values.
+# Options whose help line states the default, or whose default is not one of their values.
 NO_DEFAULT = ("stop", "loss", "threads", "features")
 CONTEXT = {
     "auto_envvar_prefix": "FASTNET",
@@ -33,12 +33,12 @@ class Value(click.ParamType):
         return self.option.parse(str(value), label_of(self.option, param, ctx), paired)
 
     def get_metavar(self, param, ctx=None):
-        """What stands for the value in help."""
+        """The placeholder of the value in help."""
         return self.option.kind.placeholder(self.option) + (",..." if self.option.axis else "")
 
 
 def label_of(option, param, ctx):
-    """What messages call an option: where its value comes from."""
+    """The name of an option in messages, by where its value comes from."""
     source = ctx.get_parameter_source(param.name)
     if source is ParameterSource.ENVIRONMENT:
         return f"{ctx.auto_envvar_prefix}_{param.name.upper()}"
@@ -92,7 +92,7 @@ def read_config(ctx, param, path):
     known = {p.name for p in ctx.command.params}
     for name in values:
         if name not in known:
-            raise UsageError(f"--config: {path} names the option {name!r}, which there is not.")
+            raise UsageError(f"--config: {path} sets the unknown option {name!r}.")
     ctx.default_map = values
 
 

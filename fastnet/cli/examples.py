@@ -1,4 +1,4 @@
-"""What --help says of each command, with examples; tests run those of train and sweep."""
+"""The --help texts of the commands, with examples; tests run those of train and sweep."""
 
 TRAIN_EXAMPLES = """\b
 Find one network that reaches the target loss, and save its weights.
@@ -23,7 +23,7 @@ Examples:
   fastnet sweep --data flowers.csv --target species --validation-fraction 0.2 --n1 2,4,8
 """
 PREDICT_EXAMPLES = """\b
-Predict the targets of a table; its columns go by name, in any order.
+Predict the targets of a table; columns are matched by name, in any order.
 
 \b
 Examples:
@@ -81,4 +81,4 @@ Examples:
   fastnet report runs/task1-20260101-120000
   fastnet report runs/task1-20260101-120000 -o lesson.html --derivation
 """
-EPILOG = "In brackets the default; the tasks have some of their own, see docs/options.md."
+EPILOG = "Defaults are in brackets; the tasks have some of their own, see docs/options.md."

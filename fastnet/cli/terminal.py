@@ -1,4 +1,4 @@
-"""What people read on a terminal: progress, tables, summaries."""
+"""The output on a terminal: progress, tables, summaries."""
 
 import sys
 from pathlib import Path
@@ -37,17 +37,17 @@ def console(stderr=False):
 
 
 def compiling():
-    """The line that says that kernels are compiled, and what is out of the ordinary about it."""
+    """The line that says that kernels are compiled, and what is unusual about it."""
     when = "first run; later runs take them from a cache"
     if cache.folder() is None:
         when = "no cache folder can be written, so every run does it: see fastnet doctor"
     reason = why_plain()
-    slower = f"; without shortcuts, three times as long, as {reason}" if reason else ""
+    slower = f"; without shortcuts, three times as long, because {reason}" if reason else ""
     return f"Compiling the kernels ({when}{slower}) ..."
 
 
 def grid(*headers):
-    """A plain table, numbers to the right."""
+    """A plain table with numbers aligned to the right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
         table.add_column(header, justify="right", no_wrap=True)
@@ -149,7 +149,7 @@ def print_evaluation(found):
     if "confusion" not in found:
         return
     labels = [str(label) for label in found["classes"]]
-    click.echo("\nConfusion: a row for the true class, a column for the predicted one.")
+    click.echo("\nConfusion: one row per true class, one column per predicted class.")
     table = grid("", *labels)
     for label, counts in zip(labels, found["confusion"]):
         table.add_row(label, *(str(count) for count in counts))

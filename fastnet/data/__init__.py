@@ -1,1 +1,1 @@
-"""From a person's file or arrays to the Data of a run."""
+"""From a user's file or arrays to the Data of a run."""

@@ -1,7 +1,7 @@
-"""Checks of a person's arrays: inputs, targets, weights and folds, each refused with its place.
+"""Checks of a user's arrays: inputs, targets, weights and folds; errors name the place.
 
-What passes is what the rest of the package takes for granted: finite float arrays of two
-dimensions, one-hot targets, weights that are not negative.
+The rest of the package relies on what these checks ensure: finite float arrays of two dimensions,
+one-hot targets, weights that are not negative.
 """
 
 from typing import Any
@@ -25,13 +25,13 @@ def refuse_where(values: np.ndarray, bad: np.ndarray, name: str) -> None:
 
 
 def require_finite(values: np.ndarray, name: str) -> np.ndarray:
-    """The array itself; a NaN or an infinity in it is refused."""
+    """The array itself; NaN and infinities are refused."""
     refuse_where(values, ~np.isfinite(values), name)
     return values
 
 
 def as_array(values: Any, name: str) -> np.ndarray:
-    """Anything array-like as an array of numbers, booleans or texts where it can be one.
+    """Anything array-like as an array of numbers, booleans or texts, if possible.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def checked_labels(y: np.ndarray, loss: str, name: str = "y") -> np.ndarray:
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
-        raise DataError(f"{name} must hold one label a row for loss {loss}, got shape {y.shape}.")
+        raise DataError(f"{name} must hold one label per row for loss {loss}, got shape {y.shape}.")
     if y.dtype.kind == "S":
         return np.char.decode(y, "utf-8", "backslashreplace")
     if y.dtype.kind == "f":
@@ -151,7 +151,7 @@ def checked_targets(
     ----------
     y : array of shape (n,) or (n, k)
     loss : str or None
-        None takes the one that follows from the values.
+        None chooses it by the values.
     X : ndarray of shape (n, d)
     name : str
         What messages call y.
@@ -169,7 +169,7 @@ def checked_targets(
     Raises
     ------
     DataError
-        for NaN, wrong shapes, labels that are none, or a single class.
+        for NaN, wrong shapes, values that cannot be labels, or a single class.
     """
     y = as_array(y, name)
     if y.ndim not in (1, 2) or len(y) != len(X):
@@ -213,7 +213,7 @@ def one_hot(y: np.ndarray, classes: np.ndarray, name: str = "y") -> np.ndarray:
 
 
 def as_one_hot(Y: np.ndarray) -> np.ndarray:
-    """Encoded class targets as one-hot rows, also where they are one column for two classes."""
+    """Encoded class targets as one-hot rows, also if two classes are encoded in one column."""
     return np.hstack([1 - Y, Y]) if Y.shape[1] == 1 else Y
 
 
@@ -252,7 +252,7 @@ def checked_class_weights(
     Raises
     ------
     UsageError
-        where there are no classes, for unknown labels and for negative factors.
+        if there are no classes, for unknown labels and for negative factors.
     """
     if given is None:
         return None

@@ -1,8 +1,8 @@
 """From the columns of a table to inputs and targets.
 
-A number is an input as it stands; a text becomes one input for each of its categories, 1 for
-the one it is and 0 for the others. What cannot be used is refused with the column, the lines of
-the file and what to do.
+A column of numbers is one input; a column of texts becomes one input per category, 1 for the row's
+category and 0 for the others. For values that cannot be used, the error names the column, the
+lines of the file and what to do.
 """
 
 import re
@@ -16,12 +16,12 @@ from fastnet.data.tables import Table, is_number, is_text, listed
 from fastnet.errors import DataError, UsageError
 from fastnet.options.methods import CLASSIFIERS
 
-MAX_CATEGORIES = 100  # distinct texts that are categories; more are names, numbers or prose
-FEW_INTEGERS = 20  # distinct whole numbers that may be classes as well as measurements
-NUMERIC_SHARE = 0.8  # of a column's distinct texts that are numbers: the others are mistakes
+MAX_CATEGORIES = 100  # most categories of a column; more distinct texts are names, numbers or prose
+FEW_INTEGERS = 20  # most distinct whole numbers that may be either classes or measurements
+NUMERIC_SHARE = 0.8  # from this share of numbers among the distinct texts, the others are mistakes
 DATE = re.compile(r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3(\d{4}|\d\d))\b.*")
 COMMA = re.compile(r"[-+]?\d+,\d+")
-# Types that float32 holds exactly; of all others a float64 is made.
+# Types that float32 holds exactly; all others become float64.
 SMALL = ("float32", "float16", "bool", "int8", "uint8", "int16", "uint16")
 LEAVE_OUT = "or leave it out with --features"
 OTHER_TARGET = "or predict another column"
@@ -51,7 +51,7 @@ def kind_of(table: Table, name: str) -> str:
 
 
 def numbers_of(values: Any) -> np.ndarray:
-    """A column of numbers as an array, float64 unless its own type is SMALL; missing is NaN."""
+    """A column of numbers as an array, float64 unless its type is SMALL; NaN if missing."""
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiub":
         return values.to_numpy() if values.dtype in SMALL else values.to_numpy(np.float64)
     return values.astype(object).map(float, na_action="ignore").to_numpy(float, na_value=np.nan)
@@ -74,7 +74,7 @@ def require_columns(table: Table, names: Sequence[str], option: str) -> None:
 def describe_inputs(
     table: Table, names: Sequence[str]
 ) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """The Columns of the inputs named, and notices about those that are left out.
+    """The Columns of the named inputs, and notices about those that are left out.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def describe_inputs(
     if constant:
         several = len(constant) > 1
         notices.append(
-            f"Left out, for {'they have' if several else 'it has'} one value in all rows: "
+            f"Left out because {'they have' if several else 'it has'} one value in all rows: "
             f"column{'s' * several} {listed(constant)}."
         )
     if not columns:
@@ -115,7 +115,7 @@ def describe_inputs(
 def categories(
     table: Table, name: str, most: int = MAX_CATEGORIES, cure: str = LEAVE_OUT
 ) -> tuple[str, ...]:
-    """The distinct texts of a column, sorted; refused where they are no categories."""
+    """The distinct texts of a column, sorted; refused if they are not categories."""
     values = table.frame[name]
     distinct = sorted(map(str, values.dropna().unique()))
     if all(DATE.fullmatch(text) for text in distinct):
@@ -162,8 +162,8 @@ def encode_inputs(
     columns : sequence of Column
     out : ndarray of shape (n, d)
     impute : {"none", "median"}
-        A missing number becomes the column's fill; where it has none, NaN with "median", and
-        refused with "none".
+        A missing number becomes the column's fill. If the column has none, it becomes NaN with
+        "median" and is refused with "none".
     take : bool
         Remove each column from the frame once it is written, which gives back its memory.
 
@@ -206,7 +206,7 @@ def encode_number(table: Table, column: Column, out: np.ndarray, impute: str) ->
 
 
 def encode_category(table: Table, column: Column, out: np.ndarray, impute: str) -> None:
-    """A column of texts as one input per category: 1 for the one it is, else 0."""
+    """A column of texts as one input per category: 1 for the row's own, else 0."""
     import pandas
 
     values = table.frame[column.name]
@@ -227,7 +227,7 @@ def encode_category(table: Table, column: Column, out: np.ndarray, impute: str) 
 
 
 def target_values(table: Table, names: Sequence[str], loss: str | None) -> tuple[np.ndarray, str]:
-    """The target columns as y of shape (n,) or (n, k), and the loss that follows from them.
+    """The target columns as y of shape (n,) or (n, k), and the loss, chosen by them if not given.
 
     Parameters
     ----------
@@ -235,12 +235,12 @@ def target_values(table: Table, names: Sequence[str], loss: str | None) -> tuple
     names : sequence of str
         Columns to predict; several must be numbers.
     loss : str or None
-        None takes the loss that follows from the values.
+        None chooses it by the values.
 
     Raises
     ------
     UsageError
-        where the loss does not follow from the values, or does not go with them.
+        if the values do not decide the loss, or do not go with it.
     """
     kinds = {name: target_kind(table, name) for name in names}
     texts = [name for name in names if kinds[name] != "number"]
@@ -281,13 +281,13 @@ def number_values(table: Table, name: str) -> np.ndarray:
 
 
 def ask_for_loss(table: Table, name: str) -> None:
-    """Refuse to guess where a few whole numbers may be classes or measurements."""
+    """Refuse a few whole numbers that could be either classes or measurements."""
     distinct = np.unique(number_values(table, name))
     if len(distinct) <= FEW_INTEGERS and (distinct == np.floor(distinct)).all():
         few = ", ".join(f"{v:g}" for v in distinct[:6]) + ", ..." * (len(distinct) > 6)
         raise UsageError(
-            f"target {name!r} holds {len(distinct)} different whole numbers ({few}): say --loss "
-            "cross_entropy to tell them apart as classes, or --loss squared to predict numbers."
+            f"target {name!r} holds {len(distinct)} different whole numbers ({few}): use --loss "
+            "cross_entropy to predict classes, or --loss squared to predict numbers."
         )
 
 
@@ -305,7 +305,7 @@ def label_values(table: Table, name: str) -> np.ndarray:
     table.refuse(
         name,
         broken,
-        "is no class label (a whole number, text or boolean)",
+        "is not a class label (a whole number, text or boolean)",
         "use --loss squared for measurements",
     )
     return numbers.astype(np.int64)

@@ -21,12 +21,12 @@ from fastnet.options.methods import CLASSIFIERS
 from fastnet.options.rules import refuse_columns
 
 FILES = {"val": "validation_data", "test": "test_data"}
-# What a split column calls the sets.
+# The words for the sets in a split column.
 WORDS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
 
 
 def samples_of_files(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What make_data takes of the files that the options name, as a dict.
+    """The arguments of make_data, as a dict, from the files that the options name.
 
     The rows of validation_data and test_data come after those of data.
 
@@ -81,7 +81,7 @@ def all_targets(
 
 
 def all_weights(tables: Sequence[Table], name: str | None) -> np.ndarray | None:
-    """The sample weights of all tables; a table that has no such column weighs its rows 1."""
+    """The sample weights of all tables; rows of a table without such a column have weight 1."""
     if name is None:
         return None
     there = [name in table.frame.columns for table in tables]
@@ -91,7 +91,7 @@ def all_weights(tables: Sequence[Table], name: str | None) -> np.ndarray | None:
 
 
 def split_of(main: Table, name: str | None, others: Mapping[str, Table]) -> dict[str, np.ndarray]:
-    """Row numbers of val and test, as the column `name` or files of their own give them."""
+    """Row numbers of val and test, from the column `name` or from separate files."""
     n = len(main.frame)
     if name is not None:
         sets = main.frame[name].astype(str).str.strip().str.lower().map(WORDS).to_numpy()
@@ -105,10 +105,10 @@ def split_of(main: Table, name: str | None, others: Mapping[str, Table]) -> dict
 def all_inputs(
     tables: Sequence[Table], columns: Sequence[Column], options: Mapping[str, Any]
 ) -> np.ndarray:
-    """X of all tables, float32 where nothing would be lost; the frames give up their columns.
+    """X of all tables, float32 if that loses nothing; the frames give up their columns.
 
-    What is going to be scaled, and so written anew, is held column by column: then X takes
-    memory as the frames give it up. docs/data.md has the bytes that were measured.
+    Values that will be scaled, and so written again, are held column by column: then X takes
+    memory as the frames release it. docs/data.md has the measured bytes.
     """
     numbers = [column.name for column in columns if column.kind == "number"]
     kinds = {t.frame[name].dtype.name for t in tables for name in numbers if name in t.frame}

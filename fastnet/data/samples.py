@@ -1,4 +1,4 @@
-"""From a person's arrays to the Data of a run: checked, split, filled in and scaled."""
+"""From a user's arrays to the Data of a run: checked, split, filled in and scaled."""
 
 import hashlib
 from collections.abc import Mapping
@@ -49,15 +49,15 @@ class Data(Described, DataFields):
     Y : ndarray of shape (n, k)
         Targets of all rows: scaled numbers, or one-hot classes.
     schema : Schema
-        What inputs and outputs mean; its facts are attributes of the Data, too.
+        The meaning of inputs and outputs; its facts are attributes of the Data, too.
     split : dict of ndarray
         Row numbers of "train", "val" and "test".
     weight : ndarray of shape (n,)
-        Counts in every mean.
+        The weight of each sample in every mean.
     class_weight : ndarray of shape (n_classes,) or None
         Multiplies the weights in training.
     folds : tuple of (training rows, validation rows)
-        With folds all rows are of the training set, and every member belongs to one fold.
+        With folds all rows belong to the training set, and every member belongs to one fold.
     notices : tuple of str
         What was left out of a table.
     """
@@ -67,7 +67,7 @@ class Data(Described, DataFields):
     def subset(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """X, Y and weights (folds, rows) of the set train, val or test."""
         rows = self.rows(name)
-        if len(rows) == len(self.X):  # all of them, in order: no copy
+        if len(rows) == len(self.X):  # all rows in order: no copy
             return self.X, self.Y, self.weights(name)
         return self.X[rows], self.Y[rows], self.weights(name)
 
@@ -138,7 +138,7 @@ def make_data(
     loss : str, optional
         None takes cross_entropy for texts and booleans, else squared.
     validation, test : (X, y) or (X, y, sample_weight), optional
-        Sets of their own; their rows come after those of X.
+        Separate sets; their rows come after those of X.
     validation_fraction, test_fraction : float
         Shares of X's rows to hold out.
     data_seed : int
@@ -150,7 +150,7 @@ def make_data(
     impute : {"none", "median"}
     scale : {"none", "standard", "minmax"}
     dtype : str, optional
-        Of what is scaled or filled in; by default X's own.
+        The dtype of scaled or filled-in inputs; by default X's own.
     columns : tuple of Column
         Columns of the table that X was made of.
     split : dict, optional
@@ -202,7 +202,7 @@ def make_data(
 
 
 def unnamed_targets(classes: np.ndarray | None, k: int) -> tuple[str, ...]:
-    """The names of targets that have none: y, or y0, y1, ... of several numbers."""
+    """The names of targets that have none: y, or y0, y1, ... for several numbers."""
     return tuple(f"y{j}" for j in range(k)) if classes is None and k > 1 else ("y",)
 
 
@@ -231,7 +231,7 @@ def with_set(data: Data, name: str, given: Any, missing: bool = False) -> Data:
 
 
 def refuse_other_columns(data: Data, name: str, d: int, features: tuple[str, ...]) -> None:
-    """Raise a DataError where a further set has other inputs than the Data."""
+    """Raise a DataError if a further set has other inputs than the Data."""
     own = data.X.shape[1]
     if d != own:
         raise DataError(f"{name} X must have {own} columns like X, got {d}.")
@@ -242,7 +242,7 @@ def refuse_other_columns(data: Data, name: str, d: int, features: tuple[str, ...
 
 
 def refuse_weightless_sets(data: Data) -> None:
-    """Raise a DataError where all weights of a set are 0, in any fold."""
+    """Raise a DataError if all weights of a set are 0 in any fold."""
     for name in SETS:
         if len(data.split[name]) and not data.weights(name).any(axis=1).all():
             raise DataError(f"all weights of the {name} set are 0; it must have one that is not.")
@@ -252,9 +252,9 @@ def refuse_weightless_sets(data: Data) -> None:
 
 
 def filled_and_scaled(data: Data, impute: str, scale: str, dtype: str | None) -> Data:
-    """The Data with missing numbers filled in, inputs and targets scaled; learnt in training.
+    """The Data filled in and scaled, by what is learnt from the training rows.
 
-    Inputs that stand for categories stay as they are. With neither, X is the caller's own.
+    Inputs that stand for categories stay unchanged. If nothing changes, X is the caller's array.
     """
     if impute == scale == "none":
         return data

@@ -1,7 +1,7 @@
 """Scaling of inputs and of targets that are numbers, learnt on training rows; missing numbers.
 
-Everything is computed in float64 and rounded once, here as in a model that predicts: so a loss
-of the run and one of its saved model agree.
+Everything is computed in float64 and rounded once, both here and in a model that predicts, so the
+losses of a run and of its saved model agree.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ BLOCK_ROWS = 1 << 15  # rows that are held in float64 at a time
 
 
 class Scaling(NamedTuple):
-    """What a network's numbers are in the units of the data.
+    """The relation between a network's numbers and the units of the data.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ def learn(
     rows : ndarray of int
         The rows to learn from; a column that is constant there is only shifted.
     names : sequence of c str or None
-        What messages call the columns; a column named None stays as it is.
+        Names of the columns in messages; a column named None stays unchanged.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def learn(
 def medians(
     values: np.ndarray, rows: np.ndarray, names: Sequence[str | None]
 ) -> list[float | None]:
-    """The median of each column in the given rows; None where the name is None."""
+    """The median of each column in the given rows; None if its name is None."""
     found = []
     for j, name in enumerate(names):
         column = values[rows, j].astype(np.float64)
@@ -117,7 +117,7 @@ def scaled(
     dtype: Any,
     fills: Sequence[float | None] = (),
 ) -> np.ndarray:
-    """(values - shift) / scale as a new array; with fills, those stand in for NaN."""
+    """(values - shift) / scale as a new array; fills, if given, replace NaN."""
     result = np.empty(values.shape, dtype)
     filled = [(j, fill) for j, fill in enumerate(fills) if fill is not None]
     for first in range(0, len(values), BLOCK_ROWS):

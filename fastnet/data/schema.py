@@ -1,7 +1,7 @@
-"""What a network's inputs and outputs mean: the facts that data, models and results have in common.
+"""The meaning of a network's inputs and outputs: facts that data, models and results share.
 
-A Schema goes with the Data of a run, with every Model and with the Result, and is written into
-config.json and model.npz. Both forms are made and read here and nowhere else.
+The Data of a run, every Model and the Result have a Schema. It is written to config.json and
+model.npz; both forms are made and read only here.
 """
 
 import json
@@ -23,7 +23,7 @@ class Column(NamedTuple):
     categories : tuple of str
         The categories in the order of their one-hot inputs; empty for a number.
     fill : float or None
-        What stands in for a missing number; None where a missing one is refused.
+        The number that replaces a missing one; None if missing numbers are refused.
 
     Examples
     --------
@@ -49,11 +49,11 @@ class Schema(NamedTuple):
     loss : str
         A name of options.LOSSES.
     classes : ndarray of shape (n_classes,) or None
-        Labels in the order of the outputs, sorted; None where the targets are numbers.
+        Labels in the order of the outputs, sorted; None if the targets are numbers.
     features : tuple of str
         Names of the d inputs.
     columns : tuple of Column
-        Columns of the table that the inputs come from; empty where they come from an array.
+        Columns of the table that the inputs come from; empty if they come from an array.
     scaling : Scaling
         How inputs and numeric targets are scaled.
     targets : tuple of str
@@ -75,7 +75,7 @@ class Schema(NamedTuple):
     targets: tuple[str, ...]
 
     def to_config(self) -> dict[str, Any]:
-        """The schema as JSON values, as they stand in config.json."""
+        """The schema as JSON values, as written in config.json."""
         return {
             "loss": self.loss,
             "features": list(self.features),
@@ -87,7 +87,7 @@ class Schema(NamedTuple):
 
     @classmethod
     def from_config(cls, config: Mapping) -> "Schema":
-        """The schema in a config.json; KeyError, TypeError or ValueError where it has none."""
+        """The schema in a config.json; KeyError, TypeError or ValueError if it has none."""
         classes = config["classes"]
         return cls(
             loss=config["loss"],
@@ -99,7 +99,7 @@ class Schema(NamedTuple):
         )
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The schema as arrays without pickles, as they stand in model.npz."""
+        """The schema as arrays without pickles, as written in model.npz."""
         arrays = {
             "features": np.array(self.features),
             "targets": np.array(self.targets, np.str_),
@@ -112,7 +112,7 @@ class Schema(NamedTuple):
 
     @classmethod
     def from_arrays(cls, arrays: Mapping) -> "Schema":
-        """The schema in a model.npz; KeyError, TypeError or ValueError where it has none."""
+        """The schema in a model.npz; KeyError, TypeError or ValueError if it has none."""
         return cls(
             loss=str(arrays["loss"]),
             classes=arrays.get("classes"),
@@ -134,7 +134,7 @@ def scaling_from(arrays: Mapping) -> Scaling:
 
 
 class Described:
-    """What has a `schema`, and so the schema's facts as attributes of its own."""
+    """A class with a `schema`, whose facts are attributes of the class, too."""
 
     __slots__ = ()
     schema: Schema
@@ -146,7 +146,7 @@ class Described:
 
     @property
     def classes(self) -> np.ndarray | None:
-        """Class labels in the order of the outputs; None where the targets are numbers."""
+        """Class labels in the order of the outputs; None if the targets are numbers."""
         return self.schema.classes
 
     @property

@@ -1,6 +1,6 @@
-"""From a task, arrays or the files that options name to the Data of a run, now and again later.
+"""From a task, arrays or the files that options name to the Data of a run, now and later.
 
-Figures judge a network by the samples of its run: `run_samples` makes or reads them again.
+Figures draw a network over the samples of its run: `run_samples` makes or reads them again.
 """
 
 import functools
@@ -38,18 +38,18 @@ def checked_data(
     Parameters
     ----------
     X, y : array or None
-        Samples of one's own.
+        The user's own samples.
     task : int or None
-        A built-in task in their place.
+        A built-in task instead of X and y.
     options : dict
-        Every option as resolved; `data` names a table in place of both.
+        Every option as resolved; `data` names a table instead of both.
     given : dict
-        validation, test, sample_weight, class_weight and folds, those that there are.
+        validation, test, sample_weight, class_weight and folds, as far as given.
 
     Raises
     ------
     UsageError
-        for no source of samples or two, and for options that belong to another one.
+        for no source of samples or several, and for options of another source.
     DataError
         for samples that cannot be used.
     """
@@ -84,14 +84,14 @@ def task_data(task: int, options: Mapping[str, Any]) -> tuple[np.ndarray, np.nda
 
 
 def task_samples(task: int, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What make_data takes of a built-in task; another loss than the task's is refused."""
+    """The arguments of make_data for a built-in task; another loss than the task's is refused."""
     X, y, loss = task_data(task, options)
     refuse_task_loss(task, loss, options["loss"])
     return {"X": X, "y": y, "loss": loss}
 
 
 def table_samples(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What make_data takes of the files that the options name."""
+    """The arguments of make_data for the files that the options name."""
     refuse_beside_table(given)
     return samples_of_files(options)
 
@@ -100,7 +100,7 @@ def table_samples(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[
 
 
 class Samples(NamedTuple):
-    """What a run trained on, in the units of the data.
+    """The samples that a run trained on, in the units of the data.
 
     Attributes
     ----------
@@ -122,7 +122,7 @@ class Samples(NamedTuple):
 
 
 def run_samples(result: Any, given: tuple | None = None) -> Samples:
-    """The Samples of a run: those of its task made again, its file read again, or `given`.
+    """The Samples of a run: made again from its task, read again from its file, or `given`.
 
     Parameters
     ----------
@@ -133,9 +133,9 @@ def run_samples(result: Any, given: tuple | None = None) -> Samples:
     Raises
     ------
     UsageError
-        when they cannot be had again; `reason_samples_missing` says why.
+        when they are not available; `reason_samples_missing` says why.
     DataError
-        when those given are not the run's.
+        when the given arrays are not the run's.
     """
     if given is not None:
         return samples_of_arrays(result, *given)
@@ -149,7 +149,7 @@ def run_samples(result: Any, given: tuple | None = None) -> Samples:
 
 
 def samples_of_data(data: Data, result: Any) -> Samples:
-    """The Samples of a Data that was made again, its scaling undone."""
+    """The Samples of a Data that was made again, with its scaling undone."""
     scaling = result.scaling
     X = data.X.astype(float) * scaling.x_scale + scaling.x_shift
     Y = data.Y if data.classes is None else as_one_hot(data.Y)
@@ -169,7 +169,7 @@ def samples_of_arrays(result: Any, X: Any, y: Any) -> Samples:
 
 
 def reason_samples_missing(result: Any) -> str | None:
-    """Why the samples of a run cannot be had again, or None where they can."""
+    """Why the samples of a run are not available, or None if they are."""
     if result.task is not None:
         return None
     if result.options["data"] is None:
@@ -193,7 +193,7 @@ def key_of_files(result: Any) -> tuple:
 
 @functools.lru_cache(maxsize=4)
 def read_again(items: tuple, times: tuple) -> Data:
-    """The Data of the files that the options name; `times` only tells old files from new ones."""
+    """The Data of the files that the options name; `times` tells old files from new."""
     options = dict(items)
     given = {"class_weight": options["class_weight"]}
     return checked_data(None, None, None, options, given)

@@ -1,4 +1,4 @@
-"""Which rows train, validate and test: shares by chance, of every class alike."""
+"""Which rows train, validate and test: random shares, equal in every class."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def split_rows(
     validation_fraction, test_fraction : float
         Shares of n.
     data_seed : int
-        Seed of the choice.
+        Seed of the random choice.
     strata : ndarray of int, shape (n,), optional
         The class of each row; every set gets its share of each.
 
@@ -63,7 +63,7 @@ def split_rows(
 def stratified_share(
     n: int, fraction: float, rng: np.random.Generator, strata: np.ndarray
 ) -> np.ndarray:
-    """round(fraction * n) of n rows, sorted: of each class its share (largest remainders)."""
+    """round(fraction * n) of n rows, sorted: each class gives its share (largest remainders)."""
     chosen = []
     counts = np.bincount(strata)
     exact = counts * fraction
@@ -77,7 +77,7 @@ def stratified_share(
 
 
 def rows_outside(n: int, split: dict[str, np.ndarray]) -> np.ndarray:
-    """The rows that no set of `split` names: to train on, or to hold out shares of."""
+    """The rows in no set of `split`: they train, or shares of them are held out."""
     free = np.ones(n, bool)
     for rows in split.values():
         free[rows] = False

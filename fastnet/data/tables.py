@@ -1,4 +1,4 @@
-"""A person's file as a table: CSV, TSV, Parquet, npz or npy, with a name for every column.
+"""A user's file as a table: CSV, TSV, Parquet, npz or npy, with a name for every column.
 
 pandas is imported when a table is read, not before.
 """
@@ -19,7 +19,7 @@ from fastnet.extras import missing_extra
 from fastnet.files import load_arrays, refuse_existing, write_output
 
 FORMATS = (".csv", ".tsv", ".parquet", ".npz", ".npy")
-CHUNK_ROWS = 1 << 16  # of a CSV parsed at a time: 10 bytes a value at most, the whole at once 25
+CHUNK_ROWS = 1 << 16  # of a CSV at a time: 10 bytes per value at most, all at once 25
 
 
 class Table(NamedTuple):
@@ -29,13 +29,13 @@ class Table(NamedTuple):
     ----------
     frame : DataFrame
     name : str
-        What messages call it.
+        Its name in messages.
     file : path or binary file or None
-        The text file, which is read again for line numbers; None for what has none.
+        The text file, which is read again for line numbers; None if there is none.
     separator : str
-        Between the cells of the text file.
+        The separator of the cells in the text file.
     notices : tuple of str
-        What of the file is not in the frame.
+        What was left out of the frame.
     """
 
     frame: object
@@ -45,7 +45,7 @@ class Table(NamedTuple):
     notices: tuple = ()
 
     def places(self, bad: np.ndarray) -> str:
-        """The rows where the mask is true, in words: line numbers of a text file."""
+        """The rows where the mask is true, in words; for a text file, line numbers."""
         rows = np.flatnonzero(bad)
         first, word, note = rows[:5], "row", " (counted from 0)"
         if self.file is not None:
@@ -69,9 +69,9 @@ def read_table(source: Any, name: str | None = None) -> Table:
     ----------
     source : path or binary file
         A path that ends in .csv, .tsv, .parquet, .npz or .npy, "-" for a CSV on standard
-        input, or an open binary file whose `name` (or the argument) tells which it is.
+        input, or an open binary file whose `name` (or the argument) gives the type.
     name : str, optional
-        What messages call it.
+        Its name in messages.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def read_table(source: Any, name: str | None = None) -> Table:
     Raises
     ------
     DataError
-        when it cannot be read or is no table with named columns.
+        when it cannot be read or is not a table with named columns.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def listed(names: Sequence, most: int = 10) -> str:
 
 
 def relative_path(path: str | os.PathLike) -> str:
-    """A path in messages: as seen from the current folder where it lies below that."""
+    """A path for messages, relative to the current folder if it lies below it."""
     inside = os.path.relpath(path)
     return str(path) if inside.startswith("..") else inside
 
@@ -169,7 +169,7 @@ def read_header(file: IO[bytes], name: str, ending: str) -> tuple[str, list[str]
 
 
 def check_names(names: list[str], name: str) -> None:
-    """Refuse a header that is none, or in which a column has no name of its own."""
+    """Refuse an empty header, or one in which a column has no name or shares one."""
     if not names:
         raise DataError(f"{name} is empty; its first line must name the columns.")
     if "" in names:
@@ -198,7 +198,7 @@ def is_number(text: str) -> bool:
 
 
 def joined_chunks(file: IO[bytes], names: list[str], separator: str) -> Any:
-    """All chunks of a text file as one frame, each column joined and freed by itself.
+    """All chunks of a text file as one frame; each column is joined and freed separately.
 
     A column that is numbers in one chunk and texts in another is read again as texts.
     """
@@ -231,7 +231,7 @@ def joined_chunks(file: IO[bytes], names: list[str], separator: str) -> Any:
 
 
 def is_text(values: Any) -> bool:
-    """Whether a column of a chunk holds texts; None where it is empty and fits either."""
+    """Whether a column of a chunk holds texts; None if it is empty and fits either."""
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     return not (is_numeric_dtype(values) or is_bool_dtype(values))
@@ -252,7 +252,7 @@ def line_numbers(file: Any, separator: str, rows: np.ndarray) -> list[int]:
 
 
 def lines_of(records: Any, rows: set[int]) -> list[int]:
-    """Line numbers of the rows; empty lines are no rows, a quoted cell may hold several lines."""
+    """Line numbers of the rows; empty lines are not rows, and a quoted cell may span lines."""
     found, row, line = [], -2, 1  # the header is row -1
     for record in records:
         if len(record) > 1 or "".join(record).strip():
@@ -264,7 +264,7 @@ def lines_of(records: Any, rows: set[int]) -> list[int]:
 
 
 def no_pyarrow(name: str) -> Exception:
-    """The error for a Parquet file where pyarrow is not installed."""
+    """The error for a Parquet file if pyarrow is not installed."""
     return missing_extra(f"{name}: Parquet files need pyarrow", "parquet", DataError)
 
 
@@ -299,8 +299,8 @@ def npy_table(file: IO[bytes], name: str) -> Table:
 def npz_table(file: IO[bytes], name: str) -> Table:
     """The Table of an npz: its arrays that have as many rows as X (or as the longest).
 
-    A 1-D array is a column of its own name; the 2-D array X is x0, x1, ..., another one NAME
-    is NAME0, NAME1, ... Arrays of other lengths are left out.
+    A 1-D array is a column of the same name. The 2-D array X gives x0, x1, ..., any other array
+    NAME gives NAME0, NAME1, ... Arrays of other lengths are left out.
     """
     import pandas
 
@@ -314,7 +314,7 @@ def npz_table(file: IO[bytes], name: str) -> Table:
     fits = {n: array for n, array in tables.items() if len(array) == rows}
     parts = [array_frame("x" if n == "X" else n, array) for n, array in fits.items()]
     rest = [n for n in arrays if n not in fits]
-    notice = f"Left out of {name}, for they have not its {rows} rows: {listed(rest)}."
+    notice = f"Left out of {name} because they do not have its {rows} rows: {listed(rest)}."
     return Table(pandas.concat(parts, axis=1), name, notices=(notice,) if rest else ())
 
 
@@ -331,7 +331,7 @@ def array_frame(name: str, array: np.ndarray) -> Any:
 
 
 def writer(path: str | None, force: bool = False) -> Callable:
-    """The function that writes a frame to a file by its name, or as CSV to stdout (None)."""
+    """The function that writes a frame to the file of that name, or to stdout as CSV (None)."""
     writers = {".csv": write_text, ".tsv": write_text, ".parquet": write_parquet}
     ending = ".csv" if path is None else os.path.splitext(path)[1].lower()
     if ending not in writers:
@@ -342,7 +342,7 @@ def writer(path: str | None, force: bool = False) -> Callable:
 
 
 def write_text(frame: Any, path: str | None) -> None:
-    """A CSV or TSV file, or CSV to stdout."""
+    """Write a CSV or TSV file, or CSV to stdout."""
     separator = "\t" if str(path).lower().endswith(".tsv") else ","
     form = {"sep": separator, "index": False, "lineterminator": "\n"}
     if path is None:
@@ -352,7 +352,7 @@ def write_text(frame: Any, path: str | None) -> None:
 
 
 def write_parquet(frame: Any, path: str) -> None:
-    """A Parquet file."""
+    """Write a Parquet file."""
     try:
         write_output(path, lambda file: frame.to_parquet(file, index=False))
     except ImportError:

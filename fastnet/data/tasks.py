@@ -1,6 +1,6 @@
 """The two built-in tasks' data: functions of one variable, and handwritten digits.
 
-Every function is defined on [-1, 1], whatever interval its source uses: `t` in a formula is
+Every function is defined on [-1, 1], whatever interval its source uses; `t` in a formula is
 the source's own variable. Functions whose published values spread widely are divided by a
 factor that the formula states, so that one target loss means much the same for all of them:
 the standard deviation of y lies between 0.2 and 1.
@@ -240,7 +240,7 @@ def function_data(
     function : str
         A key of FUNCTIONS.
     samples : int
-        Number of points, both ends of the interval among them.
+        Number of points, including both ends of the interval.
     noise : float
         Standard deviation of the Gaussian noise added to y.
     data_seed : int

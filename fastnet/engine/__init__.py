@@ -1,1 +1,1 @@
-"""The kernels; each file has its namesake in fastnet.reference."""
+"""The compiled kernels; most files have a namesake in fastnet.reference that shows the formulas."""

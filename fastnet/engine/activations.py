@@ -1,8 +1,8 @@
 """Activations of the hidden units: s(z) and s'(z), each a function of vectors.
 
-A slope gets z and h = s(z). Most need h alone: then z is not kept between the forward and the
-backward pass, and what a slope gets for z is h, too. A row of the table says which with
-`needs_z`. A NaN stays NaN. reference/activations.py has the formulas and where they come from.
+A slope gets z and h = s(z). Most slopes need only h. Then z is not kept between the forward and
+the backward pass, and the slope gets h in place of z. `needs_z` in a row of the table says which
+case it is. A NaN stays NaN. reference/activations.py has the formulas and their sources.
 """
 
 from fastnet.engine.elementary import (
@@ -87,7 +87,7 @@ def softplus_slope(z, h):
 
 @inner
 def normal_cdf(z):
-    """Phi(z), with the digits of its small values."""
+    """Phi(z), accurate also where it is small."""
     tail = normal_tail(magnitude(z))
     return where_greater(z, 0.0, 1.0 - tail, tail)
 

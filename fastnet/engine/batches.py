@@ -1,4 +1,4 @@
-"""Mini-batches: their order in an epoch, gathering them, an epoch of steps."""
+"""Mini-batches: the order of samples in an epoch, how a batch is gathered, an epoch of steps."""
 
 import math
 
@@ -19,7 +19,7 @@ def hash32(x):
 
 @inner
 def shuffle(seed, epoch, order, n):
-    """Shuffle the n sample numbers in `order`, by (seed, epoch, n) alone (Fisher-Yates)."""
+    """Shuffle the n sample numbers in `order`; depends only on (seed, epoch, n) (Fisher-Yates)."""
     never_inline()
     key = hash32(seed ^ hash32((epoch & 0xFFFFFFFF) ^ 0x5BF03635))
     for i in range(n - 1, 0, -1):
@@ -30,7 +30,7 @@ def shuffle(seed, epoch, order, n):
 
 @inner
 def used_rows(rows, order):
-    """Write the numbers of the samples with a weight into `order`, ascending; how many they are."""
+    """Write the numbers of the samples with a weight to `order`, ascending; return their count."""
     weights, used = rows.fold * padded(rows.count), 0
     for i in range(rows.count):
         if rows.weight[weights + i] != 0.0:
@@ -41,14 +41,14 @@ def used_rows(rows, order):
 
 @inner
 def place_in_panels(i, width):
-    """Index of the first value of sample i in panels of `width` values; the next lies LANES on."""
+    """Index of sample i's first value in panels of `width` values; the next is LANES further."""
     lane = i & (LANES - 1)
     return (i - lane) * width + lane
 
 
 @inner
 def gather_few(values, order, first, count, width, to):
-    """Samples order[first : first + count] of panels (panels, width, L) as panels in `to`."""
+    """Copy samples order[first : first + count] of panels (panels, width, L) to `to`, as panels."""
     for i in range(count):
         place = place_in_panels(i, width)
         start = place_in_panels(unchecked(order, first + i), width)
@@ -62,8 +62,8 @@ def gather_few(values, order, first, count, width, to):
 
 @inner
 def gather_rows(side, n, order, first, count, width, to_side, to):
-    """Samples order[first : first + count] of rows side by side (padded width / L, n, L): side by
-    side in `to_side`, and as panels in `to`."""
+    """Copy samples order[first : first + count] of rows side by side (padded width / L, n, L) to
+    `to_side`, side by side, and to `to`, as panels."""
     for g in range(padded(width) // LANES):
         for i in range(padded(count)):
             row = splat(side, 0.0)
@@ -78,7 +78,7 @@ def gather_rows(side, n, order, first, count, width, to_side, to):
 
 @inner
 def gather(net, rows, order, first, count, batch):
-    """Samples order[first : first + count] of the Rows, in the arrays of `batch`."""
+    """Copy samples order[first : first + count] of the Rows to the arrays of `batch`."""
     never_inline()
     weights, total_weight = rows.fold * padded(rows.count), 0.0
     for i in range(padded(count)):
@@ -101,7 +101,7 @@ def gather(net, rows, order, first, count, batch):
 
 @inner
 def batch_epoch(optimizer, net, loss, setting, state, memory, train, scratch):
-    """One epoch of mini-batches; its mean loss, largest norm and clipped share in the state."""
+    """Train one epoch of mini-batches; mean loss, largest norm, clipped share go to the state."""
     size = setting["batch_size"]
     order, n = scratch.order, used_rows(train, scratch.order)
     shuffle(int(setting["seed"]), int(state["epoch"]) + 1, order, n)

@@ -1,8 +1,8 @@
 """Cholesky factorisation of a symmetric matrix, and solving with the factor.
 
-A matrix is (size, stride) in a flat array, in float64, its rows filled up to whole vectors:
-stride = padded(size). The upper triangle counts. The reference needs no such file, for NumPy
-factorises and solves.
+A matrix is a flat float64 array of shape (size, stride). Its rows are filled up to whole vectors:
+stride = padded(size). Only the upper triangle is used. The reference needs no such file because
+NumPy factorises and solves.
 """
 
 import math
@@ -10,13 +10,13 @@ import math
 from fastnet.native.entry import inner
 from fastnet.native.vector import LANES, fma, load, never_inline, splat, store, sum_lanes, tile
 
-ROWS = 8  # rows of the factor that are made together
+ROWS = 8  # rows of the factor that are computed together
 
 
 @inner
 def factor_row(a, i, r, stride):
-    """Row i of the factor, from which rows 0 to r - 1 are subtracted already, in place; whether
-    its pivot is positive."""
+    """Finish row i of the factor in place, rows 0 to r - 1 having been subtracted already; return
+    whether its pivot is positive."""
     row = i * stride
     for c in range(i // LANES * LANES, stride, LANES):
         rest = load(a, row + c)
@@ -36,7 +36,7 @@ def factor_row(a, i, r, stride):
 
 @inner
 def cholesky(a, size, stride):
-    """From the upper triangle of -A in `a`, U with U'U = A, in place; False where there is none."""
+    """Replace the upper triangle of -A in `a` by U with U'U = A; False if A has no such factor."""
     never_inline()
     for r in range(0, size, ROWS):
         end = min(r + ROWS, size)

@@ -1,4 +1,4 @@
-"""What is decided and recorded at an entry: best, target, patience, plateau, epoch limit."""
+"""The decisions and records made at an entry: best, target, patience, plateau, epoch limit."""
 
 from fastnet.engine.records import (
     CLIPPED,
@@ -20,7 +20,7 @@ from fastnet.native.vector import LANES, fma, load, never_inline, splat, store, 
 
 @inner
 def is_kept(epoch):
-    """Whether a history keeps this epoch: all up to DENSE_EPOCHS, then ever fewer."""
+    """Whether a history keeps this epoch: all up to DENSE_EPOCHS, then fewer and fewer."""
     step = 1
     while epoch > DENSE_EPOCHS * step:
         step *= 2
@@ -38,14 +38,14 @@ def all_finite(w, o, length):
 
 @inner
 def copy(source, target, o, length):
-    """A member's run of `length` numbers from o on, from one flat array into another."""
+    """Copy a member's `length` numbers, from o on, from one flat array to another."""
     for i in range(o, o + length, LANES):
         store(target, i, load(source, i))
 
 
 @inner
 def decide(setting, state, monitored):
-    """Best, target, patience, plateau and epoch limit at an entry; whether it is the best."""
+    """Decide best, target, patience, plateau, epoch limit at an entry; whether it is the best."""
     never_inline()
     epoch, better = state["epoch"], monitored < state["best_loss"]
     if better:
@@ -74,7 +74,7 @@ def decide(setting, state, monitored):
 
 @inner
 def record_entry(state, train_loss, val_loss, better):
-    """The entry's numbers as the member's last and, if so, as those of its best."""
+    """Record the entry's numbers as the member's last and, if it is the best, as its best."""
     last = state["last_entry"]
     last[TRAIN_LOSS] = train_loss
     last[VAL_LOSS] = val_loss

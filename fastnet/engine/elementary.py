@@ -1,8 +1,8 @@
-"""Elementary functions of vectors: exp, log and what is made of them.
+"""Elementary functions of vectors: exp, log and functions built from them.
 
-Each has its precision in its docstring, in units of the last place (ulp) as the tests measure it.
-A NaN stays NaN. The polynomials were fitted at Chebyshev nodes with 60 digits; where a result is
-small, it is relative precision that counts. The reference needs no such file: NumPy has them.
+Each docstring states the precision in units in the last place (ulp), as measured by the tests.
+A NaN stays NaN. The polynomials were fitted at Chebyshev nodes with 60 digits. Where a result is
+small, its relative precision counts. The reference needs no such file: NumPy has these functions.
 """
 
 from fastnet.native.entry import inner
@@ -31,7 +31,7 @@ def sign(v):
 
 @inner
 def power_ratio(t):
-    """a and b with 2**t = a / b, each to 1 ulp; beyond +-125 (1020) its value there; NaN gives NaN.
+    """a and b with 2**t = a / b, each to 1 ulp; t is clamped to +-125 (1020); NaN gives NaN.
 
     t = n + r with n whole and |r| <= 1/2. With y = r ln 2 / 2, 2**r = (1 + tanh y) / (1 - tanh y),
     and tanh y = odd / even to 2.6e-10 (float32) or 1.2e-17 (float64), rational functions of r that
@@ -57,7 +57,7 @@ def power_ratio(t):
 @inner
 def exp(z, factor):
     """e**(factor z) per lane to 2.1 ulp (float64: 1), factor a power of two or its negative;
-    beyond +-87 (708) its value there; NaN gives NaN.
+    clamped to +-87 (708); NaN gives NaN.
 
     factor z = n ln 2 + factor r with |factor r| <= ln 2 / 2, ln 2 in two parts of which n times
     the first is exact. e**(factor r) by a polynomial with p(0) = 1 and a relative error of
@@ -97,7 +97,7 @@ def exp(z, factor):
 
 @inner
 def log1p(x):
-    """log(1 + x) per lane for x >= 0, float64, 2 ulp; as fdlibm's s_log1p.c.
+    """log(1 + x) per lane for x >= 0, float64, 2 ulp; method of fdlibm's s_log1p.c.
 
     1 + x = 2**e (1 + f); the part of x that 1 + x rounds away comes back as x_lost / (1 + x).
     """
@@ -107,7 +107,7 @@ def log1p(x):
 
 @inner
 def log(x):
-    """log x per lane for normal x > 0, float64, 1 ulp; as fdlibm's e_log.c."""
+    """log x per lane for normal x > 0, float64, 1 ulp; method of fdlibm's e_log.c."""
     return log_of(x, x * 0.0)
 
 
@@ -133,7 +133,7 @@ def log_of(u, lost):
 def expm1(z):
     """e**z - 1 per lane for z <= 1, to 2.2 ulp.
 
-    As exp, with e**r - 1 = r p(r) kept apart from 1 (float32: one degree more, 1.3e-8).
+    Computed like exp, but e**r - 1 = r p(r) is not added to 1 (float32: one degree more, 1.3e-8).
     """
     if is_float32(z):
         limit, shift = 87.0, ROUND_SINGLE
@@ -235,14 +235,14 @@ def normal_tail(a):
         p = fma(p, s, -0.10411104788139484)
         p = fma(p, s, 0.2591172572977874)
     square = a * a
-    lost = fma(a, a, 0.0 - square)  # what the square rounds away, where fma rounds once
+    lost = fma(a, a, 0.0 - square)  # what the square rounds away, if fma rounds once
     return p * fma(lost, -0.5, 1.0) * exp(square, -0.5) / fma(a, 0.5, 1.0)
 
 
 @inner
 def sin(z, quarters):
     """sin(z + quarters pi) per lane, quarters 0 or 0.5 (the cosine): off by at most 1.1 eps while
-    |z| < 100; beyond +-1e4 (float32) or 1e6 its value there.
+    |z| < 100; z is clamped to +-1e4 (float32) or +-1e6.
 
     z = (n - quarters) pi + r with |r| <= pi / 2 and pi in three parts; (-1)**n sin r by an odd
     polynomial (float32: degree 11, 1.1e-10; float64: 19, 2e-21).

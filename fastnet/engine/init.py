@@ -1,6 +1,6 @@
-"""Initial weights: how they are drawn, and how they come into the flat arrays.
+"""Initial weights: how they are drawn and packed into the flat arrays.
 
-Both backends begin with these: the reference needs no file of this name.
+Both backends start from these weights, so the reference needs no file of this name.
 """
 
 from typing import NamedTuple
@@ -28,7 +28,7 @@ def he_normal(z1, z2):
 def nguyen_widrow(z1, z2):
     """Nguyen & Widrow 1990, for tanh and inputs in [-1, 1]: rows of W1 of length
     0.7 N1^(1/d), biases spread evenly over +-that length (as MATLAB's initnw does), so that the
-    units share out the range of the inputs; the output layer as Glorot's.
+    units share the range of the inputs; the output layer is drawn as Glorot's.
 
     initnw also doubles W1 and b1, for tanh's active region of [-2, 2]. We do not: on task 1
     no seed of N1 = 6, 7, 10 and 12 then reaches 1e-3 in 6,000 epochs, and without it 18 to 20
@@ -42,7 +42,7 @@ def nguyen_widrow(z1, z2):
 
 
 class Init(NamedTuple):
-    """How weights are made: numbers drawn, then a function of those for W1 and for W2."""
+    """How weights are made: random numbers, then a function of them for W1 and one for W2."""
 
     draw: str  # uniform: in [-1, 1); normal: of variance 1
     make: object
@@ -53,12 +53,12 @@ INITS = {
     "he_normal": Init("normal", he_normal),
     "nguyen_widrow": Init("uniform", nguyen_widrow),
 }
-CHUNK_VALUES = 1 << 22  # initial weights made at once: 32 MB
+CHUNK_VALUES = 1 << 22  # bytes of initial weights made at once: 32 MB
 
 
 def draws(seeds, shape, init, activation):
-    """Random numbers (len(seeds), N1 (d + k)): a row depends on its seed, N1, d, k, init and
-    activation alone, which are the key of NumPy's counter-based generator Philox.
+    """Random numbers (len(seeds), N1 (d + k)). A row depends only on its seed, N1, d, k, init and
+    activation: they are the key of NumPy's counter-based generator Philox.
 
     Setting the key of one generator takes 1.3 us, a new generator 9, one from a list 14.
     """
@@ -76,7 +76,7 @@ def draws(seeds, shape, init, activation):
 
 
 def draw_weights(seeds, shape, init, activation):
-    """Initial weights of members that differ in their seed alone: arrays (len(seeds), ...)."""
+    """Initial weights of members that differ only in their seed: arrays (len(seeds), ...)."""
     n1, d, k = shape
     z = draws(seeds, shape, init, activation)
     z1, z2 = z[:, : n1 * d].reshape(-1, n1, d), z[:, n1 * d :].reshape(-1, k, n1)
@@ -87,7 +87,7 @@ def draw_weights(seeds, shape, init, activation):
 
 
 def initial_weights(seed, n1, d, k, init, activation):
-    """Initial Weights of a member, float64: a function of these arguments alone."""
+    """Initial Weights of a member, float64: a function of only these arguments."""
     return Weights(*(array[0] for array in draw_weights([seed], (n1, d, k), init, activation)))
 
 
@@ -137,7 +137,7 @@ def copy_weights(flat, plan, given):
 
 
 def checked_weights(given, n1, d, k, member):
-    """The arrays of one member's initial weights, refused when a shape is wrong."""
+    """The arrays of one member's initial weights, refused if a shape is wrong."""
     shapes = Weights((n1, d), (n1,), (k, n1), (k,))
     if not hasattr(given, "__len__") or len(given) != 4:
         raise UsageError(f"initial_weights[{member}] must be (W1, b1, W2, b2), got {given!r}.")

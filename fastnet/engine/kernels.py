@@ -1,8 +1,8 @@
-"""The compiled training loop: many epochs of many members, all state in and out.
+"""The compiled training loop: many epochs of many members; all state comes in and goes out.
 
-The entry points are advance(), add_part() and evaluate(). layout.py has the letters and says where
-the numbers lie. What other files call here and in those beneath has its namesake in
-fastnet.reference (tests/engine/test_twins.py).
+The entry points are advance(), add_part() and evaluate(). layout.py explains the letters and where
+the numbers lie. Functions called from other files have a namesake in fastnet.reference
+(tests/engine/test_twins.py).
 """
 
 import math
@@ -27,7 +27,7 @@ from fastnet.native.entry import Entry, inner
 from fastnet.native.vector import LANES
 from fastnet.native.wire import Bound
 
-bind = Bound  # for an argument of many calls
+bind = Bound  # for an argument that is passed in many calls
 
 
 @inner
@@ -54,9 +54,9 @@ def problem_of(problem, setting):
 
 @inner
 def train_member(method, problem, net, setting, state, best, memory, end, history, scratch):
-    """Advance one member to epoch `end`, or to its stop; how many entries were recorded."""
+    """Advance one member to epoch `end`, or to its stop; return how many entries were recorded."""
     length = parameter_length(net.n1, net.d, net.k)
-    recorded, ready = 0, False  # whether scratch is as the epoch before left it
+    recorded, ready = 0, False  # whether scratch is as the previous epoch left it
     while state["stop"] == RUNNING and state["epoch"] < end:
         val_loss = np.nan
         if problem.val.count:
@@ -91,8 +91,8 @@ def train_member(method, problem, net, setting, state, best, memory, end, histor
 def advance(activation, method, problem, pack, ids, end, histories, counts, scratch):
     """Advance the members `ids` to epoch `end`: their entries below it into histories[m's slot].
 
-    All of them have this activation (a row of ACTIVATIONS) and method (of METHODS). Filled are
-    histories (len(ids), kept epochs of the round, COLUMNS) and counts (len(ids),).
+    All of them have this activation (a row of ACTIVATIONS) and this method (a row of METHODS).
+    Writes histories (len(ids), kept epochs of the round, COLUMNS) and counts (len(ids),).
     """
     for i in range(ids.size):
         setting, state = pack.settings[ids[i]], pack.states[ids[i]]
@@ -105,8 +105,9 @@ def advance(activation, method, problem, pack, ids, end, histories, counts, scra
 
 @Entry
 def add_part(activation, problem, pack, ids, part, scratch):
-    """Loss and gradient summed over one part of the full batch of the members `ids`, all of this
-    activation, into scratch.parts: what advance() then begins with. Threads share out the parts.
+    """Write loss and gradient, summed over one part of the full batch of the members `ids`, to
+    scratch.parts. advance() starts from these sums. All members have this activation; the parts
+    are divided among the threads.
     """
     for i in range(ids.size):
         setting = pack.settings[ids[i]]
@@ -123,7 +124,7 @@ def add_part(activation, problem, pack, ids, part, scratch):
 def evaluate(activation, problem, rows, pack, ids, losses, accuracies, scratch):
     """Mean loss and accuracy of the best weights of the members `ids` over the rows.
 
-    Filled are losses (len(ids),) and accuracies (len(ids),).
+    Writes losses (len(ids),) and accuracies (len(ids),).
     """
     for i in range(ids.size):
         setting = pack.settings[ids[i]]

@@ -1,12 +1,13 @@
-"""What a layer of one, few or many inputs or outputs needs: the rows of INPUTS and OUTPUTS.
+"""The parts of a layer with one, few or many inputs or outputs: the rows of INPUTS and OUTPUTS.
 
-A kernel is compiled for a row of each. Many (WIDE or more) inputs or outputs lie in the lanes of
-their gradient, which is made of tiles; one has its sums in registers; few have a sum for each, by
-the samples in its lanes. The reference needs no such file, for NumPy multiplies any matrices.
+A kernel is compiled for one row of each. With many (WIDE or more) inputs or outputs, these are the
+lanes of their gradient, which is computed in tiles. A single one keeps its sums in registers. Few
+have one sum each, over the samples in its lanes. The reference needs no such file because NumPy
+multiplies matrices of any size.
 
-A block is `panels` panels, of its rows those from `first` on; its inputs begin at x0. hidden and
-delta are (N1, stride), output is (panels, k, L), sums begin with dW1 and db1: see Scratch. Where
-`overwrite`, what stands in a sum does not count.
+A block is `panels` panels of its rows, from `first` on; its inputs begin at x0. hidden and delta
+are (N1, stride), output is (panels, k, L), sums begin with dW1 and db1: see Scratch. With
+`overwrite`, the old value of a sum is ignored.
 """
 
 from fastnet.engine.layout import WIDE, block_stride, padded, second_layer
@@ -36,7 +37,7 @@ def product(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, overwr
 
     a_row, a_col, b_row and c_row are the steps between rows and columns: see vector.tile.
 
-    The height does not enter the bytes: each element is summed over the depth in order.
+    The height does not change the bytes: each element is summed over the depth in order.
     """
     never_inline()
     tiles, first = (rows + most_rows(c) - 1) // most_rows(c), 0
@@ -49,7 +50,7 @@ def product(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, overwr
 
 @inner
 def add(sums, i, v, overwrite):
-    """sums[i : i + LANES] += v; where `overwrite`, they begin with v."""
+    """sums[i : i + LANES] += v, or = v with `overwrite`."""
     if overwrite:
         store(sums, i, v)
     else:
@@ -60,7 +61,7 @@ def add(sums, i, v, overwrite):
 def lane_products(a, a0, panels, b, b0, count, sums, place, overwrite):
     """sums (count, L) += a of a unit (panels, L) times b (panels, count, L), lane by lane.
 
-    As many panels as registers hold go through all of b: four, then two, then one.
+    Each pass over b uses as many panels as registers hold: four, then two, then one.
     """
     always_inline()
     step, rest = count * LANES, panels // 4 * 4
@@ -90,7 +91,7 @@ def lane_products(a, a0, panels, b, b0, count, sums, place, overwrite):
 
 @inner
 def many_inputs(net, x, x0, panels, hidden):
-    """W1 x + b1 of a block into hidden."""
+    """Write W1 x + b1 of a block to hidden."""
     w, o, n1, d, stride = net.w, net.o, net.n1, net.d, block_stride(net.n1)
     for p in range(panels):
         column, inputs = p * LANES, x0 + p * d * LANES
@@ -101,7 +102,7 @@ def many_inputs(net, x, x0, panels, hidden):
 
 @inner
 def several_outputs(net, panels, hidden, output):
-    """W2 h of a block added to output."""
+    """Add W2 h of a block to output."""
     k, w2, stride = net.k, net.o + net.n1 * (net.d + 1), block_stride(net.n1)
     for p in range(panels):
         h, to = p * LANES, p * k * LANES
@@ -113,7 +114,7 @@ def several_outputs(net, panels, hidden, output):
 
 @inner
 def hidden_error(net, panels, scratch):
-    """W2^T dL/dz2 of a block into delta; for many outputs."""
+    """Write W2^T dL/dz2 of a block to delta; for many outputs."""
     w2, k, n1, stride = net.o + net.n1 * (net.d + 1), net.k, net.n1, block_stride(net.n1)
     output, delta, w = scratch.output, scratch.delta, net.w
     for p in range(panels):
@@ -123,7 +124,7 @@ def hidden_error(net, panels, scratch):
 
 @inner
 def transpose_errors(output, panels, k, error_rows):
-    """dL/dz2 (panels, k, L) laid out as x_rows; what stands in the filling is never used."""
+    """Lay dL/dz2 (panels, k, L) out as x_rows; the values of the filling are never used."""
     for p in range(panels):
         for g in range(padded(k) // LANES):
             first = (p * k + g * LANES) * LANES
@@ -139,7 +140,7 @@ def rows_product(n1, a, samples, b, b0, sums, place, width, overwrite):
 
 @inner
 def many_outputs_backward(net, panels, scratch, overwrite):
-    """W2^T dL/dz2 into delta; dW2 = dL/dz2 h, the outputs in the lanes."""
+    """Write W2^T dL/dz2 to delta, and dW2 = dL/dz2 h with the outputs in the lanes."""
     hidden_error(net, panels, scratch)
     errors, width, samples = scratch.error_rows, padded(net.k), panels * LANES
     transpose_errors(scratch.output, panels, net.k, errors)
@@ -152,7 +153,7 @@ def many_outputs_backward(net, panels, scratch, overwrite):
 
 @inner
 def many_inputs_backward(net, rows, first, panels, scratch, overwrite):
-    """dW1 = dL/dz1 x, the inputs in the lanes."""
+    """Write dW1 = dL/dz1 x with the inputs in the lanes."""
     width, samples, delta = padded(net.d), panels * LANES, scratch.delta
     for c in range(0, width, LANES):
         start = c * padded(rows.count) + first * LANES * LANES
@@ -164,8 +165,8 @@ def many_inputs_backward(net, rows, first, panels, scratch, overwrite):
 
 @inner
 def mean_rows(net, place, count, sums, start, scale, l2, gradient):
-    """Gradient sums of N1 x count parameters, a unit's in a padded row, as means with the slope of
-    the penalty; from `place` on. A vector may reach beyond its row: what comes next overwrites it.
+    """Write means, with the slope of the penalty, of gradient sums of N1 x count parameters, one
+    padded row per unit, from `place` on. A vector may reach beyond its row; the next overwrites it.
     """
     w, o, width = net.w, net.o + place, padded(count)
     for u in range(net.n1):
@@ -176,7 +177,7 @@ def mean_rows(net, place, count, sums, start, scale, l2, gradient):
 
 @inner
 def mean_lanes(net, place, count, sums, start, scale, l2, gradient):
-    """The same for parameters of which each has a vector of sums."""
+    """Write means with the slope of the penalty for parameters that each have a vector of sums."""
     for i in range(0, net.n1 * count, LANES):
         mean = sum_lanes_each(sums, start + i * LANES) * scale
         store(gradient, place + i, fma(load(net.w, net.o + place + i), l2, mean))
@@ -187,11 +188,11 @@ def mean_lanes(net, place, count, sums, start, scale, l2, gradient):
 
 @inner
 def nothing(*_):
-    """What a layer does not need."""
+    """A row's function for work that its layer does not need."""
 
 
-# forward: z1 or z2 of a block. backward: what is done for all units before (outputs) or after
-# (inputs) they are taken one by one. mean: the layer's gradient from its sums.
+# forward: z1 or z2 of a block. backward: the work for all units before (outputs) or after
+# (inputs) the loop over units. mean: the layer's gradient from its sums.
 INPUTS = table(
     "inputs",
     one={

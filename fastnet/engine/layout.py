@@ -5,16 +5,16 @@ The reference has no such file: its arrays have the shapes that people use.
 Letters: M members, n samples, d inputs, N1 hidden units, k outputs, L = LANES = 16; for methods
 with a matrix P parameters and Q features of a sample.
 
-Kernels take an array and where in it theirs begins: `x, x0` are a flat array and the index of the
-first element, `u` is the number of a hidden unit, `p` of a panel within a block. Where a shape is
-given, as hidden (N1, stride), the last index is the fastest and elements lie one after another.
+Kernels take an array and the place where their part begins: `x, x0` are a flat array and the index
+of the first element, `u` is the number of a hidden unit, `p` of a panel within a block. If a shape
+is given, as in hidden (N1, stride), the last index is the fastest and elements are contiguous.
 
 Samples lie side by side in the lanes of a vector. A *panel* is L samples: inputs (d, L),
 targets (k, L), weights (L,), each one contiguous run; a last panel that is not full is
-filled with rows of weight 0. A *block* is as many panels as let the hidden layer stay in
+filled with rows of weight 0. A *block* has as many panels as let the hidden layer stay in
 the cache: the loss and the gradient of a set of samples are sums over its blocks, in order.
-How many panels a block has follows from the member's shape alone, so does the order of
-every sum and with it every byte of a result.
+The member's shape alone decides the number of panels in a block, and so the order of every
+sum and every byte of a result.
 
 A member's parameters are one run of a flat array: W1 (N1, d), b1 (N1,), W2 transposed
 (N1, k), b2 (k,), then zeros up to a multiple of L. Gradients, best weights and the optimisers'
@@ -30,19 +30,19 @@ from fastnet.native.choice import Choice
 from fastnet.native.entry import inner
 from fastnet.native.vector import LANES
 
-WIDE = 8  # with at least this many inputs (outputs), they lie in the lanes of their gradient
+WIDE = 8  # at least this many inputs (outputs) lie in the lanes of their gradient
 BLOCK_VALUES = 32768  # hidden values of a block at most: 128 KiB of float32, and as many of dL/dz1
 BLOCK_PANELS = 16  # panels of a block at most: 16 KiB of a vector of inputs, in the L1 cache
-# The full batch of a huge network is summed in parts, which threads share out. A part has at least
+# The full batch of a huge network is summed in parts, which threads divide. A part has at least
 # this many multiply-adds of W1 and W2, about 2 ms, against 0.1 ms to hand it out and add it.
 PART_WORK = 1 << 24
 MOST_PARTS = 8
 CACHE_LINE = 64  # bytes
 TABLE_PANELS = 4  # panels in the table of levenberg.py: 2 and 8 are 5 to 30 % slower
-PAIRS = 10  # steps that lbfgs remembers
+PAIRS = 10  # number of steps that lbfgs remembers
 
 
-# ---------------------------------------------------------------- what kernels are given
+# ---------------------------------------------------------------- the arguments of kernels
 
 
 class Rows(NamedTuple):
@@ -53,22 +53,22 @@ class Rows(NamedTuple):
     #                     flat; unused unless d >= WIDE
     y: np.ndarray  # panels of targets (one-hot for classes), (panels, k, L) flat
     y_rows: np.ndarray  # the same targets laid out as x_rows; unused unless k >= WIDE
-    weight: np.ndarray  # (folds, panels, L) flat: a sample's weight; 0 where it is not of the fold
-    totals: np.ndarray  # (folds,) float64: the sum of a fold's weights
+    weight: np.ndarray  # (folds, panels, L) flat: a sample's weight; 0 if it is not in the fold
+    totals: np.ndarray  # (folds,) float64: the sum of each fold's weights
     count: int  # samples
-    fold: int  # the row of weights that counts; as packed, the last there is
+    fold: int  # the row of weights in use; as packed, the last row
 
 
 class Parts(NamedTuple):
     """Sums over the parts of one huge network's full batch; all threads share them."""
 
-    ready: np.ndarray  # (1,) 1 once they are those of the network that comes next
+    ready: np.ndarray  # (1,) 1 once the sums belong to the network that comes next
     losses: np.ndarray  # (MOST_PARTS,)
     sums: np.ndarray  # (MOST_PARTS, length of Scratch.sums) flat
 
 
 class Solver(NamedTuple):
-    """What second-order methods work with, float64; made by solver(). P is padded."""
+    """Working memory of second-order methods, float64; made by solver(). P is padded."""
 
     hidden: np.ndarray  # (N1, L) activations of a panel
     table: np.ndarray  # (samples, width) features and residuals of a few panels: levenberg.py
@@ -85,7 +85,7 @@ class Solver(NamedTuple):
 class Scratch(NamedTuple):
     """One thread's working memory; made by scratch()."""
 
-    hidden: np.ndarray  # (N1, stride) activations of a block; where it needs z, z1 behind them
+    hidden: np.ndarray  # (N1, stride) activations of a block; if it needs z, z1 follows them
     delta: np.ndarray  # (N1, stride) dL/dz1 of a block
     output: np.ndarray  # (panels, k, L) z2, then dL/dz2 of a block
     error_rows: np.ndarray  # dL/dz2 of a block, laid out as x_rows
@@ -122,7 +122,7 @@ class Problem(NamedTuple):
     outputs: Choice  # a row of OUTPUTS, by k
 
 
-# ---------------------------------------------------------------- sizes that follow from the shape
+# ---------------------------------------------------------------- sizes determined by the shape
 
 
 @inner
@@ -133,14 +133,14 @@ def padded(count):
 
 @inner
 def columns(count):
-    """Length of a unit's gradient sums over `count` inputs or outputs: many lie in lanes, in a
-    padded row; few have a vector each, of sums over the samples in its lanes."""
+    """Length of a unit's gradient sums over `count` inputs or outputs: many are lanes of a
+    padded row; few have one vector each, with sums over the samples in its lanes."""
     return padded(count) if count >= WIDE else count * LANES
 
 
 @inner
 def block_panels(n1):
-    """Panels of a block: they depend on N1 alone."""
+    """Number of panels in a block; depends only on N1."""
     return max(1, min(BLOCK_PANELS, BLOCK_VALUES // (n1 * LANES)))
 
 
@@ -152,7 +152,7 @@ def block_stride(n1):
 
 @inner
 def parts_of(count, n1, d, k):
-    """Parts of the sum over a full batch of `count` samples: they depend on the shape alone."""
+    """Number of parts of the sum over a full batch of `count` samples, by the shape alone."""
     step = block_panels(n1) * LANES
     blocks = (count + step - 1) // step
     return max(1, min(MOST_PARTS, blocks, count * n1 * (d + k) // PART_WORK))
@@ -188,7 +188,7 @@ def table_width(n1, d, k):
     return padded(features(n1, d) + k)
 
 
-# ---------------------------------------------------------------- arrays that are laid out so
+# ---------------------------------------------------------------- arrays in this layout
 
 
 class Weights(NamedTuple):
@@ -201,7 +201,7 @@ class Weights(NamedTuple):
 
 
 def offsets(n1, d, k, runs=1):
-    """Start of each member's run, and the length of all: (M + 1,); or with `runs` runs each."""
+    """Start of each member's run, then the total length: (M + 1,); `runs` gives runs per member."""
     lengths = parameter_length(np.asarray(n1, np.int64), d, k) * runs
     return np.concatenate([[0], np.cumsum(lengths)])
 
@@ -230,8 +230,8 @@ def unpack(flat, settings, d, k):
 
 
 def zeros(count, dtype):
-    """`count` zeros, the first at the start of a cache line: NumPy's lie 16 bytes behind one, and
-    every other vector would be read and written in two halves."""
+    """`count` zeros, the first at the start of a cache line: NumPy's arrays begin 16 bytes
+    after one, and every other vector would be read and written in two halves."""
     size = count * np.dtype(dtype).itemsize
     memory = np.zeros(size + CACHE_LINE, np.uint8)
     start = -memory.ctypes.data % CACHE_LINE
@@ -275,7 +275,7 @@ def rows(X, Y, dtype, weights=None):
 
 
 def no_rows(d, k, dtype):
-    """An empty set, where there is no validation set."""
+    """An empty set, used if there is no validation set."""
     return rows(np.empty((0, d)), np.empty((0, k)), dtype)
 
 
@@ -286,8 +286,8 @@ def parts(length, dtype):
 
 
 def solver(matrix_n1, n1, d, k):
-    """What second-order methods work with: members up to width n1, those with a matrix up to
-    width matrix_n1."""
+    """Working memory of second-order methods for members up to width n1, and up to width
+    matrix_n1 for those that need a matrix."""
     width, samples = table_width(matrix_n1, d, k), TABLE_PANELS * LANES
     rows, size = features(matrix_n1, d) + k, parameter_length(matrix_n1, d, k)
     length = parameter_length(max(n1, matrix_n1), d, k)
@@ -308,12 +308,12 @@ def solver(matrix_n1, n1, d, k):
 def scratch(problem, n1, batch_size, dtype, shared=None, keeps_z=True, matrix_n1=0):
     """Working memory for one thread, for members up to width n1 and that mini-batch size.
 
-    `shared` are the Parts of all threads; without them there is no huge network. keeps_z: whether
-    an activation of some member needs z. Methods that hold a matrix have members up to width
-    matrix_n1.
+    `shared` are the Parts of all threads; without them there is no huge network. `keeps_z` says
+    whether the activation of any member needs z. Methods that hold a matrix have members up to
+    width matrix_n1.
     """
     d, k = problem.d, problem.k
-    # A narrow member has more panels in a block than a wide one: there is room for either.
+    # A narrow member has more panels in a block than a wide one: there is room for both.
     block = BLOCK_PANELS * LANES
     unit = max(n1 * block_stride(n1), BLOCK_VALUES + n1 * LANES)
     batch, slack = padded(batch_size), LANES * LANES  # where the last of LANES vectors may end

@@ -26,8 +26,8 @@ from fastnet.native.vector import (
 )
 
 DECREASE, CURVATURE = 1e-4, 0.9  # c1 and c2 of the strong Wolfe conditions
-GROWTH = 2.0  # of the step length until a minimum is enclosed
-TRIALS = 20  # step lengths that one search tries, as scipy's L-BFGS-B
+GROWTH = 2.0  # factor of the step length until a minimum is enclosed
+TRIALS = 20  # step lengths that one search tries at most, as in scipy's L-BFGS-B
 MARGIN = 0.1  # a cubic's minimum closer to an end than this share of the interval is not taken
 
 
@@ -87,7 +87,7 @@ class Point(NamedTuple):
 
 @inner
 def between(low, high):
-    """A step length inside: the minimum of the cubic through both ends (eq. 3.59), or half way."""
+    """A step length between two: the minimum of the cubic through both (eq. 3.59), or halfway."""
     width = high.a - low.a
     d1 = low.slope + high.slope - 3.0 * (high.value - low.value) / width
     square = d1 * d1 - low.slope * high.slope
@@ -112,21 +112,21 @@ def l2_penalty(net, l2):
 
 @inner
 def move_along(net, length, solver, a):
-    """The weights are start + a step, both (length,), rounded to their dtype."""
+    """Set the weights to start + a step, both (length,), rounded to their dtype."""
     for i in range(length):
         net.w[net.o + i] = solver.start[i] + a * solver.step[i]
 
 
 @inner
 def gradient_of(net, problem, l2, scratch):
-    """Mean loss and the norm of its gradient, in scratch; compiled once for both who call it."""
+    """Mean loss and the norm of its gradient, in scratch; compiled once for both callers."""
     never_inline()
     return loss_and_gradient(net, problem.loss, l2, problem.train, scratch)
 
 
 @inner
 def try_length(net, problem, l2, a, length, state, scratch):
-    """The Point at start + a step, where the weights are then; loss and norm in the state."""
+    """Move the weights to start + a step; the Point there, with loss and norm in the state."""
     move_along(net, length, scratch.solver, a)
     mean, norm = gradient_of(net, problem, l2, scratch)
     state["mean_loss"], state["gradient_norm"] = mean, norm
@@ -136,11 +136,11 @@ def try_length(net, problem, l2, a, length, state, scratch):
 
 @inner
 def search(net, problem, l2, state, start, scratch, first):
-    """Move the weights by algorithms 3.5 and 3.6 in one loop; whether they have moved.
+    """Move the weights by algorithms 3.5 and 3.6 in one loop; return whether they have moved.
 
     start is the Point at length 0. `low` is the best length so far. The minimum lies between it
-    and `high`, once there is one: until then its length is infinite. Where TRIALS are not enough,
-    it is `low`.
+    and `high`; until `high` is found its length is infinite. If TRIALS are not enough, the result
+    is `low`.
     """
     length = parameter_length(net.n1, net.d, net.k)
     low, high, a = start, Point(math.inf, 0.0, 0.0), first
@@ -163,7 +163,7 @@ def search(net, problem, l2, state, start, scratch, first):
 
 @inner
 def remember(net, memory, m0, length, state, scratch):
-    """Keep the step and the gradient's change, if the loss curves upwards along it."""
+    """Keep the step and the gradient's change if the loss curves upwards along the step."""
     never_inline()
     solver = scratch.solver
     s = m0 + 2 * (state["stored"] % PAIRS) * length
@@ -179,7 +179,7 @@ def remember(net, memory, m0, length, state, scratch):
 
 @inner
 def loss_at_entry(method, net, problem, setting, state, ready, scratch):
-    """Training loss and its gradient, which the search has left in scratch unless it is the first
+    """Training loss and its gradient. The search has left them in scratch, except for the first
     entry of a round."""
     if not ready:
         mean, norm = gradient_of(net, problem, float(setting["l2"]), scratch)
@@ -189,7 +189,7 @@ def loss_at_entry(method, net, problem, setting, state, ready, scratch):
 
 @inner
 def epoch(method, net, problem, setting, state, memory, train_loss, scratch):
-    """Move the weights to a lower loss, or find none; the gradient is in scratch, then and now."""
+    """Move the weights to a lower loss, if one is found, and replace the gradient in scratch."""
     length, solver = parameter_length(net.n1, net.d, net.k), scratch.solver
     m0, norm, l2 = int(setting["memory"]), float(state["gradient_norm"]), float(setting["l2"])
     if norm <= GRADIENT_LEAST:
@@ -199,7 +199,7 @@ def epoch(method, net, problem, setting, state, memory, train_loss, scratch):
     for i in range(length):
         solver.start[i] = net.w[net.o + i]
         solver.gradient[i] = scratch.gradient[i]
-    for _ in range(2):  # without the memory where it leads nowhere
+    for _ in range(2):  # without the memory if it leads nowhere
         direction(memory, m0, state["stored"], length, solver)
         slope_0 = inner_product(solver.step, 0, solver.gradient, 0, length)
         start, first = Point(0.0, value_0, slope_0), 1.0 if state["stored"] > 0 else 1.0 / norm

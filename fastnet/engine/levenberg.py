@@ -1,12 +1,13 @@
 """Levenberg-Marquardt and Bayesian regularisation, for the squared loss.
 
-All is in float64, whatever the dtype of the run. The Jacobian J is never held: one block of
-samples after another adds its products to the sums, so memory grows with P^2 and not with n.
+Everything is computed in float64, whatever the dtype of the run. The Jacobian J is never stored:
+one block of samples after another adds its products to the sums, so memory grows with P^2 and
+not with n.
 
-An output's derivatives are products of few numbers of a sample: s'_u x_i and s'_u by W1 and b1
+An output's derivatives are products of a few numbers of a sample: s'_u x_i and s'_u by W1 and b1
 (times W2[j, u]), h_u and 1 by W2 and b2. These Q = N1 (d + 2) + 1 *features* and the k residuals r
-are a row of a table of samples; the table's products with itself hold all of J'J and J'r, however
-many outputs there are. The columns of a row, and of a row of the products:
+form one row per sample of a table. The table's products with itself contain all of J'J and J'r,
+for any number of outputs. The columns of a row, and of a row of the products:
 
     0         N1 d    N1 (d + 1)    N1 (d + 2)    N1 (d + 2) + 1     width
     | s'_u x_i | s'_u  |    h_u      |     1       | r_1 ... r_k      | filling
@@ -38,10 +39,10 @@ from fastnet.native.vector import (
 from fastnet.options.methods import CONVERGED_BY, DAMPINGS, code
 
 MARQUARDT = code(DAMPINGS, "marquardt")
-# MATLAB's trainlm, for the mean of the squares: mu, mu_dec, mu_inc, mu_max, min_grad and the least
-# mu it goes to. Nielsen 1999, eq. 2.4: mu, relative to the largest element of the diagonal.
+# MATLAB's trainlm, for the mean of the squares: mu, mu_dec, mu_inc, mu_max, min_grad and its lowest
+# mu. Nielsen 1999, eq. 2.4: mu, relative to the largest element of the diagonal.
 MU_START, MU_DOWN, MU_UP, MU_MOST, GRADIENT_LEAST, MU_LEAST = 1e-3, 0.1, 10.0, 1e10, 1e-7, 1e-20
-# Why a member has converged; 0 while it has not.
+# Why a member has converged; 0 if it has not.
 MIN_GRAD = code(CONVERGED_BY, "min_grad")
 MU_MAX = code(CONVERGED_BY, "mu_max")
 LINE_SEARCH = code(CONVERGED_BY, "line_search")
@@ -99,8 +100,8 @@ def mean_squares(net, rows, hidden):
 
 @inner
 def fill_table(net, rows, first, panels, width, hidden, table, losses):
-    """Features and residuals of a block into the table (samples, width); losses + the weighted
-    squares, bit for bit as mean_squares."""
+    """Write features and residuals of a block to the table (samples, width); return losses + the
+    weighted squares, with the same bits as mean_squares."""
     never_inline()
     n1, d, k = net.n1, net.d, net.k
     for p in range(panels):
@@ -127,8 +128,8 @@ def fill_table(net, rows, first, panels, width, hidden, table, losses):
 
 @inner
 def multiply_table(table, samples, width, used, products):
-    """products (used, width) += table' table: the upper triangle, and what lies left of it in the
-    same vectors."""
+    """products (used, width) += table' table: the upper triangle, and the elements left of it in
+    the same vectors."""
     never_inline()
     for r in range(0, used, 2):
         for c in range(r // LANES * LANES, width, LANES):
@@ -179,7 +180,7 @@ def assemble_output(net, u, total_weight, solver):
 
 @inner
 def assemble(net, total_weight, solver):
-    """J'J / W into the matrix (P, P), its upper triangle, and J'r / W into the gradient (P,)."""
+    """Write J'J / W to the upper triangle of the matrix (P, P), J'r / W to the gradient (P,)."""
     never_inline()
     size = parameters(net)
     for i in range(size * padded(size)):
@@ -210,7 +211,7 @@ def normal_equations(net, rows, solver):
 
 @inner
 def damped_factor(size, mu, solver):
-    """The Cholesky factor of matrix + mu I; False where there is none."""
+    """Compute the Cholesky factor of matrix + mu I; False if there is none."""
     stride = padded(size)
     for i in range(0, size * stride, LANES):
         store(solver.factor, i, 0.0 - load(solver.matrix, i))
@@ -221,7 +222,7 @@ def damped_factor(size, mu, solver):
 
 @inner
 def damped_step(size, mu, solver):
-    """Solve (matrix + mu I) step = -gradient; False where it cannot be."""
+    """Solve (matrix + mu I) step = -gradient; False if there is no factor."""
     never_inline()
     if not damped_factor(size, mu, solver):
         return False
@@ -235,7 +236,7 @@ def damped_step(size, mu, solver):
 
 @inner
 def inverse_trace(size, solver):
-    """Trace of the inverse of U'U, U in solver.factor: the squares of U's inverse."""
+    """Trace of the inverse of U'U, U in solver.factor: the sum of squares of U's inverse."""
     never_inline()
     stride, squares = padded(size), 0.0
     for i in range(size):
@@ -263,7 +264,7 @@ def penalty(net, solver):
 
 @inner
 def penalise(net, solver):
-    """Add the penalty's derivatives to matrix and gradient; the gradient's norm."""
+    """Add the penalty's derivatives to matrix and gradient; return the gradient's norm."""
     size = parameters(net)
     squares, stride = 0.0, padded(size)
     for i in range(size):
@@ -277,7 +278,7 @@ def penalise(net, solver):
 
 @inner
 def reestimate(net, total_weight, mean, state, solver):
-    """Bayesian regularisation: the decay of all parameters, from how many the data determine.
+    """Bayesian regularisation: the decay, from the number of parameters that the data determine.
 
     MacKay 1992, section 4; Foresee & Hagan 1997. The reference explains the formulas.
     """
@@ -310,7 +311,7 @@ def start_mu(size, setting, state, solver):
 
 @inner
 def predicted(size, mu, solver):
-    """What the equations say the step gains: 1/2 step' (mu step - gradient)."""
+    """The gain that the equations predict for the step: 1/2 step' (mu step - gradient)."""
     gain = 0.0
     for i in range(size):
         gain += solver.step[i] * (mu * solver.step[i] - solver.gradient[i])
@@ -375,14 +376,14 @@ def br_loss_at_entry(method, net, problem, setting, state, ready, scratch):
 
 @inner
 def move(net, solver):
-    """The weights are start + step, rounded to their dtype."""
+    """Set the weights to start + step, rounded to their dtype."""
     for i in range(parameters(net)):
         net.w[net.o + i] = solver.start[i] + solver.step[i]
 
 
 @inner
 def lm_epoch(method, net, problem, setting, state, memory, train_loss, scratch):
-    """Move the weights to a lower loss, or find none with any mu."""
+    """Move the weights to a lower loss, if any mu leads to one."""
     never_inline()
     solver, rows, size = scratch.solver, problem.train, parameters(net)
     if state["epoch"] == 0:

@@ -1,8 +1,8 @@
 """Losses of a vector of samples, and their slopes by the network's outputs.
 
 Each function gets z2 in `output` from z0 on (k, L), targets in y from y0 on, the samples' weights
-and the Loss, which has its parameters. It returns the loss of each sample in float64,
-without its weight, and leaves weight * dL/dz2 in `output`. A NaN comes through.
+and the Loss, which holds its parameters. It returns the loss of each sample in float64,
+without its weight, and leaves weight * dL/dz2 in `output`. A NaN stays NaN.
 """
 
 from typing import NamedTuple
@@ -68,7 +68,7 @@ def huber_error(output, z0, y, y0, weight, k, loss):
 
 @inner
 def log_cosh_error(output, z0, y, y0, weight, k, loss):
-    """sum of log cosh e: |e| + log1p(e**-2|e|) - log 2, but log1p(cosh e - 1) where |e| < 1."""
+    """sum of log cosh e: |e| + log1p(e**-2|e|) - log 2, but log1p(cosh e - 1) if |e| < 1."""
     losses = to_float64(splat(output, 0.0))
     for j in range(k):
         error = load(output, z0 + j * LANES) - load(y, y0 + j * LANES)
@@ -78,7 +78,7 @@ def log_cosh_error(output, z0, y, y0, weight, k, loss):
         logs = log1p(where_greater(1.0, e, small, exp(e, -2.0)))
         losses = losses + logs + where_greater(1.0, e, 0.0, e - LOG_2)
         t = expm1(magnitude(error) * -2.0)
-        t = t / (t + 2.0)  # -tanh |e|, with the digits of a small one
+        t = t / (t + 2.0)  # -tanh |e|, accurate also where it is small
         store(output, z0 + j * LANES, where_greater(0.0, error, t, 0.0 - t) * weight)
     return losses
 
@@ -98,7 +98,7 @@ def poisson_error(output, z0, y, y0, weight, k, loss):
 
 @inner
 def quantile_error(output, z0, y, y0, weight, k, loss):
-    """sum of quantile (y - z2) where z2 is too low, else (1 - quantile) (z2 - y)."""
+    """sum of quantile (y - z2) if z2 is too low, else (1 - quantile) (z2 - y)."""
     losses, q = to_float64(splat(output, 0.0)), loss.quantile
     for j in range(k):
         error = load(output, z0 + j * LANES) - load(y, y0 + j * LANES)
@@ -112,9 +112,9 @@ def quantile_error(output, z0, y, y0, weight, k, loss):
 def cross_entropy_error(output, z0, y, y0, weight, k, loss):
     """-log softmax(z2)_y, and dL/dz2 = softmax(z2) - y.
 
-    The loss is (m - z_y) + log1p(sum of the exponentials but the largest), m the largest
-    logit: nothing is lost where the network is sure. Of equal largest logits all but one are
-    among the others. A NaN is never greater nor less, so it comes through.
+    The loss is (m - z_y) + log1p(sum of the exponentials except the largest), m the largest
+    logit: no digits are lost when the network is sure. Of equal largest logits all but one are
+    among the others. A NaN is neither greater nor less, so it stays NaN.
     """
     top = load(output, z0)
     for j in range(1, k):
@@ -168,7 +168,7 @@ def sign_is_right(output, z0, y, y0, k):
 
 @inner
 def hits(loss, output, rows, first, panels, k):
-    """Weight of the samples of a block whose class the network tells."""
+    """Weight of the samples of a block whose class the network predicts correctly."""
     right, weights = 0.0, rows.fold * padded(rows.count) + first * LANES
     for p in range(panels):
         z0, y0 = p * k * LANES, (first + p) * k * LANES

@@ -1,4 +1,4 @@
-"""METHODS: what each optimizer does at an entry and between two entries."""
+"""The table METHODS: what each optimizer does at an entry and between two entries."""
 
 from fastnet.engine import lbfgs, levenberg
 from fastnet.engine.activations import ACTIVATIONS
@@ -12,9 +12,9 @@ from fastnet.native.entry import inner
 
 @inner
 def loss_at_entry(method, net, problem, setting, state, ready, scratch):
-    """Training loss of the weights as they are; full batch: and its gradient.
+    """Training loss of the current weights and, with full batches, its gradient.
 
-    With mini-batches and a validation set, it is the mean of the epoch past.
+    With mini-batches and a validation set, it is the mean of the past epoch.
     """
     if method.full_batch:
         l2 = float(setting["l2"])
@@ -30,7 +30,7 @@ def loss_at_entry(method, net, problem, setting, state, ready, scratch):
 
 @inner
 def step_epoch(method, net, problem, setting, state, memory, train_loss, scratch):
-    """An epoch of steps along gradients; that of a full batch is there from loss_at_entry()."""
+    """An epoch of steps along gradients; a full batch's gradient comes from loss_at_entry()."""
     if method.full_batch:
         norm = float(state["gradient_norm"])
         descend(method, net, setting, state, memory, train_loss, norm, scratch)

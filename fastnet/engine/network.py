@@ -1,9 +1,9 @@
 """One network: its forward pass, loss and gradient over a set of samples.
 
-layout.py has the letters and says where the numbers lie. A block is `panels` panels, of its rows
-those from `first` on; its inputs begin at x0. hidden and delta are (N1, stride), output is
-(panels, k, L), sums begin with dW1 and db1: see Scratch. Where `overwrite`, what stands in a sum
-does not count.
+layout.py explains the letters and where the numbers lie. A block is `panels` panels of its rows,
+from `first` on; its inputs begin at x0. hidden and delta are (N1, stride), output is
+(panels, k, L), sums begin with dW1 and db1: see Scratch. With `overwrite`, the old value of a sum
+is ignored.
 """
 
 import math
@@ -38,7 +38,7 @@ from fastnet.native.vector import (
 
 @inner
 def unit_forward(net, u, x, x0, panels, hidden, output):
-    """One hidden unit: h = s(W1 x + b1), and what it adds to a single output."""
+    """One hidden unit: h = s(W1 x + b1), and its contribution to a single output."""
     w, n1, d, row = net.w, net.n1, net.d, u * block_stride(net.n1)
     w1, b1, w2 = net.o + u * d, net.o + n1 * d + u, net.o + n1 * (d + 1) + u
     weight, bias = splat(w, unchecked(w, w1)), splat(w, unchecked(w, b1))
@@ -139,7 +139,7 @@ def unit_backward(net, u, x, x0, panels, scratch, overwrite):
 
 @inner
 def backward(net, rows, first, panels, scratch, overwrite):
-    """Add the gradient of a block to scratch.sums, which begin with it where `overwrite`;
+    """Add the gradient of a block to scratch.sums, or store it there with `overwrite`;
     scratch.output holds its dL/dz2."""
     never_inline()
     net.outputs.backward(net, panels, scratch, overwrite)
@@ -188,7 +188,7 @@ def part_sums(net, loss, rows, part, parts, scratch):
 
 @inner
 def add_parts(parts, count, length, sums):
-    """The sums over all parts, in their order, in `sums`; the summed loss."""
+    """Add up all parts, in their order, in `sums`; return the summed loss."""
     for i in range(length):
         sums[i] = parts.sums[i]
     summed = parts.losses[0]

@@ -1,9 +1,10 @@
-"""Optimisers: one step of a member's weights along its gradient, which is clipped already.
+"""Optimisers: one step of a member's weights along its gradient, which is already clipped.
 
 Each moves net.w, `length` numbers from net.o on. Its own memory lies in `memory` from
-setting["memory"] on: as many runs of `length` numbers as its row says, all 0 before the first step.
-Its numbers are those of the member's setting and state, made floats before the loop: state["steps"]
-counts from 1, `loss` is that of the samples of this step, state["step_loss"] of the one before.
+setting["memory"] on. It is as many runs of `length` numbers as its row says, all 0 before the first
+step. Its parameters come from the member's setting and state and become floats before the loop.
+state["steps"] counts from 1, `loss` is the loss of the samples of this step, state["step_loss"]
+that of the step before.
 """
 
 from fastnet.engine.elementary import sign
@@ -91,7 +92,7 @@ def adamw(net, length, gradient, memory, setting, state, loss):
 
 @inner
 def rprop(net, length, gradient, memory, setting, state, loss):
-    """iRprop+: a step length of its own for each weight; memory: the gradient before, lengths."""
+    """iRprop+: each weight has its own step length; memory: previous gradient, lengths."""
     w, o, at = net.w, net.o, int(setting["memory"])
     first, worse = state["steps"] == 1, loss > state["step_loss"]
     for i in range(0, length, LANES):
@@ -128,7 +129,7 @@ OPTIMIZERS = table(
 
 @inner
 def clip(gradient, length, norm, clip_norm):
-    """Scale the gradient to clip_norm where its norm is larger; whether it was."""
+    """Scale the gradient to clip_norm if its norm is larger; return whether it was."""
     if not norm > clip_norm:
         return False
     scale = clip_norm / norm
@@ -139,9 +140,9 @@ def clip(gradient, length, norm, clip_norm):
 
 @inner
 def descend(optimizer, net, setting, state, memory, loss, norm, scratch):
-    """Clip the gradient in scratch and move the weights along it; whether it was clipped.
+    """Clip the gradient in scratch, move the weights along it; return whether it was clipped.
 
-    `loss` is that of the samples of the step, before it.
+    `loss` is the loss of the step's samples before the step.
     """
     length = parameter_length(net.n1, net.d, net.k)
     clipped = clip(scratch.gradient, length, norm, float(setting["clip_norm"]))

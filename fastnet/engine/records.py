@@ -1,4 +1,4 @@
-"""The members' records: a run's settings and state of each member, and the codes in them."""
+"""The members' records: settings and state of each member of a run, and the codes in them."""
 
 from typing import NamedTuple
 

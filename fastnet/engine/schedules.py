@@ -1,7 +1,7 @@
 """The course of a member's learning rate over the epochs.
 
-All schedules are compiled into every kernel, for they cost nothing beside an epoch: so a sweep over
-schedules needs no further kernels. Its namesake in reference/ says where each comes from.
+All schedules are compiled into every kernel. They cost nothing compared with an epoch, and a sweep
+over schedules needs no further kernels. reference/schedules.py names the source of each.
 """
 
 import math
@@ -60,7 +60,7 @@ def scheduled(rate, setting, epoch, epochs):
 
 @inner
 def learning_rate(rate, setting, epoch):
-    """The rate of epoch + 1: of the schedule, at least min_learning_rate, and warmed up."""
+    """The rate of epoch + 1: the schedule's, at least min_learning_rate, with warm-up applied."""
     never_inline()
     warm = setting["warmup_epochs"]
     rate = scheduled(rate, setting, max(epoch - warm, 0), max(setting["max_epochs"] - warm, 1))

@@ -1,4 +1,4 @@
-"""scikit-learn's way in: estimators and a search over one sweep."""
+"""The scikit-learn interface: two estimators, and a search that is one sweep."""
 
 from fastnet.estimator.estimators import FastNetClassifier, FastNetRegressor
 from fastnet.estimator.search import FastNetSearchCV

@@ -44,9 +44,9 @@ __all__ = ["FastNetClassifier", "FastNetRegressor"]
 
 Self = TypeVar("Self", bound="_FastNet")
 
-FLOATS = (np.float64, np.float32)  # kept as they are; anything else becomes float64
+FLOATS = (np.float64, np.float32)  # unchanged; anything else becomes float64
 SEEDS = 2**32  # seeds are counted modulo this
-# Options of fastnet that the estimators set by themselves, and parameters that say it.
+# Options of fastnet that the estimators set themselves, and the parameters to use instead.
 OWN = {"seeds": "random_state", "data_seed": "random_state", "threads": "n_jobs"}
 RESTARTS = OPTIONS["n1"]._replace(name="n_restarts")
 
@@ -82,7 +82,7 @@ def value_errors():
 
 
 def seeds(estimator):
-    """The seed of each restart: random_state, if it is an integer, and those after it."""
+    """The seed of each restart: random_state, if it is an integer, and the integers after it."""
     first = estimator.random_state
     if not isinstance(first, (int, np.integer)):
         first = check_random_state(first).randint(2**31 - 1)
@@ -92,7 +92,7 @@ def seeds(estimator):
 
 
 def options(estimator):
-    """The estimator's parameters as options of fastnet, each one checked value."""
+    """The estimator's parameters as options of fastnet, each with one checked value."""
     parameters, more = estimator.get_params(deep=False), dict(estimator.options or {})
     parameters.pop("class_weight", None)  # weights_of takes it
     given = {name: value for name, value in parameters.items() if name in OPTIONS}
@@ -100,7 +100,7 @@ def options(estimator):
         for name in more:
             if name in parameters or name not in OPTIONS or name in OWN:
                 cure = f"set the parameter {OWN.get(name, name)}"
-                cure = cure if name in OPTIONS else "it is no option of fastnet"
+                cure = cure if name in OPTIONS else "it is not an option of fastnet"
                 raise UsageError(f"options cannot have {name!r}; {cure}.")
         chosen = {name: OPTIONS[name].check_one(v) for name, v in {**given, **more}.items()}
         restarts = seeds(estimator)
@@ -110,7 +110,7 @@ def options(estimator):
 
 
 def checked(estimator, X, y):
-    """X and y as checked arrays; the estimator (or search) notes the features' number and names."""
+    """X and y as checked arrays; the estimator (or search) stores the features' names."""
     numbers = {} if is_classifier(estimator) else {"multi_output": True, "y_numeric": True}
     X, y = validate_data(estimator, X, y, dtype=FLOATS, ensure_min_samples=2, **numbers)
     if is_classifier(estimator):
@@ -130,7 +130,7 @@ def weights_of(estimator, sample_weight, X, y):
 
 
 class _FastNet(BaseEstimator, Parameters):
-    """What both estimators do; their __init__ is that of the dataclass of parameters."""
+    """The common part of both estimators; their __init__ comes from the dataclass of parameters."""
 
     def fit(
         self: Self,
@@ -147,7 +147,7 @@ class _FastNet(BaseEstimator, Parameters):
         ----------
         X : array or DataFrame of shape (n, d)
         y : array of shape (n,) or (n, k)
-            Numbers, (n, k) for several targets; of a classifier labels (n,).
+            Numbers, (n, k) for several targets; for a classifier, labels (n,).
         sample_weight : array of shape (n,), optional
             Weights >= 0 in every loss; a row of weight 0 counts as absent.
         X_val, y_val : arrays of shapes (m, d) and (m,) or (m, k), optional
@@ -186,7 +186,7 @@ class _FastNet(BaseEstimator, Parameters):
         return self
 
     def _retrain(self, X, y, given):
-        """Take the network that all rows give once its training loss is that of the best epoch."""
+        """Train on all rows to the training loss of the best epoch, and take that network."""
         best = self.result_.best
         given.update(seeds=[int(best["seed"])], target_loss=float(best["train_loss"]))
         given.update(validation_fraction=0.0, patience=None, max_epochs=max(self.n_epochs_, 1))

@@ -1,7 +1,7 @@
 """Parameters of the estimators, each written once: fields of a dataclass, with their help.
 
-Those that are options of fastnet have the help of the table of options, and the defaults that
-tables have on the command line; a test holds them to that.
+Parameters that are options of fastnet have the help of the options table and the defaults that
+tables have on the command line; a test checks this.
 """
 
 import textwrap
@@ -11,8 +11,8 @@ from typing import Any
 
 from fastnet.options.table import OPTIONS
 
-# Help of parameters that are no options, or that say more or less than the option; and the type in
-# words, where it is not the option's.
+# Help of parameters that are not options, or that say more or less than the option; and the type in
+# words, if it differs from the option's.
 HELP = {
     "time_limit": "Seconds of training after which it stops, so that the result depends on the "
     "machine; None = no limit.",
@@ -45,7 +45,7 @@ WORDS = {
 
 @dataclass(eq=False, repr=False)
 class Parameters:
-    """What both estimators take; each value is checked by fit."""
+    """The parameters of both estimators; fit checks each value."""
 
     n1: int = 128
     _: KW_ONLY
@@ -76,7 +76,7 @@ class Parameters:
 
 @dataclass(eq=False, repr=False)
 class ClassifierParameters(Parameters):
-    """What the classifier takes beside them."""
+    """The further parameters of the classifier."""
 
     _: KW_ONLY
     class_weight: Mapping[Any, float] | str | None = None

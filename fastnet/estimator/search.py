@@ -13,7 +13,7 @@ import numpy as np
 from fastnet import api
 from fastnet.data.split import split_rows
 from fastnet.errors import UsageError
-from fastnet.estimator.estimators import (  # first: it says which library is missing
+from fastnet.estimator.estimators import (  # imported first: it says which library is missing
     _FastNet,
     checked,
     options,
@@ -39,7 +39,7 @@ __all__ = ["FastNetSearchCV"]
 
 
 def candidates(estimator, grid):
-    """The grid's settings, a dict each; only axes of a sweep can differ between them."""
+    """The grid's settings, one dict each; only axes of a sweep can differ between them."""
     searchable = [name for name in AXES if name in estimator.get_params(deep=False)]
     settings = list(ParameterGrid(grid))
     for name in {name: None for setting in settings for name in setting}:
@@ -62,7 +62,7 @@ def as_axes(base, settings):
 
 
 def fold_rows(train, strata, weights, chosen):
-    """The rows to train on and those to monitor, split as fit splits what it is given."""
+    """The rows to train on and those to monitor, split as fit splits its rows."""
     train = train[weights[train] > 0]
     fraction = chosen["validation_fraction"]
     if not fraction:
@@ -79,7 +79,7 @@ def statistics(name, values, results):
 
 
 def masked_column(name, settings):
-    """A parameter's values; masked where a setting does not name it."""
+    """A parameter's values, masked where a setting does not name it."""
     column = np.ma.masked_all(len(settings), dtype=object)
     for place, setting in enumerate(settings):
         if name in setting:
@@ -123,8 +123,8 @@ def refitted(name):
 class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
     """GridSearchCV over one of the estimators, trained as one sweep.
 
-    Every setting of the grid is trained once per fold and restart, all in one call: folds are
-    weights of rows, X is not copied. The networks of the folds are not retrained; scaling is
+    Every setting of the grid is trained once per fold and restart, all in one call. Folds are
+    weights of rows, so X is not copied. The networks of the folds are not retrained; scaling is
     learnt once, on all rows.
 
     Parameters
@@ -145,11 +145,11 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
     Attributes
     ----------
     cv_results_ : dict of arrays
-        As GridSearchCV lays it out; fit times are of the members of a setting on their threads.
+        As GridSearchCV lays it out; fit times are the thread times of a setting's members.
     best_params_, best_score_, best_index_, best_estimator_, n_splits_, scorer_, refit_time_
-        As there.
+        As in GridSearchCV.
     result_ : fastnet.Result
-        The sweep: a member per setting, restart and fold, folds fastest.
+        The sweep: one member per setting, restart and fold; folds vary fastest.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Models for other programs: npy, ONNX, a C99 header, a Python file."""
+"""Write models for other programs: npy, ONNX, a C99 header, a Python file."""
 
 from fastnet.export.files import default_path, write
 

@@ -1,4 +1,4 @@
-"""A model as one C99 header: constants and functions, math.h alone, nothing allocated."""
+"""A model as one C99 header: constants and functions that need only math.h and allocate nothing."""
 
 import re
 import string
@@ -126,11 +126,11 @@ static inline void net_proba(const net_number *x, net_number *p)
 """
 
 
-# ---------------------------------------------------------------- a model in them
+# ---------------------------------------------------------------- the texts filled in
 
 
 def contents(model, path):
-    """The one file, its names beginning with the stem of the path."""
+    """The one file, with names that begin with the stem of the path."""
     return {path.name: header(model, identifier(path.stem)).encode()}
 
 

@@ -1,4 +1,4 @@
-"""What an export holds: the arrays of a model, their sizes, its output, the model in words."""
+"""The contents of an export: a model's arrays, their sizes, its output, the model in words."""
 
 import json
 
@@ -27,7 +27,7 @@ def constants(model):
 
 
 def sizes(model):
-    """Counts, bytes and multiply-adds: what the model holds and what one prediction takes."""
+    """Counts, bytes and multiply-adds: the size of the model and the work of one prediction."""
     (n1, d), k = model.weights.W1.shape, len(model.weights.b2)
     return {
         "inputs": d,
@@ -50,7 +50,7 @@ def predicts_exponential(model):
 
 
 def with_all_logits(model):
-    """The model with one logit per class; where a single logit is learned, the other is 0."""
+    """The model with one logit per class; if a single logit is learned, the other is 0."""
     if LOSSES[model.loss].link != SIGMOID:
         return model
     W2, b2 = model.weights.W2, model.weights.b2
@@ -77,7 +77,7 @@ def title(model):
 
 
 def input_lines(model, place):
-    """One line per input: `place` with its number, and what it is, one-hot for a category."""
+    """One line per input: `place` with its number, then its meaning, one-hot for a category."""
     if not model.columns and model.features == unnamed_features(len(model.features)):
         return ["in the order of the training data"]
     if not model.columns:
@@ -87,7 +87,7 @@ def input_lines(model, place):
 
 
 def column_meanings(column):
-    """What each input that comes from a column of a table means."""
+    """The meaning of each input that comes from a column of a table."""
     name = quoted(column.name)
     if column.kind == "number":
         return [name]

@@ -1,4 +1,4 @@
-"""Write a model for another program: checks, file names, files written whole or not at all."""
+"""Write a model for another program: check it, choose file names, write whole files or none."""
 
 import os
 import shutil
@@ -73,7 +73,7 @@ def write(model, to, path, force=False):
 
 
 def check(model, to):
-    """Refuse what would make an export that does not work."""
+    """Refuse models whose export would not work."""
     if to not in EXPORTS:
         raise UsageError(f"to must be one of {', '.join(EXPORTS)}, got {to!r}.")
     if model.activation not in ACTIVATIONS:

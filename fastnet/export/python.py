@@ -1,4 +1,4 @@
-"""A model as one Python file that needs NumPy alone; an npz beside it holds many numbers."""
+"""A model as one Python file that needs only NumPy; an npz beside it holds many numbers."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from fastnet.export.forms import ACTIVATIONS
 from fastnet.export.npy import saved_bytes
 from fastnet.export.text import block, fill
 
-IN_FILE = 1000  # with at most this many numbers all are in the .py itself
+IN_FILE = 1000  # up to this many numbers are written in the .py itself
 
 OUTPUTS = '''\
 # @title.
@@ -53,11 +53,11 @@ with np.load(Path(__file__).with_suffix(".npz")) as file:
     @keys = (file[name] for name in file.files)"""
 
 
-# ---------------------------------------------------------------- a model in them
+# ---------------------------------------------------------------- the texts filled in
 
 
 def contents(model, path):
-    """The files by name: the .py, and an .npz if the numbers are many."""
+    """The files by name: the .py, and an .npz if there are many numbers."""
     arrays = facts.constants(model)
     code = {path.name: python_file(model).encode()}
     if is_small(arrays):
@@ -85,7 +85,7 @@ def python_file(model):
 
 
 def is_small(arrays):
-    """Whether the numbers are few enough to be in the Python file itself."""
+    """Whether there are few enough numbers to write them in the Python file itself."""
     return sum(array.size for array in arrays.values()) <= IN_FILE
 
 

@@ -14,7 +14,7 @@ from fastnet.figures import style
 from fastnet.figures.html import chart_tag, page, vl_convert
 from fastnet.results import answer, collect, reading
 
-# In the order of pages and reports: first what answers most. The decorator `figure` fills it.
+# In the order of pages and reports: the most informative first. The decorator `figure` fills it.
 FIGURES = dict.fromkeys(
     (
         *("loss-by-n1", "success-by-n1", "cost-by-n1", "loss-curves", "stop-reasons"),
@@ -31,11 +31,11 @@ class Figure(NamedTuple):
     Attributes
     ----------
     name : str
-        As on the command line.
+        The name on the command line.
     chart : callable
         chart(result, theme="light", **choices): the Altair chart.
     table : callable
-        table(result, **choices): its data, a dict of arrays of one length.
+        table(result, **choices): its data, a dict of arrays of equal length.
     obstacle : callable
         obstacle(result, data=None): None, or why the figure does not apply.
     help : str
@@ -61,9 +61,9 @@ def figure(help, table, obstacle=lambda result: None, of="run", samples=False):
     obstacle : callable
         obstacle(result): None, or why the figure does not apply.
     of : {"run", "bench"}
-        What it draws: a Result, or the JSON document of fastnet bench, a dict.
+        Its subject: a Result, or the JSON document of fastnet bench, a dict.
     samples : bool or callable
-        Whether it needs the samples of the run; may be a function of the Result.
+        Whether it needs the samples of the run, or a function of the Result that says so.
     """
 
     def why_not(subject, data=None):
@@ -122,7 +122,7 @@ def refuse(name, result, data=None):
 
 
 def subject(path):
-    """What figures draw: the Result in a run folder, or the document of fastnet bench in a file."""
+    """The Result in a run folder, or the document of fastnet bench in a file, to draw."""
     path = Path(path)
     if path.suffix == ".json" and path.is_file():
         return reading.read_json(path.parent, path.name)
@@ -131,12 +131,12 @@ def subject(path):
 
 # ---------------------------------------------------------------- tables
 
-POINTS = 2000  # about the most rows that reach a chart: browsers and eyes slow down beyond
+POINTS = 2000  # about the most rows of a chart: beyond, browsers and readers become slow
 MANY = 50  # with at least this many members, curves become medians with quantile bands
 
 
 def stacked(names, parts):
-    """A table of the parts below each other.
+    """A table that stacks the parts.
 
     A part is a tuple of columns; a single value in it becomes a column of that value.
     """
@@ -152,7 +152,7 @@ def where(table, mask):
 
 
 def evenly(values, most):
-    """At most `most` of the values, evenly taken, both ends among them."""
+    """At most `most` of the values, evenly spaced, including both ends."""
     if len(values) <= most:
         return values
     return values[np.unique(np.linspace(0, len(values) - 1, most).round().astype(np.int64))]
@@ -162,7 +162,7 @@ def evenly(values, most):
 
 
 def finding(result):
-    """What a run found, as a title."""
+    """The finding of a run, as a title."""
     members, count = result.members, len(result.members)
     if (members["stop_reason"] == "diverged").all():
         return "The member diverged" if count == 1 else f"All {count:,} members diverged"
@@ -202,7 +202,7 @@ def save(chart, path):
     FastnetError
         If vl-convert-python is missing, or the file cannot be written.
     """
-    path, spec = Path(path), chart.to_dict(validate=False)  # tests validate; it takes a while
+    path, spec = Path(path), chart.to_dict(validate=False)  # the tests validate; it takes a while
     if path.suffix not in (".png", ".svg", ".html"):
         raise UsageError(f"a figure's file must end in .png, .svg or .html, got {path.name!r}.")
     if path.suffix == ".png":

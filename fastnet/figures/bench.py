@@ -1,4 +1,4 @@
-"""The figure of fastnet bench: how many times as fast as each peer."""
+"""The figure of fastnet bench: how many times as fast as each peer fastnet is."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Several runs side by side: the best loss of each against N1."""
+"""The figure that compares several runs: the best loss of each against N1."""
 
 import numpy as np
 

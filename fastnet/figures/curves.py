@@ -15,13 +15,13 @@ COLUMNS = ("member", "n1", "series", "epoch", "value", "low", "high", "best")
 
 
 def history_column(result, column):
-    """A column of the history, or of what was recorded, of all members."""
+    """A column of the history or of the recorded values, of all members."""
     values = result.entries.get(column)
     return result.recorded["record"][column] if values is None else values
 
 
 def epoch_grid(last, most):
-    """At most about `most` epochs from 0 to `last`, evenly spaced in logarithm."""
+    """About `most` epochs at most from 0 to `last`, evenly spaced in logarithm."""
     return np.unique(np.round(np.geomspace(1, last + 1, most) - 1).astype(np.int64))
 
 
@@ -70,7 +70,7 @@ def at_epochs(result, column, grid):
     """(members, epochs): each member's last entry at or before each epoch of the grid.
 
     A member that has stopped keeps its last value: otherwise a median over the members would
-    follow, late, only those that found it hardest.
+    finally follow only the slowest ones.
     """
     values = history_column(result, column)
     offsets, epoch = result.entries["offsets"], result.entries["epoch"]
@@ -137,7 +137,7 @@ def curve_lines(rows, table, y, dash):
 
 
 def curve_bands(rows, table, y):
-    """From the first to the third quartile, the fainter the more bands overlap."""
+    """A band from the first to the third quartile, fainter if more bands overlap."""
     faint = min(0.14, 0.8 / len(np.unique(table["n1"])))
     areas = rows.mark_area(fillOpacity=faint, opacity=1)
     return areas.encode(y=alt.Y("low:Q", **y), y2="high:Q", detail="series:N")
@@ -153,7 +153,7 @@ def untrained(result):
 
 
 def loss_columns(result):
-    """The losses that were recorded."""
+    """The recorded losses."""
     has_val = np.isfinite(result.entries["val_loss"]).any()
     return ("train_loss", "val_loss") if has_val else ("train_loss",)
 
@@ -204,7 +204,7 @@ def best_points(table):
 
 
 def no_learning_rate(result):
-    """Obstacle: the method has no learning rate, as lm."""
+    """Obstacle: the method has no learning rate, as with lm."""
     if not (result.entries["learning_rate"] > 0).any():
         return "its method has no learning rate"
     return untrained(result)

@@ -36,7 +36,7 @@ def fit_table(result, member=None, data=None):
 
 
 def fit_grid(X, curves):
-    """Inputs at which curves are drawn: the fewer, the more curves there are."""
+    """Inputs at which curves are drawn; fewer if there are more curves."""
     return np.linspace(X.min(), X.max(), max(60, min(400, 2 * base.POINTS // curves)))
 
 
@@ -85,7 +85,7 @@ def epoch_text(curve):
 
 
 def regions_table(result, member=None, data=None):
-    """What the network says over the plane of two inputs: frame, epoch, x, y, x2, y2 (a cell's
+    """The network's output over the plane of two inputs: frame, epoch, x, y, x2, y2 (a cell's
     corners), value (the most probable class, or the first output) and sure (its probability).
 
     Samples (at most 400) are in frame -1, with their true values and without x2 and y2.
@@ -165,7 +165,7 @@ def region_colour(result):
 
 
 def region_cells(table, result, epochs, colour):
-    """The cells of the shown snapshot; the fainter, the less sure the network is."""
+    """The cells of the shown snapshot, fainter where the network is less sure."""
     shown = "snapshot" if len(epochs) > 1 else "0"
     rectangles = alt.Chart(side_by_side(table, epochs)).mark_rect()
     rectangles = rectangles.transform_calculate(
@@ -203,7 +203,7 @@ def hidden_table(result, member=None, data=None):
 
 
 def leading_units(weight):
-    """The units of the largest weight, at most UNITS, in their order."""
+    """At most UNITS units, those with the largest weights, in their order."""
     return np.sort(np.argsort(-weight, kind="stable")[:UNITS])
 
 

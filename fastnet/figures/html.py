@@ -1,4 +1,4 @@
-"""Web pages of one file: charts with all scripts inside, nothing taken from a network."""
+"""Web pages in one file: charts with all scripts inside; nothing is loaded from a network."""
 
 import functools
 import html

@@ -1,4 +1,4 @@
-"""What the figures of a network share: its predictions, names, snapshots and their slider."""
+"""The common parts of a network's figures: predictions, names, snapshots and their slider."""
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def outputs_of(model, X):
 
 
 def output_names(result, k):
-    """What to call the k outputs."""
+    """Names of the k outputs."""
     if result.classes is not None:
         return [str(name) for name in result.classes]
     return list(result.targets) or ["y"] * (k == 1) or [f"y{i}" for i in range(k)]

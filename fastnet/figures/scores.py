@@ -9,7 +9,7 @@ from fastnet.figures.style import RAMP, WIDTH, alt, chart_data, text_title
 from fastnet.results import answer, metrics
 
 IMAGES = 24  # at most this many wrong digits are drawn
-BINS = 10  # of the reliability curve
+BINS = 10  # bins of the reliability curve
 SET_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 
@@ -209,7 +209,7 @@ def confusion(table, result):
 
 
 def confusion_title(table, result):
-    """How many are right, and the most frequent confusion."""
+    """The share that is right, and the most frequent confusion."""
     is_right = table["true"] == table["predicted"]
     share = table["count"][is_right].sum() / table["count"].sum()
     title = f"{100 * share:.3g} % of the {judging_name(result)} set right"
@@ -243,7 +243,7 @@ def reliability_table(result, member=None, data=None):
     samples=True,
 )
 def reliability(table, result):
-    """Reliability curve; on the dashed line probabilities mean what they say."""
+    """Reliability curve; on the dashed line, probabilities equal frequencies."""
     ends = alt.Chart(chart_data({"e": [0.0, 1.0]}))
     ends = ends.mark_line(style="ink", strokeDash=[5, 4], strokeWidth=1).encode(x="e:Q", y="e:Q")
     chart = alt.layer(ends, *reliability_bins(table)).properties(width=360, height=360)
@@ -292,7 +292,7 @@ def wrong_table(result, member=None, data=None):
 
 
 def no_wrong_digit(result):
-    """Obstacle: the samples are no digits, or all of them are right."""
+    """Obstacle: the samples are not digits, or all of them are right."""
     if result.task != 2:
         return "the samples are not the digits of task 2"
     is_perfect = result.best[f"{judging_set(result)}_accuracy"] == 1

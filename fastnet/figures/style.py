@@ -1,4 +1,4 @@
-"""What all charts look like: sizes, colours for light and dark, axes, titles, panels."""
+"""The look of all charts: sizes, colours for light and dark, axes, titles, panels."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ CLASSES = (
     *("#3b7dd8", "#d97706", "#2a9d8f", "#c2487d", "#8a8f98", "#a05fb4", "#7f9a2e", "#b5523b"),
     *("#57a7d9", "#9c7a4d"),
 )
-MARK = "#d1495b"  # highlights what a title is about
+MARK = "#d1495b"  # highlights the subject of a title
 INK = {"light": "#1f2430", "dark": "#e6e9ef", "css": "var(--ink)"}
 SOFT = {"light": "#5d6675", "dark": "#a4acb9", "css": "var(--soft)"}
 LINE = {"light": "#dfe3e8", "dark": "#343a46", "css": "var(--line)"}
@@ -59,13 +59,13 @@ def themed(chart, theme):
 
 
 def title_config(ink, soft):
-    """How titles and the lines under them look."""
+    """The style of titles and of the lines under them."""
     sizes = {"fontSize": 15, "subtitleFontSize": 12}
     return alt.TitleConfig(anchor="start", color=ink, subtitleColor=soft, **sizes)
 
 
 def axis_config(soft, line, text):
-    """How axes look."""
+    """The style of axes."""
     colours = {"gridColor": line, "domainColor": soft, "tickColor": soft}
     return alt.AxisConfig(labelOverlap="greedy", **colours, **text)
 
@@ -126,7 +126,7 @@ def class_colours(count):
 
 
 def positive(values):
-    """Which values a logarithmic axis can show."""
+    """The values that a logarithmic axis can show."""
     return np.isfinite(values) & (values > 0)
 
 

@@ -1,4 +1,4 @@
-"""Figures of a sweep: what N1 costs and brings, all axes at once, why members stopped."""
+"""Figures of a sweep: the cost and benefit of N1, all axes at once, why members stopped."""
 
 import numpy as np
 
@@ -39,7 +39,7 @@ def only_one_n1(result):
 
 
 def chart_width(n1, most=WIDTH):
-    """Pixels for a chart with a column per N1."""
+    """Pixels for a chart with one column per N1."""
     return int(np.clip(60 * len(np.unique(n1)), 240, most))
 
 
@@ -212,7 +212,7 @@ def stop_reasons(table, result):
 
 
 def stop_title(table, reasons, count):
-    """What most members did."""
+    """The most frequent stop, in words."""
     totals = {name: int(table["count"][table["reason"] == name].sum()) for name in reasons}
     most = max(totals, key=totals.get)
     return f"{totals[most]:,} of {count:,} member{'s' * (count > 1)} {STOPS[str(most)].did}"
@@ -241,7 +241,7 @@ def axis_positions(name, values, few=12):
         ticks = np.arange(len(unique)) / max(len(unique) - 1, 1)
         position = np.searchsorted(unique, values) / max(len(unique) - 1, 1)
         return position, ticks, [words.setting_text(name, value) for value in unique]
-    unique = unique[np.isfinite(unique)]  # what is off is at the top, like the largest
+    unique = unique[np.isfinite(unique)]  # None (off) is at the top, like the largest value
     numbers = np.log(unique) if unique[0] > 0 else unique.astype(float)
     low, high = numbers[0], numbers[-1]
 
@@ -268,7 +268,7 @@ def parallel_axes(result):
 
 def parallel_table(result):
     """One row per member and axis: member, axis, position (0 to 1), loss; at most 300 members,
-    evenly taken from the best to the worst."""
+    evenly spaced from the best to the worst."""
     kept, axes = parallel_axes(result)
     loss = answer.monitored(result.members)[kept]
     parts = [(kept, name, position, loss) for name, position, *_ in axes]
@@ -284,13 +284,13 @@ def parallel(table, result):
     rules = alt.Chart(chart_data({"axis": names})).mark_rule(style="soft").encode(x=x)
     layers = parallel_lines(table, x), rules, parallel_labels(axes, x)
     most = f" ({LINES} of them)" if len(result.members) > LINES else ""
-    title = text_title(base.finding(result), f"a line a member{most}")
+    title = text_title(base.finding(result), f"one line per member{most}")
     width = max(WIDTH, 110 * len(names))
     return alt.layer(*layers).properties(width=width, height=HEIGHT, title=title)
 
 
 def parallel_x(names):
-    """The place of every axis, its name above."""
+    """The position of every axis, with its name above."""
     axis = alt.Axis(orient="top", domain=False, ticks=False, labelPadding=12)
     return alt.X("axis:N", sort=names, title=None, axis=axis)
 

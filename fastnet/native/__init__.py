@@ -1,6 +1,6 @@
-"""From a Python function to machine code: all that knows Numba and LLVM.
+"""From a Python function to machine code: the only package that knows Numba and LLVM.
 
-The way of a call, and where each step is:
+The path of a call, and the file of each step:
 
     @Entry def advance(...)     entry.py    a plain Python function, marked; so are those it calls
     advance(arguments)          wire.py     arguments -> their kind, and a row of 64-bit words
@@ -17,7 +17,7 @@ choice.py, vector.py, wire.py, entry.py, cache.py and versions.py import no Numb
 the cache a process starts without it. Those that the engine imports are choice (its tables),
 vector (its arithmetic) and entry (its marks).
 
-fastpath.py spares Numba work and is the one file that knows its insides. versions.py says with
-which versions of Numba it is used; without it kernels are compiled all the same, in about three
-times as long, and compute the same bytes.
+fastpath.py saves Numba work and is the only file that knows Numba's internals. versions.py says
+with which versions of Numba it is used. Without it kernels take about three times as long to
+compile and compute the same bytes.
 """

@@ -1,11 +1,12 @@
-"""Where compiled kernels are kept between processes.
+"""The cache folder that keeps compiled kernels between processes.
 
-The folder's name is a hash of the kernels' sources and of the compiler's versions; a file's name
-tells the rest that decides the code: the compiler's path, the kind of the arguments, the processor.
-NUMBA_CACHE_DIR, where set, comes first, then the user's own cache folder, then one below /tmp.
+The folder's name is a hash of the kernels' sources and of the compiler's versions. A file's name
+covers everything else that decides the code: the compiler's path, the kind of the arguments, the
+processor. NUMBA_CACHE_DIR, if set, comes first, then the user's own cache folder, then one below
+/tmp.
 
-What is in these files is executed. So a folder is used only where nobody but this user and root
-could have put something there; one that belongs to root, as in an image, is read and not written.
+The content of these files is executed. So a folder is used only if nobody but this user and root
+could have written to it. A folder that belongs to root, as in an image, is read but not written.
 """
 
 import contextlib
@@ -18,15 +19,15 @@ from pathlib import Path
 
 from fastnet.native import versions
 
-# The files whose sources decide what compiled kernels do; the methods' names have their codes.
+# The files whose sources decide what compiled kernels do; the methods' names determine their codes.
 SOURCES = ("native/*.py", "engine/*.py", "options/methods.py")
-# Variables that make the compiler make other code than for this processor.
+# Variables that make the compiler generate code for another processor than this one.
 OVERRIDES = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_OPT")
 TILE_ROWS = "KERNELS_TILE_ROWS"  # rows of a tile for tests, see tiles.py
 
 
 def version_hash():
-    """Hash of all that decides, on one processor, what the compiled kernels do."""
+    """Hash of everything that decides, on one processor, what the compiled kernels do."""
     text = repr(versions.compiler_versions()).encode()
     package = Path(__file__).parents[1]
     for path in sorted(path for pattern in SOURCES for path in package.glob(pattern)):
@@ -48,7 +49,7 @@ def candidates():
 
 
 def is_group_of_one(group):
-    """Whether a group has this user alone, as many systems give one to each user."""
+    """Whether this user is the only member of a group; many systems give each user such a group."""
     import grp
     import pwd
 
@@ -68,14 +69,14 @@ def is_closed(status):
 
 
 def keeps_entries(status):
-    """Whether only this user and root can rename what they have in a folder: where others may
-    write, the sticky bit keeps each owner's own, as in /tmp."""
+    """Whether only this user and root can rename their files in a folder: if others may write,
+    the sticky bit protects each owner's files, as in /tmp."""
     mine = status.st_uid in (os.getuid(), 0)
     return mine and (is_closed(status) or bool(status.st_mode & stat.S_ISVTX))
 
 
 def exposed_part(folder):
-    """The folder, or one above it, by which others could have put code there; None: they cannot."""
+    """The folder, or one above it, through which others could have put code there, or None."""
     if not hasattr(os, "getuid"):
         return None
     folder = folder.resolve()
@@ -91,7 +92,7 @@ def make(folder):
 
 
 def objection(folder):
-    """Why kernels are not written to a folder, as the end of a sentence; None where they are."""
+    """Why kernels are not written to a folder, as the end of a sentence; None if they are."""
     try:
         make(folder)
         with tempfile.TemporaryFile(dir=folder):
@@ -102,7 +103,7 @@ def objection(folder):
 
 
 def is_readable(folder):
-    """Whether kernels may be read from a folder: it is there, and nobody else wrote them."""
+    """Whether kernels may be read from a folder: it exists, and nobody else can write there."""
     try:
         readable = folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
         return readable and exposed_part(folder) is None
@@ -112,7 +113,7 @@ def is_readable(folder):
 
 @functools.cache
 def folder():
-    """The folder that kernels are written to: the first that can be; None where none can."""
+    """The folder that kernels are written to: the first that can be written, or None."""
     return next((folder for folder in candidates() if objection(folder) is None), None)
 
 
@@ -151,12 +152,12 @@ def holds(name):
 
 
 def read(name):
-    """Symbol and machine code of a file; None where there is none, or it is damaged."""
+    """Symbol and machine code of a file; None if it is missing or damaged."""
     return next(filter(None, (read_file(folder / name) for folder in folders())), None)
 
 
 def read_file(path):
-    """Symbol and machine code of the file at a path; None likewise."""
+    """Symbol and machine code of the file at a path; None if it is missing or damaged."""
     try:
         digest, content = path.read_bytes().split(b"\n", 1)
         symbol, code = content.split(b"\n", 1)
@@ -167,7 +168,7 @@ def read_file(path):
 
 
 def write(name, symbol, code):
-    """Put code into a file in one step; where that fails the next process compiles again."""
+    """Put code into a file in one step; if that fails the next process compiles again."""
     if folder() is None:
         return
     path = folder() / name

@@ -6,13 +6,13 @@ A Choice is a name with functions behind it, a row of a table such as activation
 
 Kernels take it as an argument, alone or in a NamedTuple, and call what it stands for:
 `activation.value(z)`. To Numba each Choice has a type of its own (types.py), so the function takes
-the place of `activation.value` while the caller is compiled (passes.py): nothing is decided inside
-loops, what nobody chose is never compiled, and the kernel for one choice is kept in the cache
-beside those for others. A row can also hold True or False, or False in place of a function: a test
-of it is decided then, too, and what it rules out is never compiled. In Python the same line is a
-plain look-up.
+the place of `activation.value` while the caller is compiled (passes.py). Nothing is decided inside
+loops, and functions that nobody chose are never compiled. The cache keeps one kernel per choice.
+A row can also hold True or False, or False in place of a function. A test of it is decided during
+compilation, too, and the branch it rules out is never compiled. In Python the same line is a plain
+look-up.
 
-docs/extending.md tells how to add one.
+docs/extending.md explains how to add one.
 """
 
 KNOWN = {}  # (table, name) -> Choice

@@ -1,14 +1,14 @@
 """From a kernel to an object file, with Numba and LLVM.
 
-A kernel stays a Python function. Numba is told what each becomes where a compiled function calls
-it: those that entry.py marked are compiled by InnerCompiler, those of vector.py are instructions
+A kernel stays a Python function. Numba learns here what each becomes when a compiled function calls
+it: functions marked by entry.py are compiled by InnerCompiler, those of vector.py are instructions
 (intrinsics.py, tiles.py). An entry point is compiled as a callback for C: its machine code has a
-signature that C defines, void (int64), and numba.cfunc is all that has to know how Numba's
-compiled functions call each other.
+signature that C defines, void (int64), and only numba.cfunc has to know how Numba's compiled
+functions call each other.
 
-There are two paths. The plain one is what is here. The fast one (fastpath.py) leaves out work of
-Numba's that kernels have no use for; it reaches into Numba's insides, and is used with versions
-that it was tested with (versions.py) and after it was seen to work. Both give the same results.
+There are two paths. The plain one is in this file. The fast one (fastpath.py) leaves out work that
+kernels do not need. It relies on Numba's internals, so it is used only with versions that it was
+tested with (versions.py), and after a check that it works. Both give the same results.
 """
 
 import contextlib
@@ -35,10 +35,10 @@ from fastnet.native.wire import flatten
 OPTIONS = {"error_model": "numpy", "_nrt": False}
 # What kernels may call of the C library: a process that finds them in the cache has no Numba.
 LIBRARY = {"sqrt"}
-FAST = []  # the module fastpath, where it is in use
+FAST = []  # the module fastpath, if it is in use
 
 
-# ---------------------------------------------------------------- what Numba is told
+# ---------------------------------------------------------------- declarations to Numba
 
 
 @functools.cache
@@ -51,13 +51,13 @@ def register(function):
 
 
 def register_all():
-    """Tell Numba of all kernels that are marked, and of vector.py."""
+    """Tell Numba about all marked kernels and about vector.py."""
     for function in (*DEFINITIONS, *KERNELS):
         register(function)
 
 
 class InnerCompiler(KernelCompiler):
-    """For kernels that compiled functions call."""
+    """The compiler for kernels that compiled functions call."""
 
     library = "Unlinked"  # a class of fastpath.py
 
@@ -69,13 +69,13 @@ class InnerCompiler(KernelCompiler):
 
 
 class PythonCompiler(InnerCompiler):
-    """For kernels that Python calls by Numba's own means."""
+    """The compiler for kernels that Python calls by Numba's own means."""
 
     library = "Linked"
 
 
 class EntryCompiler(InnerCompiler):
-    """For entry points."""
+    """The compiler for entry points."""
 
     library = "Collected"
 
@@ -83,7 +83,7 @@ class EntryCompiler(InnerCompiler):
 def compile_for_python(function, **options):
     """Compile a function that Python calls by Numba's own means, as tests and the bench do.
 
-    The kernels that it calls are marked before.
+    The kernels that it calls must be marked before.
     """
     if INTERPRETED:
         return function
@@ -97,7 +97,7 @@ def compile_for_python(function, **options):
 
 @functools.cache
 def choose_path():
-    """None where kernels are compiled by the fast path; else, in a few words, why not."""
+    """None if kernels are compiled by the fast path; otherwise the reason, in a few words."""
     if reason := versions.reason_for_plain():
         return reason
     try:
@@ -105,7 +105,7 @@ def choose_path():
 
         FAST.append(fastpath)
         check()
-    except Exception as error:  # whatever became of Numba's insides
+    except Exception as error:  # Numba's internals may have changed in any way
         FAST.clear()
         found = versions.compiler_versions()["numba"]
         return f"it fails with Numba {found}: {type(error).__name__}: {error}"
@@ -141,7 +141,7 @@ WORD = 8  # bytes
 
 @intrinsic
 def report_error(typingctx, address):
-    """Make the word at an address 1."""
+    """Set the word at an address to 1."""
 
     def codegen(context, builder, sig, args):
         pointer = builder.inttoptr(args[0], args[0].type.as_pointer())
@@ -162,10 +162,10 @@ def machine_code(function, kind):
 
 
 def compile_entry(function, kind):
-    """machine_code() by the path in use.
+    """The result of machine_code() by the path in use.
 
-    An error ends here: what numba.cfunc would do about one, with Python, can then never be reached,
-    and object_file() removes it.
+    Errors in a kernel end here. So the code by which numba.cfunc would report one to Python is
+    never reached, and object_file() removes it.
     """
     unpacked = unpacker(kind)
 
@@ -184,7 +184,7 @@ def compile_entry(function, kind):
 def object_file(text, name):
     """An object file of LLVM's module `text`, of which the function `name` is called from outside.
 
-    On the fast path the module is optimised here, on the plain path Numba has done it.
+    On the fast path the module is optimised here; on the plain path Numba has done so already.
     """
     module, machine = llvm.parse_assembly(text), target_machine()
     tuning = llvm.create_pipeline_tuning_options(speed_level=int(numba.config.OPT))

@@ -2,11 +2,11 @@
 
 A kernel is a Python function, and runs as one when Python calls it. `inner` marks those that
 compiled functions call. `Entry` makes a function run as machine code: by the kinds of its
-arguments (wire.py) the code is found in this process, in the cache, or made by compile.py. That
-alone needs Numba: a process that finds its kernels in the cache never imports it, which would take
-it more than a second.
+arguments (wire.py) the code is found in this process or in the cache, or made by compile.py. Only
+the last needs Numba: a process that finds its kernels in the cache never imports it, which would
+take more than a second.
 
-Under NUMBA_DISABLE_JIT=1 all stays Python.
+With NUMBA_DISABLE_JIT=1 everything runs as Python.
 """
 
 import array
@@ -20,17 +20,17 @@ from fastnet.native import cache, versions
 from fastnet.native.wire import flatten, unbound
 
 INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
-KERNELS = []  # what inner() and Entry() marked
+KERNELS = []  # functions marked by inner() and Entry()
 
 
 def inner(function):
-    """A kernel that compiled functions call."""
+    """Mark a kernel that compiled functions call."""
     KERNELS.append(function)
     return function
 
 
 def why_plain():
-    """Why kernels are compiled by the plain path, in a few words; None: by the fast one.
+    """Why kernels are compiled by the plain path, in a few words; None on the fast path.
 
     Finding out imports Numba.
     """
@@ -63,13 +63,13 @@ class Code:
         words = array.array("q", [0, *words])
         self.function(words.buffer_info()[0])
         if words[0]:
-            raise RuntimeError("a kernel ended with an error, which is a bug of fastnet")
+            raise RuntimeError("a kernel ended with an error, which is a bug in fastnet")
 
 
 class Entry:
     """An entry point: a function of arrays, whole numbers, Choices and tuples of them.
 
-    It releases the GIL while it runs. It has no result but what it writes into the arrays.
+    It releases the GIL while it runs. Its only results are the values it writes into the arrays.
     """
 
     def __init__(self, function):
@@ -93,7 +93,7 @@ class Entry:
         return self.cached(kind, versions.path()) or self.compiled(kind)
 
     def cached(self, kind, path):
-        """The code in the cache, by that path of the compiler; None where there is none."""
+        """The code in the cache, by that path of the compiler, or None."""
         found = cache.read(cache.name_of(self.__name__, kind, path))
         with contextlib.suppress(LookupError):
             return found and Code(*found)

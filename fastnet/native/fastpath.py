@@ -1,12 +1,12 @@
-"""What makes the first compilation of kernels short, by means that Numba does not document.
+"""Shortens the first compilation of kernels by means that Numba does not document.
 
-Numba makes of every function a module of its own: takes into it what the function calls, the
-deepest functions often, optimises it all and makes machine code of it. Of kernels only the entry
-points are ever called, so here a function's module stays as it is, and an entry point's gathers
-every part once; compile.object_file() optimises that.
+Numba gives every function a module of its own, copies into it what the function calls (the deepest
+functions many times), optimises everything and generates machine code. Only the entry points of
+the kernels are ever called from Python. So here a function's module stays unoptimised, and the
+module of an entry point gathers every part once; compile.object_file() optimises that.
 
-Used with the versions of Numba in versions.TESTED alone, and after compile.check(). Each name is
-given with what is relied on, read in Numba 0.68.1, and what happens without it. Nothing here
+It is used only with the versions of Numba in versions.TESTED, and after compile.check(). Docstrings
+say what each part relies on, as read in Numba 0.68.1, and what happens without it. Nothing here
 changes what a kernel computes.
 """
 
@@ -40,8 +40,8 @@ class Uncalled(JITCodeLibrary):
         pass
 
     def _optimize_functions(self, module):
-        """Without what Numba does here once more, later. Should Numba cease to call it, compiling
-        takes longer."""
+        """Skip work that Numba does again later. If Numba no longer calls this, compiling takes
+        longer."""
         module.data_layout = self._codegen._data_layout
 
 
@@ -60,7 +60,7 @@ class Linked(JITCodeLibrary):
     """The code of a function with every part that it or one of its parts calls, once.
 
     numba.core.codegen.CPUCodeLibrary.finalize() links each of `_linking_libraries`, which those
-    of Unlinked parts are not in. Should it look elsewhere, parts are missing and check() fails.
+    of Unlinked parts are not in. If it looks elsewhere, parts are missing and check() fails.
     """
 
     def finalize(self):
@@ -72,10 +72,10 @@ class Linked(JITCodeLibrary):
 
 
 class Collected(Uncalled, Linked):
-    """The same, neither optimised nor made machine code of: compile.object_file() does both.
+    """The same, neither optimised nor compiled to machine code: compile.object_file() does both.
 
     numba.core.codegen.CPUCodeLibrary.finalize() does them in these two, and sets `_finalized` in
-    the second. Should it call others, compiling takes longer.
+    the second. If it calls others, compiling takes longer.
     """
 
     def _optimize_final_module(self):
@@ -89,8 +89,8 @@ LIBRARIES = {library.__name__: library for library in (Unlinked, Linked, Collect
 
 # ---------------------------------------------------------------- passes and lookups
 
-# What Numba does for closures, generators, literals and expressions of arrays: kernels have none.
-# A pass that is split in two in a later version comes back by half, which costs time only.
+# Passes for closures, generators, literals and array expressions, which kernels do not use.
+# If a later version splits a pass in two, one half comes back, which only costs time.
 UNUSED = {
     *(untyped_passes.WithLifting, untyped_passes.InlineClosureLikes),
     *(untyped_passes.RewriteDynamicRaises, untyped_passes.MakeFunctionToJitFunction),
@@ -100,7 +100,7 @@ UNUSED = {
 
 
 def shorten(state, passes, library):
-    """Of a compiler's passes leave out UNUSED, and give it a library of the class of that name.
+    """Leave UNUSED out of a compiler's passes, and give it a library of the class of that name.
 
     numba.core.compiler_machinery.PassManager.passes is a list of (class, text).
     """
@@ -112,10 +112,10 @@ def shorten(state, passes, library):
 
 @contextlib.contextmanager
 def shared_lookups():
-    """Numba tries a dozen meanings of + for each one in a kernel: once for each two types here.
+    """Resolve + once per pair of types; Numba tries a dozen meanings for each + in a kernel.
 
     numba.core.typing.BaseContext.resolve_function_type() gives the signature of a call, whose
-    answer depends on its arguments alone while nothing is registered. Should Numba cease to call
+    answer depends on its arguments alone while nothing is registered. If Numba no longer calls
     it, compiling takes longer. The lock keeps other threads from compiling meanwhile.
     """
     context, found = cpu_target.typing_context, {}

@@ -1,9 +1,9 @@
-"""What the functions of vector.py become in compiled code: LLVM's vectors, one instruction or few.
+"""What the functions of vector.py become in compiled code: LLVM's vectors and few instructions.
 
-Numba leaves it to LLVM whether a loop becomes vector instructions, and to the alias checks of the
-day in which order a sum is taken. Here the vectors are written out as values of LLVM's type
-<LANES x float>. A compiled function that calls a function of vector.py gets the instructions of
-the definition of the same name here, or in tiles.py.
+With Numba alone, LLVM decides whether a loop becomes vector instructions, and its alias checks
+decide the order of a sum. Here the vectors are explicit values of LLVM's type <LANES x float>. A
+compiled function that calls a function of vector.py gets the instructions of the definition of the
+same name, here or in tiles.py.
 """
 
 import inspect
@@ -22,8 +22,9 @@ DEFINITIONS = {}  # a function of vector.py -> its definition here or in tiles.p
 
 
 def in_place_of(function):
-    """Marks what a compiled call of `function` becomes, written as for numba.extending.intrinsic:
-    a definition takes the types of the arguments, and gives a signature and its codegen.
+    """Mark the definition that a compiled call of `function` becomes. It is written as for
+    numba.extending.intrinsic: it takes the types of the arguments, and returns a signature and its
+    codegen.
     """
 
     def mark(definition):
@@ -104,7 +105,7 @@ def always_inline(typingctx):
 
 
 def attribute(name):
-    """A definition's codegen that says something of the function around it."""
+    """The codegen of a definition that sets an attribute of the function around it."""
 
     def codegen(context, builder, sig, args):
         builder.function.attributes.add(name)

@@ -1,7 +1,7 @@
-"""Numba's passes over a kernel, and one of ours: Choices are decided before types are looked at.
+"""Numba's passes over a kernel, and one of ours: Choices are decided before types are inferred.
 
-Written as Numba's documentation of custom compilers shows it (CompilerBase, FunctionPass): the
-one name used beside that is a function's table of definitions, `_definitions`, which has to agree
+They are written as Numba's documentation of custom compilers shows (CompilerBase, FunctionPass).
+The only other name used is a function's table of definitions, `_definitions`, which has to agree
 with its statements.
 """
 
@@ -18,10 +18,10 @@ from fastnet.native.types import ChoiceType
 
 @register_pass(mutates_CFG=False, analysis_only=False)
 class ResolveChoices(FunctionPass):
-    """Puts what a Choice's row holds in place of `choice.attribute`.
+    """Replaces `choice.attribute` by what the Choice's row holds.
 
-    Where the attribute is tested, its truth takes its place, and Numba's own DeadBranchPrune, which
-    comes later, takes out the branch that is never taken: what stands there need not even have
+    Where the attribute is tested, it is replaced by True or False. Numba's own DeadBranchPrune,
+    which comes later, removes the branch that is never taken, so the code there need not even have
     types. The Choice is an argument of the kernel, or a field of one in NamedTuples.
     """
 
@@ -48,7 +48,7 @@ class ResolveChoices(FunctionPass):
 
 
 def tested_variables(func_ir):
-    """Names of the variables that `if`, `and`, `while`, ... ask for their truth."""
+    """Names of the variables that `if`, `and`, `while`, ... test."""
     for block in func_ir.blocks.values():
         for call in block.find_exprs(op="call"):
             function = guard(get_definition, func_ir, call.func)
@@ -57,7 +57,7 @@ def tested_variables(func_ir):
 
 
 def owner_of(value, state):
-    """The type of x and the name a, where a value is x.a and x comes from an argument."""
+    """The type of x and the name a, if a value is x.a and x comes from an argument."""
     if isinstance(value, ir.Expr) and value.op == "getattr":
         return type_of_variable(value.value, state), value.attr
     return None, None

@@ -1,4 +1,4 @@
-"""The compiled half of wire.py: from words back to arguments, as Numba's types and in LLVM."""
+"""The compiled half of wire.py: from words back to arguments, in Numba's types and in LLVM."""
 
 from llvmlite import ir
 from numba import from_dtype, types
@@ -24,7 +24,7 @@ def type_of(kind):
 
 
 def as_flat(typ):
-    """Of an array of numbers in a NamedTuple, as Scratch and Rows, kernels know the length."""
+    """Kernels know the length of an array of numbers in a NamedTuple such as Scratch or Rows."""
     flat = isinstance(typ, types.Array) and typ.ndim == 1 and isinstance(typ.dtype, types.Number)
     return Flat(typ.dtype) if flat else typ
 
@@ -53,7 +53,7 @@ def words_ir(builder, address):
 
 
 def value_ir(context, builder, typ, words):
-    """The value of that type which the next of the words stand for."""
+    """The value of that type which the next words stand for."""
     if isinstance(typ, types.BaseTuple):
         parts = [value_ir(context, builder, part, words) for part in typ]
         return context.make_tuple(builder, typ, parts)

@@ -14,8 +14,8 @@ from fastnet.native.intrinsics import fma_ir, in_place_of, splat_ir
 from fastnet.native.types import Vector, element_pointer
 from fastnet.native.vector import LANES
 
-DEFINITIONS = intrinsics.DEFINITIONS  # with those of this file
-MOST_ROWS = 12  # more would need no fewer loads, and more code
+DEFINITIONS = intrinsics.DEFINITIONS  # together with the definitions of this file
+MOST_ROWS = 12  # more would save no loads and need more code
 
 
 def registers(bits):
@@ -28,9 +28,9 @@ def registers(bits):
 
 
 def tile_rows(bits):
-    """Rows of a tile, so that their sums, a row of b and an element of a stay in registers.
+    """Rows of a tile, such that their sums, a row of b and an element of a stay in registers.
 
-    How many they are does not change the bytes of a product: each sum is one element's.
+    Their number does not change the bytes of a product: each sum belongs to one element.
     """
     if asked := os.environ.get(TILE_ROWS):
         if asked not in map(str, range(2, MOST_ROWS + 1)):

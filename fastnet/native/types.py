@@ -1,4 +1,4 @@
-"""Numba's types for what kernels are given: Choices, vectors, and arrays that are only a pointer.
+"""Numba's types for the arguments of kernels: Choices, vectors, and arrays that are only a pointer.
 
 Everything here goes through numba.extending. Each type is a class, a model that says what it is
 in LLVM, and what can be done with it.
@@ -26,9 +26,9 @@ from fastnet.native.vector import LANES
 
 
 class ChoiceType(types.Type):
-    """The type of one Choice: no two Choices have the same, and at run time nothing is left.
+    """The type of one Choice: each Choice has its own, and at run time nothing is left of it.
 
-    Its attributes are put into a kernel by passes.ResolveChoices, before Numba looks at types.
+    passes.ResolveChoices puts its attributes into a kernel before Numba infers types.
     """
 
     def __init__(self, table, name):
@@ -53,7 +53,7 @@ def _unbox(typ, value, c):
 
 
 class Elements(types.Type):
-    """A type that the type of its elements tells apart."""
+    """A type that is distinguished by the type of its elements."""
 
     def __init__(self, dtype):
         self.dtype = dtype
@@ -74,7 +74,7 @@ class VectorModel(models.PrimitiveModel):
 class Flat(Elements):
     """A one-dimensional array whose length the kernels know without it: a pointer.
 
-    Numba's own array has seven numbers, and some thirty arrays go from one kernel to the next.
+    Numba's own array has seven numbers, and some thirty arrays are passed between kernels.
     """
 
 
@@ -114,7 +114,7 @@ def _set_item(context, builder, sig, args):
 
 
 def element_pointer(context, builder, array_type, array, index, vector=None):
-    """Pointer to element `index` of an array; to a vector from there on where its type is given."""
+    """Pointer to element `index` of an array; to a vector from there on if its type is given."""
     if isinstance(array_type, Flat):
         data = array
     else:

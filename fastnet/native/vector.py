@@ -1,12 +1,12 @@
 """Vectors of LANES numbers: what the kernels do with them.
 
 LANES consecutive elements of an array are one value, on which the functions here and + - * /
-work lane by lane: `load` reads it, `store` writes it. So the order of every sum is ours, on every
+work lane by lane: `load` reads it, `store` writes it. So we decide the order of every sum, on every
 machine. Arrays are one-dimensional, and an index is that of the first element: `array, i`.
 
-In Python a vector is a NumPy array of LANES elements, and these functions run as they stand
-here. In compiled code it is one value of LLVM's type <LANES x float>, which LLVM maps to
-AVX-512, AVX2 or NEON registers; intrinsics.py and tiles.py have what each function becomes.
+In Python a vector is a NumPy array of LANES elements, and these functions run as written. In
+compiled code it is one value of LLVM's type <LANES x float>, which LLVM maps to AVX-512, AVX2 or
+NEON registers; intrinsics.py and tiles.py define what each function becomes.
 """
 
 import numpy as np
@@ -18,14 +18,14 @@ SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 
 
 def never_inline():
-    """Placed in a function, keeps LLVM from copying it into its callers.
+    """Keep LLVM from copying the function with this call into its callers.
 
-    LLVM optimises a copy again in each of them: what is not copied is optimised once.
+    LLVM would optimise the copy again in each caller; without copies the code is optimised once.
     """
 
 
 def always_inline():
-    """Placed in a function, makes LLVM copy it into its callers, however large it is."""
+    """Make LLVM copy the function with this call into its callers, however large it is."""
 
 
 def unchecked(array, i):
@@ -59,7 +59,7 @@ def dtype_of(*values):
 
 
 def fma(a, b, c):
-    """a * b + c, in one rounding where the processor can; a scalar counts for every lane."""
+    """a * b + c, in one rounding if the processor can; a scalar counts for every lane."""
     return (a * b + c).astype(dtype_of(a, b, c))
 
 
@@ -126,7 +126,7 @@ def most_rows(array):
 def tile(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, overwrite):
     """c[i, :] += sum over j < depth of a[i, j] * b[j, :] for `rows` rows of LANES columns.
 
-    Where `overwrite`, c is taken as 0, whatever stands there.
+    With `overwrite`, c is taken as 0, whatever it holds.
 
     1 <= rows <= most_rows(c), which is 2 or more. Each argument is a one-dimensional array, the
     index of its first element, and the steps between rows (and columns, for a).

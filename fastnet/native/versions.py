@@ -1,4 +1,4 @@
-"""Which compiler path: the versions of Numba that the fast path was tested with, and who chooses.
+"""The choice of the compiler path, by the versions of Numba that the fast path was tested with.
 
 Nothing here imports Numba.
 """
@@ -14,7 +14,7 @@ from fastnet.errors import FastnetError, UsageError
 # The fast path is used from the first of these versions of Numba up to, not including, the
 # second; setup.cfg has the same range. Raise the second after SLOW_TESTS=1 scripts/test passed.
 TESTED = ("0.62", "0.69")
-# "plain" in this variable: the plain path, whatever the version.
+# "plain" in this variable selects the plain path for every version.
 VARIABLE = "KERNELS_COMPILER"
 
 
@@ -30,13 +30,13 @@ def number(text):
 
 
 def is_tested():
-    """Whether the Numba that is installed is among those that fastnet was tested with."""
+    """Whether the installed Numba is among the versions that fastnet was tested with."""
     return number(TESTED[0]) <= number(compiler_versions()["numba"]) < number(TESTED[1])
 
 
 @contextlib.contextmanager
 def suspected():
-    """Where an error may come from a version of Numba that was not tested, name it."""
+    """If an error may come from a version of Numba that was not tested, name it."""
     try:
         yield
     except FastnetError:
@@ -52,7 +52,7 @@ def suspected():
 
 
 def reason_for_plain():
-    """Why the fast path is out of the question, in a few words; None where it is to be used."""
+    """Why the fast path is not used, in a few words; None if it is."""
     asked = os.environ.get(VARIABLE, "")
     if asked not in ("", "plain"):
         raise UsageError(f"{VARIABLE} must be 'plain' or unset, got {asked!r}")
@@ -65,5 +65,5 @@ def reason_for_plain():
 
 
 def path():
-    """The compiler path that kernels are looked for in the cache by: "fast" or "plain"."""
+    """The compiler path whose kernels are looked up in the cache: "fast" or "plain"."""
     return "plain" if reason_for_plain() else "fast"

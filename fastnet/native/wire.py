@@ -1,4 +1,4 @@
-"""How the arguments of a call reach machine code: the one description of it.
+"""How the arguments of a call reach machine code; this is the only description of it.
 
 Machine code is a function of C, void (int64): it takes the address of a row of 64-bit words. The
 first is 0, and 1 after an error in a kernel; the arguments follow. What their words mean is in the
@@ -48,7 +48,7 @@ def flatten(value, words):
 
 
 class Bound:
-    """An argument of many calls, flattened once: some 60 arrays take 150 us."""
+    """An argument of many calls, flattened once: flattening some 60 arrays takes 150 us."""
 
     def __init__(self, value):
         self.value, self.words = value, []
@@ -56,5 +56,5 @@ class Bound:
 
 
 def unbound(arguments):
-    """The arguments themselves, where some are Bound."""
+    """The arguments themselves, with those that are Bound unwrapped."""
     return [value.value if isinstance(value, Bound) else value for value in arguments]

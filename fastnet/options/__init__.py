@@ -1,1 +1,1 @@
-"""What a user can set: one table of options, their kinds, texts, defaults and rules."""
+"""The options that a user can set: one table, their kinds, texts, defaults and rules."""

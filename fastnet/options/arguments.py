@@ -1,10 +1,10 @@
-"""Parameters of the public functions that are no options of the command line."""
+"""Parameters of the public functions that are not options of the command line."""
 
 from typing import Any, NamedTuple
 
 
 class Argument(NamedTuple):
-    """A parameter of a public function that is no option of the command line."""
+    """A parameter of a public function that is not an option of the command line."""
 
     name: str
     hint: str  # its type in Python's notation, with the names of the stub

@@ -1,12 +1,12 @@
-"""Values of the options that are not given: of a command, a task, a table, an optimizer."""
+"""Defaults of the options: for a command, a task, a table, an optimizer."""
 
 from typing import Any
 
 from fastnet.options.methods import FIRST_ORDER, OPTIMIZERS
 from fastnet.options.table import OPTIONS, STEPPED, check, find
 
-# What the built-in tasks and tables (--data) set apart from the table, and then the commands;
-# docs/tasks.md and docs/scores.md tell how these values were found.
+# Defaults of the built-in tasks and tables (--data) that differ from the table, then of commands;
+# docs/tasks.md and docs/scores.md explain how these values were found.
 TASKS: dict[Any, dict[str, Any]] = {
     1: {
         "optimizer": ("lm",),
@@ -37,7 +37,7 @@ TASKS: dict[Any, dict[str, Any]] = {
         "validation_fraction": 0.2,
     },
 }
-# And what they set for first-order methods, of which each has its own learning rate but for these.
+# Their defaults for first-order methods; each has its own learning rate, except for these.
 FIRST_ORDER_TASKS = {1: {"clip_norm": (1.0,), "lr_patience": (10,), "max_epochs": 5000}}
 LEARNING_RATES_OF_TASKS = {(1, "sgd"): (0.3,), (2, "sgd"): (2.0,)}
 TASK_COMMANDS: dict[Any, dict[str, Any]] = {
@@ -63,8 +63,9 @@ def defaults(command: str, task: Any = None) -> dict[str, Any]:
 def defaults_beside(given: dict[str, Any], command: str, task: Any = None) -> dict[str, Any]:
     """The defaults of command, task or table, next to the options that are given.
 
-    Training a named N1 takes one seed, 0; named validation rows take no further ones; a named
-    optimizer its own learning rate; a named learning rate or the like gradient descent.
+    If N1 is given, `train` takes one seed, 0. If validation rows are given, no others are held
+    out. A given optimizer takes its own learning rate; a given learning rate or similar option
+    selects gradient descent.
     """
     table = given.get("data") is not None
     task = "data" if table else task
@@ -82,7 +83,7 @@ def defaults_beside(given: dict[str, Any], command: str, task: Any = None) -> di
 
 
 def resolve(given: dict[str, Any], command: str, task: Any = None) -> dict[str, Any]:
-    """Every option with its value, checked: as given, else what it is beside those given."""
+    """Every option with its value, checked: as given, else the default beside the given ones."""
     for name in given:
         find(name)
     values = {**defaults_beside(given, command, task), **given}
@@ -91,12 +92,12 @@ def resolve(given: dict[str, Any], command: str, task: Any = None) -> dict[str, 
 
 
 def asks_for_steps(given: dict[str, Any]) -> bool:
-    """Whether a learning rate or the like is given: that means gradient descent."""
+    """Whether a learning rate or similar option is given, which selects gradient descent."""
     return any(check(n, given[n], paired=True) != OPTIONS[n].default for n in STEPPED if n in given)
 
 
 def of_optimizers(names: tuple[str, ...], task: Any) -> dict[str, Any]:
-    """Defaults that follow from the optimizers named, in place of the task's."""
+    """Defaults of the given optimizers, in place of the task's."""
     if not set(names) & set(FIRST_ORDER):
         longer = {"max_epochs": 2000} if task == 1 and "lbfgs" in names else {}
         own_l2 = any(OPTIMIZERS[name].own_l2 for name in names)

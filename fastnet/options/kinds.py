@@ -1,7 +1,7 @@
-"""Kinds of values: what each takes, how it is described, typed and read.
+"""Kinds of values: what each accepts, and how it is described, written and read.
 
-A kind is one object without state; the limits and choices are those of the option, a row of the
-table, which its methods get.
+A kind is one object without state. Its methods get the option, a row of the table, for its limits
+and choices.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ def is_list(values: Any) -> bool:
 
 
 def refusal(option: Option, value: Any, label: str | None) -> UsageError:
-    """The error for a value that the option does not take."""
+    """The error for a value that the option does not accept."""
     return UsageError(f"{label or option.name} must be {option.wanted()}, got {quoted(value)}.")
 
 
 class Kind:
-    """A text; the other kinds say what they do otherwise."""
+    """A text; the other kinds override what differs."""
 
     name = "text"  # in messages of click and in the stubs
     words = "a text"
     metavar = "TEXT"
-    dtype = "i8"  # in the kernels' records, where a name stands as its code
+    dtype = "i8"  # in the kernels' records, where names are codes
     is_flag = False
-    empty = ""  # what help and docs say where nothing is set
+    empty = ""  # the text in help and docs if nothing is set
     counts = False  # whether a single value is a number of values
     has_default_in_help = True
 
@@ -64,11 +64,11 @@ class Kind:
         return "str"
 
     def placeholder(self, option: Option) -> str:
-        """What stands for a value in help."""
+        """The placeholder of a value in help."""
         return self.metavar
 
     def check(self, option: Option, value: Any, label: str | None) -> Any:
-        """The value in the option's type; raises UsageError for one that is not taken."""
+        """The value in the option's type; raises UsageError for one that is not accepted."""
         if not isinstance(value, str):
             raise refusal(option, value, label)
         return value
@@ -95,7 +95,7 @@ class Kind:
 
 
 class Number(Kind):
-    """What integers and floats have in common: limits."""
+    """The common part of integers and floats: limits."""
 
     def convert(self, value: Any) -> Any:
         """The value as a number of this kind."""
@@ -162,7 +162,7 @@ class Float(Number):
 
 
 class Seeds(Integer):
-    """Integers of which a single one counts: 8 means 0 to 7, and the seed 8 alone is 8 and a
+    """Integers; a single one is a count. 8 means 0 to 7, and only the seed 8 is 8 with a
     comma."""
 
     counts = True
@@ -266,7 +266,7 @@ class Names(Kind):
 
 
 class File(Kind):
-    """The path of a file, made absolute, for a run is resumed from any folder; - is stdin."""
+    """The path of a file, made absolute so that a run can be resumed anywhere; - is stdin."""
 
     name, words, metavar = "path", "a file", "FILE"
     has_default_in_help = False

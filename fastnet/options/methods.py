@@ -1,4 +1,4 @@
-"""The methods by name, with what is a fact about each; all else is derived from these tables.
+"""The methods by name, with the facts about each; everything else is derived from these tables.
 
 No numpy here: `fastnet --help` imports this file. Each name is also a row of a table in engine/,
 with the compiled functions, and of one in reference/. The position of a name is its code in the
@@ -12,7 +12,7 @@ from typing import NamedTuple
 class Activation(NamedTuple):
     """s(z) of the hidden units."""
 
-    gain: float = 0.0  # factor of Nguyen and Widrow's weights; 0 where s has no two bounds
+    gain: float = 0.0  # factor of Nguyen and Widrow's weights; 0 if s is not bounded on both sides
 
 
 # A name's position is part of the key of a member's initial weights: new ones go last.
@@ -31,7 +31,7 @@ ACTIVATIONS = {
 
 # Kinds of targets: any numbers, numbers >= 0, classes.
 NUMBER, COUNT, CLASS = "number", "count", "class"
-# What a loss makes of z2 to predict: z2 itself, e^z2, softmax, or sigmoid of the only logit.
+# The prediction that a loss makes from z2: z2, e^z2, softmax, or sigmoid of the only logit.
 IDENTITY, EXP, SOFTMAX, SIGMOID = "identity", "exp", "softmax", "sigmoid"
 
 
@@ -54,8 +54,8 @@ LOSSES = {
 }
 CLASSIFIERS = tuple(name for name, row in LOSSES.items() if row.target == CLASS)
 
-# Families of optimizers: steps of a given rate along the gradient; a matrix of all parameters by
-# all; searches along a line.
+# Families of optimizers: steps of a given rate along the gradient; methods with a matrix of all
+# parameters by all; searches along a line.
 STEPS, MATRIX, LINE = "steps", "matrix", "line"
 
 
@@ -63,7 +63,7 @@ class Optimizer(NamedTuple):
     """How gradients move the weights."""
 
     family: str
-    learning_rate: float | None = None  # where none is given; docs/methods.md, section 4
+    learning_rate: float | None = None  # if none is given; docs/methods.md, section 4
     in_batches: bool = True
     own_l2: bool = False  # finds its own penalty on the weights
 
@@ -92,7 +92,7 @@ class Stop(NamedTuple):
     """Why a member stopped."""
 
     did: str  # what the members did
-    tip: str = ""  # the same and what to try, where they did not reach the target
+    tip: str = ""  # the same and what to try, if they did not reach the target
 
 
 # The kernels decide the first six, the training loop the others.
@@ -113,7 +113,7 @@ STOPS = {
     ),
     "time_limit": Stop("ran out of time", "ran out of time: raise --time-limit"),
     "interrupted": Stop("interrupted", "were interrupted: --resume the run"),
-    "stopped": Stop("stopped as another reached the target"),
+    "stopped": Stop("stopped because another reached the target"),
 }
 # The rules by which a second-order member converges; "" for the others.
 CONVERGED_BY = ("", "min_grad", "mu_max", "line_search")

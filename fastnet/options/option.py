@@ -21,13 +21,13 @@ class Option(NamedTuple):
     low: float = -math.inf
     high: float = math.inf
     above: bool = False  # low itself is excluded
-    below: bool = False  # so is high
+    below: bool = False  # high itself is excluded
     choices: tuple[str, ...] = ()
     syntax: str = ""  # how lists are written on the command line
     commands: tuple[str, ...] = ("train", "sweep")
-    users: tuple = ()  # an option and its values that make use of this one; () if all do
-    setting: bool = False  # of every member's record, though it is no axis; axes always are
-    off: float = 0  # what stands for None in a record
+    users: tuple = ()  # an option and those of its values that use this one; () if all do
+    setting: bool = False  # in every member's record, although not an axis; axes always are
+    off: float = 0  # the value for None in a record
 
     @property
     def field(self) -> str:
@@ -36,7 +36,7 @@ class Option(NamedTuple):
 
     @property
     def dtype(self) -> str:
-        """Its type in the kernels' records, where a name stands as its code."""
+        """Its type in the kernels' records, where names are codes."""
         return self.kind.dtype
 
     @property
@@ -46,7 +46,7 @@ class Option(NamedTuple):
 
     @property
     def help_line(self) -> str:
-        """Its help on the command line, where lists are written as text."""
+        """Its help on the command line, including how lists are written."""
         return f"{self.help} {self.syntax}".strip()
 
     def arguments(self, text: str) -> list[str]:
@@ -54,7 +54,7 @@ class Option(NamedTuple):
         return [self.flag] if self.kind.is_flag else [self.flag, text]
 
     def wanted(self) -> str:
-        """The values that it takes, in words."""
+        """The values that it accepts, in words."""
         return self.kind.wanted(self) + (" or none" if self.none else "")
 
     def check_one(self, value: Any, label: str | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""Values as people write them: lists, ranges such as 1:20 and 1e-3..1e-1@5, and back."""
+"""Values as text and back: lists, and ranges such as 1:20 and 1e-3..1e-1@5."""
 
 import math
 import re
@@ -6,7 +6,7 @@ from typing import Any
 
 from fastnet.errors import UsageError
 
-MAX_MEMBERS = 2_000_000  # and so the most values that a list can have
+MAX_MEMBERS = 2_000_000  # also the most values that a list can have
 
 
 def pieces(text: str, label: str) -> list[str]:
@@ -72,5 +72,5 @@ def typed(value: Any, digits: int | None = None) -> str:
 
 
 def quoted(value: Any) -> Any:
-    """A value in a message: texts stand in quotes."""
+    """A value in a message: texts are quoted."""
     return repr(value) if isinstance(value, str) else value

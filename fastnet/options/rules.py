@@ -1,6 +1,6 @@
-"""What does not go together: every refusal that needs only options and names of sources, not data.
+"""Options that exclude each other: every refusal that needs only options and sources, not data.
 
-Rules that need the data's shape (training/plan.py) or its rows (data/) stand there.
+Rules that need the data's shape are in training/plan.py, those that need its rows in data/.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,18 +15,18 @@ from fastnet.options.table import OF_DATA, OPTIONS, USERS
 OF_TASK_1 = ("function", "samples", "noise")
 # Options that may change when a run is resumed: they change no byte.
 RESUMABLE = ("threads", "time_limit")
-# What a table has in place of arguments that go with X and y.
+# The options of a table that replace arguments of X and y.
 IN_TABLES = {
     "validation": "validation_data or a split_column",
     "test": "test_data or a split_column",
     "sample_weight": "a column of weights",
 }
-# Sets that a table can have in a file of their own: the option, and the share in its place.
+# Sets that a table can have in a separate file: the option, and the share it replaces.
 FILES = {"validation_data": "validation_fraction", "test_data": "test_fraction"}
 
 
 def refuse_unused(options: Mapping[str, Any], loss: str) -> None:
-    """Refuse an option that nothing chosen makes use of, unless it is at its default."""
+    """Refuse an option that no chosen method uses, unless it is at its default."""
     for name, (choice, users) in USERS.items():
         chosen = (loss,) if choice == "loss" else options[choice]
         if options[name] != OPTIONS[name].default and not set(chosen) & set(users):

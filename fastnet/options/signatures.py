@@ -1,4 +1,4 @@
-"""Keywords of the public functions: arguments and options in their signatures and docstrings."""
+"""The keywords of the public functions, in their signatures and docstrings."""
 
 import inspect
 import textwrap
@@ -11,7 +11,7 @@ from fastnet.options.option import Option
 from fastnet.options.table import GROUPS, TABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
-# What docstrings say of all options, before their entries.
+# The paragraph about all options in docstrings, before their entries.
 OF_OPTIONS = """\
 Options as on the command line (docs/options.md). One that takes several values is an axis: every
 combination of the axes' values is a member. seeds=8 means 0 to 7, seeds=[8] only 8. Tasks and

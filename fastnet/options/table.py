@@ -1,4 +1,4 @@
-"""The one table of options. Command line, Python, configuration files and docs read it.
+"""The table of options, read by command line, Python, configuration files and docs.
 
 No numpy and no numba in this folder: `fastnet --help` imports it.
 """
@@ -479,18 +479,18 @@ OPTIONS = {option.name: option for option in TABLE}
 # Options that name columns or files beside those of --data.
 OF_DATA = ("target", "features", "weights", "split_column", "validation_data", "test_data")
 AXES = tuple(option.name for option in TABLE if option.axis)
-# Of each member: the axes as columns that people read, and all that kernels read.
+# Settings of each member: the axes, as columns for people, and everything that kernels read.
 COLUMNS = {option.field: option for option in TABLE if option.axis}
 SETTINGS = {option.field: option for option in TABLE if option.axis or option.setting}
-# What makes use of an option; there is no row for those that always count.
+# The choices that use an option; options that always count have no row.
 USERS = {option.name: option.users for option in TABLE if option.users}
-# Options of the methods that take steps of a given rate: the others find the length of their steps
-# themselves, from all samples at once.
+# Options of the methods that take steps of a given rate: the others determine the length of
+# their steps from all samples at once.
 STEPPED = tuple(name for name, users in USERS.items() if users == ("optimizer", FIRST_ORDER))
 
 
 def own_options(choice: str, name: str) -> tuple[str, ...]:
-    """Options that the method `name`, a value of the option `choice`, has beside others of it."""
+    """Options used by the method `name`, a value of the option `choice`, but not by all values."""
     return tuple(own for own, (of, users) in USERS.items() if of == choice and name in users)
 
 

@@ -1,1 +1,1 @@
-"""The Streamlit page: start runs and watch them, look back, learn."""
+"""The Streamlit page: start runs, watch them, look at finished ones, learn."""

@@ -1,8 +1,8 @@
-"""The Streamlit page: start runs and watch them, look back, learn backpropagation.
+"""The Streamlit page: start runs, watch them, look at finished ones, learn backpropagation.
 
 `fastnet ui` serves it. It is a thin layer: widgets become options of the command line, which trains
-in a process of its own; run folders become records, tables and figures. The URL holds what is
-shown, so a page can be reloaded, shared and reopened.
+in a separate process; run folders become records, tables and figures. The URL holds the state of
+the page, so it can be reloaded, shared and reopened.
 """
 
 import os

@@ -24,7 +24,7 @@ EXPORTS = (
 
 
 def files_view(result):
-    """Buttons for files as they are and for exports, which are made on request."""
+    """Buttons for existing files, and for exports, which are made on request."""
     folder = Path(result.run)
     left, middle, right = st.columns(3)
     with left:

@@ -1,6 +1,6 @@
-"""The page's view for learning: a network with its weights, and one step of gradient descent.
+"""The page's view for learning, with a network's weights and one step of gradient descent.
 
-The numbers beside the formulas are computed by reference/ itself.
+The numbers beside the formulas are computed by fastnet.reference.
 """
 
 import numpy as np
@@ -59,7 +59,7 @@ def choices():
 
 
 def buttons(after):
-    """Take the step to the network `after`, or begin again; and how many steps were taken."""
+    """Take the step to the network `after`, or begin again; show how many steps were taken."""
     left, right = st.columns(2)
     steps = st.session_state.get("learn-steps", 0)
     if left.button("Take the step", type="primary", width="stretch", key="take"):
@@ -74,7 +74,7 @@ def buttons(after):
 
 
 def network(n1):
-    """The network as the steps so far have left it; a new one for another N1."""
+    """The network after the steps so far; a new one for another N1."""
     net = st.session_state.get("learn-net")
     if net is None or len(net.b1) != n1:
         drawn = initial_weights(0, n1, 1, 1, "nguyen_widrow", "sigmoid")
@@ -87,7 +87,7 @@ def network(n1):
 
 
 def step_numbers(net, x, y):
-    """Everything that one step computes, by the names of the formulas."""
+    """All values that one step computes, by the names of the formulas."""
     X, Y = np.array([[x]]), np.array([[y]])
     H, Z2 = reference.network.forward(net, SIGMOID, X)
     losses, dZ2 = reference.losses.squared_error(Z2, Y)

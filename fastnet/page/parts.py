@@ -1,4 +1,4 @@
-"""What the views of the page share: the URL, the theme, charts, errors in one line."""
+"""The common parts of the page's views: the URL, the theme, charts, errors in one line."""
 
 import contextlib
 import re
@@ -27,7 +27,7 @@ def url_value(name, default=None):
 
 
 def go_to(**state):
-    """Put the state into the URL, and show what it names."""
+    """Put the state into the URL, and show the page again."""
     st.query_params.from_dict({name: str(value) for name, value in state.items()})
     st.rerun()
 
@@ -39,7 +39,7 @@ def theme():
 
 @contextlib.contextmanager
 def errors_in_page():
-    """Show an error of fastnet in the page, as one line, in place of what failed."""
+    """Show an error of fastnet in the page, as one line, in place of the failed part."""
     try:
         yield
     except (FastnetError, OSError) as error:

@@ -1,6 +1,6 @@
-"""Runs from outside: start one in a process of its own, watch it, stop it.
+"""Runs in separate processes: start, watch and stop them.
 
-Nothing here holds a run: all is read from its folder, so whoever watches can come and go.
+No run is held in memory here: everything is read from its folder, so a viewer can come and go.
 """
 
 import json
@@ -15,12 +15,12 @@ from fastnet.errors import FastnetError, UsageError
 from fastnet.results.lock import in_use
 from fastnet.results.reading import read_json
 
-NAME = re.compile(r"\w[\w.+-]{0,99}")  # of a run: no separators, so it stays in its folder
-NOTES = ".notes"  # folder beside the runs for what their processes say
+NAME = re.compile(r"\w[\w.+-]{0,99}")  # a run's name: no separators, so it stays in its folder
+NOTES = ".notes"  # folder beside the runs for the messages of their processes
 
 
 def checked_name(name):
-    """A run's name, refused where it could lead out of the folder of runs."""
+    """A run's name, refused if it could lead out of the folder of runs."""
     if not NAME.fullmatch(name) or ".." in name:
         raise UsageError(
             f"a run's name has letters, digits, '.', '_', '+' and '-' and begins with a letter or "
@@ -54,14 +54,14 @@ def start(arguments, runs, name):
 
 
 def resume(runs, name):
-    """Continue a run in a process of its own."""
+    """Continue a run in a separate process."""
     config = read_json(folder_of(runs, name), "config.json")
     folder = str(folder_of(runs, name))
     return launch([config["command"], "--resume", folder], runs, name)
 
 
 def launch(arguments, runs, name):
-    """Start the command line; what it says goes into a file beside the runs."""
+    """Start the command line; its messages go into a file beside the runs."""
     notes = note_file(runs, name)
     notes.parent.mkdir(parents=True, exist_ok=True)
     with open(notes, "wb") as said:
@@ -75,7 +75,7 @@ def launch(arguments, runs, name):
 
 
 def note_file(runs, name):
-    """Where the process of a run writes its messages."""
+    """The file for the messages of a run's process."""
     return Path(runs) / NOTES / f"{checked_name(name)}.txt"
 
 
@@ -88,7 +88,7 @@ def said(runs, name):
 
 
 def stop(runs, name):
-    """Ask a run to save its state and end, as Ctrl-C does; whether it was running."""
+    """Ask a run to save its state and end, as Ctrl-C does; return whether it was running."""
     folder = folder_of(runs, name)
     if not in_use(folder):
         return False
@@ -100,12 +100,12 @@ def stop(runs, name):
 
 
 def estimate(arguments):
-    """What `fastnet ARGUMENTS` would train, as its --dry-run says: a dict.
+    """What `fastnet ARGUMENTS` would train: the dict of its --dry-run.
 
     Raises
     ------
     UsageError
-        with what the command line says is wrong.
+        with the error of the command line.
     """
     line = [sys.executable, "-m", "fastnet", *arguments, "--dry-run", "--json"]
     done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -114,7 +114,7 @@ def estimate(arguments):
     return json.loads(done.stdout)
 
 
-# ---------------------------------------------------------------- where a run stands
+# ---------------------------------------------------------------- the status of a run
 
 
 def status(runs, name):
@@ -138,7 +138,7 @@ def events(folder):
     except OSError:
         return []
     found = []
-    for line in lines[:-1]:  # what is behind the last newline is not whole yet
+    for line in lines[:-1]:  # the text after the last newline is not complete yet
         try:
             found.append(json.loads(line))
         except ValueError:

@@ -72,7 +72,7 @@ def choose(table, names):
 
 
 def run_table(found, names):
-    """What the list shows of every run."""
+    """The columns of the list of runs."""
     best = [facts["best"] or {} for facts in found]
     return pd.DataFrame(
         {
@@ -177,13 +177,13 @@ def live_numbers(runs, name, before):
 
 
 def stage(runs, name):
-    """What the layout of the page depends on: a run's status, and whether it has a checkpoint."""
+    """The state that decides the page's layout: a run's status and whether it has a checkpoint."""
     has_checkpoint = (processes.folder_of(runs, name) / "checkpoint.npz").is_file()
     return processes.status(runs, name), has_checkpoint
 
 
 def numbers_so_far(folder):
-    """What the last event says of a run that has not ended."""
+    """The numbers of a running run, from its last event."""
     events = processes.events(folder)
     if not events:
         st.info("Preparing: a first run compiles its kernels, which takes some seconds.")

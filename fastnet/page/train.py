@@ -33,7 +33,7 @@ UPLOADS = ".uploads"  # folder beside the runs
 
 
 def view(runs):
-    """Choose data and options, see the command they make, start it."""
+    """Choose data and options, see the resulting command, start it."""
     st.title("Train")
     command = st.radio("Find", COMMANDS, format_func=COMMANDS.get, horizontal=True, key="command")
     source = st.selectbox("Data", SOURCES, format_func=SOURCES.get, key="source")
@@ -82,7 +82,7 @@ def with_target(path):
         target = st.multiselect("Target columns", list(head.columns), key="target")
         if target:
             return ["--data", path, "--target", ",".join(target)]
-        st.info("Choose what is to be predicted: one column, or several of numbers.")
+        st.info("Choose what to predict: one column, or several columns of numbers.")
     return None
 
 

@@ -14,7 +14,7 @@ def hash32(x):
 
 
 def shuffle(seed, epoch, n):
-    """The order of n samples in an epoch, of (seed, epoch, n) alone (Fisher-Yates)."""
+    """The order of n samples in an epoch; depends only on (seed, epoch, n) (Fisher-Yates)."""
     key = hash32(seed ^ hash32((epoch & 0xFFFFFFFF) ^ 0x5BF03635))
     order = list(range(n))
     for i in range(n - 1, 0, -1):
@@ -25,7 +25,7 @@ def shuffle(seed, epoch, n):
 
 
 def batch_epoch(activation, optimizer, net, loss, setting, state, memory, train):
-    """One epoch of mini-batches; its mean loss, largest norm and clipped share in the state."""
+    """Train one epoch of mini-batches; mean loss, largest norm, clipped share go to the state."""
     order = shuffle(int(setting["seed"]), int(state["epoch"]) + 1, train.count)
     summed, largest, clipped = 0.0, 0.0, []
     for first in range(0, train.count, setting["batch_size"]):

@@ -1,4 +1,4 @@
-"""What is decided and recorded at an entry: best, target, patience, plateau, epoch limit."""
+"""The decisions and records made at an entry: best, target, patience, plateau, epoch limit."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ PLATEAU = code(SCHEDULES, "plateau")
 
 
 def is_kept(epoch):
-    """Whether a history keeps this epoch: all up to DENSE_EPOCHS, then ever fewer."""
+    """Whether a history keeps this epoch: all up to DENSE_EPOCHS, then fewer and fewer."""
     step = 1
     while epoch > DENSE_EPOCHS * step:
         step *= 2
@@ -23,13 +23,13 @@ def all_finite(net):
 
 
 def copy(source, target):
-    """A member's weights into other arrays."""
+    """Copy a member's weights to other arrays."""
     for values, array in zip(source, target):
         array[...] = values
 
 
 def decide(setting, state, monitored):
-    """Best, target, patience, plateau and epoch limit at an entry; whether it is the best."""
+    """Decide best, target, patience, plateau, epoch limit at an entry; whether it is the best."""
     epoch, better = state["epoch"], monitored < state["best_loss"]
     if better:
         state["best_loss"], state["best_epoch"] = monitored, epoch
@@ -53,7 +53,7 @@ def decide(setting, state, monitored):
 
 
 def record_entry(state, train_loss, val_loss, better):
-    """The entry's numbers as the member's last and, if so, as those of its best."""
+    """Record the entry's numbers as the member's last and, if it is the best, as its best."""
     names = ("learning_rate", "gradient_norm", "clipped")
     state["last_entry"] = (train_loss, val_loss, *(state[name] for name in names))
     if better:

@@ -1,7 +1,7 @@
 """The training loop in plain NumPy, one member at a time: written to be read.
 
-Nobody optimises these files. The tests hold them and the engine equal to rounding.
-docs/derivation.md derives each formula and points at its line.
+These files are not optimised. The tests check that they equal the engine up to rounding.
+docs/derivation.md derives each formula and refers to its line.
 """
 
 import numpy as np
@@ -13,12 +13,12 @@ from fastnet.reference.records import CONVERGED, DIVERGED, RUNNING
 
 
 def bind(value):
-    """An argument of many calls, as it is: nothing here is prepared for them."""
+    """An argument of many calls, unchanged: this backend prepares nothing."""
     return value
 
 
 def train_member(activation, method, problem, net, setting, state, best, memory, end, history):
-    """Advance one member to epoch `end`, or to its stop; how many entries were recorded."""
+    """Advance one member to epoch `end`, or to its stop; return how many entries were recorded."""
     recorded = 0
     while state["stop"] == RUNNING and state["epoch"] < end:
         val_loss = np.nan
@@ -48,7 +48,7 @@ def train_member(activation, method, problem, net, setting, state, best, memory,
 
 
 def views(flat, n1, d, k):
-    """A run of a flat array as a Net: W1, b1, W2 transposed, b2 lie in it one after another."""
+    """A run of a flat array as a Net: it holds W1, b1, W2 transposed and b2, in this order."""
     W1, b1, W2, b2, _ = np.split(flat, np.cumsum([n1 * d, n1, n1 * k, k]))
     return Net(W1.reshape(n1, d), b1, W2.reshape(n1, k).T, b2)
 
@@ -76,7 +76,7 @@ def of_fold(rows, fold):
 def advance(activation, method, problem, pack, ids, end, histories, counts, scratch=None):
     """Advance the members `ids` to epoch `end`: their entries below it into histories[m's slot].
 
-    Filled are histories (len(ids), kept epochs of the round, columns) and counts (len(ids),).
+    Writes histories (len(ids), kept epochs of the round, columns) and counts (len(ids),).
     """
     with np.errstate(all="ignore"):
         for i, member in enumerate(ids):
@@ -93,7 +93,7 @@ def advance(activation, method, problem, pack, ids, end, histories, counts, scra
 def evaluate(activation, problem, rows, pack, ids, losses, accuracies, scratch=None):
     """Mean loss and accuracy of the best weights of the members `ids` over the rows.
 
-    Filled are losses (len(ids),) and accuracies (len(ids),).
+    Writes losses (len(ids),) and accuracies (len(ids),).
     """
     with np.errstate(all="ignore"):
         for i, member in enumerate(ids):

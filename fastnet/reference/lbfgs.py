@@ -19,10 +19,10 @@ from fastnet.reference.levenberg import (
 )
 from fastnet.reference.network import loss_and_gradient, mean_loss
 
-PAIRS = 10  # steps that are remembered
+PAIRS = 10  # number of steps that are remembered
 DECREASE, CURVATURE = 1e-4, 0.9  # c1 and c2 of the strong Wolfe conditions
-GROWTH = 2.0  # of the step length until a minimum is enclosed
-TRIALS = 20  # step lengths that one search tries, as scipy's L-BFGS-B
+GROWTH = 2.0  # factor of the step length until a minimum is enclosed
+TRIALS = 20  # step lengths that one search tries at most, as in scipy's L-BFGS-B
 MARGIN = 0.1  # a cubic's minimum closer to an end than this share of the interval is not taken
 
 
@@ -49,7 +49,7 @@ class Point(NamedTuple):
 
 
 def between(low, high):
-    """A step length inside: the minimum of the cubic through both ends (eq. 3.59), or half way."""
+    """A step length between two: the minimum of the cubic through both (eq. 3.59), or halfway."""
     width = high.a - low.a
     d1 = low.slope + high.slope - 3 * (high.value - low.value) / width
     square = d1 * d1 - low.slope * high.slope
@@ -62,11 +62,11 @@ def between(low, high):
 
 
 def search(try_length, start, first):
-    """A step length by algorithms 3.5 and 3.6 in one loop, 0 for none; what was found there.
+    """A step length by algorithms 3.5 and 3.6 in one loop, or 0; and what was found there.
 
     try_length(a) gives the Point at length a and more; start is the Point at 0. `low` is the best
-    length so far. The minimum lies between it and `high`, once there is one. Where TRIALS are not
-    enough, it is `low`.
+    length so far. The minimum lies between it and `high`, once there is one. If TRIALS are not
+    enough, the result is `low`.
     """
     low, high, a = start, None, first
     for _ in range(TRIALS - 1):
@@ -85,13 +85,13 @@ def search(try_length, start, first):
 
 
 def stored_pairs(memory, stored):
-    """The pairs of s and y that a member has, the newest last."""
+    """The stored pairs of s and y of a member, the newest last."""
     newest = [2 * (i % PAIRS) for i in range(max(0, stored - PAIRS), stored)]
     return [tuple(flatten(net).astype(np.float64) for net in memory[i : i + 2]) for i in newest]
 
 
 def remember(memory, state, s, y):
-    """Keep the step and the gradient's change, if the loss curves upwards along it."""
+    """Keep the step and the gradient's change if the loss curves upwards along the step."""
     place = 2 * (state["stored"] % PAIRS)
     write(s, memory[place])
     write(y, memory[place + 1])
@@ -108,7 +108,7 @@ def loss_at_entry(method, net, activation, problem, setting, state):
 
 
 def epoch(method, net, activation, problem, setting, state, memory, train_loss, gradient):
-    """Move the weights to a lower loss, or find none."""
+    """Move the weights to a lower loss, if one is found."""
     start, gradient = (flatten(a).astype(np.float64) for a in (net, gradient))
     decay, norm = l2_decay(net, float(setting["l2"])), np.linalg.norm(gradient)
     if norm <= GRADIENT_LEAST:
@@ -117,7 +117,7 @@ def epoch(method, net, activation, problem, setting, state, memory, train_loss, 
     value_0 = train_loss + penalty(net, decay)
 
     def try_length(a):
-        """The Point at start + a step, where the net is then, and the gradient there."""
+        """Move the net to start + a step; the Point and the gradient there."""
         write(start + a * step, net)
         mean, found, _ = loss_and_gradient(
             net, activation, problem.loss, setting["l2"], problem.train
@@ -126,7 +126,7 @@ def epoch(method, net, activation, problem, setting, state, memory, train_loss, 
         return Point(a, mean + penalty(net, decay), step @ found), found
 
     pairs = stored_pairs(memory, int(state["stored"]))
-    for kept in (pairs, []) if pairs else ([],):  # without the memory where it leads nowhere
+    for kept in (pairs, []) if pairs else ([],):  # without the memory if it leads nowhere
         state["stored"] = state["stored"] if kept else 0
         step = direction(kept, gradient)
         slope_0, first = step @ gradient, 1.0 if kept else 1 / norm

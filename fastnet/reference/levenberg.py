@@ -1,7 +1,7 @@
 """Levenberg-Marquardt and Bayesian regularisation, for the squared loss.
 
-All is in float64 but the weights, which are of the dtype of the run. w is a network's weights as
-one array (P,): W1, b1, W2 transposed, b2. J (n k, P) is the Jacobian of the outputs by the P
+Everything is float64 except the weights, which have the dtype of the run. w is a network's weights
+as one array (P,): W1, b1, W2 transposed, b2. J (n k, P) is the Jacobian of the outputs by the P
 parameters, r (n k,) are the residuals yhat - y; each row is multiplied by the square root of its
 sample's weight. The loss is r'r / (2 W), W the sum of the weights: its gradient is J'r / W, and
 J'J / W stands for its second derivative (Gauss-Newton).
@@ -13,10 +13,10 @@ from fastnet.options.methods import CONVERGED_BY, DAMPINGS, code
 from fastnet.reference.network import Net, Rows, first_layer, forward, mean_loss
 
 MARQUARDT = code(DAMPINGS, "marquardt")
-# MATLAB's trainlm, for the mean of the squares: mu, mu_dec, mu_inc, mu_max, min_grad and the least
-# mu it goes to. Nielsen 1999, eq. 2.4: mu, relative to the largest element of the diagonal.
+# MATLAB's trainlm, for the mean of the squares: mu, mu_dec, mu_inc, mu_max, min_grad and its lowest
+# mu. Nielsen 1999, eq. 2.4: mu, relative to the largest element of the diagonal.
 MU_START, MU_DOWN, MU_UP, MU_MOST, GRADIENT_LEAST, MU_LEAST = 1e-3, 0.1, 10.0, 1e10, 1e-7, 1e-20
-# Why a member has converged; 0 while it has not.
+# Why a member has converged; 0 if it has not.
 MIN_GRAD = code(CONVERGED_BY, "min_grad")
 MU_MAX = code(CONVERGED_BY, "mu_max")
 LINE_SEARCH = code(CONVERGED_BY, "line_search")
@@ -47,7 +47,7 @@ def in_float64(net, rows):
 
 
 def residuals(net, activation, rows):
-    """What the equations are made of, in float64: inputs, H, s'(z1), W2, yhat - y, weights."""
+    """The parts of the equations, in float64: inputs, H, s'(z1), W2, yhat - y, weights."""
     net, rows = in_float64(net, rows)
     H, Z2 = forward(net, activation, rows.X)
     S = activation.slope(first_layer(net, rows.X), H)
@@ -81,7 +81,7 @@ def normal_equations(X, H, S, W2, residuals, weight):
 
 
 def damped_factor(matrix, mu):
-    """The Cholesky factor of matrix + mu I; None where there is none."""
+    """The Cholesky factor of matrix + mu I, or None."""
     try:
         return np.linalg.cholesky(matrix + mu * np.eye(len(matrix)))
     except np.linalg.LinAlgError:
@@ -89,7 +89,7 @@ def damped_factor(matrix, mu):
 
 
 def damped_step(matrix, gradient, mu):
-    """Solve (matrix + mu I) step = -gradient; None where it cannot be."""
+    """Solve (matrix + mu I) step = -gradient; None if there is no factor."""
     lower = damped_factor(matrix, mu)
     if lower is None:
         return None
@@ -97,7 +97,7 @@ def damped_step(matrix, gradient, mu):
 
 
 def inverse_trace(lower):
-    """Trace of the inverse of LL': the squares of L's inverse."""
+    """Trace of the inverse of LL': the sum of squares of L's inverse."""
     return (np.linalg.inv(lower) ** 2).sum()
 
 
@@ -110,7 +110,7 @@ def penalty(net, decay):
 
 
 def l2_decay(net, l2):
-    """The penalty of each weight: none of biases."""
+    """The penalty of each weight; biases have none."""
     numbers = (l2, 0.0, l2, 0.0)
     return flatten(Net(*(np.full(w.shape, number) for w, number in zip(net, numbers))))
 
@@ -123,7 +123,7 @@ def penalise(net, matrix, gradient, decay, state):
 
 
 def reestimate(net, matrix, total_weight, mean, state):
-    """Bayesian regularisation: the decay of all parameters, from how many the data determine.
+    """Bayesian regularisation: the decay, from the number of parameters that the data determine.
 
     MacKay 1992, section 4, as Foresee & Hagan 1997: the objective beta r'r / 2 + alpha w'w / 2
     has alpha = gamma / w'w and beta = (W k - gamma) / r'r, gamma = P - alpha trace(A^-1) with
@@ -152,7 +152,7 @@ def start_mu(matrix, setting, state):
 
 
 def predicted(step, mu, gradient):
-    """What the equations say the step gains: 1/2 step' (mu step - gradient)."""
+    """The gain that the equations predict for the step: 1/2 step' (mu step - gradient)."""
     return step @ (mu * step - gradient) / 2
 
 
@@ -199,7 +199,7 @@ def br_loss_at_entry(method, net, activation, problem, setting, state):
 
 
 def lm_epoch(method, net, activation, problem, setting, state, memory, train_loss, equations):
-    """Move the weights to a lower loss, or find none with any mu."""
+    """Move the weights to a lower loss, if any mu leads to one."""
     matrix, gradient, decay = equations
     if state["epoch"] == 0:
         start_mu(matrix, setting, state)

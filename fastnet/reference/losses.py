@@ -26,7 +26,7 @@ def absolute_error(Z2, Y, setting=None):
 
 
 def huber_error(Z2, Y, setting):
-    """Of the error e: e^2 / 2 up to delta, then delta (|e| - delta / 2) (Huber 1964, p. 74)."""
+    """For the error e: e^2 / 2 up to delta, then delta (|e| - delta / 2) (Huber 1964, p. 74)."""
     error, delta = Z2 - Y, float(setting["huber_delta"])
     inner = np.clip(error, -delta, delta)  # e, or delta with e's sign: also the slope
     return summed(np.abs(inner) * (np.abs(error) - np.abs(inner) / 2)), inner
@@ -52,7 +52,7 @@ def poisson_error(Z2, Y, setting=None):
 
 
 def quantile_error(Z2, Y, setting):
-    """q (y - yhat) where yhat is too low, (1 - q) (yhat - y) where it is too high, q in (0, 1)
+    """q (y - yhat) if yhat is too low, (1 - q) (yhat - y) if it is too high, q in (0, 1)
     (Koenker & Bassett 1978, eq. 3.1)."""
     error, q = Z2 - Y, float(setting["quantile"])
     slopes = np.where(error > 0, 1 - q, np.where(error < 0, -q, 0 * error)).astype(error.dtype)
@@ -62,7 +62,7 @@ def quantile_error(Z2, Y, setting):
 def cross_entropy_error(Z2, Y, setting=None):
     """L = -log softmax(z2)_y of each sample, and dL/dz2 = softmax(z2) - y.
 
-    (m - z_y) + log1p(others): m the largest logit, others the sum of the exponentials but
+    (m - z_y) + log1p(others): m the largest logit, others the sum of the exponentials except
     the largest. Of equal largest logits all but the first are among the others.
     """
     n = np.arange(len(Z2))
@@ -79,7 +79,7 @@ def cross_entropy_error(Z2, Y, setting=None):
 def binary_cross_entropy_error(Z2, Y, setting=None):
     """One logit: L = log(1 + e^z2) - y z2 for y = 0 or 1, and dL/dz2 = sigmoid(z2) - y.
 
-    As max(z2, 0) - y z2 + log1p(e^-|z2|) nothing is lost where the network is sure.
+    As max(z2, 0) - y z2 + log1p(e^-|z2|) no digits are lost when the network is sure.
     """
     far = np.maximum(Z2, 0) - Y * Z2
     powers = np.exp(-np.abs(Z2))
@@ -88,8 +88,8 @@ def binary_cross_entropy_error(Z2, Y, setting=None):
 
 
 def hits(Z2, rows):
-    """Weight of the samples whose class the network tells: by the largest logit, the first of
-    equals, or by the sign of a single one."""
+    """Weight of the samples whose class is predicted correctly, by the largest logit (the first
+    of equals) or by the sign of a single one."""
     if Z2.shape[1] == 1:
         right = (Z2[:, 0] > 0) == (rows.Y[:, 0] == 1)
     else:

@@ -1,4 +1,4 @@
-"""METHODS: what each optimizer does at an entry and between two entries."""
+"""The table METHODS: what each optimizer does at an entry and between two entries."""
 
 from typing import NamedTuple
 
@@ -11,9 +11,9 @@ from fastnet.reference.optimizers import OPTIMIZERS, descend
 
 
 def loss_at_entry(method, net, activation, problem, setting, state):
-    """Training loss of the weights as they are; full batch: and its gradient.
+    """Training loss of the current weights and, with full batches, its gradient.
 
-    With mini-batches and a validation set, it is the mean of the epoch past.
+    With mini-batches and a validation set, it is the mean of the past epoch.
     """
     if method.full_batch:
         train_loss, gradient, norm = loss_and_gradient(
@@ -28,7 +28,7 @@ def loss_at_entry(method, net, activation, problem, setting, state):
 
 
 def step_epoch(method, net, activation, problem, setting, state, memory, train_loss, gradient):
-    """An epoch of steps along gradients; that of a full batch is there from loss_at_entry()."""
+    """An epoch of steps along gradients; a full batch's gradient comes from loss_at_entry()."""
     if method.full_batch:
         norm = state["gradient_norm"]
         descend(method, net, setting, state, memory, train_loss, gradient, norm)
@@ -38,12 +38,12 @@ def step_epoch(method, net, activation, problem, setting, state, memory, train_l
 
 
 class Method(NamedTuple):
-    """A row of METHODS. Its functions get the row itself, for what else stands in it."""
+    """A row of METHODS. Its functions get the row itself, for its other fields."""
 
-    mean_loss: object  # of a set of samples
-    loss_at_entry: object  # the training loss, and what epoch() takes over from there
-    epoch: object  # what is done between two entries
-    memory: int  # arrays of its own, each of the weights' shapes
+    mean_loss: object  # the mean loss of a set of samples
+    loss_at_entry: object  # the training loss, and values for epoch()
+    epoch: object  # the work between two entries
+    memory: int  # number of arrays that it keeps, each of the weights' shapes
     update: object = None  # one step of one array of weights; None with second-order methods
     full_batch: bool = True
 

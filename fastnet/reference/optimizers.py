@@ -1,8 +1,8 @@
-"""Optimisers: each moves w in place along the gradient g, which is clipped already.
+"""Optimisers: each moves w in place along the gradient g, which is already clipped.
 
 `memory` has the optimiser's own arrays, of w's shape and 0 before the first step. The member's
-setting and state give its numbers: state["steps"] counts from 1, `loss` is that of the samples of
-this step, state["step_loss"] of the one before.
+setting and state hold its parameters: state["steps"] counts from 1, `loss` is the loss of the
+samples of this step, state["step_loss"] that of the step before.
 """
 
 from typing import NamedTuple
@@ -25,7 +25,7 @@ def momentum(w, g, memory, setting, state, loss):
 
 
 def nesterov(w, g, memory, setting, state, loss):
-    """Nesterov 1983 as Sutskever et al. 2013, section 2: the gradient where momentum leads to."""
+    """Nesterov 1983 as Sutskever et al. 2013, section 2: the gradient after momentum's step."""
     (v,) = memory
     v[...] = setting["momentum"] * v + g
     w -= state["learning_rate"] * (g + setting["momentum"] * v)
@@ -49,7 +49,7 @@ def adam(w, g, memory, setting, state, loss):
 
 
 def adamw(w, g, memory, setting, state, loss):
-    """Loshchilov & Hutter 2019, Algorithm 2: Adam, and the weights shrink apart from it.
+    """Loshchilov & Hutter 2019, Algorithm 2: Adam, with a separate shrinking of the weights.
 
     Biases, which have one dimension, do not shrink.
     """
@@ -62,10 +62,10 @@ RPROP_UP, RPROP_DOWN, RPROP_LARGEST, RPROP_SMALLEST = 1.2, 0.5, 50.0, 1e-6
 
 
 def rprop(w, g, memory, setting, state, loss):
-    """iRprop+ (Igel & Huesken 2003, section 2.4): a step length of its own for each weight.
+    """iRprop+ (Igel & Huesken 2003, section 2.4): each weight has its own step length.
 
-    It grows while the gradient's sign stays and halves where it changes; there the last step
-    is taken back if the loss has risen, and the next step takes the gradient as 0.
+    It grows while the gradient's sign stays and halves where it changes; then the last step
+    is undone if the loss has risen, and the next step takes the gradient as 0.
     """
     before, length = memory
     if state["steps"] == 1:
@@ -99,7 +99,7 @@ OPTIMIZERS = {
 
 
 def clip(gradient, norm, clip_norm):
-    """The gradient, scaled to clip_norm where its norm is larger; whether it was."""
+    """The gradient, scaled to clip_norm if its norm is larger, and whether it was."""
     if not norm > clip_norm:
         return gradient, False
     return Net(*(g * g.dtype.type(clip_norm / norm) for g in gradient)), True
@@ -111,7 +111,7 @@ def numbers(record):
 
 
 def descend(optimizer, net, setting, state, memory, loss, gradient, norm):
-    """Clip the gradient and move the weights along it; whether it was clipped.
+    """Clip the gradient and move the weights along it; return whether it was clipped.
 
     memory has the optimiser's arrays, each as a Net.
     """

@@ -16,12 +16,12 @@ def cosine(rate, setting, epoch, epochs):
 
 
 def step(rate, setting, epoch, epochs):
-    """Times lr_factor after every decay_epochs."""
+    """Multiplied by lr_factor after every decay_epochs."""
     return rate * setting["lr_factor"] ** (epoch // setting["decay_epochs"])
 
 
 def exponential(rate, setting, epoch, epochs):
-    """As step, in a smooth curve."""
+    """Like step, as a smooth curve."""
     return rate * setting["lr_factor"] ** (epoch / setting["decay_epochs"])
 
 
@@ -29,7 +29,7 @@ RISE, START, END = 0.3, 1 / 25, 1 / 25 / 1e4
 
 
 def one_cycle(rate, setting, epoch, epochs):
-    """Up from START of the rate in the first RISE of the epochs, then down to END of it, both
+    """Up from START times the rate in the first RISE of the epochs, then down to END times it, both
     along half a cosine (Smith & Topin 2018, section 3; numbers of PyTorch's OneCycleLR)."""
     top = RISE * epochs
     if epoch < top:
@@ -39,7 +39,7 @@ def one_cycle(rate, setting, epoch, epochs):
     return rate * (last + (first - last) * (1 + math.cos(math.pi * share)) / 2)
 
 
-# The plateau rule itself is decide()'s.
+# The plateau rule itself is in decide().
 SCHEDULES = {
     "plateau": constant,
     "constant": constant,
@@ -51,9 +51,9 @@ SCHEDULES = {
 
 
 def learning_rate(rate, setting, epoch):
-    """The rate of epoch + 1: of the schedule, at least min_learning_rate, and warmed up.
+    """The rate of epoch + 1: the schedule's, at least min_learning_rate, with warm-up applied.
 
-    In warm-up the rates of the first epochs are 1, 2, ... of warmup_epochs + 1 parts of it
+    In warm-up, the first epochs have 1, 2, ... of warmup_epochs + 1 equal parts of the rate
     (Goyal et al. 2017, section 2.2).
     """
     warm, schedule = setting["warmup_epochs"], SCHEDULES[NAMES[setting["schedule"]]]

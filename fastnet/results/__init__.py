@@ -1,1 +1,1 @@
-"""What a run brings: members, models, answers, and the folder they are kept in."""
+"""The results of a run: members, models, answers, and the folder that holds them."""

@@ -12,12 +12,12 @@ from fastnet.training.plan import SETTING_COLUMNS, shown
 
 
 def monitored(members: np.ndarray) -> np.ndarray:
-    """The loss that chooses: of the validation set if there is one, else of the training set."""
+    """The loss that decides: the validation loss if there is one, else the training loss."""
     return members["train_loss"] if np.isnan(members["val_loss"]).all() else members["val_loss"]
 
 
 def monitored_of(record: Mapping[str, Any]) -> float | None:
-    """The loss that chooses, of one member's record in a JSON document; None where it has none.
+    """The loss that decides, from one member's record in a JSON document, or None.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def monitored_of(record: Mapping[str, Any]) -> float | None:
 def best_member(members: np.ndarray, first_reached: bool = False) -> int:
     """The best member's number: lowest monitored loss, then smaller N1, fewer epochs, lower number.
 
-    With first_reached (--stop first): the member that reached the target, the lowest of several.
+    With first_reached (--stop first) it is the lowest number that reached the target.
     """
     reached = np.flatnonzero(members["stop_reason"] == "target")
     if first_reached and reached.size:
@@ -53,7 +53,7 @@ def binomial_tail(count: int, n: int, p: float) -> float:
     return float(np.exp(logs[count:]).sum())
 
 
-@functools.lru_cache(maxsize=4096)  # pages and reports ask a dozen times for the same few
+@functools.lru_cache(maxsize=4096)  # pages and reports need the same few values a dozen times
 def success_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """The exact interval of a share (Clopper & Pearson 1934), by bisection.
 
@@ -81,7 +81,7 @@ def success_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[
 
 
 def of_finite(function: Callable, values: np.ndarray) -> float | None:
-    """function of the finite values; None when there are none."""
+    """The function of the finite values; None if there are none."""
     values = values[np.isfinite(values)]
     return float(function(values)) if values.size else None
 
@@ -112,12 +112,12 @@ def setting_row(members: np.ndarray, losses: np.ndarray, counted: bool) -> dict[
 
 
 def varying(members: np.ndarray) -> list[str]:
-    """The settings of which the members have more than one value, N1 and seed among them."""
+    """The settings that differ between members, including N1 and seed."""
     return [name for name in SETTING_COLUMNS if (members[name] != members[name][0]).any()]
 
 
 def varying_apart(members: np.ndarray) -> list[str]:
-    """The varying settings without N1 and seed: what an N1 may have several rows for."""
+    """The settings that differ, without N1 and seed: an N1 has one row per combination of them."""
     return [name for name in varying(members) if name not in ("n1", "seed")]
 
 
@@ -127,7 +127,7 @@ def setting_rows(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[s
     codes = np.zeros(len(members), np.int64)
     for name in names:
         _, code = np.unique(members[name], return_inverse=True)
-        # Counted again after each setting: the product over many lists would overflow.
+        # Renumbered after each setting, because the product over many lists would overflow.
         _, codes = np.unique(codes * (code.max() + 1) + code, return_inverse=True)
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
@@ -144,7 +144,7 @@ def setting_rows(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[s
 
 
 def by_n1(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The answer: one row per N1, that of its setting with most successes, then fewest epochs."""
+    """The answer: one row per N1, for its setting with most successes, then fewest epochs."""
     chosen = {}
     for answer in setting_rows(members, options):
         epochs, loss = answer["median_epochs"], answer["best_loss"]
@@ -161,7 +161,7 @@ def by_n1(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[str, Any
 def smallest_n1(table: list[dict[str, Any]], options: Mapping[str, Any]) -> int | None:
     """The smallest N1 whose success rate is at least the one asked for.
 
-    None when there is none, while that of a smaller N1 is not known, and with --stop first,
+    None if there is none, if the rate of a smaller N1 is not known, and with --stop first,
     which ends most members before they can succeed.
     """
     for line in table:
@@ -208,7 +208,7 @@ def sentence(members: np.ndarray, options: Mapping[str, Any]) -> str:
 
 
 def advice(members: np.ndarray) -> str:
-    """What to try, from the reasons why members stopped without reaching the target."""
+    """Advice from the reasons why members stopped without reaching the target."""
     missed = members["stop_reason"][members["stop_reason"] != "target"]
     if missed.size == 0:
         return ""

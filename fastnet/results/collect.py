@@ -1,4 +1,4 @@
-"""The Result of a run: of a Training that has ended, of a run folder, of a checkpoint."""
+"""Make the Result of a run from a Training, a run folder or a checkpoint."""
 
 import os
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ def from_training(
     seconds: Mapping[str, float],
     environment: Mapping[str, Any],
 ) -> Result:
-    """The Result of a Training as it stands.
+    """The Result of a Training so far.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def from_training(
     data : Data
         What it trains on.
     command, task, status, seconds, environment
-        As in Result.
+        The fields of a Result.
     """
     members = members_table(training)
     options = training.options
@@ -81,7 +81,7 @@ def from_training(
 
 
 def packed_of(training: Training, members: np.ndarray) -> dict[str, np.ndarray]:
-    """The best weights of some members, and which they are."""
+    """The best weights of some members, and the members' numbers."""
     return {**training.unpacked(training.pack.best, members), "members": members}
 
 
@@ -93,7 +93,7 @@ def entries_and_record(flat: dict[str, np.ndarray]) -> tuple[dict, dict]:
 
 
 def metrics_by_set(model: Model, data: Data, fold: int) -> dict[str, Any]:
-    """The metrics of a model on each set of a Data; None where a set is empty."""
+    """The metrics of a model on each set of a Data; None if a set is empty."""
     found = {}
     for name in SETS:
         rows = data.rows(name)
@@ -141,7 +141,7 @@ def load(folder: str | os.PathLike) -> Result:
         result = from_folder(path, config, saved)
         broken = first_misfit(result, saved)
     except KeyError as error:
-        raise DataError(f"{path} is broken, or another fastnet's: it has no {error}.") from None
+        raise DataError(f"{path} is broken or of another version: it has no {error}.") from None
     except (TypeError, IndexError, ValueError) as error:
         raise DataError(f"{path} is broken: {type(error).__name__} {error}.") from None
     if broken:
@@ -150,7 +150,7 @@ def load(folder: str | os.PathLike) -> Result:
 
 
 def from_folder(path: Path, config: Mapping[str, Any], saved: Mapping[str, Any]) -> Result:
-    """The Result of a run folder, as its files say; `saved` is its summary.json."""
+    """The Result of a run folder, from its files; `saved` is its summary.json."""
     best = saved["best"]["member"]
     options = read_options(config)
     return Result(
@@ -169,7 +169,7 @@ def from_folder(path: Path, config: Mapping[str, Any], saved: Mapping[str, Any])
 
 
 def origin(path: Path, config: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a Result that stand in its folder before training does."""
+    """The fields of a Result that its folder holds before training."""
     return {
         "command": config["command"],
         "task": config["task"],
@@ -271,7 +271,7 @@ def members_table(training: Training) -> np.ndarray:
 
 
 def members_so_far(plan: Plan, saved: Mapping[str, np.ndarray], validates: bool) -> np.ndarray:
-    """The records of all members as far as a checkpoint knows them."""
+    """The records of all members, as far as a checkpoint has them."""
     states = saved["states"]
     table = settings_table(plan, states)
     table["seconds"] = saved["seconds"]

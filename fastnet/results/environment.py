@@ -1,4 +1,4 @@
-"""What decides the bytes of a result besides options and data: versions, processor, BLAS."""
+"""The environment that decides the bytes of a result: versions, processor, BLAS."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ import fastnet
 from fastnet.native import cache
 from fastnet.native.versions import compiler_versions
 
-# Variables that make OpenBLAS or Numba choose other code than the processor's own.
+# Variables that make OpenBLAS or Numba choose code for another processor.
 OVERRIDES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", *cache.OVERRIDES, "NUMBA_DISABLE_JIT")
 
 
@@ -33,7 +33,7 @@ def blas() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of fastnet and of what it computes with."""
+    """Versions of fastnet and of the libraries it computes with."""
     return {
         "fastnet": fastnet.__version__,
         "python": platform.python_version(),
@@ -61,7 +61,7 @@ def simd_bits(features: Collection[str]) -> int:
 
 
 def describe(threads: int, digest: str) -> dict[str, Any]:
-    """What environment.json holds; `digest` is the SHA-256 of the data."""
+    """The content of environment.json; `digest` is the SHA-256 of the data."""
     return {
         "versions": versions(),
         "cpu": cpu(),
@@ -74,7 +74,7 @@ def describe(threads: int, digest: str) -> dict[str, Any]:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between two environments of all that decides the bytes, one text each."""
+    """The differences between two environments that can change the bytes, one text each."""
     found = []
     for part in ("versions", "cpu", "variables"):
         before, now = old.get(part, {}), new.get(part, {})

@@ -1,4 +1,4 @@
-"""Run folders: written so that a kill at any moment leaves a folder that can be read.
+"""Write run folders such that a kill at any moment leaves a readable folder.
 
 Every file is written beside its name and renamed; summary.json comes last, so a folder
 without it is unfinished. A lock guards a folder while a process works on it.
@@ -26,7 +26,7 @@ from fastnet.training.plan import OFF, shown
 
 
 def default_folder(name: str, runs: str | os.PathLike = "runs") -> Path:
-    """A folder that does not exist yet: runs/NAME-UTC time, with -2, -3, ... where that does.
+    """A folder that does not exist yet: runs/NAME-UTC time, with -2, -3, ... if that exists.
 
     Examples
     --------
@@ -47,14 +47,14 @@ def default_folder(name: str, runs: str | os.PathLike = "runs") -> Path:
 class Folder:
     """A run folder that this process writes.
 
-    create() refuses a folder that exists; with force one that holds a fastnet config.json is set
-    aside, and removed when the new run is finished.
+    create() refuses a folder that exists. With force, a folder with a config.json of fastnet is
+    moved aside, and removed when the new run is finished.
 
     Attributes
     ----------
     path : Path
     aside : Path or None
-        The old run that was set aside.
+        The old run that was moved aside.
     lock_file : file or None
         Open as long as this process holds the lock.
     """
@@ -71,7 +71,7 @@ class Folder:
         Raises
         ------
         FastnetError
-            when it exists (with force: and is no run folder), is in use, or cannot be made.
+            when it exists (with force: and is not a run folder), is in use, or cannot be made.
         """
         folder = cls(path)
         try:
@@ -98,11 +98,11 @@ class Folder:
         read_json(folder.path, "config.json")
         folder.lock()
         old = folder.path.parent.glob(f"{folder.path.name}.old-*/config.json")
-        folder.aside = next((found.parent for found in old), None)  # what --force had set aside
+        folder.aside = next((found.parent for found in old), None)  # moved aside by --force
         return folder
 
     def set_aside(self) -> None:
-        """Rename the old run; only what is a run of fastnet is ever replaced."""
+        """Rename the old run; only a run of fastnet is ever replaced."""
         try:
             read_json(self.path, "config.json")
         except FastnetError as error:
@@ -117,7 +117,7 @@ class Folder:
         old.close()
 
     def lock(self) -> None:
-        """Lock the folder; one that another process is working on is refused."""
+        """Lock the folder; refuse one that another process is working on."""
         self.lock_file = lock.acquire(self.path)
 
     def unlock(self) -> None:
@@ -127,7 +127,7 @@ class Folder:
             self.lock_file = None
 
     def start(self, config: Mapping, environment: Mapping, split: Mapping) -> None:
-        """Write what stands before training does; with config.json the run can be resumed."""
+        """Write the files that are known before training; with config.json a run can be resumed."""
         write_npz(self.path / "split.npz", split)
         write_json(self.path / "environment.json", environment)
         write_json(self.path / "config.json", config)
@@ -143,7 +143,7 @@ class Folder:
         write_npz(self.path / "checkpoint.npz", arrays)
 
     def finish(self, result: Result) -> None:
-        """Write all that a finished run has, summary.json last."""
+        """Write all files of a finished run, summary.json last."""
         write_result(self.path, result)
         write_json(self.path / "summary.json", result.summary())
         (self.path / "checkpoint.npz").unlink(missing_ok=True)
@@ -152,12 +152,12 @@ class Folder:
 
     def close(self) -> None:
         """Release the folder: remove the lock file and unlock."""
-        if self.lock_file is not None:  # else it may be another's by now
+        if self.lock_file is not None:  # otherwise it may belong to another process by now
             (self.path / "lock").unlink(missing_ok=True)
             self.unlock()
 
     def abandon(self) -> None:
-        """Undo create(): nothing half-written stays, and what was set aside comes back."""
+        """Undo create(): remove the unfinished folder, and restore the one that was moved aside."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.unlock()
         if self.aside is not None:
@@ -183,7 +183,7 @@ def save_result(result: Result, path: str | os.PathLike) -> None:
 def run_config(
     command: str, task: int | None, schema: Schema, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What config.json holds; tuples become lists."""
+    """The content of config.json; tuples become lists."""
     lists = {name: list(v) if isinstance(v, tuple) else v for name, v in options.items()}
     return {
         "schema_version": SCHEMA_VERSION,
@@ -213,7 +213,7 @@ def write_result(path: Path, result: Result) -> None:
 
 
 def write_model(path: str | os.PathLike, model: Model) -> None:
-    """Write all that predicting needs into one npz without pickles."""
+    """Write everything that predicting needs into one npz without pickles."""
     facts = model.schema.to_arrays()
     loss = facts.pop("loss")  # the last array, as it has been since schema version 1
     write_npz(
@@ -236,7 +236,7 @@ def write_members(path: Path, members: np.ndarray) -> None:
 
 
 def csv_cells(name: str, values: np.ndarray) -> list[str]:
-    """A column of members.csv as texts: what is off or missing is empty, numbers read back."""
+    """A column of members.csv as texts: off or missing is empty, numbers read back."""
     if (values == values[0]).all():  # most columns
         return [csv_cell(name, values[0].item())] * len(values)
     if name in OFF:
@@ -245,6 +245,6 @@ def csv_cells(name: str, values: np.ndarray) -> list[str]:
 
 
 def csv_cell(name: str, value: Any) -> str:
-    """A value of members.csv as text, exactly; empty where it is off or missing."""
+    """A value of members.csv as exact text; empty if it is off or missing."""
     value = shown(name, value)
     return "" if value is None or value != value else str(value)

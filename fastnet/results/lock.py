@@ -1,4 +1,4 @@
-"""A lock on a run folder, held while a process works on it and gone with the process."""
+"""A lock on a run folder, held while a process works on it and released when it ends."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from fastnet.errors import FastnetError
 
 try:
     import fcntl
-except ImportError:  # Windows: folders are not locked there
+except ImportError:  # on Windows folders are not locked
     fcntl = None
 
 
@@ -34,7 +34,7 @@ def acquire(folder: Path) -> IO[str] | None:
             f"{folder} is in use by another fastnet process; wait for it or stop it."
         ) from None
     file.truncate(0)
-    file.write(str(os.getpid()))  # whom to ask to stop
+    file.write(str(os.getpid()))  # the process to ask to stop
     file.flush()
     return file
 

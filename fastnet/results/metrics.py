@@ -1,4 +1,4 @@
-"""How good predictions are, in the units of the targets: weighted means over samples."""
+"""Metrics of predictions in the units of the targets, as weighted means over samples."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,8 +26,8 @@ def of_numbers(
     Returns
     -------
     dict
-        rmse, mae and r2 in the targets' own units; of several targets their means, and under
-        "targets" those of each. R2 is None where the target is constant.
+        rmse, mae and r2 in the targets' own units; for several targets their means, and under
+        "targets" those of each. R2 is None if the target is constant.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def of_numbers(
     errors = (P.astype(np.float64) - Y) * scale
     own = Y * scale
     spread = share @ (own - share @ own) ** 2
-    spread[(own == own[0]).all(axis=0)] = 0  # not the rounding of a mean
+    spread[(own == own[0]).all(axis=0)] = 0  # not only the rounding of a mean
     mse, mae = share @ errors**2, share @ np.abs(errors)
     each = [
         {
@@ -56,7 +56,7 @@ def of_numbers(
 
 
 def mean_or_none(values: Sequence[float | None]) -> float | None:
-    """The mean; None where one of the values is missing."""
+    """The mean; None if one of the values is missing."""
     return None if None in values else float(np.mean(values))
 
 
@@ -72,7 +72,7 @@ def of_classes(Y: np.ndarray, Z2: np.ndarray, weight: np.ndarray) -> dict[str, f
     weight : ndarray of shape (n,)
     """
     truth, total = Y.argmax(axis=1), weight.sum()
-    right = weight * (Z2.argmax(axis=1) == truth)  # sums of weights: all right is exactly 1
+    right = weight * (Z2.argmax(axis=1) == truth)  # sums of weights: exactly 1 if all are right
     of_class = np.bincount(truth, weight, Y.shape[1])
     hits = np.bincount(truth, right, Y.shape[1])
     there = of_class > 0

@@ -1,4 +1,4 @@
-"""One trained network with all that predicting needs."""
+"""A Model: one trained network with everything that predicting needs."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -30,17 +30,17 @@ class ModelFields(NamedTuple):
 
 
 class Model(Described, ModelFields):
-    """One trained network with all that predicting needs.
+    """One trained network with everything that predicting needs.
 
     Attributes
     ----------
     weights : Weights
         W1 of shape (N1, d), b1 (N1,), W2 (k, N1) and b2 (k,).
     activation : str
-        Of the hidden units.
+        The activation of the hidden units.
     schema : Schema
-        What inputs and outputs mean. Its facts are attributes of the model, too: loss, classes,
-        features, columns, targets and the four arrays of its scaling.
+        The meaning of inputs and outputs. Its facts are attributes of the model, too: loss,
+        classes, features, columns, targets and the four arrays of its scaling.
 
     Examples
     --------
@@ -86,7 +86,7 @@ class Model(Described, ModelFields):
         Returns
         -------
         ndarray of shape (n,) or (n, k)
-            Numbers in the units of the targets, (n, k) where there are several targets; with
+            Numbers in the units of the targets, (n, k) if there are several targets; with
             loss poisson the mean, with loss quantile the quantile. For classes the labels (n,).
 
         Raises
@@ -142,7 +142,7 @@ class Model(Described, ModelFields):
     def inputs(self, X: Any) -> np.ndarray:
         """X as an array of shape (n, d) before scaling.
 
-        A missing number is NaN where its column has a fill, and refused where it has none.
+        A missing number becomes NaN if its column has a fill; otherwise it is refused.
 
         Parameters
         ----------
@@ -199,11 +199,11 @@ class Model(Described, ModelFields):
         return Z2
 
     def means(self, Z2: np.ndarray) -> np.ndarray:
-        """What the network predicts, from z2: z2 itself, or e^z2 with loss poisson."""
+        """The network's prediction from z2: z2 itself, or e^z2 with loss poisson."""
         return np.exp(Z2) if LOSSES[self.loss].link == EXP else Z2
 
     def decoded(self, Z2: np.ndarray) -> np.ndarray:
-        """From z2 the numbers (n, k) in their own units, or the class labels (n,)."""
+        """The numbers (n, k) in their own units, or the class labels (n,), from z2."""
         if self.classes is not None:
             return self.classes[Z2.argmax(axis=1)]
         return self.means(Z2) * self.y_scale + self.y_shift
@@ -213,25 +213,25 @@ class Model(Described, ModelFields):
         powers = np.exp(Z2 - Z2.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)
 
-    # ------------------------------------------------------------ how good they are
+    # ------------------------------------------------------------ metrics
 
     def metrics(self, Z2: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> dict[str, Any]:
-        """The metrics of results/metrics.py where Y (n, k) are the targets as trained on."""
+        """The metrics of results/metrics.py for targets Y (n, k) as encoded in training."""
         if self.classes is not None:
             return metrics.of_classes(as_one_hot(Y), Z2, weight)
         return metrics.of_numbers(Y, self.means(Z2), weight, self.y_scale, self.targets)
 
     def mean_loss(self, Z2: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> float | None:
-        """The mean loss; None where it has a parameter, which a model does not keep."""
+        """The mean loss; None if the loss has a parameter, which a model does not keep."""
         if own_options("loss", self.loss):
             return None
-        one_logit = LOSSES[self.loss].link == SIGMOID  # outputs() has made two of it
+        one_logit = LOSSES[self.loss].link == SIGMOID  # outputs() has made two columns of it
         loss = "cross_entropy" if one_logit else self.loss
         losses, _ = reference.losses.LOSSES[loss](Z2, Y)
         return json_value(losses @ weight / weight.sum())
 
     def evaluation(self, X: Any, y: np.ndarray, weight: np.ndarray) -> dict[str, Any]:
-        """How good the predictions are for targets in their own units.
+        """Loss and metrics of the predictions, for targets in their own units.
 
         Parameters
         ----------

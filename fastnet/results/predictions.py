@@ -1,4 +1,4 @@
-"""What a trained model says about a table: predictions, and how good they are."""
+"""Predictions of a trained model for a table, and their metrics."""
 
 import os
 from pathlib import Path
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def load_model(path: str | os.PathLike, member: int | None = None) -> Model:
-    """The Model in a model.npz, or of a run folder.
+    """Load the Model in a model.npz or of a run folder.
 
     Parameters
     ----------
     path : path
         A model.npz under any name, or a run folder.
     member : int, optional
-        Of a run folder the number of the member; by default the best one's.
+        The number of a member of a run folder; by default the best one's.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def load_model(path: str | os.PathLike, member: int | None = None) -> Model:
     UsageError
         for a member that does not exist, or whose weights were not kept.
     DataError
-        when the file or folder is unfinished, broken, or not of fastnet.
+        when the file or folder is unfinished, broken, or not from fastnet.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def predict(
     model : Model or path
         A path of a run folder or a model.npz.
     source : path, binary file or DataFrame
-        The table, as `--data` takes it; its columns go by name, others are ignored.
+        The table, as `--data` takes it; columns are matched by name, others are ignored.
     proba : bool
         Also the probability of each class.
 
@@ -110,7 +110,7 @@ def predict(
 def evaluate(
     model: Model | str | os.PathLike, source: Any, weights: str | None = None
 ) -> dict[str, Any]:
-    """How good the predictions for a table with known targets are.
+    """Loss and metrics of the predictions for a table with known targets.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def evaluate(
 
 
 def as_model(model: Model | str | os.PathLike) -> Model:
-    """A Model, read from its file where a path is given."""
+    """A Model, read from its file if a path is given."""
     return model if isinstance(model, Model) else load_model(model)
 
 

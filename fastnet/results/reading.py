@@ -1,4 +1,4 @@
-"""The files of a run folder, read and validated; nothing that is in one is executed."""
+"""Read and validate the files of a run folder; no code in them is executed."""
 
 import csv
 import json
@@ -30,7 +30,7 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
     path : Path
         The folder.
     name : str
-        The file; config.json is refused where another program or another fastnet wrote it.
+        The file; config.json is refused if another program or another version of fastnet wrote it.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
 
 
 def reason_file_missing(path: Path, name: str) -> str:
-    """Why a folder may lack a file: how far the run came."""
+    """Why a folder lacks a file, by how far the run came."""
     if name == "summary.json" and (path / "config.json").is_file():
         return f"{path} is unfinished (no summary.json); continue it with --resume {path}."
     if name == "config.json" and (path / "lock").exists():
@@ -62,9 +62,9 @@ def reason_file_missing(path: Path, name: str) -> str:
 
 
 def checked_config(path: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """A config.json, refused where another program or another fastnet wrote it."""
+    """A config.json, refused if another program or another version of fastnet wrote it."""
     if not {"schema_version", "command", "options"} <= set(config):
-        raise DataError(f"{path} is not a run folder of fastnet: its config.json is another's.")
+        raise DataError(f"{path} is not a run folder of fastnet: its config.json is not fastnet's.")
     require_version(path, config["schema_version"])
     return config
 
@@ -78,7 +78,7 @@ def require_version(path: Path, version: Any) -> None:
 
 
 def read_options(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a config.json, checked again; one that it does not name has its default."""
+    """The options of a config.json, checked again; options that it lacks have their default."""
     try:
         given = {name: config["options"].get(name, OPTIONS[name].default) for name in OPTIONS}
         paired = given["zip"] is True
@@ -91,7 +91,7 @@ def read_options(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_members(path: Path) -> np.ndarray:
-    """members.csv as the structured array it was."""
+    """The structured array in a members.csv."""
     try:
         with open(path, newline="") as file:
             header, *lines = csv.reader(file)
@@ -108,12 +108,12 @@ def read_members(path: Path) -> np.ndarray:
 
 
 def read_npz_if_there(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an npz that a run may do without."""
+    """All arrays of an npz that a run may lack."""
     return read_npz(path) if path.exists() else {}
 
 
 def first_misfit(result: Result, saved: Mapping[str, Any]) -> str | None:
-    """The first file of a run that does not fit the others, or None where all fit.
+    """The first file of a run that does not fit the others, or None if all fit.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def read_model(path: str | Path) -> Model:
 
 
 def misfits_of_model(model: Model) -> Iterator[str]:
-    """What in a model.npz does not fit the rest of it, one text each."""
+    """The contradictions in a model.npz, one text each."""
     yield from misfits_of_arrays(model)
     yield from misfits_of_classes(model)
     if model.activation not in ACTIVATIONS:
@@ -187,7 +187,7 @@ def misfits_of_model(model: Model) -> Iterator[str]:
 
 
 def misfits_of_arrays(model: Model) -> Iterator[str]:
-    """Arrays of a shape that the others do not have, or of what is no number."""
+    """Arrays whose shape does not fit the others, or that do not hold numbers."""
     weights, d = model.weights, len(model.features)
     k, n1 = weights.b2.size, weights.b1.size
     shapes = {"W1": (n1, d), "b1": (n1,), "W2": (k, n1), "b2": (k,)}
@@ -202,7 +202,7 @@ def misfits_of_arrays(model: Model) -> Iterator[str]:
 
 
 def misfits_of_classes(model: Model) -> Iterator[str]:
-    """A loss that is unknown, or that does not go with the classes and outputs."""
+    """A loss that is unknown, or that does not fit the classes and outputs."""
     loss, classes, k = model.loss, model.classes, model.weights.b2.size
     if loss not in LOSSES:
         yield f"it has the unknown loss {loss!r}"
@@ -234,7 +234,7 @@ def list_runs(folder: str | Path) -> list[dict[str, Any]]:
 
 
 def facts_of_run(run: Path) -> dict[str, Any]:
-    """What the list of runs says of one."""
+    """The facts of one run for the list."""
     try:
         summary = read_json(run, "summary.json")
         facts = {"run": str(run), **{k: summary[k] for k in ("command", "members", "status")}}

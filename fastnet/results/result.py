@@ -1,4 +1,4 @@
-"""What a run brings: one record per member, their histories, weights and models."""
+"""The Result of a run: one record per member, their histories, weights and models."""
 
 import os
 from collections.abc import Mapping
@@ -35,14 +35,14 @@ MEMBERS = np.dtype(
 
 
 class Entries(NamedTuple):
-    """A member's history: one entry per epoch, the initial weights' first.
+    """A member's history: one entry per epoch; the first belongs to the initial weights.
 
     Attributes
     ----------
     epoch : ndarray of int, shape (entries,)
         The weights of an entry are those after this number of epochs. Long histories are thinned.
     train_loss, val_loss : ndarray of shape (entries,)
-        val_loss is NaN where there is no validation set.
+        val_loss is NaN if there is no validation set.
     learning_rate : ndarray of shape (entries,)
         The rate of the following epoch.
     """
@@ -80,22 +80,22 @@ class Result(Described, ResultFields):
     ----------
     command : {"train", "sweep"}
     task : {1, 2} or None
-        The built-in task; None for data of one's own.
+        The built-in task; None for the user's own data.
     options : dict
         Every option as resolved.
     schema : Schema
-        What inputs and outputs mean. Its facts are attributes of the result, too: loss, classes,
-        features, columns, scaling and targets.
+        The meaning of inputs and outputs. Its facts are attributes of the result, too: loss,
+        classes, features, columns, scaling and targets.
     members : structured ndarray of shape (M,)
         One record per member, with the columns of members.csv.
     status : str
-        "done" or "interrupted"; "running" where it was read from a checkpoint.
+        "done" or "interrupted"; "running" if it was read from a checkpoint.
     seconds : dict
         Wall-clock seconds of compile, train and total.
     best_member : int
         Number of the best member.
     packed : dict of ndarray
-        The arrays of weights.npz; "members" says whose they are where it is not everybody's.
+        The arrays of weights.npz; "members" names the members if they are not all.
         Empty with keep="none".
     entries : dict of ndarray
         The arrays of history.npz.
@@ -108,7 +108,7 @@ class Result(Described, ResultFields):
     run : str or None
         The run folder.
     metrics : dict or None
-        Of the best member, by set: those of results/metrics.py.
+        The best member's metrics (results/metrics.py), by set.
 
     Examples
     --------
@@ -366,7 +366,7 @@ def snapshots_of(snapshots: Mapping[str, np.ndarray], member: int) -> dict[str, 
 
 
 def settings_of(record: np.void) -> dict[str, Any]:
-    """A member's options by name: None where one is off."""
+    """A member's options by name; None if an option is off."""
     return {name: shown(name, record[name]) for name in SETTING_COLUMNS}
 
 

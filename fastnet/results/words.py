@@ -1,4 +1,4 @@
-"""A run in words: numbers, seconds, settings, sentences and the cells of tables."""
+"""The text form of a run: numbers, times, settings, sentences and table cells."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from fastnet.results import answer
 from fastnet.results.result import SCORES, Result
 from fastnet.training.plan import shown
 
-# What the table by N1 has in further columns, where a run has it.
+# Further columns of the table by N1, if a run has them.
 MEDIANS = ("median_test_loss", "median_val_accuracy", "median_test_accuracy")
 METRICS = {
     "rmse": "RMSE",
@@ -23,7 +23,7 @@ METRICS = {
 
 
 def number(value: Any, digits: int = 4) -> str:
-    """A number for people; - where there is none."""
+    """A number for people, or -."""
     if value is None or (isinstance(value, float) and not np.isfinite(value)):
         return "-"
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
@@ -35,7 +35,7 @@ def counted(count: int, thing: str) -> str:
 
 
 def setting_text(name: str, value: Any) -> str:
-    """A setting for people, of a member's record or an option: none where it is off."""
+    """A setting for people, of a member's record or an option: none if it is off."""
     return typed(shown(name, value), digits=6)
 
 
@@ -54,7 +54,7 @@ def seconds(value: float | None) -> str:
 
 
 def progress_line(where: Any) -> str:
-    """One line on where a run stands; `where` is a Progress."""
+    """The progress of a run in one line; `where` is a Progress."""
     best = ""
     if where.best_loss is not None:
         best = f", best {where.best_loss:.4g} (N1 {where.best_n1}, seed {where.best_seed})"
@@ -69,7 +69,7 @@ def progress_line(where: Any) -> str:
 
 
 def plan_text(plan: Mapping[str, Any]) -> str:
-    """What is going to be trained, before it is; `plan` is the dict of a dry run."""
+    """The announcement of a run before it trains; `plan` is the dict of a dry run."""
     n1 = plan["n1"]
     widths = ",".join(map(str, n1)) if len(n1) <= 12 else f"{n1[0]} to {n1[-1]} ({len(n1)} widths)"
     text = (

@@ -1,4 +1,4 @@
-"""What is kept of a run's epochs: entries of every member, and snapshots of weights."""
+"""The history of a run: entries of every member, and snapshots of weights."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -25,7 +25,7 @@ FIELDS = {
 
 
 def history_names(options: Mapping[str, Any], validates: int) -> list[str]:
-    """What a history holds of every entry."""
+    """The values that a history holds for every entry."""
     asked = [name for name in options["record"] if name in FIELDS]
     return ["train_loss", "learning_rate", *asked, *["val_loss"] * bool(validates)]
 
@@ -42,10 +42,10 @@ def kept_epochs(end: int, start: int = 0) -> np.ndarray:
 
 
 class History:
-    """Entries of all members as the rounds brought them, put together when they are asked for.
+    """Entries of all members in the order of the rounds, joined when they are needed.
 
-    A member's entries are of the kept epochs from 0 on without a gap, so the place of each in
-    the whole is known: nothing is sorted.
+    A member's entries cover the kept epochs from 0 on without a gap, so the place of each is
+    known and nothing has to be sorted.
     """
 
     def __init__(self, members: int, names: Iterable[str]):
@@ -112,7 +112,7 @@ class History:
 
 
 class Snapshots:
-    """Weights of the live members after 0, 1, 2, 4, 8, ... epochs: how a fit came about."""
+    """Weights of the live members after 0, 1, 2, 4, 8, ... epochs, to show how a fit develops."""
 
     ARRAYS = ("W1", "b1", "W2", "b2", "n1", "member", "epoch")
 

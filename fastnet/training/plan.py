@@ -25,8 +25,8 @@ from fastnet.options.table import AXES, STEPPED
 from fastnet.options.table import COLUMNS as AXIS_OPTIONS
 from fastnet.options.table import SETTINGS as SETTING_OPTIONS
 
-# How a setting that is None stands in the records; plan_of_shape() gives the members that have to
-# have a value (learning_rate with steps of a given rate, decay_epochs) their own.
+# The value in the records of a setting that is None. Some members need a real value
+# (learning_rate with steps of a given rate, decay_epochs); plan_of_shape() sets it.
 OFF = {name: option.off for name, option in AXIS_OPTIONS.items() if option.none}
 # The most parameters of an optimizer that holds a matrix of P x P numbers in every thread: two of
 # 128 MiB for the largest P.
@@ -39,19 +39,19 @@ COLUMNS = np.dtype(
     ]
 )
 SETTING_COLUMNS = COLUMNS.names
-# Up to so many inputs Nguyen-Widrow is the default for regression: see docs/tasks.md.
+# Up to this many inputs Nguyen-Widrow is the default for regression: see docs/tasks.md.
 FEW_INPUTS = 6
 
 
 class Plan(NamedTuple):
-    """What is to be trained.
+    """The members to train.
 
-    `columns` (M,) has a member's settings as people read them, `settings` (M,) as kernels do.
+    `columns` (M,) has their settings in the form for people, `settings` (M,) in that for kernels.
     """
 
     columns: np.ndarray
     settings: np.ndarray
-    length: int  # of the packed parameters
+    length: int  # length of the packed parameters
     memory: int  # numbers that the optimisers keep
     d: int
     k: int
@@ -67,8 +67,8 @@ def make_plan(options: Mapping[str, Any], data: Data) -> Plan:
 def plan_of_shape(
     options: Mapping[str, Any], loss: str, d: int, k: int, counts: np.ndarray
 ) -> Plan:
-    """The Plan for the options of a run on data of d inputs and k outputs, of which `counts` rows
-    are trained on in each fold."""
+    """The Plan for the options of a run on data of d inputs and k outputs, with `counts` rows to
+    train on in each fold."""
     refuse_unused(options, loss)
     columns = columns_of(options, loss, d)
     refuse_batches(columns)
@@ -88,7 +88,7 @@ def pick_members(plan: Plan, members: Sequence[int] | np.ndarray) -> Plan:
 
 
 def shown(name: str, value: Any) -> Any:
-    """A setting as people and JSON see it: None where it is off."""
+    """A setting for people and JSON: None if it is off."""
     value = value.item() if hasattr(value, "item") else value
     return None if name in OFF and value == OFF[name] else value
 
@@ -114,7 +114,7 @@ def columns_of(options: Mapping[str, Any], loss: str, d: int) -> np.ndarray:
 
 
 def is_off(columns, name):
-    """Which members have no value of their own in this column."""
+    """The members without a value of their own in this column."""
     return columns[name] == OFF[name]
 
 
@@ -140,7 +140,7 @@ def positions_on_axes(lists, paired):
 
 
 def named_init(init, loss, d, activation):
-    """The name behind "auto", and a refusal of what does not go together."""
+    """The init that "auto" stands for; an error for an init that does not fit the activation."""
     bounded = ACTIVATIONS[activation].gain > 0
     if init == "auto":
         few = loss not in CLASSIFIERS and d <= FEW_INPUTS
@@ -170,7 +170,7 @@ def named_inits(options, columns, loss, d):
     return named
 
 
-# ---------------------------------------------------------------- what members cannot have
+# ---------------------------------------------------------------- settings that members cannot have
 
 
 def refuse_batches(columns):
@@ -185,7 +185,7 @@ def refuse_batches(columns):
 
 
 def refuse_matrix(columns, loss, d, k):
-    """An error for what optimizers that hold a matrix cannot do."""
+    """An error for settings that optimizers with a matrix cannot use."""
     held = columns[np.isin(columns["optimizer"], WITH_MATRIX)]
     if held.size == 0:
         return
@@ -207,7 +207,7 @@ def refuse_matrix(columns, loss, d, k):
 
 
 def switch_off(columns, options):
-    """Settings that mean nothing to members without steps of a given rate stand as off."""
+    """Turn off settings that have no meaning for members without steps of a given rate."""
     chosen = ~np.isin(columns["optimizer"], FIRST_ORDER)
     if not chosen.any():
         return
@@ -235,7 +235,7 @@ def refuse_rates(columns, options):
 
 
 def settings_of(options, columns, folds, counts):
-    """The members' settings as numbers; a batch of all rows, `counts` of each, is none."""
+    """The members' settings as numbers; a batch of all rows, `counts`, counts as none."""
     settings = np.zeros(columns.size, SETTINGS)
     for name, option in SETTING_OPTIONS.items():
         values = columns[name] if option.axis else np.array(options[name])

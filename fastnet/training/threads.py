@@ -1,4 +1,4 @@
-"""Work shared out among threads: chunks of about equal cost, and the threads of a run."""
+"""The threads of a run, and chunks of work of about equal cost for them."""
 
 import contextlib
 import os
@@ -23,8 +23,8 @@ def default_threads() -> int:
 def chunks(
     ids: np.ndarray, cost: np.ndarray, kind: np.ndarray, threads: int
 ) -> tuple[np.ndarray, list[slice]]:
-    """The members `ids` by kind, each the widest first, and chunks of them: of one kind and of
-    about equal cost."""
+    """The members `ids` sorted by kind, the widest first, and chunks of them. A chunk has one kind;
+    all have about equal cost."""
     order = np.lexsort((-cost[ids], kind[ids]))
     ids = ids[order]
     summed = np.cumsum(cost[ids])
@@ -64,4 +64,4 @@ class Threads:
             for call in calls:
                 call.result()
         finally:
-            wait(calls)  # after an interruption, too: nothing is written behind the caller's back
+            wait(calls)  # also after an interruption: no thread may write after the return

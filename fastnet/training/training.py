@@ -1,8 +1,8 @@
-"""Rounds of epochs over threads: the loop around the kernels, and what it decides.
+"""The loop around the kernels: rounds of epochs over threads, and the decisions between them.
 
 Every live member gets the same end epoch in a round, whoever computes it; between rounds
-Python sees the whole state: progress, stops, checkpoints, the time limit, Ctrl-C. How many
-epochs a round has changes nothing in the results.
+Python sees the whole state: progress, stops, checkpoints, the time limit, Ctrl-C. The number
+of epochs in a round does not change the results.
 """
 
 import contextlib
@@ -25,8 +25,8 @@ from fastnet.training.history import History, Snapshots, history_names, kept_epo
 from fastnet.training.plan import Plan
 from fastnet.training.threads import Threads, chunks, default_threads
 
-ROUND_SECONDS = 0.4  # what a round aims at
-ROUND_BYTES = 1 << 26  # of the buffer for its history
+ROUND_SECONDS = 0.4  # seconds that a round aims at
+ROUND_BYTES = 1 << 26  # bytes of the buffer for its history
 
 
 def load_backend(name):
@@ -43,8 +43,8 @@ def kinds(settings):
 
 
 def unit_cost(plan: Plan) -> np.ndarray:
-    """About what an epoch of each member costs: its units, and 4 more for the rest of a sample;
-    where a matrix is held five times that, in float64, and the products of P parameters."""
+    """The approximate cost of an epoch of each member: its units, and 4 more for the rest of a
+    sample. With a matrix, five times that, in float64, and the products of P parameters."""
     n1 = plan.settings["n1"]
     parameters = n1 * (plan.d + 1 + plan.k) + plan.k
     held = np.isin(plan.columns["optimizer"], WITH_MATRIX)
@@ -77,7 +77,7 @@ class Training:
         self.start, self.epochs, self.elapsed = 0, 1, 0.0
         self.parts = self.parts_of_members()
         self.shared = self.room_for_parts()
-        # What calls of the backend have in common.
+        # The common arguments of calls of the backend.
         self.common = [self.backend.bind(value) for value in (self.problem, self.pack)]
         self.scratches = [self.backend.bind(self.make_scratch()) for _ in range(self.threads)]
         self.workers = Threads(self.scratches)
@@ -95,7 +95,7 @@ class Training:
         return parts
 
     def room_for_parts(self):
-        """Where threads leave the sums of a huge network's parts; None when there is none."""
+        """The memory for the sums of a huge network's parts, or None."""
         huge = self.plan.settings["n1"][self.parts > 1]
         if huge.size == 0:
             return None
@@ -117,13 +117,13 @@ class Training:
         )
 
     def choices(self, member):
-        """What the kernels of a member are compiled for: its activation and its optimizer."""
+        """The choices that the kernels of a member are compiled for: activation and optimizer."""
         names, batches = self.plan.columns[member], self.plan.settings["batch_size"][member] > 0
         optimizers = self.tables["optimizer in batches" if batches else "optimizer"]
         return self.tables["activation"][names["activation"]], optimizers[names["optimizer"]]
 
     def one_of_each_kind(self):
-        """Members of which each stands for all that share its kernels."""
+        """One member for each group that shares its kernels."""
         return np.unique(self.kind, return_index=True)[1]
 
     def first_calls(self):
@@ -167,7 +167,7 @@ class Training:
         return ids
 
     def advance(self, end):
-        """Advance the live members to epoch `end`: their order, what was recorded, how much."""
+        """Advance the live members to epoch `end`; return their order, records and counts."""
         live = self.live
         buffer = np.empty((live.size, len(kept_epochs(end, self.start)), COLUMNS))
         counts = np.zeros(live.size, np.int64)
@@ -179,7 +179,7 @@ class Training:
         return np.concatenate([huge, others]), buffer, counts
 
     def advance_together(self, member, end, entries):
-        """All threads advance one huge network; how many of its entries were recorded."""
+        """Advance one huge network with all threads; return how many entries were recorded."""
         began, state = time.perf_counter(), self.pack.states[member]
         choices = self.choices(member)
         ids, entry, count = np.array([member]), np.empty((1, 1, COLUMNS)), np.zeros(1, int)
@@ -199,7 +199,7 @@ class Training:
         return recorded
 
     def advance_apart(self, ids, end, buffer, counts):
-        """Advance members that threads share out; they in the order of buffer and counts."""
+        """Advance members on all threads; return them in the order of buffer and counts."""
         states = self.pack.states
 
         def work(chunk, part, scratch):
@@ -212,7 +212,7 @@ class Training:
         return self.spread(ids, work)
 
     def round(self) -> None:
-        """One round, its length aimed at ROUND_SECONDS."""
+        """Train one round of about ROUND_SECONDS."""
         began = time.perf_counter()
         live = self.live
         limit = int(self.plan.settings["max_epochs"].max()) + 1
@@ -240,7 +240,7 @@ class Training:
         self.epochs = self.next_epochs(took)
 
     def take_snapshot(self, live):
-        """Keep the weights of the live members where the round's start is 0, 1, 2, 4, ..."""
+        """Keep the weights of the live members if the round starts at epoch 0, 1, 2, 4, ..."""
         if self.start & (self.start - 1) == 0:
             arrays = self.unpacked(self.pack.parameters, live)
             self.snapshots.add(self.start, live, arrays)
@@ -250,11 +250,11 @@ class Training:
         return layout.unpack(flat, self.plan.settings[members], self.plan.d, self.plan.k)
 
     def next_epochs(self, took):
-        """Epochs of the next round, after one that took so many seconds."""
+        """Epochs of the next round, after one that took this many seconds."""
         return max(1, min(4 * self.epochs, int(self.epochs * ROUND_SECONDS / took)))
 
     def mark_last(self, ids):
-        """The last epoch each member has an entry of: its stop, or the one before the next."""
+        """The epoch of each member's last entry: its stop, or the one before the next."""
         states = self.pack.states
         ongoing = np.isin(states["stop"][ids], (RUNNING, STOPPED))
         states["last_epoch"][ids] = np.where(
@@ -262,11 +262,11 @@ class Training:
         )
 
     def changing(self):
-        """The arrays that a round changes: with their values before, it can be run again."""
+        """The arrays that a round changes; with their old values, the round can be run again."""
         return *self.pack[1:], self.seconds
 
     def evaluate(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Loss and accuracy of every member's best weights on a set; NaN where it is empty."""
+        """Loss and accuracy of every member's best weights on a set; NaN if it is empty."""
         losses, accuracies = np.full((2, self.plan.settings.size), np.nan)
         rows, (problem, pack) = self.sets[name], self.common
         if rows.count:
@@ -334,7 +334,7 @@ def start_pack(plan: Plan, dtype: np.dtype, initial_weights: Any = None) -> Pack
 def interruptible() -> Iterator[threading.Event]:
     """An event that Ctrl-C sets; a second Ctrl-C raises KeyboardInterrupt at once.
 
-    Only the main thread can take signals: elsewhere the event is never set.
+    Only the main thread can handle signals; in other threads the event is never set.
     """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -353,10 +353,10 @@ def interruptible() -> Iterator[threading.Event]:
 
 
 def train(training: Training, after_round: Callable[[Training], Any] | None = None) -> str:
-    """Advance round by round until no member is live; what ended the run.
+    """Advance round by round until no member is live; return what ended the run.
 
     after_round(training) is called after each round; when it returns True, or at Ctrl-C, the
-    run is interrupted: its live members keep the stop 0 and can be resumed.
+    run is interrupted; its live members keep the stop 0 and can be resumed.
 
     Returns
     -------

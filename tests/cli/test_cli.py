@@ -659,8 +659,8 @@ def test_a_number_of_seeds_in_a_file(command):
     [
         ("n1 = ", "--config: run.toml is not TOML: "),
         (b"\xff\xfe", "--config: run.toml is not TOML: 'utf-8' codec can't decode byte 0xff"),
-        ("lr = 0.1", "--config: run.toml names the option 'lr', which there is not."),
-        ("[train]\nn1 = 4", "--config: run.toml names the option 'train', which there is not."),
+        ("lr = 0.1", "--config: run.toml sets the unknown option 'lr'."),
+        ("[train]\nn1 = 4", "--config: run.toml sets the unknown option 'train'."),
         ("n1 = 0", "--config: n1 must be an integer >= 1 and <= 65536, got '0'."),
         ("n1 = [4, 0]", "--config: n1 must be an integer >= 1 and <= 65536, got '0'."),
         ("n1 = []", "--config: n1 has an empty value in ''; write for example 4,8,16."),

@@ -179,15 +179,15 @@ BAD_TABLES = [
         "size,price\n1,2.5\n1,3.5\n",
         "--target price",
         3,
-        "data.csv has no column to learn from. Left out, for it has one value in all rows: "
+        "data.csv has no column to learn from. Left out because it has one value in all rows: "
         "column size.",
     ),
     (
         "width,kind\n1,3\n2,4\n3,3\n",
         "--target kind",
         2,
-        "target 'kind' holds 2 different whole numbers (3, 4): say --loss cross_entropy to tell "
-        "them apart as classes, or --loss squared to predict numbers.",
+        "target 'kind' holds 2 different whole numbers (3, 4): use --loss cross_entropy to "
+        "predict classes, or --loss squared to predict numbers.",
     ),
     (
         FLOWERS,
@@ -205,7 +205,8 @@ BAD_TABLES = [
         GOOD,
         "--target price --features size --loss cross_entropy",
         3,
-        "data.csv: column 'price' is no class label (a whole number, text or boolean) in lines 2, "
+        "data.csv: column 'price' is not a class label (a whole number, text or boolean) in lines "
+        "2, "
         "3, 4, 5; use --loss squared for measurements.",
     ),
     (

@@ -74,7 +74,7 @@ def test_numpy_files_are_tables(tmp_path):
     }
     notices = tables.read_table(tmp_path / "t.npz").notices
     assert notices == (
-        f"Left out of {tmp_path}/t.npz, for they have not its 3 rows: n_train, X_test.",
+        f"Left out of {tmp_path}/t.npz because they do not have its 3 rows: n_train, X_test.",
     )
     np.savez(tmp_path / "u.npz", weather=X, rain=np.arange(3))
     assert list(tables.read_table(tmp_path / "u.npz").frame) == ["weather0", "weather1", "rain"]
@@ -163,7 +163,7 @@ def test_many_whole_numbers_are_measurements(load):
 def test_constant_columns_are_left_out_with_a_notice(load):
     made = load("a,b,c,y\n1,5,u,0.5\n2,5,u,1.5\n")
     assert made["X"].tolist() == [[1], [2]]
-    assert made["notices"] == ("Left out, for they have one value in all rows: columns b, c.",)
+    assert made["notices"] == ("Left out because they have one value in all rows: columns b, c.",)
 
 
 def test_categories_that_look_like_numbers_stay_categories(load):

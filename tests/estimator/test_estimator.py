@@ -96,7 +96,7 @@ def test_parameters_are_options_of_fastnet_but_for_those_of_scikit_learn(cls):
         ({"learning_rate": "fast"}, "learning_rate must be a number > 0"),
         ({"n_restarts": 0}, "n_restarts must be an integer >= 1 and <= 65536, got 0."),
         ({"init": "nguyen_widrow", "activation": "relu"}, "init nguyen_widrow needs activation"),
-        ({"options": {"neurons": 3}}, "options cannot have 'neurons'; it is no option of fastnet."),
+        ({"options": {"neurons": 3}}, "cannot have 'neurons'; it is not an option of fastnet."),
         ({"options": {"l2": 0.1}}, "options cannot have 'l2'; set the parameter l2."),
         ({"options": {"seeds": 3}}, "options cannot have 'seeds'; set the parameter random_state."),
         ({"options": {"backend": 3}}, "backend must be one of kernels, reference, got 3."),

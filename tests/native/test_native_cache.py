@@ -217,5 +217,5 @@ def test_doctor_says_why_the_first_folder_is_not_written(folders, monkeypatch):
     refuse_writing(monkeypatch, folders[0])
     assert doctor.cache_advice() == [
         f"The first choice of cache folder, {folders[0]}, cannot be written (Permission denied). "
-        f"It is read all the same. New kernels go to {folders[1]}."
+        f"It is still read. New kernels go to {folders[1]}."
     ]

@@ -60,7 +60,7 @@ def test_the_plain_path_is_named_where_it_is_used(monkeypatch, command, reason):
     for module in (terminal, doctor):
         monkeypatch.setattr(module, "why_plain", lambda: reason)
     monkeypatch.setattr(doctor, "INTERPRETED", False)
-    slower = f"; without shortcuts, three times as long, as {reason}" if reason else ""
+    slower = f"; without shortcuts, three times as long, because {reason}" if reason else ""
     cached = "first run; later runs take them from a cache"
     assert compiling() == f"Compiling the kernels ({cached}{slower}) ..."
     facts = command("doctor --json").json

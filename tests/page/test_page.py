@@ -267,7 +267,7 @@ def test_a_table_is_trained_on(page, tmp_path, monkeypatch):
     app = page(tmp_path)
     app.selectbox(key="source").set_value("file").run()
     app.text_input(key="path").set_value(str(tmp_path / "shop.csv")).run()
-    assert "Choose what is to be predicted" in app.info[0].value
+    assert "Choose what to predict" in app.info[0].value
     checked(app.multiselect(key="target").set_value(["price"]).run())
     wanted = defaults("train", "data")["n1"][0]  # as the command line would take it
     assert app.text_input(key="option-n1").placeholder == str(wanted) != "16"

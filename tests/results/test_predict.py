@@ -437,7 +437,7 @@ def test_a_dry_run_tells_notices(command, table):
     got = command("train --data t.csv --target y --validation-fraction 0 --dry-run")
     assert (got.code, got.err) == (0, "")
     assert got.out.startswith("t.csv: y, loss squared; 2 training samples, 1 input, 1 output\n")
-    assert "Left out, for it has one value in all rows: column b.\n" in got.out
+    assert "Left out because it has one value in all rows: column b.\n" in got.out
     assert (
         len(
             command("train --data t.csv --target y --validation-fraction 0 --dry-run --json").json[

@@ -328,7 +328,7 @@ def test_a_folder_of_something_else(tmp_path):
     with saying(f"{tmp_path} is not a run folder of fastnet: it has no config.json."):
         fastnet.load(tmp_path)
     (tmp_path / "config.json").write_text('{"architectures": ["BertModel"]}')
-    with saying(f"{tmp_path} is not a run folder of fastnet: its config.json is another's."):
+    with saying(f"{tmp_path} is not a run folder of fastnet: its config.json is not fastnet's."):
         fastnet.load(tmp_path)
 
 
@@ -396,13 +396,13 @@ MISFITS = [
     (
         "config.json",
         lambda c: c.pop("features"),
-        "is broken, or another fastnet's: it has no 'features'.",
+        "is broken or of another version: it has no 'features'.",
     ),
     ("summary.json", lambda s: s.update(best=None), "is broken: TypeError "),
     (
         "summary.json",
         lambda s: s.pop("seconds"),
-        "is broken, or another fastnet's: it has no 'seconds'.",
+        "is broken or of another version: it has no 'seconds'.",
     ),
     (
         "summary.json",
@@ -417,14 +417,14 @@ MISFITS = [
     (
         "history.npz",
         lambda h: h.pop("val_loss"),
-        "is broken, or another fastnet's: it has no 'val_loss'.",
+        "is broken or of another version: it has no 'val_loss'.",
     ),
     (
         "history.npz",
         lambda h: h.update(epoch=h["epoch"][:-1]),
         "is broken: history.npz does not fit the other files.",
     ),
-    ("weights.npz", lambda w: w.pop("b2"), "is broken, or another fastnet's: it has no 'b2'."),
+    ("weights.npz", lambda w: w.pop("b2"), "is broken or of another version: it has no 'b2'."),
     (
         "weights.npz",
         lambda w: w.update(offsets=np.array([0, 3, 5, 7, 10])),
@@ -584,7 +584,7 @@ def test_force_makes_what_does_not_exist(tmp_path):
         (
             "config.json",
             '{"a": 1}',
-            "is not a run folder of fastnet: its config.json is another's.",
+            "is not a run folder of fastnet: its config.json is not fastnet's.",
         ),
         ("config.json", "{", "config.json cannot be read ("),
         ("config.json", "[]", "config.json cannot be read (not an object)."),
