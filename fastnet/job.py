@@ -20,7 +20,7 @@ from fastnet.options.arguments import SAMPLE_NAMES
 from fastnet.options.defaults import resolve
 from fastnet.options.rules import refuse_of_task_1
 from fastnet.results import environment
-from fastnet.results.collect import from_training
+from fastnet.results.collect import from_training, load
 from fastnet.results.folder import Folder, run_config
 from fastnet.results.reading import read_json, read_options
 from fastnet.results.result import Result
@@ -176,9 +176,8 @@ def start(
     job.folder = Folder.create(out, force)
     try:
         config = run_config(command, task, data.schema, options)
-        job.folder.start(config, facts, data.split)
-        if initial_weights is not None:  # they are nowhere else
-            job.folder.checkpoint(training.checkpoint())
+        given = None if initial_weights is None else training.checkpoint()
+        job.folder.start(config, facts, data.split, given)
     except BaseException:
         job.folder.abandon()
         raise
@@ -195,8 +194,36 @@ def go_on(
     progress: Callable[[Progress], object] | None = None,
     **changed: Any,
 ) -> Result:
-    """Continue the unfinished run in a folder, whose config.json is `config`."""
-    began = time.perf_counter()
+    """Continue the run in a folder, whose config.json is `config`; load it if it is finished.
+
+    The folder is locked before it is looked at: another process may be finishing the run.
+    """
+    folder = Folder.reopen(path)
+    try:
+        if (path / "summary.json").is_file():
+            return load(path)
+        if config.get("initial_weights") and not (path / "checkpoint.npz").is_file():
+            raise DataError(
+                f"{path} cannot be resumed: it began with initial_weights, and checkpoint.npz, "
+                "which alone has them, is missing; train again with them."
+            )
+        return go_on_locked(folder, config, X, y, force=force, progress=progress, **changed)
+    finally:
+        folder.close()
+
+
+def go_on_locked(
+    folder: Folder,
+    config: Mapping[str, Any],
+    X: Any,
+    y: Any,
+    *,
+    force: bool,
+    progress: Callable[[Progress], object] | None,
+    **changed: Any,
+) -> Result:
+    """go_on() with the folder's lock held."""
+    began, path = time.perf_counter(), folder.path
     given = {**read_options(config), **changed}
     options, data, plan = prepare(config["command"], X, y, config["task"], given)
     training = Training(plan, data, options)
@@ -208,7 +235,7 @@ def go_on(
             "Use --force to accept this."
         )
     job = Job(config["command"], config["task"], training, data, facts, progress, began)
-    job.folder = Folder.reopen(path)
+    job.folder = folder
     return job.run(path / "checkpoint.npz")
 
 

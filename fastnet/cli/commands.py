@@ -309,7 +309,7 @@ def doctor(json):
 @json_option
 @debug_option
 def gradcheck(json):
-    """Compare backpropagation with central differences, float64, for both losses."""
+    """Compare backpropagation with central differences, float64, for every loss."""
     from fastnet import gradcheck as checks
     from fastnet.cli import terminal
 

@@ -55,7 +55,7 @@ def reason_for_plain():
     """Why the fast path is not used, in a few words; None if it is."""
     asked = os.environ.get(VARIABLE, "")
     if asked not in ("", "plain"):
-        raise UsageError(f"{VARIABLE} must be 'plain' or unset, got {asked!r}")
+        raise UsageError(f"{VARIABLE} must be 'plain' or unset, got {asked!r}.")
     if asked:
         return f"{VARIABLE} is set"
     if is_tested():

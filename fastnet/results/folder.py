@@ -4,6 +4,7 @@ Every file is written beside its name and renamed; summary.json comes last, so a
 without it is unfinished. A lock guards a folder while a process works on it.
 """
 
+import itertools
 import json
 import os
 import shutil
@@ -23,6 +24,8 @@ from fastnet.results.model import Model
 from fastnet.results.reading import read_json
 from fastnet.results.result import MEMBERS, SCHEMA_VERSION, Result
 from fastnet.training.plan import OFF, shown
+
+ASIDE = ".old-"  # between the name of a folder that --force set aside, and a number
 
 
 def default_folder(name: str, runs: str | os.PathLike = "runs") -> Path:
@@ -74,6 +77,8 @@ class Folder:
             when it exists (with force: and is not a run folder), is in use, or cannot be made.
         """
         folder = cls(path)
+        if force and (folder.path.is_symlink() or folder.path.name in ("", "..")):
+            folder.path = folder.path.resolve()  # a link and "." cannot be renamed in its place
         try:
             folder.path.parent.mkdir(parents=True, exist_ok=True)
             if force and folder.path.exists():
@@ -93,13 +98,20 @@ class Folder:
 
     @classmethod
     def reopen(cls, path: str | os.PathLike) -> "Folder":
-        """The folder of an unfinished run, locked."""
+        """The folder of a run that has begun, locked."""
         folder = cls(path)
-        read_json(folder.path, "config.json")
+        config = read_json(folder.path, "config.json")
         folder.lock()
-        old = folder.path.parent.glob(f"{folder.path.name}.old-*/config.json")
-        folder.aside = next((found.parent for found in old), None)  # moved aside by --force
+        folder.aside = folder.replaced(config.get("replaces"))
         return folder
+
+    def replaced(self, name: Any) -> Path | None:
+        """The run that --force had set aside, by its name in config.json; None if it is gone."""
+        if not isinstance(name, str) or Path(name).name != name:
+            return None
+        path = self.path.absolute()
+        own = name.startswith(path.name + ASIDE) and path.with_name(name).is_dir()
+        return path.with_name(name) if own else None
 
     def set_aside(self) -> None:
         """Rename the old run; only a run of fastnet is ever replaced."""
@@ -111,10 +123,18 @@ class Folder:
             ) from None
         old = Folder(self.path)
         old.lock()
-        self.aside = self.path.with_name(f"{self.path.name}.old-{os.getpid()}")
+        self.aside = self.free_name()
         os.replace(self.path, self.aside)
         old.path = self.aside
         old.close()
+
+    def free_name(self) -> Path:
+        """A name beside the folder for what is set aside."""
+        for count in itertools.count():
+            end = f"{os.getpid()}-{count}" if count else str(os.getpid())
+            path = self.path.with_name(f"{self.path.name}{ASIDE}{end}")
+            if not path.exists():
+                return path
 
     def lock(self) -> None:
         """Lock the folder; refuse one that another process is working on."""
@@ -126,11 +146,23 @@ class Folder:
             self.lock_file.close()
             self.lock_file = None
 
-    def start(self, config: Mapping, environment: Mapping, split: Mapping) -> None:
-        """Write the files that are known before training; with config.json a run can be resumed."""
+    def start(
+        self, config: Mapping, environment: Mapping, split: Mapping, given: Mapping | None = None
+    ) -> None:
+        """Write the files that are known before training; with config.json a run can be resumed.
+
+        `given` is the checkpoint of a run with the caller's own initial weights. No other file has
+        them, so it is written before config.json, which says that there must be one.
+        """
         write_npz(self.path / "split.npz", split)
         write_json(self.path / "environment.json", environment)
-        write_json(self.path / "config.json", config)
+        facts = {}
+        if given is not None:
+            self.checkpoint(given)
+            facts["initial_weights"] = True
+        if self.aside is not None:
+            facts["replaces"] = self.aside.name
+        write_json(self.path / "config.json", {**config, **facts})
 
     def event(self, **fields: Any) -> None:
         """Append one line to events.jsonl."""

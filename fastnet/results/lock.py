@@ -22,21 +22,34 @@ def acquire(folder: Path) -> IO[str] | None:
     """
     if fcntl is None:
         return None
+    file = None
+    while file is None:
+        file = try_to_lock(folder)
+    file.truncate(0)
+    file.write(str(os.getpid()))  # the process to ask to stop
+    file.flush()
+    return file
+
+
+def try_to_lock(folder: Path) -> IO[str] | None:
+    """The lock file, locked; None if its last holder has just removed it."""
     try:
         file = open(folder / "lock", "a")
     except OSError as error:
         raise FastnetError(f"{folder} cannot be written ({error.strerror}).") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(file.fileno()), os.stat(folder / "lock")):
+            return file
+    except FileNotFoundError:
+        pass
     except OSError:
         file.close()
         raise FastnetError(
             f"{folder} is in use by another fastnet process; wait for it or stop it."
         ) from None
-    file.truncate(0)
-    file.write(str(os.getpid()))  # the process to ask to stop
-    file.flush()
-    return file
+    file.close()
+    return None
 
 
 def in_use(folder: Path) -> bool:
