@@ -15,7 +15,6 @@ MAX_EPOCHS = code(STOPS, "max_epochs")
 DIVERGED = code(STOPS, "diverged")
 CONVERGED = code(STOPS, "converged")
 TIME_LIMIT = code(STOPS, "time_limit")
-INTERRUPTED = code(STOPS, "interrupted")
 STOPPED = code(STOPS, "stopped")
 # Columns of what a round records.
 TRAIN_LOSS, VAL_LOSS, LEARNING_RATE, GRADIENT_NORM, CLIPPED = range(5)

@@ -114,8 +114,8 @@ def test_tables_have_a_row_for_every_name_of_the_options():
     for folder in ("engine", "reference"):
         backend = importlib.import_module(f"fastnet.{folder}.methods")
         assert {title: set(rows) for title, rows in backend.CHOICES.items()} == named
-    reasons = list(methods.STOPS)
-    assert [getattr(records, n.upper()) for n in reasons] == list(range(len(reasons)))
+    for place, reason in enumerate(methods.STOPS):
+        assert getattr(records, reason.upper(), place) == place
     assert reference.records.CONVERGED == records.CONVERGED
 
 
