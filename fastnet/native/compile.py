@@ -27,6 +27,7 @@ from fastnet.native.entry import INTERPRETED, KERNELS, Code
 from fastnet.native.intrinsics import register_definition
 from fastnet.native.passes import KernelCompiler
 from fastnet.native.rebuild import unpacker
+from fastnet.native.subnormals import flush_subnormals, restore_control
 from fastnet.native.tiles import DEFINITIONS
 from fastnet.native.wire import flatten
 
@@ -170,10 +171,12 @@ def compile_entry(function, kind):
     unpacked = unpacker(kind)
 
     def run(address):
+        control = flush_subnormals()
         try:
             function(*unpacked(address + WORD))
         except Exception:
             report_error(address)
+        restore_control(control)
 
     with FAST[0].shared_lookups() if FAST else contextlib.nullcontext():
         compiled = numba.cfunc(types.void(types.intp), pipeline_class=EntryCompiler, **OPTIONS)(run)
