@@ -176,8 +176,8 @@ def start(
     job.folder = Folder.create(out, force)
     try:
         config = run_config(command, task, data.schema, options)
-        given = None if initial_weights is None else training.checkpoint()
-        job.folder.start(config, facts, data.split, given)
+        first = None if initial_weights is None else training.checkpoint()
+        job.folder.start(config, facts, data.split, first)
     except BaseException:
         job.folder.abandon()
         raise
