@@ -81,10 +81,10 @@ def json_value(value: Any) -> Any:
 # ---------------------------------------------------------------- files that a user named with -o
 
 
-def refuse_existing(path: str | os.PathLike, force: bool) -> None:
-    """Raise a FastnetError for a file that exists, unless it may be replaced."""
+def refuse_existing(path: str | os.PathLike, force: bool, what: str = "file") -> None:
+    """Raise a FastnetError for a path that exists, unless what is there may be replaced."""
     if Path(path).exists() and not force:
-        raise FastnetError(f"-o: {path} exists; name another file, or replace it with --force.")
+        raise FastnetError(f"-o: {path} exists; name another {what}, or replace it with --force.")
 
 
 def write_output(path: str | os.PathLike, write: Callable[[IO[bytes]], Any]) -> None:

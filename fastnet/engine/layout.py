@@ -274,11 +274,6 @@ def rows(X, Y, dtype, weights=None):
     return Rows(*samples, filled.reshape(-1), totals, n, len(weights) - 1)
 
 
-def no_rows(d, k, dtype):
-    """An empty set, used if there is no validation set."""
-    return rows(np.empty((0, d)), np.empty((0, k)), dtype)
-
-
 def parts(length, dtype):
     """Room for the sums of a huge network's parts, each of at most `length` numbers."""
     count = MOST_PARTS

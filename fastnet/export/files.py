@@ -102,20 +102,14 @@ def write_files(path, contents, force):
     for name in names:
         if path.with_name(name).is_dir():
             raise FastnetError(f"-o: {path.with_name(name)} is a folder; name a file.")
-        refuse_existing(path.with_name(name), force)
+        files.refuse_existing(path.with_name(name), force, "path")
     for name in names:
         files.write_bytes(path.with_name(name), contents[name])
 
 
-def refuse_existing(path, force):
-    """Raise an error if something is at the path, unless it may be replaced."""
-    if path.exists() and not force:
-        raise FastnetError(f"-o: {path} exists; name another path, or replace it with --force.")
-
-
 def write_folder(path, contents, force):
     """Write a new folder beside `path`, then rename it; force replaces only such an export."""
-    refuse_existing(path, force)
+    files.refuse_existing(path, force, "path")
     if path.exists() and (path.is_file() or {p.name for p in path.iterdir()} - set(contents)):
         raise FastnetError(f"--force replaces only exported folders; {path} is not one.")
     beside, aside = (path.with_name(f"{path.name}.{end}-{os.getpid()}") for end in ("part", "old"))

@@ -92,7 +92,7 @@ def dirty_scratch(problem, n1, batch_size, dtype):
 def make_problem(loss, samples):
     d, k, dtype = samples.X.shape[1], samples.Y.shape[1], samples.X.dtype
     rows = layout.rows(samples.X, samples.Y, dtype, samples.weight[None])
-    none = layout.no_rows(d, k, dtype)
+    none = layout.rows(np.empty((0, d)), np.empty((0, k)), dtype)
     return layout.Problem(d, k, LOSSES[loss], rows, none, *layers_of(d, k))
 
 
