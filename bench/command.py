@@ -15,7 +15,7 @@ from bench.session import ROOT, PeerError, environment
 from bench.workloads import WORKLOADS
 from fastnet.errors import FastnetError, UsageError
 from fastnet.results import environment as facts
-from fastnet.training.threads import default_threads
+from fastnet.training.cores import granted
 
 LIBRARIES = ("scipy", "scikit-learn", "joblib", "torch", "jax", "jaxlib")
 
@@ -73,7 +73,7 @@ def machine():
         "processor": processor(),
         "core": cpu["name"],
         "simd_bits": bits,
-        "cores": default_threads(),
+        "cores": granted().count,
         "system": f"{platform.system()} {platform.machine()}",
         "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }
@@ -96,7 +96,7 @@ def run(workloads, peers, runs, dtype, threads, size, say):
     names = chosen(workloads, NAMES, "workload")
     peers = chosen(peers, PEERS, "peers")
     peers = ("fastnet", *(name for name in peers if name != "fastnet"))
-    settings = runner.Settings(peers, runs, threads or default_threads(), size, say)
+    settings = runner.Settings(peers, runs, threads or granted().count, size, say)
     about = machine()
     say("limits of the machine")
     limit = measured_limits(settings.threads, dtype)

@@ -7,7 +7,7 @@ from fastnet.native import cache
 from fastnet.native.entry import INTERPRETED, why_plain
 from fastnet.native.versions import TESTED
 from fastnet.results import environment
-from fastnet.training.threads import default_threads
+from fastnet.training.cores import granted
 
 CURES = {
     "NUMBA_DISABLE_JIT": "NUMBA_DISABLE_JIT is set: the kernels run in the interpreter, some "
@@ -67,7 +67,8 @@ def examine():
         **{name: value for name, value in environment.versions().items()},
         "cpu": cpu["name"],
         "simd": f"{bits} bits: {bits // 32} float32 or {bits // 64} float64 at once",
-        "threads": default_threads(),
+        "threads": granted().count,
+        "cores": str(granted()),
         "blas": f"{blas['name']} {blas['version']}, kernel {blas['core']} (reference only)",
         "compiler": f"plain path ({reason})" if reason else "fast path",
         "cache_folder": str(cache.folder()),

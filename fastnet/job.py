@@ -25,9 +25,9 @@ from fastnet.results.folder import Folder, run_config
 from fastnet.results.reading import read_json, read_options
 from fastnet.results.result import Result
 from fastnet.training import training as trainings
+from fastnet.training.cores import granted
 from fastnet.training.history import kept_epochs
 from fastnet.training.plan import Plan, make_plan, pick_members
-from fastnet.training.threads import default_threads
 from fastnet.training.training import Training
 
 CHECKPOINT_SECONDS = 3.0  # between checkpoints at least, and 50 times the last one's time
@@ -121,7 +121,7 @@ def extent(task: int | None, options: Mapping[str, Any], data: Data, plan: Plan)
         + 2 * history
         + 4 * samples,
         "disk_bytes": held[options["keep"]] * size + history + entries * 8 + count * 200,
-        "threads": options["threads"] or default_threads(),
+        "threads": options["threads"] or granted().count,
     }
 
 

@@ -18,6 +18,7 @@ from fastnet.estimator.parameters import ClassifierParameters, Parameters, docum
 from fastnet.extras import missing_extra
 from fastnet.options.table import OPTIONS
 from fastnet.results.answer import monitored
+from fastnet.training.cores import granted
 
 try:
     from joblib import effective_n_jobs
@@ -106,7 +107,15 @@ def options(estimator):
         restarts = seeds(estimator)
     loss = "cross_entropy" if is_classifier(estimator) else "squared"
     own = {"seeds": restarts, "data_seed": restarts[0]}
-    return {"loss": loss, **chosen, **own, "threads": effective_n_jobs(estimator.n_jobs)}
+    return {"loss": loss, **chosen, **own, "threads": threads(estimator.n_jobs)}
+
+
+def threads(n_jobs):
+    """The threads that n_jobs asks for: those of joblib's context, at most the cores granted."""
+    asked, cores = effective_n_jobs(n_jobs), granted().count
+    if n_jobs is None:
+        return min(asked, cores)
+    return asked if n_jobs > 0 else max(1, min(asked, cores + 1 + n_jobs))
 
 
 def checked(estimator, X, y):

@@ -29,8 +29,8 @@ HELP = {
     'the one that is monitored; "balanced" gives every class the same sum.',
     "random_state": "Restart i starts from seed random_state + i, as `seeds` of `fastnet.sweep`; "
     "the held-out rows depend on random_state as well.",
-    "n_jobs": "Threads, which share the restarts; None means 1 and -1 all cores, as in "
-    "scikit-learn. The result does not depend on it.",
+    "n_jobs": "Threads, which share the restarts; None means 1 and -1 all cores that the "
+    "process may use, as in scikit-learn. The result does not depend on it.",
     "options": "Further options of fastnet, by their names.",
 }
 WORDS = {

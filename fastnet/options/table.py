@@ -367,7 +367,7 @@ TABLE = (
         "run",
         INTEGER,
         None,
-        "Number of threads; none = one per core.",
+        "Number of threads; none = one per core that the process may use.",
         none=True,
         low=1,
         high=1024,

@@ -11,6 +11,7 @@ import numpy as np
 import fastnet
 from fastnet.native import cache
 from fastnet.native.versions import compiler_versions
+from fastnet.training.cores import granted
 
 # Variables that make OpenBLAS or Numba choose code for another processor.
 OVERRIDES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", *cache.OVERRIDES, "NUMBA_DISABLE_JIT")
@@ -61,13 +62,14 @@ def simd_bits(features: Collection[str]) -> int:
 
 
 def describe(threads: int, digest: str) -> dict[str, Any]:
-    """The content of environment.json; `digest` is the SHA-256 of the data."""
+    """The content of environment.json; `threads` train, `digest` is the SHA-256 of the data."""
     return {
         "versions": versions(),
         "cpu": cpu(),
         "blas": blas(),
         "variables": {name: os.environ[name] for name in OVERRIDES if name in os.environ},
         "threads": threads,
+        "cores": granted()._asdict(),
         "data_sha256": digest,
         "command_line": sys.argv,
     }

@@ -1,7 +1,6 @@
 """The threads of a run, and chunks of work of about equal cost for them."""
 
 import contextlib
-import os
 import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -10,14 +9,6 @@ from typing import Any
 import numpy as np
 
 CHUNKS_PER_THREAD = 8  # enough to balance threads, few enough to cost nothing
-
-
-def default_threads() -> int:
-    """The cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 def chunks(

@@ -21,9 +21,10 @@ from fastnet.engine.layers import layers_of
 from fastnet.engine.layout import Problem
 from fastnet.engine.records import COLUMNS, RUNNING, STATE, STOPPED, TARGET, TIME_LIMIT, Pack
 from fastnet.options.methods import CLASSIFIERS, FIRST_ORDER, OPTIMIZERS, WITH_MATRIX
+from fastnet.training.cores import granted
 from fastnet.training.history import History, Snapshots, history_names, kept_epochs
 from fastnet.training.plan import Plan
-from fastnet.training.threads import Threads, chunks, default_threads
+from fastnet.training.threads import Threads, chunks
 
 ROUND_SECONDS = 0.4  # seconds that a round aims at
 ROUND_BYTES = 1 << 26  # bytes of the buffer for its history
@@ -59,7 +60,7 @@ class Training:
     ):
         self.plan, self.options = plan, options
         self.dtype = np.dtype(options["dtype"])
-        self.threads = options["threads"] or default_threads()
+        self.threads = options["threads"] or granted().count
         self.backend, self.tables, self.rows = load_backend(options["backend"])
         self.sets = {}
         for name in ("train", "val", "test"):
