@@ -20,6 +20,7 @@ from fastnet.cli.decorators import (
     runs_option,
     table_options,
 )
+from fastnet.cli.echo import Printed, echo
 from fastnet.cli.examples import (
     BENCH_EXAMPLES,
     EPILOG,
@@ -52,7 +53,7 @@ def cli(ctx):
       fastnet show runs/task1-20260101-120000
     """
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        echo(ctx.get_help())
 
 
 @cli.command(help=TRAIN_EXAMPLES, epilog=EPILOG)
@@ -82,12 +83,12 @@ def run(command, dry_run, require_target, json, quiet, **arguments):
     if dry_run:
         given = {name: value for name, value in arguments.items() if name not in ("out", "force")}
         plan = api.dry_run(command, **given)
-        click.echo(document(plan) if json else words.plan_text(plan))
+        echo(document(plan) if json else words.plan_text(plan))
         return
     with terminal.Display(quiet) as display:
         result = trained(command, progress=display, **arguments)
     if json:
-        click.echo(document(result.summary()))
+        echo(document(result.summary()))
     elif not quiet:
         terminal.print_result(result)
     sys.exit(exit_code(result, require_target))
@@ -134,19 +135,17 @@ def exit_code(result, require_target):
     """130 interrupted, 5 all diverged, 4 target required and not reached, else 0."""
     reasons = result.members["stop_reason"]
     if result.status == "interrupted":
-        click.echo(
+        echo(
             f"Interrupted; state saved. Continue with:\n"
             f"  fastnet {result.command} --resume {result.run}",
             err=True,
         )
         return 130
     if (reasons == "diverged").all():
-        click.echo(
-            "Error: all members diverged; try a lower --learning-rate or --clip-norm 1.", err=True
-        )
+        echo("Error: all members diverged; try a lower --learning-rate or --clip-norm 1.", err=True)
         return 5
     if require_target and not (reasons == "target").any():
-        click.echo("Error: no member reached its target loss (--require-target).", err=True)
+        echo("Error: no member reached its target loss (--require-target).", err=True)
         return 4
     return 0
 
@@ -165,7 +164,7 @@ def ls(runs, json):
             f"--runs: there is no folder {runs}; `fastnet train --task 1` makes one."
         )
     found = list_runs(runs)
-    click.echo(document({"runs": found})) if json else terminal.print_runs(found)
+    echo(document({"runs": found})) if json else terminal.print_runs(found)
 
 
 @cli.command("show")
@@ -186,7 +185,7 @@ def show_command(run, member, json):
         result.history(member)  # refuses a number that does not exist
         value = member_dict(result.members[member])
     if json:
-        click.echo(document(value))
+        echo(document(value))
     elif member is None:
         terminal.print_result(result)
     else:
@@ -213,15 +212,13 @@ def plot(run, figure, out, theme, force, json):
     subject = figures.subject(run)
     if figure is None:
         rows = [{"figure": f.name, "help": f.help} for f in figures.applying(subject)]
-        click.echo(document({"run": run, "figures": rows})) if json else terminal.print_figures(
-            rows
-        )
+        echo(document({"run": run, "figures": rows})) if json else terminal.print_figures(rows)
         return
     out = out or f"{figure}.png"
     files.refuse_existing(out, force)
     chart = figures.chart(figure, subject, theme=theme)
     figures.save(chart, out)
-    click.echo(document({"run": run, "figure": figure, "file": out}) if json else out)
+    echo(document({"run": run, "figure": figure, "file": out}) if json else out)
 
 
 @cli.command(help=EXPORT_EXAMPLES)
@@ -241,23 +238,34 @@ def export(model, to, out, force, member, json):
 
     found = api.load_model(model, member)
     done = exports.write(found, to, out or exports.default_path(model, to), force)
-    click.echo(document(done)) if json else terminal.print_export(done)
+    echo(document(done)) if json else terminal.print_export(done)
 
 
 @cli.command(help=PREDICT_EXAMPLES)
 @model_options
 @click.option(
-    "-o", "--out", type=click.Path(), help="File to write: .csv, .tsv or .parquet [stdout]."
+    "-o", "--out", type=click.Path(), help="File to write: .csv, .tsv, .jsonl, .parquet [stdout]."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "json-lines"]),
+    help="Format of what goes to stdout [csv].",
+)
+@click.option(
+    "--safe-csv", is_flag=True, help="Write ' before texts that a spreadsheet takes for a formula."
 )
 @force_option
 @click.option("--proba", is_flag=True, help="Also write the probability of each class.")
 @debug_option
-def predict(model, data, member, out, force, proba):
+def predict(model, data, member, out, form, safe_csv, force, proba):
     from fastnet import api
-    from fastnet.data import tables
+    from fastnet.data import writing
 
-    write = tables.writer(out, force)
-    write(api.predict(api.load_model(model, member), data, proba), out)
+    output = writing.checked_output(out, form, force, safe_csv)
+    frame = api.predict(api.load_model(model, member), data, proba)
+    stream = Printed(sys.stdout) if sys.stdout.isatty() else sys.stdout
+    writing.write_frames([frame], output, stream)
 
 
 @cli.command(help=EVALUATE_EXAMPLES)
@@ -271,7 +279,7 @@ def evaluate(model, data, member, weights, json):
 
     found = api.evaluate(api.load_model(model, member), data, weights)
     found = {"model": model, "data": data, **found}
-    click.echo(document(found)) if json else terminal.print_evaluation(found)
+    echo(document(found)) if json else terminal.print_evaluation(found)
 
 
 @cli.command(
@@ -290,7 +298,7 @@ def report_command(run, out, derivation, force, json):
 
     files.refuse_existing(out, force)
     report.save(api.load(run), out, derivation)
-    click.echo(document({"run": run, "file": out}) if json else out)
+    echo(document({"run": run, "file": out}) if json else out)
 
 
 @cli.command()
@@ -302,7 +310,7 @@ def doctor(json):
     from fastnet.cli import terminal
 
     facts = examine.examine()
-    click.echo(document(facts)) if json else terminal.print_doctor(facts)
+    echo(document(facts)) if json else terminal.print_doctor(facts)
 
 
 @cli.command()
@@ -314,7 +322,7 @@ def gradcheck(json):
     from fastnet.cli import terminal
 
     rows = checks.check_all()
-    click.echo(document({"networks": rows})) if json else terminal.print_gradcheck(rows)
+    echo(document({"networks": rows})) if json else terminal.print_gradcheck(rows)
     sys.exit(0 if all(row["passed"] for row in rows) else 1)
 
 
@@ -350,7 +358,7 @@ def gradcheck(json):
 def bench(out, chart, json, quiet, size, **given):
     command, report = bench_modules()
     report.check_files(out, chart)
-    say = (lambda text: None) if quiet else (lambda text: click.echo(text, err=True))
+    say = (lambda text: None) if quiet else (lambda text: echo(text, err=True))
     found = command.finite(command.run(**given, size=size or "default", say=say))
     text = document(found)
     if out:
@@ -358,7 +366,7 @@ def bench(out, chart, json, quiet, size, **given):
             file.write(text + "\n")
     if chart:
         report.save_chart(found, chart)
-    click.echo(text) if json else report.print_document(found)
+    echo(text) if json else report.print_document(found)
     sys.exit(6 if found["failures"] else 0)
 
 
@@ -422,5 +430,5 @@ def main():
         if settings.get("debug"):
             traceback.print_exc()
         message, code = explain(error)
-        click.echo(f"Error: {message}", err=True)
+        echo(f"Error: {message}", err=True)
         sys.exit(code)

@@ -3,13 +3,13 @@
 import sys
 from pathlib import Path
 
-import click
 import numpy as np
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from fastnet.cli.echo import cell, echo
 from fastnet.errors import UsageError
 from fastnet.native import cache
 from fastnet.native.entry import why_plain
@@ -31,9 +31,10 @@ from fastnet.training.plan import SETTING_COLUMNS
 
 
 def console(stderr=False):
-    """A console for tables; off a terminal it wraps nothing."""
+    """A console for tables: off a terminal it wraps nothing, and it reads no markup in texts."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, highlight=False, width=None if stream.isatty() else 1000)
+    width = None if stream.isatty() else 1000
+    return Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
 
 
 def compiling():
@@ -46,12 +47,16 @@ def compiling():
     return f"Compiling the kernels ({when}{slower}) ..."
 
 
-def grid(*headers):
-    """A plain table with numbers aligned to the right."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for header in headers:
-        table.add_column(header, justify="right", no_wrap=True)
-    return table
+class Grid(Table):
+    """A plain table with numbers aligned to the right; a user's text in it stays one cell."""
+
+    def __init__(self, *headers):
+        super().__init__(box=None, pad_edge=False, header_style="bold")
+        for header in headers:
+            self.add_column(cell(header), justify="right", no_wrap=True)
+
+    def add_row(self, *values):
+        super().add_row(*map(cell, values))
 
 
 # ---------------------------------------------------------------- progress
@@ -68,7 +73,7 @@ class Display:
 
     def say(self, text):
         if text and not self.quiet:
-            click.echo(text, err=True)
+            echo(text, err=True)
 
     def __call__(self, where):
         if self.quiet:
@@ -108,8 +113,8 @@ def print_result(result):
     out = console()
     if result.command == "sweep":
         print_table(out, *by_n1_cells(result))
-        click.echo("\n" + answer.sentence(result.members, result.options) + "\n")
-    click.echo(best_line(result))
+        echo("\n" + answer.sentence(result.members, result.options) + "\n")
+    echo(best_line(result))
     if result.task is None and result.metrics:
         print_metrics(out, result)
     if result.command == "sweep":
@@ -117,11 +122,11 @@ def print_result(result):
     targets = np.isfinite(result.members["target_loss"]).any()
     reached = (result.members["stop_reason"] == "target").any()
     if result.command == "train" and targets and not reached:
-        click.echo(f"No member reached its target. {answer.advice(result.members)}")
+        echo(f"No member reached its target. {answer.advice(result.members)}")
     reasons, counts = np.unique(result.members["stop_reason"], return_counts=True)
     stops = ", ".join(f"{reason} {count}" for reason, count in zip(reasons, counts, strict=True))
     times = result.seconds
-    click.echo(
+    echo(
         f"Stop reasons: {stops}. Compile {seconds(times['compile'])}, "
         f"train {seconds(times['train'])}, in all {seconds(times['total'])}."
     )
@@ -132,7 +137,7 @@ def print_metrics(out, result):
     """The metrics of the best member on each set, in the units of the targets."""
     sets = {name: found for name, found in result.metrics.items() if found is not None}
     names = list(metric_rows(sets["train"], result.targets)[0][1])
-    table = grid("set", "target", *(METRICS[name] for name in names))
+    table = Grid("set", "target", *(METRICS[name] for name in names))
     for part, found in sets.items():
         for target, values in metric_rows(found, result.targets):
             table.add_row(part, target, *(number(values[name]) for name in names))
@@ -142,15 +147,15 @@ def print_metrics(out, result):
 def print_evaluation(found):
     """The metrics of an evaluation and, for classes, the confusion matrix."""
     out = console()
-    click.echo(f"{counted(found['rows'], 'row')}, loss {number(found['loss'])}")
+    echo(f"{counted(found['rows'], 'row')}, loss {number(found['loss'])}")
     for target, values in metric_rows(found["metrics"], ["all"]):
         scores = ", ".join(f"{METRICS[name]} {number(value)}" for name, value in values.items())
-        click.echo(f"{scores}" if target == "all" else f"{target}: {scores}")
+        echo(f"{scores}" if target == "all" else f"{target}: {scores}")
     if "confusion" not in found:
         return
     labels = [str(label) for label in found["classes"]]
-    click.echo("\nConfusion: one row per true class, one column per predicted class.")
-    table = grid("", *labels)
+    echo("\nConfusion: one row per true class, one column per predicted class.")
+    table = Grid("", *labels)
     for label, counts in zip(labels, found["confusion"]):
         table.add_row(label, *(str(count) for count in counts))
     out.print(table)
@@ -158,7 +163,7 @@ def print_evaluation(found):
 
 def print_table(out, header, rows):
     """A table on a console."""
-    table = grid(*header)
+    table = Grid(*header)
     for row in rows:
         table.add_row(*row)
     out.print(table)
@@ -171,12 +176,12 @@ def print_files(result):
     run = Path(result.run)
     if (run / "best").is_dir():
         shapes = [f"{n}.npy {a.shape}" for n, a in result.weights()._asdict().items()]
-        click.echo(f"Weights and biases of the best member in {run / 'best'}: {', '.join(shapes)}")
+        echo(f"Weights and biases of the best member in {run / 'best'}: {', '.join(shapes)}")
     if result.status == "done":
-        click.echo(f"Look again: fastnet show {run}")
+        echo(f"Look again: fastnet show {run}")
         if result.command == "train" and result.task:
             task = f"--task {result.task}"
-            click.echo(f"How small a network suffices, and how sure: fastnet sweep {task}")
+            echo(f"How small a network suffices, and how sure: fastnet sweep {task}")
 
 
 def print_member(result, member):
@@ -184,10 +189,10 @@ def print_member(result, member):
     record = result.members[member]
     for name in record.dtype.names:
         show = setting_text if name in SETTING_COLUMNS else lambda _, value: number(value.item(), 6)
-        click.echo(f"{name:20} {show(name, record[name]) or '-'}")
+        echo(f"{name:20} {show(name, record[name]) or '-'}")
     entries = result.history(member)
-    click.echo(f"\n{len(entries.epoch)} entries of the history:")
-    table = grid(*(name.replace("_", " ") for name in entries._fields))
+    echo(f"\n{len(entries.epoch)} entries of the history:")
+    table = Grid(*(name.replace("_", " ") for name in entries._fields))
     last = len(entries.epoch) - 1
     for i in sorted({0, *(2**p for p in range(30)), last} & set(range(last + 1))):
         table.add_row(*(number(column[i].item(), 6) for column in entries))
@@ -195,19 +200,19 @@ def print_member(result, member):
     try:
         weights = result.weights(member)
     except UsageError:
-        click.echo(f"\nIts weights were not kept (--keep {result.options['keep']}).")
+        echo(f"\nIts weights were not kept (--keep {result.options['keep']}).")
         return
     with np.printoptions(precision=4, threshold=40):
         for name, array in weights._asdict().items():
-            click.echo(f"\n{name} {array.shape}\n{array}")
+            echo(f"\n{name} {array.shape}\n{array}")
 
 
 def print_runs(found):
     """One line per run."""
     if not found:
-        click.echo("No runs yet; fastnet train --task 1 makes one.")
+        echo("No runs yet; fastnet train --task 1 makes one.")
         return
-    table = grid("run", "command", "members", "status", "best N1", "seed", "loss", "smallest N1")
+    table = Grid("run", "command", "members", "status", "best N1", "seed", "loss", "smallest N1")
     table.columns[0].justify = "left"
     for facts in found:
         best = facts["best"] or {}
@@ -220,13 +225,13 @@ def print_runs(found):
             answer.monitored_of(best),
             facts.get("smallest_n1"),
         )
-        table.add_row(facts["run"], *(number(cell) for cell in cells))
+        table.add_row(facts["run"], *(number(value) for value in cells))
     console().print(table)
 
 
 def print_figures(rows):
     """The figures that apply to a run."""
-    table = grid("figure", "what it shows")
+    table = Grid("figure", "what it shows")
     for column in table.columns:
         column.justify = "left"
     for row in rows:
@@ -238,23 +243,23 @@ def print_doctor(facts):
     """The facts of fastnet doctor, then the advice."""
     for name, value in facts.items():
         if name != "advice":
-            click.echo(f"{name:18} {value}")
-    click.echo("")
+            echo(f"{name:18} {value}")
+    echo("")
     for line in facts["advice"] or ["No problems found."]:
-        click.echo(line)
+        echo(line)
 
 
 def print_gradcheck(rows):
     """One row per network: the relative difference of each of its arrays."""
     arrays = ("W1", "b1", "W2", "b2")
-    table = grid("loss", "activation", "d", "N1", "k", *arrays, "")
+    table = Grid("loss", "activation", "d", "N1", "k", *arrays, "")
     for row in rows:
         cells = [row["loss"], row["activation"], *(str(row[n]) for n in ("d", "n1", "k"))]
         cells += [f"{row[name]:.1e}" for name in arrays]
         table.add_row(*cells, "ok" if row["passed"] else "FAILED")
     console().print(table)
     failed = sum(not row["passed"] for row in rows)
-    click.echo(
+    echo(
         f"{len(rows) - failed} of {len(rows)} within the tolerance {rows[0]['tolerance']:g}: "
         "norm(analytic - numeric) / norm(numeric)"
     )
@@ -266,8 +271,8 @@ def print_gradcheck(rows):
 def print_export(done):
     """The files of an export, and what the network takes."""
     for path, size in done["files"].items():
-        click.echo(f"{path}  {size:,} bytes")
-    click.echo(
+        echo(f"{path}  {size:,} bytes")
+    echo(
         f"{counted(done['parameters'], 'parameter')} ({done['dtype']}), "
         f"{done['constant_bytes']:,} bytes with scaling; a prediction takes "
         f"{counted(done['multiply_adds'], 'multiply-add')} and "

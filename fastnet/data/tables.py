@@ -9,14 +9,14 @@ import os
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from fastnet.errors import DataError, UsageError
+from fastnet.errors import DataError
 from fastnet.extras import missing_extra
-from fastnet.files import load_arrays, refuse_existing, write_output
+from fastnet.files import load_arrays
 
 FORMATS = (".csv", ".tsv", ".parquet", ".npz", ".npy")
 CHUNK_ROWS = 1 << 16  # of a CSV at a time: 10 bytes per value at most, all at once 25
@@ -325,35 +325,3 @@ def array_frame(name: str, array: np.ndarray) -> Any:
     names = [name] if array.ndim == 1 else [f"{name}{j}" for j in range(array.shape[1])]
     array = array[:, None] if array.ndim == 1 else array
     return pandas.DataFrame(array, columns=names, copy=False)
-
-
-# ---------------------------------------------------------------- writing
-
-
-def writer(path: str | None, force: bool = False) -> Callable:
-    """The function that writes a frame to the file of that name, or to stdout as CSV (None)."""
-    writers = {".csv": write_text, ".tsv": write_text, ".parquet": write_parquet}
-    ending = ".csv" if path is None else os.path.splitext(path)[1].lower()
-    if ending not in writers:
-        raise UsageError(f"-o: the name must end in {', '.join(writers)}, got {path!r}.")
-    if path is not None:
-        refuse_existing(path, force)
-    return writers[ending]
-
-
-def write_text(frame: Any, path: str | None) -> None:
-    """Write a CSV or TSV file, or CSV to stdout."""
-    separator = "\t" if str(path).lower().endswith(".tsv") else ","
-    form = {"sep": separator, "index": False, "lineterminator": "\n"}
-    if path is None:
-        frame.to_csv(sys.stdout, **form)
-    else:
-        write_output(path, lambda file: frame.to_csv(file, **form))
-
-
-def write_parquet(frame: Any, path: str) -> None:
-    """Write a Parquet file."""
-    try:
-        write_output(path, lambda file: frame.to_parquet(file, index=False))
-    except ImportError:
-        raise no_pyarrow(path) from None

@@ -358,12 +358,13 @@ def test_predict_prints_csv(command, run, houses):
     np.testing.assert_allclose(frame.iloc[:, 1:].to_numpy(), expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["p.csv", "p.tsv", "p.parquet"])
+@pytest.mark.parametrize("name", ["p.csv", "p.tsv", "p.jsonl", "p.parquet"])
 def test_predict_writes_files(command, run, name):
     if name.endswith("parquet"):
         pytest.importorskip("pyarrow", reason="the extra [parquet]")
     assert command(f"predict run/model.npz --data houses.csv -o {name}") == Output(0, "", "")
     readers = {".csv": pandas.read_csv, ".tsv": pandas.read_csv, ".parquet": pandas.read_parquet}
+    readers[".jsonl"] = lambda path: pandas.read_json(path, lines=True)
     frame = readers[Path(name).suffix](name)
     assert len(frame) == 120 and list(frame) == ["kind"]
     assert command(f"predict run --data houses.csv -o {name}") == Output(
@@ -389,7 +390,7 @@ BAD = [
     ("predict run", 2, "Missing option '--data'."),
     ("predict run --data bad.csv", 3, "bad.csv: column 'town' has the unknown category 'Rom' in "),
     ("predict run --data short.csv", 3, "short.csv has no column 'town'; the model was trained on"),
-    ("predict run --data houses.csv -o p.txt", 2, "-o: the name must end in .csv, .tsv, .parquet,"),
+    ("predict run --data houses.csv -o p.txt", 2, "-o: the name must end in .csv, .tsv, .jsonl, "),
     ("predict run --data houses.csv -o no/p.csv", 1, "-o: no/p.csv cannot be written (No such"),
     ("predict run --data houses.csv --member 7", 2, "member must be an integer from 0 to 0, got 7"),
     ("predict houses.csv --data houses.csv", 3, "houses.csv cannot be read: it is no npz, or "),
