@@ -277,7 +277,7 @@ class Job:
         saved = read_npz(checkpoint)
         try:
             self.training.restore(saved)
-        except (KeyError, ValueError, TypeError) as error:
+        except DataError as error:
             raise DataError(f"{checkpoint} is not of this run: {error}.") from None
         self.resumed_at = self.training.elapsed
 

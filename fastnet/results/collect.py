@@ -27,6 +27,7 @@ from fastnet.results.reading import (
     read_options,
 )
 from fastnet.results.result import MEMBERS, SCORES, Entries, Result, packed_alone
+from fastnet.training.checkpoint import Run, misfit
 from fastnet.training.history import History, history_names
 from fastnet.training.plan import COLUMNS, Plan, plan_of_shape
 from fastnet.training.training import Training
@@ -223,6 +224,11 @@ def from_checkpoint(
     shape = len(scaling.x_shift), len(scaling.y_shift)
     plan = plan_of_shape(options, facts["schema"].loss, *shape, np.array([len(split["train"])]))
     history = History(plan.settings.size, history_names(options, len(split["val"])))
+    asked = "snapshots" in options["record"]
+    run = Run(plan, np.dtype(options["dtype"]), history.names, len(split["train"]), asked)
+    wrong = misfit(saved, run)
+    if wrong:
+        raise ValueError(wrong)
     history.restore(saved)
     entries, record = entries_and_record(history.flat(saved["states"]))
     members = members_so_far(plan, saved, validates=len(split["val"]) > 0)

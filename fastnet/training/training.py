@@ -20,7 +20,9 @@ from fastnet.engine import init, kernels, layout, methods
 from fastnet.engine.layers import layers_of
 from fastnet.engine.layout import Problem
 from fastnet.engine.records import COLUMNS, RUNNING, STATE, STOPPED, TARGET, TIME_LIMIT, Pack
+from fastnet.errors import DataError
 from fastnet.options.methods import CLASSIFIERS, FIRST_ORDER, OPTIMIZERS, WITH_MATRIX
+from fastnet.training.checkpoint import Run, misfit
 from fastnet.training.cores import granted
 from fastnet.training.history import History, Snapshots, history_names, kept_epochs
 from fastnet.training.plan import Plan
@@ -305,7 +307,12 @@ class Training:
         return self.snapshots.table() if self.snapshots is not None else {}
 
     def restore(self, saved: Mapping[str, np.ndarray]) -> None:
-        """Continue from a checkpoint."""
+        """Continue from a checkpoint; a DataError for one that is not of this run."""
+        names, count = self.history.names, self.sets["train"].count
+        run = Run(self.plan, self.dtype, names, count, self.snapshots is not None)
+        wrong = misfit(saved, run)
+        if wrong:
+            raise DataError(wrong)
         self.pack.states[...] = saved["states"]
         self.pack.parameters[...] = saved["parameters"]
         self.pack.best[...] = saved["best"]
