@@ -18,7 +18,7 @@ from fastnet.data.checks import (
     encoded_targets,
     unnamed_features,
 )
-from fastnet.data.scaling import no_scaling
+from fastnet.data.scaling import no_scaling, ranges_of
 from fastnet.data.schema import Column, Described, Schema
 from fastnet.data.split import SETS, rows_outside, split_rows
 from fastnet.errors import DataError
@@ -192,6 +192,7 @@ def make_data(
         columns=columns,
         scaling=no_scaling(X.shape[1], Y.shape[1]),
         targets=target_names or unnamed_targets(classes, Y.shape[1]),
+        ranges=ranges_of(X, Y if classes is None else as_one_hot(Y), weight, sets["train"]),
     )
     class_factors = checked_class_weights(class_weight, Y[sets["train"]], classes)
     data = Data(X, Y, schema, sets, weight, class_factors, folds, notices)

@@ -31,6 +31,43 @@ class Scaling(NamedTuple):
     y_scale: np.ndarray
 
 
+class Ranges(NamedTuple):
+    """What the training rows held, in the units of the data.
+
+    Attributes
+    ----------
+    x_low, x_high : ndarray of shape (d,)
+        Least and largest value of each input.
+    y_mean : ndarray of shape (k,) or (n_classes,)
+        Mean of each target, or share of each class: the best prediction that looks at no input.
+    """
+
+    x_low: np.ndarray
+    x_high: np.ndarray
+    y_mean: np.ndarray
+
+
+def ranges_of(X: np.ndarray, Y: np.ndarray, weight: np.ndarray, rows: np.ndarray) -> Ranges:
+    """The Ranges of some rows of X and Y, which are not scaled yet.
+
+    Rows of weight 0 have no influence.
+
+    Examples
+    --------
+    >>> X, Y = np.array([[1.0], [4.0], [9.0]]), np.array([[2.0], [8.0], [9.0]])
+    >>> [array.tolist() for array in ranges_of(X, Y, np.ones(3), np.arange(2))]
+    [[1.0], [4.0], [5.0]]
+    """
+    rows = rows[weight[rows] > 0]
+    low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
+    for first in range(0, len(rows), BLOCK_ROWS):
+        block = X[rows[first : first + BLOCK_ROWS]]
+        low = np.fmin(low, np.fmin.reduce(block))  # fmin: missing values are left out
+        high = np.fmax(high, np.fmax.reduce(block))
+    share = weight[rows] / max(weight[rows].sum(), np.finfo(float).tiny)
+    return Ranges(low, high, share @ Y[rows])
+
+
 def no_scaling(d: int, k: int) -> Scaling:
     """The Scaling of d inputs and k outputs that changes nothing."""
     return Scaling(np.zeros(d), np.ones(d), np.zeros(k), np.ones(k))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnet.data.scaling import Scaling
+from fastnet.data.scaling import Ranges, Scaling
 
 
 class Column(NamedTuple):
@@ -58,11 +58,14 @@ class Schema(NamedTuple):
         How inputs and numeric targets are scaled.
     targets : tuple of str
         Names of what is predicted: one per output, or one for the class.
+    ranges : Ranges
+        Ranges of the inputs in the training rows, and the mean of the targets there.
 
     Examples
     --------
-    >>> from fastnet.data.scaling import no_scaling
-    >>> schema = Schema("squared", None, ("x0", "x1"), (), no_scaling(2, 1), ("y",))
+    >>> from fastnet.data.scaling import no_scaling, ranges_of
+    >>> ranges = ranges_of(np.eye(2), np.ones((2, 1)), np.ones(2), np.arange(2))
+    >>> schema = Schema("squared", None, ("x0", "x1"), (), no_scaling(2, 1), ("y",), ranges)
     >>> Schema.from_config(schema.to_config()).features
     ('x0', 'x1')
     """
@@ -73,6 +76,7 @@ class Schema(NamedTuple):
     columns: tuple[Column, ...]
     scaling: Scaling
     targets: tuple[str, ...]
+    ranges: Ranges
 
     def to_config(self) -> dict[str, Any]:
         """The schema as JSON values, as written in config.json."""
@@ -83,6 +87,7 @@ class Schema(NamedTuple):
             "targets": list(self.targets),
             "columns": self.columns,
             "scaling": {name: array.tolist() for name, array in self.scaling._asdict().items()},
+            "ranges": {name: array.tolist() for name, array in self.ranges._asdict().items()},
         }
 
     @classmethod
@@ -94,8 +99,9 @@ class Schema(NamedTuple):
             classes=None if classes is None else np.array(classes),
             features=tuple(config["features"]),
             columns=columns_from_json(config["columns"]),
-            scaling=scaling_from(config["scaling"]),
+            scaling=arrays_from(Scaling, config["scaling"]),
             targets=tuple(config["targets"]),
+            ranges=arrays_from(Ranges, config["ranges"]),
         )
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -105,6 +111,7 @@ class Schema(NamedTuple):
             "targets": np.array(self.targets, np.str_),
             "columns": np.array(json.dumps(self.columns)),
             **self.scaling._asdict(),
+            **self.ranges._asdict(),
         }
         if self.classes is not None:
             arrays["classes"] = self.classes
@@ -119,7 +126,8 @@ class Schema(NamedTuple):
             features=tuple(str(name) for name in arrays["features"]),
             targets=tuple(str(name) for name in arrays["targets"]),
             columns=columns_from_json(json.loads(str(arrays["columns"]))),
-            scaling=scaling_from(arrays),
+            scaling=arrays_from(Scaling, arrays),
+            ranges=arrays_from(Ranges, arrays),
         )
 
 
@@ -128,9 +136,9 @@ def columns_from_json(rows: list) -> tuple[Column, ...]:
     return tuple(Column(name, kind, tuple(kinds), fill) for name, kind, kinds, fill in rows)
 
 
-def scaling_from(arrays: Mapping) -> Scaling:
-    """A Scaling from its arrays or lists by name."""
-    return Scaling(*(np.asarray(arrays[name], np.float64) for name in Scaling._fields))
+def arrays_from(kind: Any, arrays: Mapping) -> Any:
+    """A Scaling or Ranges from its arrays or lists by name."""
+    return kind(*(np.asarray(arrays[name], np.float64) for name in kind._fields))
 
 
 class Described:
@@ -163,6 +171,11 @@ class Described:
     def scaling(self) -> Scaling:
         """How inputs and numeric targets are scaled."""
         return self.schema.scaling
+
+    @property
+    def ranges(self) -> Ranges:
+        """Ranges of the inputs in the training rows, and the mean of the targets there."""
+        return self.schema.ranges
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -177,8 +177,8 @@ def read_model(path: str | Path) -> Model:
 
 def misfits_of_model(model: Model) -> Iterator[str]:
     """The contradictions in a model.npz, one text each."""
-    yield from misfits_of_arrays(model)
     yield from misfits_of_classes(model)
+    yield from misfits_of_arrays(model)
     if model.activation not in ACTIVATIONS:
         yield f"it has the unknown activation {model.activation!r}"
     inputs = sum(len(column.inputs()) for column in model.columns)
@@ -192,7 +192,9 @@ def misfits_of_arrays(model: Model) -> Iterator[str]:
     k, n1 = weights.b2.size, weights.b1.size
     shapes = {"W1": (n1, d), "b1": (n1,), "W2": (k, n1), "b2": (k,)}
     shapes |= {"x_shift": (d,), "x_scale": (d,), "y_shift": (k,), "y_scale": (k,)}
-    arrays = {**weights._asdict(), **model.scaling._asdict()}
+    means = k if model.classes is None else len(model.classes)
+    shapes |= {"x_low": (d,), "x_high": (d,), "y_mean": (means,)}
+    arrays = {**weights._asdict(), **model.scaling._asdict(), **model.ranges._asdict()}
     for name, array in arrays.items():
         if array.shape != shapes[name]:
             sizes = f"d = {d} features, N1 = {n1} of b1, k = {k} of b2"

@@ -7,11 +7,12 @@ import pytest
 
 import fastnet
 from fastnet.data.samples import make_data
-from fastnet.data.scaling import Scaling
+from fastnet.data.scaling import Ranges, Scaling
 from fastnet.data.schema import Column, Schema
 
 COLUMNS = (Column("size", "number", (), 0.5), Column("colour", "category", ("blue", "größer")))
 SCALING = Scaling(np.array([0.1, 0, 0]), np.array([3, 1, 1.0]), np.zeros(2), np.ones(2))
+RANGES = Ranges(np.array([0.1, 0, 0]), np.array([9, 1, 1.0]), np.array([1 / 3, 2 / 3]))
 SCHEMAS = {
     "texts": np.array(["a", "b"]),
     "integers": np.array([-1, 7]),
@@ -25,12 +26,13 @@ def schema(request):
     classes = SCHEMAS[request.param]
     loss = "squared" if classes is None else "cross_entropy"
     features = tuple(name for column in COLUMNS for name in column.inputs())
-    return Schema(loss, classes, features, COLUMNS, SCALING, ("price",))
+    return Schema(loss, classes, features, COLUMNS, SCALING, ("price",), RANGES)
 
 
 def assert_same(one, other):
-    assert one._replace(classes=None, scaling=None) == other._replace(classes=None, scaling=None)
-    for a, b in zip(one.scaling, other.scaling, strict=True):
+    arrays = dict.fromkeys(("classes", "scaling", "ranges"))
+    assert one._replace(**arrays) == other._replace(**arrays)
+    for a, b in zip((*one.scaling, *one.ranges), (*other.scaling, *other.ranges), strict=True):
         assert a.dtype == b.dtype == np.float64 and (a == b).all()
     if one.classes is None:
         assert other.classes is None
@@ -68,3 +70,14 @@ def test_data_result_and_model_have_its_facts(tmp_path):
         assert_same(holder.schema, result.schema)
         assert all(getattr(holder, name) is getattr(holder.schema, name) for name in Schema._fields)
     assert model.x_shift is model.scaling.x_shift and model.y_scale is model.scaling.y_scale
+
+
+def test_ranges_are_those_of_the_training_rows_that_count():
+    X = np.array([[1.0, np.nan], [np.nan, 5], [3, 6], [100, 100], [-100, -100]])
+    weight = np.array([1, 3, 1, 0, 1])
+    given = {"sample_weight": weight, "split": {"test": np.array([4])}, "impute": "median"}
+    ranges = make_data(X, X[:, 0] > 0, scale="standard", **given).schema.ranges
+    assert ranges.x_low.tolist() == [1, 5] and ranges.x_high.tolist() == [3, 6]
+    assert ranges.y_mean.tolist() == [0.6, 0.4]
+    ranges = make_data(X, [1.0, 2, 6, 9, 9], scale="minmax", **given).schema.ranges
+    assert ranges.y_mean.tolist() == pytest.approx([13 / 5])

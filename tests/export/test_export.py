@@ -17,7 +17,7 @@ import fastnet
 from fastnet import export, files, reference
 from fastnet.cli import commands as cli
 from fastnet.data.checks import unnamed_features
-from fastnet.data.scaling import Scaling
+from fastnet.data.scaling import Ranges, Scaling
 from fastnet.data.schema import Column, Schema
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError, UsageError
@@ -63,6 +63,7 @@ def network(d, n1, k, dtype="float32", activation="sigmoid", classes=None, **mor
             y_scale=np.ones(k),
         ),
         targets=(),
+        ranges=Ranges(np.full(d, 1970.0), np.full(d, 2030.0), np.zeros(k)),
     )
     return changed(Model(weights, activation, schema), **more)
 

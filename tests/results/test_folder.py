@@ -506,6 +506,10 @@ def test_keep_best_of_another_width(tmp_path):
             "is broken: it has classes, and loss squared has none.",
         ),
         (
+            lambda m: m.update(x_high=np.ones(2)),
+            "is broken: x_high has shape (2,), not (1,)",
+        ),
+        (
             lambda m: m.update(activation=np.array("step")),
             "is broken: it has the unknown activation 'step'.",
         ),
