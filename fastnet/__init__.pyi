@@ -76,7 +76,9 @@ def train(
     test: tuple[ArrayLike, ...] | None = None,
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight | Mapping[Any, float] | None = None,
-    folds: Iterable[tuple[ArrayLike, ArrayLike]] | None = None,
+    group: ArrayLike | None = None,
+    order: ArrayLike | None = None,
+    folds: int | Iterable[tuple[ArrayLike, ArrayLike]] | None = None,
     initial_weights: Iterable[tuple[ArrayLike, ...]] | None = None,
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
@@ -133,6 +135,7 @@ def train(
     data_seed: int = 0,
     validation_fraction: float = 0.0,
     test_fraction: float = 0.0,
+    fold_repeats: int = 1,
 ) -> Result: ...
 def sweep(
     X: ArrayLike | None = None,
@@ -143,7 +146,9 @@ def sweep(
     test: tuple[ArrayLike, ...] | None = None,
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight | Mapping[Any, float] | None = None,
-    folds: Iterable[tuple[ArrayLike, ArrayLike]] | None = None,
+    group: ArrayLike | None = None,
+    order: ArrayLike | None = None,
+    folds: int | Iterable[tuple[ArrayLike, ArrayLike]] | None = None,
     initial_weights: Iterable[tuple[ArrayLike, ...]] | None = None,
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
@@ -201,6 +206,7 @@ def sweep(
     data_seed: int = 0,
     validation_fraction: float = 0.0,
     test_fraction: float = 0.0,
+    fold_repeats: int = 1,
 ) -> Result: ...
 def dry_run(
     command: str,
@@ -212,7 +218,9 @@ def dry_run(
     test: tuple[ArrayLike, ...] | None = None,
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight | Mapping[Any, float] | None = None,
-    folds: Iterable[tuple[ArrayLike, ArrayLike]] | None = None,
+    group: ArrayLike | None = None,
+    order: ArrayLike | None = None,
+    folds: int | Iterable[tuple[ArrayLike, ArrayLike]] | None = None,
     n1: OneOrMany[int] = 16,
     seeds: OneOrMany[int] = (0,),
     learning_rate: OneOrMany[float | None] = None,
@@ -266,6 +274,7 @@ def dry_run(
     data_seed: int = 0,
     validation_fraction: float = 0.0,
     test_fraction: float = 0.0,
+    fold_repeats: int = 1,
 ) -> dict[str, Any]: ...
 def resume(
     folder: str | os.PathLike[str],
@@ -277,7 +286,9 @@ def resume(
     test: tuple[ArrayLike, ...] | None = None,
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight | Mapping[Any, float] | None = None,
-    folds: Iterable[tuple[ArrayLike, ArrayLike]] | None = None,
+    group: ArrayLike | None = None,
+    order: ArrayLike | None = None,
+    folds: int | Iterable[tuple[ArrayLike, ArrayLike]] | None = None,
     progress: Callable[[Progress], object] | None = None,
     threads: int | None = None,
     time_limit: float | None = None,

@@ -18,7 +18,9 @@ from fastnet.errors import DataError, FastnetError
 from fastnet.files import read_npz
 from fastnet.options.arguments import SAMPLE_NAMES
 from fastnet.options.defaults import resolve
+from fastnet.options.kinds import is_list
 from fastnet.options.rules import refuse_of_task_1
+from fastnet.options.table import OPTIONS
 from fastnet.results import environment
 from fastnet.results.collect import from_training, load
 from fastnet.results.folder import Folder, run_config
@@ -78,15 +80,23 @@ def prepare(
     command: str, X: Any, y: Any, task: int | None, given: Mapping[str, Any]
 ) -> tuple[dict[str, Any], Data, Plan]:
     """Options, Data and Plan, all checked before anything is allocated or written."""
-    samples = {name: given[name] for name in SAMPLE_NAMES if name in given}
-    chosen = {name: value for name, value in given.items() if name not in SAMPLE_NAMES}
-    if samples.get("class_weight", "") in (None, "balanced"):
-        chosen["class_weight"] = samples.pop("class_weight")  # an option
+    chosen = {name: value for name, value in given.items() if is_option(name, value)}
+    samples = {name: value for name, value in given.items() if name not in chosen}
     options = resolve(chosen, command, task)
     samples.setdefault("class_weight", options["class_weight"])
     refuse_of_task_1(options, task)
-    data = checked_data(X, y, task, options, samples)
+    assumed = options.keys() - chosen.keys()
+    data = checked_data(X, y, task, options, samples, assumed)
+    if "validation_fraction" in assumed and not len(data.split["val"]):
+        options["validation_fraction"] = 0.0
     return options, data, make_plan(options, data)
+
+
+def is_option(name: str, value: Any) -> bool:
+    """Whether an argument is an option; some names are those of arrays or lists as well."""
+    if name == "class_weight":
+        return value in (None, "balanced")
+    return name not in SAMPLE_NAMES or (name in OPTIONS and not is_list(value))
 
 
 def describe(task: int | None, options: Mapping[str, Any], data: Data) -> str:
@@ -177,7 +187,7 @@ def start(
     try:
         config = run_config(command, task, data.schema, options)
         first = None if initial_weights is None else training.checkpoint()
-        job.folder.start(config, facts, data.split, first)
+        job.folder.start(config, facts, data.divided(), first)
     except BaseException:
         job.folder.abandon()
         raise

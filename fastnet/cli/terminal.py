@@ -20,6 +20,7 @@ from fastnet.results.words import (
     best_line,
     by_n1_cells,
     counted,
+    folds_lines,
     metric_rows,
     number,
     plan_text,
@@ -115,6 +116,8 @@ def print_result(result):
         print_table(out, *by_n1_cells(result))
         echo("\n" + answer.sentence(result.members, result.options) + "\n")
     echo(best_line(result))
+    if result.folds:
+        echo(folds_lines(result))
     if result.task is None and result.metrics:
         print_metrics(out, result)
     if result.command == "sweep":

@@ -273,6 +273,20 @@ def checked_class_weights(
     return factors
 
 
+def checked_keys(given: Any, n: int, name: str) -> np.ndarray | None:
+    """One key per row, a group or a place in an order: array of shape (n,) of sortable values."""
+    if given is None:
+        return None
+    keys = as_array(given, name)
+    if keys.shape != (n,) or keys.dtype.kind not in "fiubUSMm":
+        raise DataError(
+            f"{name} must hold one number, text or date for each of the {n} rows, got shape "
+            f"{keys.shape} of {keys.dtype}."
+        )
+    refuse_where(keys, keys != keys, name)  # NaN, and NaT of dates
+    return keys
+
+
 def checked_folds(folds: Any, n: int) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
     """Folds as pairs of row numbers, to train on and to validate, each below n."""
     checked = []

@@ -20,6 +20,8 @@ MAX_CATEGORIES = 100  # most categories of a column; more distinct texts are nam
 FEW_INTEGERS = 20  # most distinct whole numbers that may be either classes or measurements
 NUMERIC_SHARE = 0.8  # from this share of numbers among the distinct texts, the others are mistakes
 DATE = re.compile(r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3(\d{4}|\d\d))\b.*")
+# Dates whose texts sort as they do.
+ISO_DATE = re.compile(r"\d{4}-\d\d(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?)?Z?")
 COMMA = re.compile(r"[-+]?\d+,\d+")
 # Types that float32 holds exactly; all others become float64.
 SMALL = ("float32", "float16", "bool", "int8", "uint8", "int16", "uint16")
@@ -317,3 +319,30 @@ def weight_values(table: Table, name: str) -> np.ndarray:
     encode_number(table, Column(name, "number"), numbers, "none")
     table.refuse(name, numbers[:, 0] < 0, "is a negative weight", "make it 0 or more")
     return numbers[:, 0]
+
+
+# ---------------------------------------------------------------- groups and orders
+
+
+def group_values(table: Table, name: str) -> np.ndarray:
+    """A column of groups as texts: whatever is written alike is one group."""
+    values = table.frame[name]
+    table.refuse(name, values.isna().to_numpy(), "has no value", "name a group in every row")
+    return values.astype(str).to_numpy(str)
+
+
+def order_values(table: Table, name: str) -> np.ndarray:
+    """A column that orders the rows as numbers, dates, or texts that sort as what they mean."""
+    values = table.frame[name]
+    table.refuse(name, values.isna().to_numpy(), "has no value", "write one in every row")
+    kind = kind_of(table, name)
+    if kind == "number":
+        return numbers_of(values)
+    if kind == "date":
+        return values.to_numpy()
+    texts = values.astype(str).to_numpy(str)
+    odd = np.array([not ISO_DATE.fullmatch(t) or len(t) != len(texts[0]) for t in texts])
+    first = texts[odd.argmax()]
+    cure = "write numbers, or dates as 2020-01-31 or 2020-01-31 14:05, all in one form"
+    table.refuse(name, odd, f"orders the rows, but has {str(first)!r}", cure)
+    return texts

@@ -1,7 +1,7 @@
 """The tables of a run, joined into the arrays that make_data takes."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ from fastnet.data.columns import (
     SMALL,
     describe_inputs,
     encode_inputs,
+    group_values,
+    order_values,
     require_columns,
     target_values,
     weight_values,
@@ -18,7 +20,7 @@ from fastnet.data.schema import Column
 from fastnet.data.tables import Table, read_table
 from fastnet.errors import DataError
 from fastnet.options.methods import CLASSIFIERS
-from fastnet.options.rules import refuse_columns
+from fastnet.options.rules import COLUMNS, refuse_columns
 
 FILES = {"val": "validation_data", "test": "test_data"}
 # The words for the sets in a split column.
@@ -41,7 +43,7 @@ def samples_of_files(options: Mapping[str, Any]) -> dict[str, Any]:
     main = read_table(options["data"])
     others = {part: read_table(options[name]) for part, name in FILES.items() if options[name]}
     tables = [main, *others.values()]
-    roles = {name: options[name] for name in ("weights", "split_column") if options[name]}
+    roles = {name: options[name] for name in COLUMNS if options[name]}
     for table in tables:
         require_columns(table, options["target"], "target")
     for role, name in roles.items():
@@ -57,6 +59,8 @@ def samples_of_files(options: Mapping[str, Any]) -> dict[str, Any]:
         "columns": columns,
         "split": split_of(main, options["split_column"], others),
         "sample_weight": all_weights(tables, options["weights"]),
+        "group": keys_of(tables, options["group"], group_values),
+        "order": keys_of(tables, options["order"], order_values),
         "target_names": options["target"],
         "notices": notices,
     }
@@ -88,6 +92,17 @@ def all_weights(tables: Sequence[Table], name: str | None) -> np.ndarray | None:
     return np.concatenate(
         [weight_values(t, name) if has else np.ones(len(t.frame)) for t, has in zip(tables, there)]
     )
+
+
+def keys_of(
+    tables: Sequence[Table], name: str | None, values: Callable[[Table, str], np.ndarray]
+) -> np.ndarray | None:
+    """The values of a column of the first table, which alone is divided, as numbers of all rows."""
+    if name is None:
+        return None
+    _, codes = np.unique(values(tables[0], name), return_inverse=True)
+    others = sum(len(table.frame) for table in tables[1:])
+    return np.concatenate([codes, np.full(others, -1)])
 
 
 def split_of(main: Table, name: str | None, others: Mapping[str, Table]) -> dict[str, np.ndarray]:

@@ -13,15 +13,17 @@ from fastnet.data.checks import (
     checked_class_weights,
     checked_folds,
     checked_inputs,
+    checked_keys,
     checked_sample_weights,
     checked_targets,
     encoded_targets,
     unnamed_features,
 )
+from fastnet.data.folds import make_folds
 from fastnet.data.scaling import no_scaling, ranges_of
 from fastnet.data.schema import Column, Described, Schema
 from fastnet.data.split import SETS, rows_outside, split_rows
-from fastnet.errors import DataError
+from fastnet.errors import DataError, UsageError
 from fastnet.options.methods import LOSSES, NUMBER
 from fastnet.options.rules import refuse_two_sets
 
@@ -57,9 +59,9 @@ class Data(Described, DataFields):
     class_weight : ndarray of shape (n_classes,) or None
         Multiplies the weights in training.
     folds : tuple of (training rows, validation rows)
-        With folds all rows belong to the training set, and every member belongs to one fold.
+        With folds their rows belong to the training set, and every member belongs to one fold.
     notices : tuple of str
-        What was left out of a table.
+        What was left out of a table, and how its rows were divided.
     """
 
     __slots__ = ()
@@ -87,10 +89,18 @@ class Data(Described, DataFields):
 
     def masks(self, name: str, n: int) -> np.ndarray:
         """1 where a row is in a fold's set train or val, else 0, shape (folds, n)."""
-        masks = np.zeros((len(self.folds), n))
+        masks, rows = np.zeros((len(self.folds), n)), self.rows(name)
         for mask, (train, val) in zip(masks, self.folds):
-            mask[train if name == "train" else val] = 1
+            mask[np.searchsorted(rows, train if name == "train" else val)] = 1
         return masks
+
+    def divided(self) -> dict[str, np.ndarray]:
+        """The split as it is saved: with folds, also which training rows each of them takes."""
+        if not self.folds:
+            return dict(self.split)
+        n = len(self.split["train"])
+        masks = {f"folds_{name}": self.masks(name, n) > 0 for name in ("train", "val")}
+        return {**self.split, **masks}
 
     def train_counts(self) -> np.ndarray:
         """The number of rows with a weight to train on, for each fold."""
@@ -120,7 +130,10 @@ def make_data(
     data_seed: int = 0,
     sample_weight: Any = None,
     class_weight: Any = None,
+    group: Any = None,
+    order: Any = None,
     folds: Any = None,
+    fold_repeats: int = 1,
     impute: str = "none",
     scale: str = "none",
     dtype: str | None = None,
@@ -146,7 +159,14 @@ def make_data(
     sample_weight : array of shape (n,), optional
         A sample of weight 0 counts for nothing.
     class_weight : "balanced" or dict, optional
-    folds : list of (training rows, validation rows), optional
+    group : array of shape (n,), optional
+        Rows of one group stay in one set, or in one fold.
+    order : array of shape (n,), optional
+        The last rows in this order are held out; folds go forward in it.
+    folds : int or list of (training rows, validation rows), optional
+        A number of folds to draw from the rows that are not held out, or the folds themselves.
+    fold_repeats : int
+        Times that folds are drawn.
     impute : {"none", "median"}
     scale : {"none", "standard", "minmax"}
     dtype : str, optional
@@ -179,12 +199,22 @@ def make_data(
     named, rest = dict(split or {}), rows_outside(len(X), split or {})
     y_name = f"target {target_names[0]!r}" if target_names else "y"
     Y, loss, classes = checked_targets(y, loss, X, y_name, rest)
-    folds = checked_folds(folds, len(X))
     refuse_two_sets(validation, test, validation_fraction, test_fraction, folds)
     weight = checked_sample_weights(sample_weight, len(X))
-    strata = None if classes is None else as_one_hot(Y[rest]).argmax(axis=1)
-    shares = split_rows(len(rest), validation_fraction, test_fraction, data_seed, strata)
+    known = {
+        "strata": None if classes is None else as_one_hot(Y).argmax(axis=1),
+        "groups": checked_keys(group, len(X), "group"),
+        "order": checked_keys(order, len(X), "order"),
+    }
+    fractions = validation_fraction, test_fraction
+    shares = split_rows(len(rest), *fractions, data_seed, **of_rows(known, rest))
     sets = {name: rest[rows] for name, rows in shares.items()} | named
+    if isinstance(folds, int):
+        refuse_validation_rows(sets["val"])
+        rows = sets["train"]
+        folds = make_folds(rows, folds, fold_repeats, data_seed, **of_rows(known, rows))
+    else:
+        folds = checked_folds(folds, len(X))
     schema = Schema(
         loss=loss,
         classes=classes,
@@ -195,11 +225,39 @@ def make_data(
         ranges=ranges_of(X, Y if classes is None else as_one_hot(Y), weight, sets["train"]),
     )
     class_factors = checked_class_weights(class_weight, Y[sets["train"]], classes)
+    notices = (*notices, *division(sets, folds, known))
     data = Data(X, Y, schema, sets, weight, class_factors, folds, notices)
     for name, given in (("val", validation), ("test", test)):
         data = data if given is None else with_set(data, name, given, missing)
     refuse_weightless_sets(data)
     return filled_and_scaled(data, impute, scale, dtype)
+
+
+def of_rows(known: Mapping[str, np.ndarray | None], rows: np.ndarray) -> dict[str, Any]:
+    """What is known of some rows."""
+    return {name: None if values is None else values[rows] for name, values in known.items()}
+
+
+def division(
+    sets: Mapping[str, np.ndarray], folds: tuple, known: Mapping[str, np.ndarray | None]
+) -> list[str]:
+    """Notices on how groups, an order or folds divide the rows."""
+    lines, verbs = [], {"train": "train", "val": "validate", "test": "test"}
+    there = {verb: sets[name] for name, verb in verbs.items() if len(sets[name])}
+    if known["groups"] is not None:
+        counts = {verb: len(np.unique(known["groups"][rows])) for verb, rows in there.items()}
+        lines.append(f"Groups stay whole: {', '.join(f'{n:,} {v}' for v, n in counts.items())}.")
+    if known["order"] is not None and len(there) > 1:
+        counts = [f"then {len(rows):,} {verb}" for verb, rows in there.items()]
+        lines.append(f"Rows in their order: {', '.join(counts).removeprefix('then ')}.")
+    if folds:
+        n = len(sets["train"])
+        spans = [sorted({len(pair[part]) for pair in folds}) for part in (0, 1)]
+        train, val = (f"{s[0]:,}" + f" to {s[-1]:,}" * (len(s) > 1) for s in spans)
+        lines.append(
+            f"{len(folds)} folds: a member trains on {train} and validates on {val} of {n:,} rows."
+        )
+    return lines
 
 
 def unnamed_targets(classes: np.ndarray | None, k: int) -> tuple[str, ...]:
@@ -242,10 +300,19 @@ def refuse_other_columns(data: Data, name: str, d: int, features: tuple[str, ...
         )
 
 
+def refuse_validation_rows(rows: np.ndarray) -> None:
+    """Refuse rows that a split column names val beside folds."""
+    if len(rows):
+        raise UsageError(
+            f"folds hold out validation rows of their own, and the split column names {len(rows)} "
+            "val; name them train."
+        )
+
+
 def refuse_weightless_sets(data: Data) -> None:
     """Raise a DataError if all weights of a set are 0 in any fold."""
     for name in SETS:
-        if len(data.split[name]) and not data.weights(name).any(axis=1).all():
+        if len(data.rows(name)) and not data.weights(name).any(axis=1).all():
             raise DataError(f"all weights of the {name} set are 0; it must have one that is not.")
 
 

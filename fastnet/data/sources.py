@@ -6,7 +6,7 @@ Figures draw a network over the samples of its run: `run_samples` makes or reads
 import functools
 import operator
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,23 +15,39 @@ from fastnet.data import tasks
 from fastnet.data.checks import as_array, as_one_hot, encoded_targets
 from fastnet.data.joining import samples_of_files
 from fastnet.data.samples import Data, make_data
+from fastnet.data.split import FEW_ROWS, SETS
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.options.rules import (
     named_source,
     refuse_beside_table,
     refuse_of_tables,
+    refuse_splits,
     refuse_task_loss,
 )
 
 # Options of every kind of data.
-PREPARATION = ("validation_fraction", "test_fraction", "data_seed", "impute", "scale", "dtype")
+PREPARATION = (
+    "validation_fraction",
+    "test_fraction",
+    "data_seed",
+    "folds",
+    "fold_repeats",
+    "impute",
+    "scale",
+    "dtype",
+)
 
 
 # ---------------------------------------------------------------- the Data of a run
 
 
 def checked_data(
-    X: Any, y: Any, task: int | None, options: Mapping[str, Any], given: Mapping[str, Any]
+    X: Any,
+    y: Any,
+    task: int | None,
+    options: Mapping[str, Any],
+    given: Mapping[str, Any],
+    assumed: Collection[str] = (),
 ) -> Data:
     """The Data of a run.
 
@@ -44,7 +60,10 @@ def checked_data(
     options : dict
         Every option as resolved; `data` names a table instead of both.
     given : dict
-        validation, test, sample_weight, class_weight and folds, as far as given.
+        validation, test, sample_weight, class_weight, group, order and folds, as far as given.
+    assumed : collection of str
+        Options that nobody gave. A share of the rows that nobody asked for is not held out of a
+        small table.
 
     Raises
     ------
@@ -55,13 +74,35 @@ def checked_data(
     """
     source = named_source(X, y, task, options)
     refuse_of_tables(options, source)
+    refuse_splits(options, given)
     if source == "data":
         samples = table_samples(options, given)
     elif source == "a task":
         samples = task_samples(task, options)
     else:
         samples = {"X": X, "y": y, "loss": options["loss"]}
-    return make_data(**samples, **{name: options[name] for name in PREPARATION}, **given)
+    prepared = {name: options[name] for name in PREPARATION}
+    if source == "data":
+        prepared |= spared_rows(samples, options, assumed)
+    return make_data(**{**samples, **prepared, **given})
+
+
+def spared_rows(
+    samples: Mapping[str, Any], options: Mapping[str, Any], assumed: Collection[str]
+) -> dict[str, Any]:
+    """For a small table, the arguments of make_data by which all rows train, and a notice."""
+    named, asked = samples["split"], options["group"] or options["order"] or options["folds"]
+    n = len(samples["X"]) - sum(len(rows) for rows in named.values())
+    if n >= FEW_ROWS or asked or len(named.get("val", ())):
+        return {}
+    fraction = options["validation_fraction"]
+    if fraction and "validation_fraction" not in assumed:
+        return {}
+    notice = (
+        f"All {n} rows train: of fewer than {FEW_ROWS} none are held out for validation, so the "
+        "training loss alone decides; --validation-fraction holds some out."
+    )
+    return {"validation_fraction": 0.0, "notices": (*samples["notices"], notice)}
 
 
 def checked_task(task: Any) -> int | None:
@@ -159,7 +200,7 @@ def samples_of_data(data: Data, result: Any) -> Samples:
 def samples_of_arrays(result: Any, X: Any, y: Any) -> Samples:
     """The Samples of the arrays that a run was given."""
     X, y = result.model().inputs(X), as_array(y, "y")
-    last = max(int(rows.max(initial=-1)) for rows in result.split.values())
+    last = max(int(result.split[name].max(initial=-1)) for name in SETS)
     if not last < len(X) == len(y):
         raise DataError(
             f"data has {len(X)} rows of X and {len(y)} of y; the run had at least {last + 1}."

@@ -60,10 +60,25 @@ SAMPLES = (
         'Factors of the classes\' weights in training; "balanced" gives each class the same sum.',
     ),
     Argument(
+        "group",
+        "ArrayLike | None",
+        "array of shape (n,), optional",
+        "Group of each row, such as a patient: rows of one group stay in one set or fold. With "
+        "`data`, the name of a column.",
+    ),
+    Argument(
+        "order",
+        "ArrayLike | None",
+        "array of shape (n,), optional",
+        "Place of each row in an order, such as a date: the last rows are held out, and folds go "
+        "forward. With `data`, the name of a column.",
+    ),
+    Argument(
         "folds",
-        "Iterable[tuple[ArrayLike, ArrayLike]] | None",
-        "list of (training rows, validation rows), optional",
-        "Train every member once per fold on rows of X, without copying them.",
+        "int | Iterable[tuple[ArrayLike, ArrayLike]] | None",
+        "int or list of (training rows, validation rows), optional",
+        "Train every member once per fold: a number of folds to draw, of each class alike, or the "
+        "row numbers of each. The rows are not copied.",
     ),
 )
 PROGRESS = Argument(

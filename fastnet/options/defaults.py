@@ -63,9 +63,9 @@ def defaults(command: str, task: Any = None) -> dict[str, Any]:
 def defaults_beside(given: dict[str, Any], command: str, task: Any = None) -> dict[str, Any]:
     """The defaults of command, task or table, next to the options that are given.
 
-    If N1 is given, `train` takes one seed, 0. If validation rows are given, no others are held
-    out. A given optimizer takes its own learning rate; a given learning rate or similar option
-    selects gradient descent.
+    If N1 is given, `train` takes one seed, 0. If validation rows or folds are given, no others are
+    held out; folds are compared, so none stops the others. A given optimizer takes its own learning
+    rate; a given learning rate or similar option selects gradient descent.
     """
     table = given.get("data") is not None
     task = "data" if table else task
@@ -79,6 +79,8 @@ def defaults_beside(given: dict[str, Any], command: str, task: Any = None) -> di
         values.update(of_optimizers(values["optimizer"], task))
     if table and any(given.get(name) is not None for name in ("split_column", "validation_data")):
         values["validation_fraction"] = 0.0
+    if given.get("folds") is not None:
+        values.update(validation_fraction=0.0, stop="all")
     return values
 
 

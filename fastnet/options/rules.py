@@ -20,7 +20,11 @@ IN_TABLES = {
     "validation": "validation_data or a split_column",
     "test": "test_data or a split_column",
     "sample_weight": "a column of weights",
+    "group": "a column named by group",
+    "order": "a column named by order",
 }
+# The options that name one column beside the target and the features.
+COLUMNS = ("weights", "split_column", "group", "order")
 # Sets that a table can have in a separate file: the option, and the share it replaces.
 FILES = {"validation_data": "validation_fraction", "test_data": "test_fraction"}
 
@@ -105,21 +109,65 @@ def refuse_two_sets(
     ):
         if given is not None and fraction:
             raise UsageError(f"give {name} or {name}_fraction {fraction:g}, not both.")
-    if folds and (validation is not None or validation_fraction or test_fraction):
-        raise UsageError("folds name their own rows; drop validation and the fractions.")
+    if folds is None:
+        return
+    if validation is not None or validation_fraction:
+        raise UsageError(
+            "folds hold out validation rows of their own; drop validation and validation_fraction."
+        )
+    if test_fraction and not isinstance(folds, int):
+        raise UsageError("folds name their own rows; drop test_fraction, or give test.")
+
+
+def refuse_splits(options: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse groups, orders and folds that contradict each other or divide nothing.
+
+    Parameters
+    ----------
+    options : dict
+        Every option as resolved.
+    given : dict
+        Arguments beside X and y: arrays group and order, and folds as lists of rows.
+    """
+    named = {name: given.get(name, options[name]) is not None for name in ("group", "order")}
+    if all(named.values()):
+        raise UsageError("group and order divide the rows in two ways; give one of them.")
+    drawn = options["folds"] is not None
+    divided = drawn or options["validation_fraction"] or options["test_fraction"]
+    for name, there in named.items():
+        if there and not divided:
+            raise UsageError(
+                f"{name} has no effect without rows to divide; give validation_fraction, "
+                "test_fraction or folds (a number), or drop it."
+            )
+    if options["fold_repeats"] > 1:
+        if not drawn:
+            raise UsageError(
+                f"fold_repeats {options['fold_repeats']} needs a number of folds; give folds 5, "
+                "or drop it."
+            )
+        if named["order"]:
+            raise UsageError("folds forward in an order are always the same; drop fold_repeats.")
+    if drawn and options["stop"] == "first":
+        raise UsageError("folds compare members that run to their own stop; use stop all.")
+    if drawn and options["validation_data"]:
+        raise UsageError("folds hold out validation rows of their own; drop validation_data.")
 
 
 def refuse_columns(options: Mapping[str, Any]) -> None:
     """Refuse columns and files of a table that contradict each other."""
     if not options["target"]:
         raise UsageError("data needs a target; name the column to predict with --target.")
-    named = [*options["target"], *options["features"], options["weights"], options["split_column"]]
-    named = [name for name in named if name is not None]
+    named = [*options["target"], *options["features"]]
+    named += [options[name] for name in COLUMNS if options[name] is not None]
+    if options["order"] in options["features"]:  # the order alone may be an input, too
+        named.remove(options["order"])
     twice = [name for i, name in enumerate(named) if name in named[:i]]
     if twice:
+        flags = [OPTIONS[name].flag for name in ("target", "features", *COLUMNS)]
         raise UsageError(
-            f"the column {twice[0]!r} is named twice among --target, --features, --weights and "
-            "--split-column; it can serve once."
+            f"the column {twice[0]!r} is named twice among {', '.join(flags[:-1])} and "
+            f"{flags[-1]}; it can serve once."
         )
     for file, share in FILES.items():
         for other in (share, "split_column") if options[file] else ():

@@ -440,6 +440,22 @@ TABLE = (
         "Column that assigns each row to train, val or test.",
         none=True,
     ),
+    Option(
+        "group",
+        "data",
+        TEXT,
+        None,
+        "Column of groups, such as patients: rows of one group stay together. No input.",
+        none=True,
+    ),
+    Option(
+        "order",
+        "data",
+        TEXT,
+        None,
+        "Column that orders the rows, such as a date: the last are held out. No input.",
+        none=True,
+    ),
     Option("validation_data", "data", FILE, None, "Table of validation samples.", none=True),
     Option("test_data", "data", FILE, None, "Table of test samples.", none=True),
     Option("function", "data", TEXT, "sine", "Task 1: name of the function to approximate."),
@@ -474,10 +490,38 @@ TABLE = (
         low=0,
         high=0.9,
     ),
+    Option(
+        "folds",
+        "data",
+        INTEGER,
+        None,
+        "Folds of cross-validation: every member is trained once per fold; none = no folds.",
+        none=True,
+        low=2,
+        high=10000,
+    ),
+    Option(
+        "fold_repeats",
+        "data",
+        INTEGER,
+        1,
+        "Number of times that the folds are drawn.",
+        low=1,
+        high=10000,
+    ),
 )
 OPTIONS = {option.name: option for option in TABLE}
 # Options that name columns or files beside those of --data.
-OF_DATA = ("target", "features", "weights", "split_column", "validation_data", "test_data")
+OF_DATA = (
+    "target",
+    "features",
+    "weights",
+    "split_column",
+    "group",
+    "order",
+    "validation_data",
+    "test_data",
+)
 AXES = tuple(option.name for option in TABLE if option.axis)
 # Settings of each member: the axes, as columns for people, and everything that kernels read.
 COLUMNS = {option.field: option for option in TABLE if option.axis}

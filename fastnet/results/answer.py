@@ -33,13 +33,28 @@ def monitored_of(record: Mapping[str, Any]) -> float | None:
 def best_member(members: np.ndarray, first_reached: bool = False) -> int:
     """The best member's number: lowest monitored loss, then smaller N1, fewer epochs, lower number.
 
-    With first_reached (--stop first) it is the lowest number that reached the target.
+    With first_reached (--stop first) it is the lowest number that reached the target. With folds
+    it belongs to the setting whose mean over them is lowest: a single fold may be an easy one.
     """
     reached = np.flatnonzero(members["stop_reason"] == "target")
     if first_reached and reached.size:
         return int(reached[0])
+    return int(ranking(members)[0])
+
+
+def ranking(members: np.ndarray) -> np.ndarray:
+    """The numbers of the members, the best first."""
     losses = np.nan_to_num(monitored(members), nan=np.inf)
-    return int(np.lexsort((members["epochs"], members["n1"], losses))[0])
+    keys = [members["epochs"], members["n1"], losses]
+    if has_folds(members):
+        codes = setting_codes(members)
+        keys.append((np.bincount(codes, losses) / np.bincount(codes))[codes])
+    return np.lexsort(keys)
+
+
+def has_folds(members: np.ndarray) -> bool:
+    """Whether members were trained on different folds."""
+    return bool((members["fold"] != members["fold"][0]).any())
 
 
 # ---------------------------------------------------------------- how sure
@@ -108,7 +123,22 @@ def setting_row(members: np.ndarray, losses: np.ndarray, counted: bool) -> dict[
     }
     for name in ("test_loss", "train_accuracy", "val_accuracy", "test_accuracy"):
         answer[f"median_{name}"] = of_finite(np.median, members[name])
-    return answer
+    return {**answer, **over_folds(members, losses)}
+
+
+def over_folds(members: np.ndarray, losses: np.ndarray) -> dict[str, float | None]:
+    """Mean and standard deviation over the folds of a setting's loss and accuracy.
+
+    A fold's value is the mean over the seeds. Without folds, and where a loss is missing: None.
+    """
+    found = {}
+    for name, values in (("loss", losses), ("accuracy", members["val_accuracy"])):
+        folds = np.unique(members["fold"])
+        means = np.array([values[members["fold"] == fold].mean() for fold in folds])
+        known = len(folds) > 1 and np.isfinite(means).all()
+        found[f"fold_mean_{name}"] = float(means.mean()) if known else None
+        found[f"fold_sd_{name}"] = float(means.std(ddof=1)) if known else None
+    return found
 
 
 def varying(members: np.ndarray) -> list[str]:
@@ -121,14 +151,25 @@ def varying_apart(members: np.ndarray) -> list[str]:
     return [name for name in varying(members) if name not in ("n1", "seed")]
 
 
-def setting_rows(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One row per N1 and setting, in the order of the members."""
-    names = ["n1", *varying_apart(members)]
+def setting_codes(members: np.ndarray) -> np.ndarray:
+    """A number for each member, equal for members of one setting: they differ by seed and fold."""
     codes = np.zeros(len(members), np.int64)
-    for name in names:
+    for name in ("n1", *varying_apart(members)):
         _, code = np.unique(members[name], return_inverse=True)
         # Renumbered after each setting, because the product over many lists would overflow.
         _, codes = np.unique(codes * (code.max() + 1) + code, return_inverse=True)
+    return codes
+
+
+def of_setting(members: np.ndarray, member: int) -> np.ndarray:
+    """The numbers of the members of a member's setting."""
+    codes = setting_codes(members)
+    return np.flatnonzero(codes == codes[member])
+
+
+def setting_rows(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row per N1 and setting, in the order of the members."""
+    names, codes = ["n1", *varying_apart(members)], setting_codes(members)
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
     losses = monitored(members)
@@ -144,10 +185,14 @@ def setting_rows(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[s
 
 
 def by_n1(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The answer: one row per N1, for its setting with most successes, then fewest epochs."""
+    """The answer: one row per N1, for its setting with most successes, then fewest epochs.
+
+    Then the lowest loss decides: the best one, with folds the mean over them.
+    """
     chosen = {}
     for answer in setting_rows(members, options):
-        epochs, loss = answer["median_epochs"], answer["best_loss"]
+        epochs = answer["median_epochs"]
+        loss = answer["fold_mean_loss" if has_folds(members) else "best_loss"]
         rank = (
             -answer["reached"],
             np.inf if epochs is None else epochs,
@@ -193,7 +238,7 @@ def sentence(members: np.ndarray, options: Mapping[str, Any]) -> str:
         named = ", ".join(f"{name} {typed(v)}" for name, v in line["setting"].items())
         return (
             f"N1 = {smallest} is the smallest that reaches {target} in at least "
-            f"{asked} of its seeds: {line['reached']} of {line['members']}"
+            f"{asked} of its {trials(members)}: {line['reached']} of {line['members']}"
             f"{' with ' + named if named else ''}; the true share lies between "
             f"{line['success_low']:.2f} and {line['success_high']:.2f} with 95 % confidence."
         )
@@ -202,9 +247,14 @@ def sentence(members: np.ndarray, options: Mapping[str, Any]) -> str:
     best = max(table, key=lambda line: line["success_rate"])
     most = f"the most is {best['reached']} of {best['members']} with N1 = {best['n1']}"
     return (
-        f"No N1 reaches {target} in at least {asked} of its seeds; "
+        f"No N1 reaches {target} in at least {asked} of its {trials(members)}; "
         f"{most if best['reached'] else 'not one member did'}. {advice(members)}"
     )
+
+
+def trials(members: np.ndarray) -> str:
+    """What the members of one setting differ in, in words."""
+    return "seeds and folds" if has_folds(members) else "seeds"
 
 
 def advice(members: np.ndarray) -> str:

@@ -13,7 +13,7 @@ from fastnet.data.split import SETS
 from fastnet.engine.layout import unpack
 from fastnet.engine.records import RUNNING, TRAIN_LOSS, VAL_LOSS
 from fastnet.errors import DataError
-from fastnet.files import read_npz
+from fastnet.files import json_value, read_npz
 from fastnet.options.methods import CONVERGED_BY, OPTIMIZERS, STOPS
 from fastnet.results import answer
 from fastnet.results.lock import in_use
@@ -72,13 +72,34 @@ def from_training(
         packed=packed_of(training, np.array([best])),
         entries=entries,
         recorded={"record": record, "snapshots": training.recorded()},
-        split=data.split,
+        split=data.divided(),
         environment=environment,
+        notices=data.notices,
     )
     with np.errstate(all="ignore"):  # a member that diverged
         metrics = metrics_by_set(result.model(), data, int(members["fold"][best]))
+        folds = fold_scores(training, result, data) if len(data.folds) > 1 else None
     packed = {} if kept is None else packed_of(training, kept)
-    return result._replace(packed=packed, metrics=metrics)
+    return result._replace(packed=packed, metrics=metrics, folds=folds)
+
+
+def fold_scores(training: Training, result: Result, data: Data) -> dict[str, Any]:
+    """Mean and standard deviation over the folds of the best member's setting.
+
+    A fold's value is the mean over the seeds of the loss and the metrics on its validation rows.
+    """
+    members = answer.of_setting(result.members, result.best_member)
+    result = result._replace(packed=packed_of(training, members))
+    folds, rows = result.members["fold"][members], []
+    for member, fold in zip(members.tolist(), folds.tolist()):
+        found = metrics_by_set(result.model(member), data, fold)["val"]
+        rows.append({"loss": float(result.members["val_loss"][member]), **found})
+    mean, sd = {}, {}
+    for name in (name for name in rows[0] if name != "targets"):
+        values = np.array([row[name] for row in rows], float)
+        means = [values[folds == fold].mean() for fold in np.unique(folds)]
+        mean[name], sd[name] = json_value(np.mean(means)), json_value(np.std(means, ddof=1))
+    return {"count": len(data.folds), "mean": mean, "sd": sd}
 
 
 def packed_of(training: Training, members: np.ndarray) -> dict[str, np.ndarray]:
@@ -166,6 +187,8 @@ def from_folder(path: Path, config: Mapping[str, Any], saved: Mapping[str, Any])
             name: read_npz_if_there(path / f"{name}.npz") for name in ("record", "snapshots")
         },
         metrics=saved["best"]["metrics"],
+        folds=saved.get("folds"),
+        notices=tuple(saved.get("notices", ())),
     )
 
 
@@ -222,8 +245,10 @@ def from_checkpoint(
     facts = origin(path, config, options)
     split, scaling = facts["split"], facts["schema"].scaling
     shape = len(scaling.x_shift), len(scaling.y_shift)
-    plan = plan_of_shape(options, facts["schema"].loss, *shape, np.array([len(split["train"])]))
-    history = History(plan.settings.size, history_names(options, len(split["val"])))
+    masks = split.get("folds_train", np.ones((1, len(split["train"])), bool))
+    plan = plan_of_shape(options, facts["schema"].loss, *shape, masks.sum(axis=1))
+    validates = len(split["val"]) > 0 or "folds_val" in split
+    history = History(plan.settings.size, history_names(options, validates))
     asked = "snapshots" in options["record"]
     run = Run(plan, np.dtype(options["dtype"]), history.names, len(split["train"]), asked)
     wrong = misfit(saved, run)
@@ -231,7 +256,7 @@ def from_checkpoint(
         raise ValueError(wrong)
     history.restore(saved)
     entries, record = entries_and_record(history.flat(saved["states"]))
-    members = members_so_far(plan, saved, validates=len(split["val"]) > 0)
+    members = members_so_far(plan, saved, validates)
     elapsed = float(saved["progress"][2])
     return Result(
         **facts,

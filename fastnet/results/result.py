@@ -71,6 +71,8 @@ class ResultFields(NamedTuple):
     environment: Mapping[str, Any]
     run: str | None = None
     metrics: Mapping[str, Any] | None = None
+    folds: Mapping[str, Any] | None = None
+    notices: tuple[str, ...] = ()
 
 
 class Result(Described, ResultFields):
@@ -102,13 +104,18 @@ class Result(Described, ResultFields):
     recorded : dict
         "record" and "snapshots": the arrays of those npz, empty unless asked for.
     split : dict of ndarray
-        Row numbers of train, val and test.
+        Row numbers of train, val and test; with folds also which of the training rows train and
+        validate in each, folds_train and folds_val of shape (folds, rows).
     environment : dict
         Versions, processor, threads, SHA-256 of the data.
     run : str or None
         The run folder.
     metrics : dict or None
         The best member's metrics (results/metrics.py), by set.
+    folds : dict or None
+        The best setting's mean and standard deviation over the folds.
+    notices : tuple of str
+        What was left out of the data, and what is remarkable about them.
 
     Examples
     --------
@@ -312,6 +319,8 @@ class Result(Described, ResultFields):
             "seconds": self.seconds,
             "by_n1": table,
             "smallest_n1": answer.smallest_n1(table, self.options),
+            "folds": self.folds,
+            "notices": list(self.notices),
         }
 
     def save(self, folder: str | os.PathLike) -> None:

@@ -12,6 +12,7 @@ from fastnet.training.plan import shown
 
 # Further columns of the table by N1, if a run has them.
 MEDIANS = ("median_test_loss", "median_val_accuracy", "median_test_accuracy")
+OVER_FOLDS = ("fold_mean_loss", "fold_sd_loss", "fold_mean_accuracy", "fold_sd_accuracy")
 METRICS = {
     "rmse": "RMSE",
     "mae": "MAE",
@@ -95,13 +96,31 @@ def best_line(result: Result) -> str:
     """The best member in one sentence."""
     best = result.best
     values = ", ".join(f"{s.replace('_', ' ')} {best[s]:.4g}" for s in scores(result.members))
+    fold = f"fold {best['fold']}, " if result.folds else ""
     verb = {
         "target": f"reached the target loss {best['target_loss']:g}",
         "diverged": "diverged",
     }.get(str(best["stop_reason"]), "is the best member")
     return (
-        f"N1 = {best['n1']} (seed {best['seed']}, member {best['member']}) {verb}: {values}; "
+        f"N1 = {best['n1']} (seed {best['seed']}, {fold}member {best['member']}) {verb}: {values}; "
         f"{best['epochs']} epochs, {seconds(float(best['seconds']))}."
+    )
+
+
+def folds_lines(result: Result) -> str:
+    """What the folds say about the best setting, and what its best member was trained on."""
+    folds = result.folds
+    if not folds:
+        return ""
+    values = ", ".join(
+        f"{METRICS.get(name, f'validation {name}')} {number(mean)} +- {number(folds['sd'][name])}"
+        for name, mean in folds["mean"].items()
+    )
+    train = result.split["folds_train"][result.best["fold"]]
+    return (
+        f"Over {folds['count']} folds (mean +- standard deviation): {values}.\n"
+        f"The best member saw {train.sum():,} of {len(train):,} rows, those of its fold; to use "
+        "them all, train this setting without folds."
     )
 
 
@@ -114,7 +133,7 @@ def metric_rows(found: Mapping[str, Any], targets: Sequence[str]) -> list[tuple[
 def by_n1_cells(result: Result) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the table by N1."""
     rows = result.by_n1()
-    extra = [name for name in MEDIANS if any(row[name] is not None for row in rows)]
+    extra = [n for n in (*MEDIANS, *OVER_FOLDS) if any(row[n] is not None for row in rows)]
     header = "N1,members,reached,success,95 %,best loss,median loss,epochs,seconds".split(",")
     header += [name.replace("median_", "").replace("_", " ") for name in extra]
     table = [[*row_cells(row), *(number(row[name]) for name in extra)] for row in rows]
@@ -142,10 +161,11 @@ def row_cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def best_cells(result: Result, most: int = 5) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the best members: the lowest monitored loss first."""
+    """Header and rows of the best members, the best first."""
     members = result.members
-    order = np.argsort(np.nan_to_num(answer.monitored(members), nan=np.inf), kind="stable")[:most]
-    settings = ["member", "n1", "seed", *answer.varying_apart(members)]
+    order = answer.ranking(members)[:most]
+    folds = ["fold"] if answer.has_folds(members) else []
+    settings = ["member", "n1", "seed", *folds, *answer.varying_apart(members)]
     outcomes = ["stop_reason", "epochs", *scores(members)]
     rows = [
         [setting_text(name, record[name]) for name in settings]

@@ -104,7 +104,7 @@ BAD = [
     (
         "train --task 1 --samples 4 --validation-fraction 0.1",
         2,
-        "validation_fraction 0.1 of 4 rows is less than one row; raise it.",
+        "validation_fraction 0.1 of 4 rows is less than one row; use at least 0.25, or 0.",
     ),
     (
         "sweep --task 1 --zip --n1 2,4 --seeds 3",

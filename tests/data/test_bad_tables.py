@@ -96,8 +96,8 @@ BAD_TABLES = [
         GOOD,
         "--target price --features size,price",
         2,
-        "the column 'price' is named twice among --target, --features, --weights and "
-        "--split-column; it can serve once.",
+        "the column 'price' is named twice among --target, --features, --weights, "
+        "--split-column, --group and --order; it can serve once.",
     ),
     (
         GOOD.replace("20,", ","),
@@ -269,7 +269,7 @@ BAD_TABLES = [
         GOOD,
         "--target price --test-fraction 0.1",
         2,
-        "test_fraction 0.1 of 4 rows is less than one row; raise it.",
+        "test_fraction 0.1 of 4 rows is less than one row; use at least 0.25, or 0.",
     ),
     (
         "size,price\n1e300,1.5\n-1e300,2.5\n",

@@ -279,7 +279,7 @@ def test_fractions_that_leave_nothing_to_train_on(n, validation, test, message):
 
 @pytest.mark.parametrize("name", ["validation_fraction", "test_fraction"])
 def test_a_fraction_of_less_than_a_row_is_refused_not_dropped(name):
-    with saying(f"{name} 0.1 of 3 rows is less than one row; raise it.", UsageError):
+    with saying(f"{name} 0.1 of 3 rows is less than one row; use at least 0.34, or 0.", UsageError):
         make_data(X3, [1, 2, 3], **{name: 0.1})
 
 

@@ -101,12 +101,21 @@ def test_a_resumed_run_keeps_its_options():
         ((None, 1, 0.0, 0.1, None), "give test or test_fraction 0.1, not both."),
         (
             (None, None, 0.1, 0.0, [1]),
-            "folds name their own rows; drop validation and the fractions.",
+            "folds hold out validation rows of their own; drop validation and validation_fraction.",
+        ),
+        (
+            (1, None, 0.0, 0.0, 5),
+            "folds hold out validation rows of their own; drop validation and validation_fraction.",
+        ),
+        (
+            (None, None, 0.0, 0.1, [1]),
+            "folds name their own rows; drop test_fraction, or give test.",
         ),
     ],
 )
 def test_a_set_that_is_given_twice(sets, message):
     rules.refuse_two_sets(None, None, 0.2, 0.1, None)
+    rules.refuse_two_sets(None, None, 0.0, 0.1, 5)
     with saying(message):
         rules.refuse_two_sets(*sets)
 
@@ -117,8 +126,8 @@ def test_a_set_that_is_given_twice(sets, message):
         ({"target": ()}, "data needs a target; name the column to predict with --target."),
         (
             {"weights": "price"},
-            "the column 'price' is named twice among --target, --features, --weights and "
-            "--split-column; it can serve once.",
+            "the column 'price' is named twice among --target, --features, --weights, "
+            "--split-column, --group and --order; it can serve once.",
         ),
         (
             {"validation_data": "/b.csv", "validation_fraction": 0.3},
@@ -138,3 +147,68 @@ def test_columns_and_files_that_contradict(given, message):
     rules.refuse_columns(resolve(TABLE, "train"))
     with saying(message):
         rules.refuse_columns({**resolve({**TABLE, **given}, "train"), **given})
+
+
+@pytest.mark.parametrize("option", ["group", "weights", "split_column"])
+def test_the_order_alone_may_be_an_input_too(option):
+    features = {**TABLE, "features": ("day",)}
+    rules.refuse_columns(resolve({**features, "order": "day"}, "train"))
+    with saying(
+        "the column 'day' is named twice among --target, --features, --weights, --split-column, "
+        "--group and --order; it can serve once."
+    ):
+        rules.refuse_columns(resolve({**features, option: "day"}, "train"))
+
+
+@pytest.mark.parametrize(
+    ("given", "arrays", "message"),
+    [
+        (
+            {"group": "patient", "order": "day"},
+            {},
+            "group and order divide the rows in two ways; give one of them.",
+        ),
+        (
+            {"order": "day"},
+            {"group": [1]},
+            "group and order divide the rows in two ways; give one of them.",
+        ),
+        (
+            {"group": "patient", "validation_fraction": 0.0},
+            {},
+            "group has no effect without rows to divide; give validation_fraction, test_fraction "
+            "or folds (a number), or drop it.",
+        ),
+        (
+            {"validation_fraction": 0.0},
+            {"order": [1], "folds": [([0], [1])]},
+            "order has no effect without rows to divide; give validation_fraction, test_fraction "
+            "or folds (a number), or drop it.",
+        ),
+        (
+            {"fold_repeats": 3},
+            {},
+            "fold_repeats 3 needs a number of folds; give folds 5, or drop it.",
+        ),
+        (
+            {"folds": 5, "fold_repeats": 3, "order": "day"},
+            {},
+            "folds forward in an order are always the same; drop fold_repeats.",
+        ),
+        (
+            {"folds": 5, "stop": "first"},
+            {},
+            "folds compare members that run to their own stop; use stop all.",
+        ),
+        (
+            {"folds": 5, "validation_data": "/b.csv"},
+            {},
+            "folds hold out validation rows of their own; drop validation_data.",
+        ),
+    ],
+)
+def test_divisions_that_contradict_or_divide_nothing(given, arrays, message):
+    rules.refuse_splits(resolve({**TABLE, "group": "patient"}, "train"), {})
+    rules.refuse_splits(resolve({**TABLE, "folds": 5, "order": "day"}, "train"), {})
+    with saying(message):
+        rules.refuse_splits(resolve({**TABLE, **given}, "train"), arrays)

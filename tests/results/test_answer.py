@@ -9,6 +9,7 @@ from scipy.stats import beta
 from fastnet.options.defaults import resolve
 from fastnet.results import answer
 from fastnet.results.result import MEMBERS
+from fastnet.results.words import OVER_FOLDS
 
 TARGET = 1e-3
 NAN = float("nan")
@@ -133,6 +134,7 @@ def test_a_row_for_each_n1():
         "median_train_accuracy": None,
         "median_val_accuracy": None,
         "median_test_accuracy": None,
+        **dict.fromkeys(OVER_FOLDS),
         "setting": {},
     }
     assert (second["success_rate"], second["median_loss"]) == (0.5, (9e-4 + 0.5) / 2)
@@ -297,3 +299,52 @@ def test_many_varying_settings_keep_the_members_apart():
         table[name] = np.tile(np.arange(256) / 1000, 2)
     rows = answer.setting_rows(table, options())
     assert [row["n1"] for row in rows] == [2] * 256 + [3] * 256
+
+
+# ---------------------------------------------------------------- folds
+
+
+def folded(*losses, **same):
+    """Members of N1 4 and 8 in the folds 0, 1, ..., with these validation losses in each."""
+    rows = [(n1, "patience", 0.1, 9) for n1 in (4, 8) for _ in losses[0]]
+    table = members(*rows, **same)
+    table["fold"] = np.tile(np.arange(len(losses[0])), 2)
+    table["seed"], table["val_loss"] = 0, np.concatenate(losses)
+    return table
+
+
+def test_the_mean_over_the_folds_decides_and_not_an_easy_fold():
+    table = folded([0.01, 0.9, 0.8], [0.4, 0.3, 0.5])
+    assert answer.best_member(table) == 4  # N1 8, and in its lowest fold
+    assert answer.best_member(table[:3]) == 0
+    assert answer.best_member(table[table["fold"] == 0]) == 0  # of one fold the loss decides
+    small, large = answer.by_n1(table, options())
+    assert (small["fold_mean_loss"], large["fold_mean_loss"]) == pytest.approx((0.57, 0.4))
+    assert large["fold_sd_loss"] == pytest.approx(0.1)
+    assert large["fold_mean_accuracy"] is large["fold_sd_accuracy"] is None
+
+
+def test_a_fold_counts_once_however_many_seeds_it_has():
+    table = np.concatenate([folded([0.1, 0.3], [1, 1])[:2], folded([0.3, 0.5], [1, 1])[:2]])
+    table["seed"] = [0, 0, 1, 1]
+    (row,) = answer.by_n1(table, options())
+    assert row["fold_mean_loss"] == pytest.approx(0.3)  # of 0.2 and 0.4
+    assert row["fold_sd_loss"] == pytest.approx(np.std([0.2, 0.4], ddof=1))
+
+
+def test_a_setting_that_diverged_in_a_fold_is_not_the_best():
+    table = folded([0.01, NAN, 0.01], [0.4, 0.3, 0.5])
+    assert answer.best_member(table) == 4
+    assert answer.by_n1(table, options())[0]["fold_mean_loss"] is None
+
+
+def test_of_the_settings_of_an_n1_the_mean_over_the_folds_decides():
+    table = folded([0.01, 0.9], [0.4, 0.3])
+    table["n1"], table["l2"] = 4, [0, 0, 1, 1]
+    (row,) = answer.by_n1(table, options())
+    assert row["setting"] == {"l2": 1.0} and row["best_loss"] == 0.3
+
+
+def test_the_sentence_counts_folds():
+    table = folded([0.01, 0.9], [0.4, 0.3])
+    assert "of its seeds and folds; not one member did" in answer.sentence(table, options())

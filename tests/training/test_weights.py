@@ -228,5 +228,7 @@ def test_wrong_folds(samples, folds, message):
 
 def test_folds_replace_a_validation_set(samples):
     folds = thirds(90)
-    with pytest.raises(UsageError, match="folds name their own rows; drop validation"):
+    with pytest.raises(
+        UsageError, match="folds hold out validation rows of their own; drop validation and"
+    ):
         fastnet.train(*samples, folds=folds, validation_fraction=0.1)
