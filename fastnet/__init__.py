@@ -8,7 +8,7 @@ from fastnet.errors import DataError, FastnetError, UsageError
 
 __version__ = "0.1.0"
 _API = (
-    *("train", "sweep", "dry_run", "load", "resume", "Result"),
+    *("train", "sweep", "smallest", "dry_run", "load", "resume", "Result"),
     *("load_model", "predict", "evaluate"),
 )
 __all__ = ["FastnetError", "UsageError", "DataError", *_API]

@@ -59,7 +59,7 @@ Loss: TypeAlias = Literal[
 ]
 Damping: TypeAlias = Literal["marquardt", "nielsen"]
 Dtype: TypeAlias = Literal["float32", "float64"]
-Stop: TypeAlias = Literal["first", "all"]
+Stop: TypeAlias = Literal["first", "all", "decided"]
 Backend: TypeAlias = Literal["kernels", "reference"]
 Keep: TypeAlias = Literal["all", "best", "none"]
 Record: TypeAlias = Literal["gradient_norm", "clipped", "snapshots"]

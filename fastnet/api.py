@@ -31,6 +31,7 @@ __all__ = [
     "load_model",
     "predict",
     "resume",
+    "smallest",
     "sweep",
     "train",
 ]
@@ -117,6 +118,51 @@ def sweep(X: ArrayLike | None = None, y: ArrayLike | None = None, **arguments: A
     return job.start("sweep", X, y, **arguments)
 
 
+@with_keywords((*XY, TASK, *SAMPLES, *NEW_RUN), of_command("smallest"), "smallest")
+def smallest(X: ArrayLike | None = None, y: ArrayLike | None = None, **arguments: Any) -> Result:
+    """Find the smallest N1 that reaches the target in most seeds, with as many seeds as that takes.
+
+    Widths are doubled until one is sufficient, then the gap below it is bisected. Each width gets
+    seeds 0, 1, 2, ... in blocks until it is decided whether its success rate is at least
+    `success_rate`. With probability `confidence` all decisions of a run are right, whenever it
+    ends: the bounds come from a test by betting (Howard et al. 2021, Annals of Statistics 49(2)).
+
+    Parameters
+    ----------
+    {arguments}
+
+    Returns
+    -------
+    Result
+        All members that were trained. `Result.by_n1` has each width's verdict and bounds,
+        `Result.summary` the `smallest_n1`; `Result.best` is the best member of that width.
+
+    Raises
+    ------
+    UsageError
+        for an option or shape that cannot be used, for lists on other axes than n1, and without
+        a target.
+    DataError
+        for NaN, wrong labels, or nothing to train on.
+    FastnetError
+        for an `out` that exists or cannot be written.
+
+    Other Parameters
+    ----------------
+    {of_options}
+
+    {options}
+
+    Examples
+    --------
+    >>> import fastnet
+    >>> result = fastnet.smallest(task=1, target_loss=1e-3)
+    >>> result.summary()["smallest_n1"]
+    4
+    """
+    return job.start("smallest", X, y, **arguments)
+
+
 @with_keywords((*XY, TASK, *SAMPLES), of_command("sweep"), "sweep")
 def dry_run(
     command: str, X: ArrayLike | None = None, y: ArrayLike | None = None, **arguments: Any
@@ -129,7 +175,7 @@ def dry_run(
 
     Parameters
     ----------
-    command : {"train", "sweep"}
+    command : {"train", "sweep", "smallest"}
         The run to try.
     {arguments}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +14,13 @@ from fastnet.data import tasks
 from fastnet.data.samples import Data
 from fastnet.data.sources import checked_data, checked_task
 from fastnet.engine.records import DIVERGED, TARGET
-from fastnet.errors import DataError, FastnetError
+from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.files import read_npz
 from fastnet.options.arguments import SAMPLE_NAMES
 from fastnet.options.defaults import resolve
 from fastnet.options.kinds import is_list
-from fastnet.options.rules import refuse_of_task_1
+from fastnet.options.methods import STOPS
+from fastnet.options.rules import refuse_of_search, refuse_of_task_1
 from fastnet.options.table import OPTIONS
 from fastnet.results import environment
 from fastnet.results.collect import from_training, load
@@ -29,8 +30,9 @@ from fastnet.results.result import Result
 from fastnet.training import training as trainings
 from fastnet.training.cores import granted
 from fastnet.training.history import kept_epochs
-from fastnet.training.plan import Plan, make_plan, pick_members
-from fastnet.training.training import Training
+from fastnet.training.plan import Plan, make_plan, pick_members, plan_of_blocks
+from fastnet.training.search import CUT_SHORT, first_blocks, is_searched, replayed
+from fastnet.training.training import Training, grown
 
 CHECKPOINT_SECONDS = 3.0  # between checkpoints at least, and 50 times the last one's time
 EVENT_SECONDS = 1.0  # between events at least
@@ -85,6 +87,7 @@ def prepare(
     options = resolve(chosen, command, task)
     samples.setdefault("class_weight", options["class_weight"])
     refuse_of_task_1(options, task)
+    refuse_of_search(command, options, samples.get("folds"))
     assumed = options.keys() - chosen.keys()
     data = checked_data(X, y, task, options, samples, assumed)
     if "validation_fraction" in assumed and not len(data.split["val"]):
@@ -97,6 +100,27 @@ def is_option(name: str, value: Any) -> bool:
     if name == "class_weight":
         return value in (None, "balanced")
     return name not in SAMPLE_NAMES or (name in OPTIONS and not is_list(value))
+
+
+def members_so_far(
+    plan: Plan, data: Data, options: Mapping[str, Any], stops: Sequence[str]
+) -> Plan:
+    """The members of a run that adds them until the smallest N1 is decided; else `plan` itself.
+
+    `stops` says why each member stopped so far. There is at least one block of members.
+    """
+    if not is_searched(options):
+        return plan
+    _, blocks = replayed(options, stops)
+    blocks = blocks or [first_blocks(options)[0]]
+    return plan_of_blocks(options, plan, data.train_counts(), blocks)
+
+
+def first_members(plan: Plan, data: Data, options: Mapping[str, Any]) -> Plan:
+    """The first block of each width that a run tries if none is sufficient; else `plan` itself."""
+    if not is_searched(options):
+        return plan
+    return plan_of_blocks(options, plan, data.train_counts(), first_blocks(options))
 
 
 def describe(task: int | None, options: Mapping[str, Any], data: Data) -> str:
@@ -117,6 +141,7 @@ def extent(task: int | None, options: Mapping[str, Any], data: Data, plan: Plan)
     history = entries * 8 * (3 + len(options["record"]))
     samples = data.X.nbytes + data.Y.nbytes
     held = {"all": plan.length, "best": plan.length // max(count, 1), "none": 0}
+    most = {"max_members": options["max_members"]} if is_searched(options) else {}
     return {
         "description": describe(task, options, data),
         "notices": list(data.notices),
@@ -124,6 +149,7 @@ def extent(task: int | None, options: Mapping[str, Any], data: Data, plan: Plan)
         "inputs": plan.d,
         "outputs": plan.k,
         "members": count,
+        **most,
         "n1": sorted(set(n1.tolist())),
         "parameters": int((n1 * (plan.d + 1 + plan.k) + plan.k).sum()),
         "memory_bytes": (2 * plan.length + plan.memory) * size
@@ -156,6 +182,7 @@ def dry_run(
     """The size of a run and the seconds that it would take."""
     task = checked_task(task)
     options, data, plan = prepare(command, X, y, task, given)
+    plan = first_members(plan, data, options)
     seconds = estimated_seconds(plan, data, options)
     return {**extent(task, options, data, plan), "seconds": seconds}
 
@@ -178,6 +205,9 @@ def start(
     """A new run: check everything, train, and write the folder if one is asked for."""
     began, task = time.perf_counter(), checked_task(task)
     options, data, plan = prepare(command, X, y, task, given)
+    if is_searched(options) and initial_weights is not None:
+        raise UsageError("smallest adds members by itself and takes no initial_weights; drop them.")
+    plan = members_so_far(plan, data, options, ())
     training = Training(plan, data, options, initial_weights)
     facts = environment.describe(training.threads, data.digest())
     job = Job(command, task, training, data, facts, progress, began)
@@ -236,6 +266,7 @@ def go_on_locked(
     began, path = time.perf_counter(), folder.path
     given = {**read_options(config), **changed}
     options, data, plan = prepare(config["command"], X, y, config["task"], given)
+    plan = members_so_far(plan, data, options, stops_in(path / "checkpoint.npz"))
     training = Training(plan, data, options)
     facts = environment.describe(training.threads, data.digest())
     differ = environment.differences(read_json(path, "environment.json"), facts)
@@ -247,6 +278,21 @@ def go_on_locked(
     job = Job(config["command"], config["task"], training, data, facts, progress, began)
     job.folder = folder
     return job.run(path / "checkpoint.npz")
+
+
+def stops_in(checkpoint: Path) -> list[str]:
+    """Why each member of a checkpoint stopped; empty before the first checkpoint."""
+    if not checkpoint.is_file():
+        return []
+    try:
+        return stops_of(read_npz(checkpoint)["states"])
+    except (KeyError, IndexError, ValueError) as error:
+        raise DataError(f"{checkpoint} is not of this run: {error}.") from None
+
+
+def stops_of(states: np.ndarray) -> list[str]:
+    """Why each member stopped."""
+    return np.array(list(STOPS))[states["stop"]].tolist()
 
 
 # ---------------------------------------------------------------- one run
@@ -295,7 +341,7 @@ class Job:
         """Compile, train, collect, save."""
         compiled = self.warm_up()
         self.saved_at = time.perf_counter()
-        status = trainings.train(self.training, self.after_round)
+        status = self.advance()
         result = self.collect(status, compiled)
         if self.folder is not None and status == "done":
             self.folder.event(**event_fields(self.standing()), status=status)
@@ -303,6 +349,28 @@ class Job:
         elif self.folder is not None:
             self.folder.checkpoint(self.training.checkpoint())
         return result
+
+    def advance(self) -> str:
+        """Train all members, and those that are added to decide the smallest N1; how it ended."""
+        began = self.training.elapsed
+        while True:
+            status = trainings.train(self.training, self.after_round, began)
+            if status != "done" or not self.extend():
+                return status
+
+    def extend(self) -> bool:
+        """Add the next members of a search for the smallest N1; whether there are any."""
+        training, stops = self.training, stops_of(self.training.pack.states)
+        if not is_searched(training.options) or set(stops) & set(CUT_SHORT):
+            return False
+        search, blocks = replayed(training.options, stops)
+        block = search.next_block()
+        if block is None:
+            return False
+        counts = self.data.train_counts()
+        plan = plan_of_blocks(training.options, training.plan, counts, [*blocks, block])
+        self.training = grown(training, plan, self.data)
+        return True
 
     def warm_up(self) -> float:
         """Load or compile the kernels between the first two calls of progress; their seconds."""

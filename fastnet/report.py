@@ -94,7 +94,7 @@ def save(result, path, derivation=False):
 def head(result, title):
     """The title, the run in one line, and the answer."""
     lines = [f"<h1>{text(title)}</h1>", f'<p class="soft">{text(run_line(result))}</p>']
-    if result.command == "sweep":
+    if result.command != "train":
         sentence = answer.sentence(result.members, result.options)
         lines.append(f'<p class="answer">{text(sentence)}</p>')
     return "\n".join([*lines, f"<p>{text(words.best_line(result))}</p>"])

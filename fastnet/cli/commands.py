@@ -29,6 +29,7 @@ from fastnet.cli.examples import (
     PLOT_EXAMPLES,
     PREDICT_EXAMPLES,
     REPORT_EXAMPLES,
+    SMALLEST_EXAMPLES,
     SWEEP_EXAMPLES,
     TRAIN_EXAMPLES,
 )
@@ -70,8 +71,15 @@ def sweep(**arguments):
     run("sweep", **arguments)
 
 
+@cli.command(help=SMALLEST_EXAMPLES, epilog=EPILOG)
+@run_options
+@table_options("smallest")
+def smallest(**arguments):
+    run("smallest", **arguments)
+
+
 def run(command, dry_run, require_target, json, quiet, **arguments):
-    """train and sweep: call the library, print, choose the exit code."""
+    """train, sweep, smallest: call the library, print, choose the exit code."""
     arguments = {name: value for name, value in arguments.items() if value is not None}
     check_source(arguments, dry_run)
     from fastnet import api
@@ -117,7 +125,7 @@ def trained(command, progress, resume=None, out=None, **arguments):
     if out is None:
         task = arguments.get("task")
         out = api.default_folder(f"task{task}" if task else stem(arguments["data"]))
-    new_run = {"train": api.train, "sweep": api.sweep}[command]
+    new_run = {"train": api.train, "sweep": api.sweep, "smallest": api.smallest}[command]
     return new_run(out=out, progress=progress, **arguments)
 
 
@@ -146,6 +154,9 @@ def exit_code(result, require_target):
         return 5
     if require_target and not (reasons == "target").any():
         echo("Error: no member reached its target loss (--require-target).", err=True)
+        return 4
+    if require_target and result.command == "smallest" and result.summary()["smallest_n1"] is None:
+        click.echo("Error: no N1 is decided to be sufficient (--require-target).", err=True)
         return 4
     return 0
 

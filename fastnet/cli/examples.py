@@ -22,6 +22,16 @@ Examples:
   fastnet sweep --task 2 --n1 8,16,32 --dry-run
   fastnet sweep --data flowers.csv --target species --validation-fraction 0.2 --n1 2,4,8
 """
+SMALLEST_EXAMPLES = """\b
+Decide the smallest N1 that reaches the target, with as many seeds as that takes.
+
+\b
+Examples:
+  fastnet smallest --task 1
+  fastnet smallest --task 1 --function humps --target-loss 1e-4 --time-limit 60
+  fastnet smallest --task 1 --success-rate 0.5 --confidence 0.99
+  fastnet smallest --data houses.csv --target price --n1 1:32 --target-loss 0.1 --dry-run
+"""
 PREDICT_EXAMPLES = """\b
 Predict the targets of a table; columns are matched by name, in any order.
 

@@ -112,7 +112,7 @@ class Display:
 def print_result(result):
     """A run for people: the answer, tables, files, what to do next."""
     out = console()
-    if result.command == "sweep":
+    if result.command != "train":
         print_table(out, *by_n1_cells(result))
         echo("\n" + answer.sentence(result.members, result.options) + "\n")
     echo(best_line(result))
@@ -120,7 +120,7 @@ def print_result(result):
         echo(folds_lines(result))
     if result.task is None and result.metrics:
         print_metrics(out, result)
-    if result.command == "sweep":
+    if result.command != "train":
         print_table(out, *best_cells(result))
     targets = np.isfinite(result.members["target_loss"]).any()
     reached = (result.members["stop_reason"] == "target").any()
@@ -183,8 +183,8 @@ def print_files(result):
     if result.status == "done":
         echo(f"Look again: fastnet show {run}")
         if result.command == "train" and result.task:
-            task = f"--task {result.task}"
-            echo(f"How small a network suffices, and how sure: fastnet sweep {task}")
+            command = "smallest --task 1" if result.task == 1 else f"sweep --task {result.task}"
+            echo(f"How small a network suffices, and how sure: fastnet {command}")
 
 
 def print_member(result, member):

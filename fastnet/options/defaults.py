@@ -40,9 +40,14 @@ TASKS: dict[Any, dict[str, Any]] = {
 # Their defaults for first-order methods; each has its own learning rate, except for these.
 FIRST_ORDER_TASKS = {1: {"clip_norm": (1.0,), "lr_patience": (10,), "max_epochs": 5000}}
 LEARNING_RATES_OF_TASKS = {(1, "sgd"): (0.3,), (2, "sgd"): (2.0,)}
+COMMANDS: dict[str, dict[str, Any]] = {
+    "train": {"stop": "first"},
+    "smallest": {"stop": "decided", "n1": tuple(range(1, 257))},
+}
 TASK_COMMANDS: dict[Any, dict[str, Any]] = {
     (1, "train"): {"n1": (2, 4, 6, 8), "seeds": tuple(range(8))},
     (1, "sweep"): {"n1": tuple(range(1, 13)), "seeds": tuple(range(20))},
+    (1, "smallest"): {"n1": tuple(range(1, 65))},
     (2, "train"): {"n1": (32, 64), "seeds": tuple(range(4))},
     (2, "sweep"): {"n1": (2, 4, 8, 16, 32, 64), "seeds": tuple(range(8))},
     ("data", "train"): {"n1": (128,)},
@@ -53,8 +58,7 @@ TASK_COMMANDS: dict[Any, dict[str, Any]] = {
 def defaults(command: str, task: Any = None) -> dict[str, Any]:
     """The value of every option that is not given."""
     values = {option.name: option.default for option in OPTIONS.values()}
-    if command == "train":
-        values["stop"] = "first"
+    values.update(COMMANDS.get(command, {}))
     values.update(TASKS.get(task, {}))
     values.update(TASK_COMMANDS.get((task, command), {}))
     return values

@@ -24,7 +24,7 @@ class Option(NamedTuple):
     below: bool = False  # high itself is excluded
     choices: tuple[str, ...] = ()
     syntax: str = ""  # how lists are written on the command line
-    commands: tuple[str, ...] = ("train", "sweep")
+    commands: tuple[str, ...] = ("train", "sweep", "smallest")
     users: tuple = ()  # an option and those of its values that use this one; () if all do
     setting: bool = False  # in every member's record, although not an axis; axes always are
     off: float = 0  # the value for None in a record

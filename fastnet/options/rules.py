@@ -9,7 +9,7 @@ from typing import Any
 from fastnet.errors import UsageError
 from fastnet.options.kinds import is_list
 from fastnet.options.ranges import quoted
-from fastnet.options.table import OF_DATA, OPTIONS, USERS
+from fastnet.options.table import AXES, OF_DATA, OPTIONS, USERS
 
 # Options of task 1 alone.
 OF_TASK_1 = ("function", "samples", "noise")
@@ -74,6 +74,32 @@ def refuse_of_task_1(options: Mapping[str, Any], task: int | None) -> None:
     for name in OF_TASK_1 if task != 1 else ():
         if options[name] != OPTIONS[name].default:
             raise UsageError(f"{name} belongs to task 1; drop {name} {options[name]}.")
+
+
+def refuse_of_search(command: str, options: Mapping[str, Any], folds: Any) -> None:
+    """Refuse what does not go with the search for the smallest N1."""
+    if (command == "smallest") != (options["stop"] == "decided"):
+        raise UsageError(
+            f"stop decided and the command smallest belong together; {command} has stop "
+            f"{options['stop']}."
+        )
+    if command != "smallest":
+        return
+    chosen = [name for name in ("seeds", "zip", "folds") if options[name] != OPTIONS[name].default]
+    for name in [*chosen, *["folds"] * (folds is not None)]:
+        raise UsageError(f"smallest adds seeds by itself and takes no {name}; drop it.")
+    for name in AXES:
+        if name != "n1" and len(options[name]) > 1:
+            raise UsageError(
+                f"smallest answers for one setting, got {len(options[name])} values of {name}; "
+                "give one, or compare settings with sweep."
+            )
+    if options["success_rate"] == 1:
+        raise UsageError(
+            "success_rate 1 of all possible seeds cannot be decided by trying some; give less."
+        )
+    if options["target_loss"] == (None,):
+        raise UsageError("smallest needs a target; give target_loss.")
 
 
 def refuse_of_tables(options: Mapping[str, Any], source: str) -> None:

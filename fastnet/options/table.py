@@ -30,9 +30,11 @@ from fastnet.options.methods import (
     WITH_MATRIX,
 )
 from fastnet.options.option import Option
+from fastnet.options.ranges import MAX_MEMBERS
 
 EXPORTS = ("npy", "onnx", "c", "numpy")
 MAX_N1 = 65536
+CHOSEN_MEMBERS = ("train", "sweep")  # the commands whose members are known before training
 # Groups of options with their titles, in the order of the docs.
 GROUPS = {
     "network": "Network",
@@ -72,6 +74,7 @@ TABLE = (
         syntax="8 means 0 to 7; 3,5 or 8, lists them.",
         low=0,
         high=2**32 - 1,
+        commands=CHOSEN_MEMBERS,
     ),
     axis(
         "learning_rate",
@@ -348,7 +351,9 @@ TABLE = (
         CHOICE,
         "all",
         "End of the run: first = when one member reaches its target, all = when all have stopped.",
-        choices=("first", "all"),
+        syntax="decided belongs to fastnet smallest.",
+        choices=("first", "all", "decided"),
+        commands=CHOSEN_MEMBERS,
     ),
     Option(
         "success_rate",
@@ -359,9 +364,37 @@ TABLE = (
         low=0,
         high=1,
         above=True,
-        commands=("sweep",),
+        commands=("sweep", "smallest"),
     ),
-    Option("zip", "run", FLAG, False, "Pair the lists of values instead of crossing them."),
+    Option(
+        "confidence",
+        "run",
+        FLOAT,
+        0.95,
+        "Probability with which all decisions on the success rates are right.",
+        low=0.5,
+        high=1,
+        below=True,
+        commands=("smallest",),
+    ),
+    Option(
+        "max_members",
+        "run",
+        INTEGER,
+        20_000,
+        "Largest number of members to train until the smallest N1 is decided.",
+        low=1,
+        high=MAX_MEMBERS,
+        commands=("smallest",),
+    ),
+    Option(
+        "zip",
+        "run",
+        FLAG,
+        False,
+        "Pair the lists of values instead of crossing them.",
+        commands=CHOSEN_MEMBERS,
+    ),
     Option(
         "threads",
         "run",
@@ -499,6 +532,7 @@ TABLE = (
         none=True,
         low=2,
         high=10000,
+        commands=CHOSEN_MEMBERS,
     ),
     Option(
         "fold_repeats",
@@ -508,6 +542,7 @@ TABLE = (
         "Number of times that the folds are drawn.",
         low=1,
         high=10000,
+        commands=CHOSEN_MEMBERS,
     ),
 )
 OPTIONS = {option.name: option for option in TABLE}

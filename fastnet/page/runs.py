@@ -228,7 +228,7 @@ def live_figures(result):
 def done_view(result):
     """The answer, figures, members and files of a finished run."""
     st.subheader(escape_markdown(figures.finding(result)))
-    if result.command == "sweep":
+    if result.command != "train":
         st.write(escape_markdown(answer.sentence(result.members, result.options)))
     st.write(escape_markdown(words.best_line(result)))
     views = {

@@ -8,7 +8,9 @@ import numpy as np
 
 from fastnet.options.methods import STOPS
 from fastnet.options.ranges import typed
+from fastnet.results import decision
 from fastnet.training.plan import SETTING_COLUMNS, shown
+from fastnet.training.search import is_searched
 
 
 def monitored(members: np.ndarray) -> np.ndarray:
@@ -55,6 +57,18 @@ def ranking(members: np.ndarray) -> np.ndarray:
 def has_folds(members: np.ndarray) -> bool:
     """Whether members were trained on different folds."""
     return bool((members["fold"] != members["fold"][0]).any())
+
+
+def winner(members: np.ndarray, options: Mapping[str, Any]) -> int:
+    """The number of the member that a run is about.
+
+    It is the best member; of those with the smallest N1, where that was to be decided.
+    """
+    if is_searched(options):
+        smallest = decision.search_of(members, options).smallest()
+        some = np.flatnonzero(members["n1"] == smallest)
+        return int(some[best_member(members[some])]) if some.size else best_member(members)
+    return best_member(members, options["stop"] == "first")
 
 
 # ---------------------------------------------------------------- how sure
@@ -200,7 +214,8 @@ def by_n1(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[str, Any
         )
         if answer["n1"] not in chosen or rank < chosen[answer["n1"]][0]:
             chosen[answer["n1"]] = (rank, answer)
-    return [chosen[n1][1] for n1 in sorted(chosen)]
+    rows = [chosen[n1][1] for n1 in sorted(chosen)]
+    return decision.with_verdicts(rows, members, options) if is_searched(options) else rows
 
 
 def smallest_n1(table: list[dict[str, Any]], options: Mapping[str, Any]) -> int | None:
@@ -209,6 +224,8 @@ def smallest_n1(table: list[dict[str, Any]], options: Mapping[str, Any]) -> int 
     None if there is none, if the rate of a smaller N1 is not known, and with --stop first,
     which ends most members before they can succeed.
     """
+    if is_searched(options):
+        return next((line["n1"] for line in table if line["verdict"] == "sufficient"), None)
     for line in table:
         if line["success_rate"] is None or options["stop"] == "first":
             return None
@@ -230,6 +247,8 @@ def sentence(members: np.ndarray, options: Mapping[str, Any]) -> str:
     """The answer in one sentence."""
     if not np.isfinite(members["target_loss"]).any():
         return "No target loss was set (--target-loss), so no N1 is called sufficient."
+    if is_searched(options):
+        return decision.sentence(members, options, target_of(members))
     table = by_n1(members, options)
     smallest = smallest_n1(table, options)
     target, asked = target_of(members), f"{100 * options['success_rate']:g} %"

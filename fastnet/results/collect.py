@@ -29,7 +29,8 @@ from fastnet.results.reading import (
 from fastnet.results.result import MEMBERS, SCORES, Entries, Result, packed_alone
 from fastnet.training.checkpoint import Run, misfit
 from fastnet.training.history import History, history_names
-from fastnet.training.plan import COLUMNS, Plan, plan_of_shape
+from fastnet.training.plan import COLUMNS, Plan, plan_of_blocks, plan_of_shape
+from fastnet.training.search import is_searched, replayed
 from fastnet.training.training import Training
 
 # ---------------------------------------------------------------- of a Training
@@ -57,7 +58,7 @@ def from_training(
     """
     members = members_table(training)
     options = training.options
-    best = answer.best_member(members, options["stop"] == "first")
+    best = answer.winner(members, options)
     kept = {"all": np.arange(len(members)), "best": np.array([best])}.get(options["keep"])
     entries, record = entries_and_record(training.history.flat(training.pack.states))
     result = Result(
@@ -246,7 +247,11 @@ def from_checkpoint(
     split, scaling = facts["split"], facts["schema"].scaling
     shape = len(scaling.x_shift), len(scaling.y_shift)
     masks = split.get("folds_train", np.ones((1, len(split["train"])), bool))
-    plan = plan_of_shape(options, facts["schema"].loss, *shape, masks.sum(axis=1))
+    counts = masks.sum(axis=1)
+    plan = plan_of_shape(options, facts["schema"].loss, *shape, counts)
+    if is_searched(options):
+        stops = np.array(list(STOPS))[saved["states"]["stop"]]
+        plan = plan_of_blocks(options, plan, counts, replayed(options, stops.tolist())[1])
     validates = len(split["val"]) > 0 or "folds_val" in split
     history = History(plan.settings.size, history_names(options, validates))
     asked = "snapshots" in options["record"]
@@ -263,7 +268,7 @@ def from_checkpoint(
         members=members,
         status="running" if in_use(path) else "interrupted",
         seconds={"compile": 0.0, "train": elapsed, "total": elapsed},
-        best_member=answer.best_member(members, options["stop"] == "first"),
+        best_member=answer.winner(members, options),
         packed=unpack(saved["best"], plan.settings, *shape),
         entries=entries,
         recorded={"record": record, "snapshots": {}},

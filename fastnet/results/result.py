@@ -80,7 +80,7 @@ class Result(Described, ResultFields):
 
     Attributes
     ----------
-    command : {"train", "sweep"}
+    command : {"train", "sweep", "smallest"}
     task : {1, 2} or None
         The built-in task; None for the user's own data.
     options : dict

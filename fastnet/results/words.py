@@ -9,6 +9,7 @@ from fastnet.options.ranges import typed
 from fastnet.results import answer
 from fastnet.results.result import SCORES, Result
 from fastnet.training.plan import shown
+from fastnet.training.search import is_searched
 
 # Further columns of the table by N1, if a run has them.
 MEDIANS = ("median_test_loss", "median_val_accuracy", "median_test_accuracy")
@@ -73,10 +74,13 @@ def plan_text(plan: Mapping[str, Any]) -> str:
     """The announcement of a run before it trains; `plan` is the dict of a dry run."""
     n1 = plan["n1"]
     widths = ",".join(map(str, n1)) if len(n1) <= 12 else f"{n1[0]} to {n1[-1]} ({len(n1)} widths)"
+    members = counted(plan["members"], "member")
+    if "max_members" in plan:
+        members = f"First {members}, at most {plan['max_members']:,}"
     text = (
         f"{plan['description']}; {counted(plan['samples'], 'training sample')}, "
         f"{counted(plan['inputs'], 'input')}, {counted(plan['outputs'], 'output')}\n"
-        f"{counted(plan['members'], 'member')}: N1 {widths}; {plan['parameters']:,} parameters, at "
+        f"{members}: N1 {widths}; {plan['parameters']:,} parameters, at "
         f"most {plan['memory_bytes'] / 1e6:,.1f} MB of memory, {plan['disk_bytes'] / 1e6:,.1f} MB "
         "on disk"
     )
@@ -84,6 +88,7 @@ def plan_text(plan: Mapping[str, Any]) -> str:
         text += f"\n{notice}"
     if plan.get("seconds") is not None:
         text += f"\nat most {seconds(plan['seconds'])} on {counted(plan['threads'], 'thread')}"
+        text += " for the first members" if "max_members" in plan else ""
     return text
 
 
@@ -135,8 +140,14 @@ def by_n1_cells(result: Result) -> tuple[list[str], list[list[str]]]:
     rows = result.by_n1()
     extra = [n for n in (*MEDIANS, *OVER_FOLDS) if any(row[n] is not None for row in rows)]
     header = "N1,members,reached,success,95 %,best loss,median loss,epochs,seconds".split(",")
+    if is_searched(result.options):
+        header[4] = "bounds"
     header += [name.replace("median_", "").replace("_", " ") for name in extra]
     table = [[*row_cells(row), *(number(row[name]) for name in extra)] for row in rows]
+    if is_searched(result.options):
+        header.append("verdict")
+        for cells, row in zip(table, rows):
+            cells.append(row["verdict"] or "open")
     if any(row["setting"] for row in rows):
         header.append("setting")
         for cells, row in zip(table, rows):
@@ -147,12 +158,15 @@ def by_n1_cells(result: Result) -> tuple[list[str], list[list[str]]]:
 def row_cells(row: Mapping[str, Any]) -> list[str]:
     """The cells that every row of the table by N1 has."""
     rate = row["success_rate"]
+    digits = 3 if "verdict" in row else 2
     return [
         number(row["n1"]),
         number(row["members"]),
         number(row["reached"]),
-        "-" if rate is None else f"{rate:.2f}",
-        "-" if rate is None else f"{row['success_low']:.2f} to {row['success_high']:.2f}",
+        "-" if rate is None else f"{rate:.{digits}f}",
+        "-"
+        if rate is None
+        else f"{row['success_low']:.{digits}f} to {row['success_high']:.{digits}f}",
         number(row["best_loss"]),
         number(row["median_loss"]),
         number(row["median_epochs"]),
@@ -161,8 +175,13 @@ def row_cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def best_cells(result: Result, most: int = 5) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the best members, the best first."""
+    """Header and rows of the best members, the best first.
+
+    When the smallest N1 was to be decided, they are those of its width.
+    """
     members = result.members
+    if is_searched(result.options):
+        members = members[members["n1"] == result.best["n1"]]
     order = answer.ranking(members)[:most]
     folds = ["fold"] if answer.has_folds(members) else []
     settings = ["member", "n1", "seed", *folds, *answer.varying_apart(members)]

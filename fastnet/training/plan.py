@@ -24,6 +24,7 @@ from fastnet.options.rules import refuse_unused
 from fastnet.options.table import AXES, STEPPED
 from fastnet.options.table import COLUMNS as AXIS_OPTIONS
 from fastnet.options.table import SETTINGS as SETTING_OPTIONS
+from fastnet.training.search import Block
 
 # The value in the records of a setting that is None. Some members need a real value
 # (learning_rate with steps of a given rate, decay_epochs); plan_of_shape() sets it.
@@ -79,6 +80,19 @@ def plan_of_shape(
     folds = np.arange(columns.size) % len(counts)
     settings = settings_of(options, columns, folds, counts[folds])
     return with_places(Plan(columns, settings, 0, 0, d, k, loss))
+
+
+def plan_of_blocks(
+    options: Mapping[str, Any], like: Plan, counts: np.ndarray, blocks: Sequence[Block]
+) -> Plan:
+    """The Plan for blocks of members, one after another, on the data of the plan `like`."""
+    plans = []
+    for block in blocks:
+        seeds = tuple(range(block.seed, block.seed + block.count))
+        chosen = {**options, "n1": (block.n1,), "seeds": seeds}
+        plans.append(plan_of_shape(chosen, like.loss, like.d, like.k, counts))
+    columns, settings = (np.concatenate([plan[i] for plan in plans]) for i in (0, 1))
+    return with_places(like._replace(columns=columns, settings=settings))
 
 
 def pick_members(plan: Plan, members: Sequence[int] | np.ndarray) -> Plan:

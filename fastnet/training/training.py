@@ -325,6 +325,26 @@ class Training:
             self.snapshots.pieces = [[saved[f"snapshot_{name}"] for name in Snapshots.ARRAYS]]
 
 
+def grown(old: Training, plan: Plan, data: Data) -> Training:
+    """A Training of more members, the first of which are those of `old`, as far as they are.
+
+    `plan` is the old plan with further members at its end: the places of the old ones are the same.
+    """
+    new = Training(plan, data, old.options)
+    count = old.plan.settings.size
+    new.pack.states[:count] = old.pack.states
+    held = old.plan.length, old.plan.length, old.plan.memory  # the arrays are longer: see layout
+    for name, size in zip(("parameters", "best", "memory"), held):
+        getattr(new.pack, name)[:size] = getattr(old.pack, name)[:size]
+    new.seconds[:count] = old.seconds
+    new.history.counts[:count] = old.history.counts
+    new.history.pieces = [(np.arange(count), old.history.counts, old.history.table())]
+    if new.snapshots is not None:
+        new.snapshots = old.snapshots
+    new.elapsed, new.epochs = old.elapsed, old.epochs
+    return new
+
+
 def start_pack(plan: Plan, dtype: np.dtype, initial_weights: Any = None) -> Pack:
     """The members at epoch 0."""
     parameters = init.initialise(plan, dtype, initial_weights)
@@ -360,11 +380,16 @@ def interruptible() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def train(training: Training, after_round: Callable[[Training], Any] | None = None) -> str:
+def train(
+    training: Training,
+    after_round: Callable[[Training], Any] | None = None,
+    began: float | None = None,
+) -> str:
     """Advance round by round until no member is live; return what ended the run.
 
     after_round(training) is called after each round; when it returns True, or at Ctrl-C, the
-    run is interrupted; its live members keep the stop 0 and can be resumed.
+    run is interrupted; its live members keep the stop 0 and can be resumed. The time limit counts
+    from `began`, in seconds of training; by default from now.
 
     Returns
     -------
@@ -372,7 +397,7 @@ def train(training: Training, after_round: Callable[[Training], Any] | None = No
         "done" or "interrupted".
     """
     limit = training.options["time_limit"]
-    began = training.elapsed
+    began = training.elapsed if began is None else began
     with interruptible() as interrupted:
         while training.live.size:
             training.round()

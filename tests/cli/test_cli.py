@@ -385,7 +385,7 @@ def test_train_prints_the_answer_on_stdout_and_progress_on_stderr(command):
     )
     assert lines[3:] == [
         "Look again: fastnet show run",
-        "How small a network suffices, and how sure: fastnet sweep --task 1",
+        "How small a network suffices, and how sure: fastnet smallest --task 1",
     ]
     plan, members, *progress = got.err.splitlines()
     assert plan == ("Task 1: y = sin(2 pi x), loss squared; 20 training samples, 1 input, 1 output")

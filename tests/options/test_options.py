@@ -207,7 +207,7 @@ REFUSED = [
     ("min_learning_rate", "-1", " must be a number >= 0, got '-1'."),
     ("time_limit", "0", " must be a number > 0 or none, got '0'."),
     ("dtype", "float16", " must be one of float32, float64, got 'float16'."),
-    ("stop", "none", " must be one of first, all, got 'none'."),
+    ("stop", "none", " must be one of first, all, decided, got 'none'."),
     ("success_rate", "0", " must be a number > 0 and <= 1, got '0'."),
     ("success_rate", "90", " must be a number > 0 and <= 1, got '90'."),
     ("zip", "maybe", " must be true or false, got 'maybe'."),

@@ -1,0 +1,82 @@
+"""The decided answer: verdicts on widths by as many seeds as they need, in tables and words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastnet.training.search import Search, Width, replayed
+
+
+def search_of(members: np.ndarray, options: Mapping[str, Any]) -> Search:
+    """The search of a run, with the outcomes of all its members."""
+    return replayed(options, members["stop_reason"].tolist())[0]
+
+
+def with_verdicts(
+    rows: list[dict[str, Any]], members: np.ndarray, options: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The rows by N1 with each width's verdict, and bounds that hold whenever the run had ended."""
+    widths = search_of(members, options).widths
+    known = {n1: width.row() for n1, width in widths.items() if width.members}
+    names = ("success_rate", "success_low", "success_high", "verdict")
+    return [{**row, **{name: known.get(row["n1"], {}).get(name) for name in names}} for row in rows]
+
+
+def sentence(members: np.ndarray, options: Mapping[str, Any], target: str) -> str:
+    """The answer in words; `target` names the target loss."""
+    search = search_of(members, options)
+    top, sure = search.smallest(), f"{100 * options['confidence']:g} % confidence"
+    asked = f"{100 * options['success_rate']:g} % of its seeds"
+    if top is None:
+        return f"No N1 is decided to reach {target} in at least {asked}. {unfinished(search)}"
+    parts = [
+        f"N1 = {top} reaches {target} in at least {asked}: {counts(search.widths[top])}, "
+        f"at least {floor(search.widths[top])} with {sure}."
+    ]
+    below = search.below()
+    if below is not None and below.verdict == "insufficient":
+        parts.append(f"N1 = {below.n1} does not: {counts(below)}, at most {ceiling(below)}.")
+    elif below is not None:
+        parts.append(f"N1 = {below.n1} is not decided: {between(below)}; raise --max-members.")
+    elif top != search.candidates[0]:
+        parts.append(f"Smaller ones are not decided. {unfinished(search)}")
+    return " ".join(parts + falls(search, top))
+
+
+def falls(search: Search, top: int) -> list[str]:
+    """A remark if wider networks than the smallest sufficient one are insufficient."""
+    wider = [w for n1, w in search.widths.items() if n1 > top and w.verdict == "insufficient"]
+    if not wider:
+        return []
+    told = ", ".join(f"N1 = {width.n1}: {counts(width)}" for width in wider)
+    return [f"Success does not rise with N1: {told}."]
+
+
+def unfinished(search: Search) -> str:
+    """What is known of the widths without a verdict, and how to decide them."""
+    still = [width for width in search.widths.values() if width.verdict == "open"]
+    if not still:
+        return f"Candidates up to {search.candidates[-1]} were tried: raise --n1 or --max-epochs."
+    told = ", ".join(f"N1 = {width.n1}: {between(width)}" for width in still)
+    return f"Not decided: {told}; raise --max-members or --time-limit."
+
+
+def counts(width: Width) -> str:
+    """How many of a width's seeds reached the target."""
+    return f"{width.reached:,} of {width.members:,}"
+
+
+def floor(width: Width) -> str:
+    """The lower bound of the success rate, rounded down."""
+    return f"{np.floor(1000 * width.row()['success_low']) / 1000:.3f}"
+
+
+def ceiling(width: Width) -> str:
+    """The upper bound of the success rate, rounded up."""
+    return f"{np.ceil(1000 * width.row()['success_high']) / 1000:.3f}"
+
+
+def between(width: Width) -> str:
+    """Counts and bounds of a width."""
+    return f"{counts(width)}, between {floor(width)} and {ceiling(width)}"
