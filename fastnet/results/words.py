@@ -158,20 +158,25 @@ def by_n1_cells(result: Result) -> tuple[list[str], list[list[str]]]:
 def row_cells(row: Mapping[str, Any]) -> list[str]:
     """The cells that every row of the table by N1 has."""
     rate = row["success_rate"]
-    digits = 3 if "verdict" in row else 2
     return [
         number(row["n1"]),
         number(row["members"]),
         number(row["reached"]),
-        "-" if rate is None else f"{rate:.{digits}f}",
-        "-"
-        if rate is None
-        else f"{row['success_low']:.{digits}f} to {row['success_high']:.{digits}f}",
+        "-" if rate is None else f"{rate:.{3 if 'verdict' in row else 2}f}",
+        "-" if rate is None else bounds_text(row),
         number(row["best_loss"]),
         number(row["median_loss"]),
         number(row["median_epochs"]),
         number(row["median_seconds"], 3),
     ]
+
+
+def bounds_text(row: Mapping[str, Any]) -> str:
+    """The bounds of a success rate; those of a verdict with three digits, rounded outwards."""
+    low, high = row["success_low"], row["success_high"]
+    if "verdict" not in row:
+        return f"{low:.2f} to {high:.2f}"
+    return f"{np.floor(1000 * low) / 1000:.3f} to {np.ceil(1000 * high) / 1000:.3f}"
 
 
 def best_cells(result: Result, most: int = 5) -> tuple[list[str], list[list[str]]]:
