@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from fastnet import api
+from fastnet.data.split import FEW_ROWS
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, UsageError
 from fastnet.estimator.parameters import ClassifierParameters, Parameters, documented
@@ -30,7 +31,7 @@ try:
         is_classifier,
     )
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.utils import check_random_state
+    from sklearn.utils import check_consistent_length, check_random_state
     from sklearn.utils.class_weight import compute_sample_weight
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -147,6 +148,7 @@ class _FastNet(BaseEstimator, Parameters):
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
+        groups: ArrayLike | None = None,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
     ) -> Self:
@@ -159,6 +161,8 @@ class _FastNet(BaseEstimator, Parameters):
             Numbers, (n, k) for several targets; for a classifier, labels (n,).
         sample_weight : array of shape (n,), optional
             Weights >= 0 in every loss; a row of weight 0 counts as absent.
+        groups : array of shape (n,), optional
+            Group of each row, such as a patient: no group is held out in part.
         X_val, y_val : arrays of shapes (m, d) and (m,) or (m, k), optional
             A validation set to monitor, in place of validation_fraction.
 
@@ -179,6 +183,7 @@ class _FastNet(BaseEstimator, Parameters):
         if is_classifier(self):
             self.classes_ = np.unique(targets)
         given = {**options(self), "sample_weight": weights, **self._validation(X_val, y_val)}
+        given |= self._division(given["validation_fraction"], groups, rows)
         with value_errors():
             result = api.sweep(inputs, targets, **given)
         if result.best["stop_reason"] == "diverged":
@@ -198,7 +203,9 @@ class _FastNet(BaseEstimator, Parameters):
         """Train on all rows to the training loss of the best epoch, and take that network."""
         best = self.result_.best
         given.update(seeds=[int(best["seed"])], target_loss=float(best["train_loss"]))
-        given.update(validation_fraction=0.0, patience=None, max_epochs=max(self.n_epochs_, 1))
+        given.update(
+            validation_fraction=0.0, group=None, patience=None, max_epochs=max(self.n_epochs_, 1)
+        )
         self.retrained_ = api.sweep(X, y, **given)
         self.model_ = self.retrained_.model()
 
@@ -212,6 +219,15 @@ class _FastNet(BaseEstimator, Parameters):
         y_val = np.asarray(y_val)
         weights = weights_of(self, None, X_val, y_val)
         return {"validation": (X_val, y_val, weights), "validation_fraction": 0.0}
+
+    def _division(self, fraction, groups, rows):
+        """The options by which rows are held out: by groups, and none of a few rows by default."""
+        few = rows.sum() < FEW_ROWS and fraction == Parameters.validation_fraction
+        if groups is None:
+            return {"validation_fraction": 0.0} if few else {}
+        groups = np.asarray(groups)
+        check_consistent_length(groups, rows)
+        return {"group": groups[rows]} if fraction else {}
 
     def _take(self, result, member):
         """Become the fitted estimator of a member."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, Field, dataclass, fields
 from typing import Any
 
+from fastnet.data.split import FEW_ROWS
 from fastnet.options.table import OPTIONS
 
 # Help of parameters that are not options, or that say more or less than the option; and the type in
@@ -19,7 +20,8 @@ HELP = {
     "scale": "Scaling of inputs and numeric targets, learned from the training rows and part of "
     "the model; losses are those of scaled targets.",
     "validation_fraction": "Share of the samples, of each class alike, that is held out: their "
-    "loss tells when to stop and which weights are the best. 0 monitors the training loss instead.",
+    "loss tells when to stop and which weights are the best. 0 monitors the training loss instead, "
+    f"as does the default where there are fewer than {FEW_ROWS} rows.",
     "retrain": "Where rows were held out, train the best restart once more on all rows, until its "
     "training loss is what it was at the best epoch (after Goodfellow, Bengio & Courville 2016, "
     "Deep Learning, Algorithm 7.3).",

@@ -156,11 +156,12 @@ def member_count(command, task, given):
     }
     resolved = resolve(values, command, task)
     lengths = [len(resolved[name]) for name in AXES]
+    folds = (resolved["folds"] or 1) * resolved["fold_repeats"]
     if not paired:
-        return math.prod(lengths)
+        return math.prod(lengths) * folds
     if len({length for length in lengths if length > 1}) > 1:
         raise UsageError("zip needs lists of equal length.")
-    return max(lengths)
+    return max(lengths) * folds
 
 
 # ---------------------------------------------------------------- start

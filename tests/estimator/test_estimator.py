@@ -330,3 +330,41 @@ def test_parameters_are_typed_as_their_options(cls):
             assert str(parameter.annotation).removeprefix("<class '").removesuffix("'>") == (
                 f"{words} | None" if option.none else words
             )
+
+
+# ---------------------------------------------------------------- groups and few rows
+
+
+def test_no_group_is_held_out_in_part(rng):
+    X, groups = rng.normal(size=(90, 2)), np.repeat(list("abcdefghijklmno"), 6)
+    weights = np.arange(90) % 5  # rows of weight 0 are absent, and so are their groups' entries
+    net = FastNetRegressor(**{**SHORT, "retrain": True})
+    net.fit(X, X[:, 0], weights, groups=groups)
+    split, left = net.result_.split, groups[weights > 0]
+    assert not set(left[split["train"]]) & set(left[split["val"]]) and len(split["val"])
+    assert len(net.retrained_.split["train"]) == len(left)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        FastNetRegressor(**SHORT).fit(X, X[:, 0], groups=groups[:5])
+    with pytest.raises(ValueError, match="group has 1 different value in the rows to divide"):
+        FastNetRegressor(**SHORT).fit(X, X[:, 0], groups=np.zeros(90))
+    without = FastNetRegressor(**{**SHORT, "validation_fraction": 0.0})
+    assert len(without.fit(X, X[:, 0], groups=groups).result_.split["train"]) == 90
+
+
+@pytest.mark.parametrize("rows", [2, 3, 19])
+def test_nothing_is_held_out_of_a_few_rows_by_default(rows):
+    X = np.linspace(-1, 1, rows)[:, None]
+    for net, y in (
+        (FastNetRegressor(max_epochs=3), X[:, 0]),
+        (FastNetClassifier(max_epochs=3), X[:, 0] > 0),
+    ):
+        net.set_params(random_state=0).fit(X, y)
+        assert len(net.result_.split["train"]) == rows and net.validation_loss_curve_ is None
+    asked = FastNetRegressor(max_epochs=3, validation_fraction=0.5, random_state=0).fit(X, X[:, 0])
+    assert len(asked.result_.split["val"]) == round(rows / 2)
+
+
+def test_xor_is_learnt_from_its_four_rows():
+    X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], np.array(["no", "yes", "yes", "no"])
+    for seed in range(20):
+        assert (FastNetClassifier(random_state=seed).fit(X, y).predict(X) == y).all()
