@@ -11,7 +11,7 @@ from fastnet.figures.html import chart_tag, page, table_tag, text
 from fastnet.figures.style import INK, LINE, PAPER, SOFT
 from fastnet.options.defaults import defaults, defaults_beside
 from fastnet.options.table import OPTIONS
-from fastnet.results import answer, words
+from fastnet.results import answer, remarks, words
 
 MOST_ROWS = 200  # most rows of the table by N1
 
@@ -77,7 +77,8 @@ def report(result, derivation=False):
     b'<!DOCTYPE html>'
     """
     title = finding(result)
-    parts = [head(result, title), tables(result), all_figures(result), how_to_repeat(result)]
+    parts = [head(result, title), scores(result), tables(result)]
+    parts += [all_figures(result), how_to_repeat(result)]
     if derivation:
         parts.append(derivation_section())
     return page(f"{title} - fastnet", STYLE, "\n".join(parts))
@@ -97,7 +98,8 @@ def head(result, title):
     if result.command != "train":
         sentence = answer.sentence(result.members, result.options)
         lines.append(f'<p class="answer">{text(sentence)}</p>')
-    return "\n".join([*lines, f"<p>{text(words.best_line(result))}</p>"])
+    lines.append(f"<p>{text(words.best_line(result))}</p>")
+    return "\n".join([*lines, *(f"<p>{text(notice)}</p>" for notice in result.notices)])
 
 
 def run_line(result):
@@ -113,6 +115,24 @@ def run_line(result):
     if result.status != "done":
         facts.append(result.status)
     return " · ".join(facts)
+
+
+def scores(result):
+    """The metrics of the best member in the units of the data, beside those of the baseline."""
+    if not result.metrics:
+        return ""
+    judging = remarks.judge(result.metrics)
+    found, rows = result.metrics[judging], f"{remarks.JUDGES[judging]} rows"
+    parts = [
+        "<h2>How good it is</h2>",
+        table_tag(*words.metric_cells(result.metrics, result.targets)),
+        f'<p class="soft">{text(words.baseline_line(found))}</p>',
+    ]
+    if "classes" in found:
+        parts += [f"<p>Each class, on the {rows}:</p>", table_tag(*words.class_cells(found))]
+    if result.thresholds is not None:
+        parts.append(f"<p>{text(words.threshold_line(result.thresholds, result.classes[1]))}</p>")
+    return "\n".join(parts)
 
 
 def tables(result):

@@ -14,6 +14,7 @@ from fastnet import figures, report
 from fastnet.cli import commands as cli
 from fastnet.errors import FastnetError
 from fastnet.figures.html import chart_tag
+from fastnet.results.words import number
 
 pytest.importorskip("altair", reason="charts need the extra [plot]")
 pytest.importorskip("vl_convert", reason="the scripts in the file come from the extra [plot]")
@@ -62,6 +63,19 @@ def test_the_report_has_answer_tables_every_figure_and_loads_nothing(sweep):
     assert len(titles) == len(figures.applying(sweep)) and all(titles)
     assert read.loads == []
     assert len(page) < 5e6
+
+
+def test_the_report_says_how_good_the_result_is(rng):
+    X = rng.normal(size=(60, 2))
+    y = np.where(X[:, 0] > 0, "<b>up</b>", "down")
+    result = fastnet.train(X, y, n1=2, max_epochs=40, learning_rate=1.0, validation_fraction=0.5)
+    found = " ".join(Reader(report.report(result)).words)
+    score = result.metrics["val"]
+    for value in (score["f1"], score["baseline"]["accuracy"], score["classes"]["down"]["recall"]):
+        assert f" {number(value)} " in found
+    assert "<b>up</b>" in found and "chosen on the validation rows" in found
+    bad = fastnet.train(X, rng.normal(size=60), n1=2, max_epochs=1)
+    assert bad.notices and bad.notices[0] in " ".join(Reader(report.report(bad)).words)
 
 
 def test_the_derivation_comes_when_asked_for_with_links_that_lead_somewhere(sweep):

@@ -19,6 +19,7 @@ from fastnet.cli.decorators import (
     run_options,
     runs_option,
     table_options,
+    threshold_option,
 )
 from fastnet.cli.echo import Printed, echo
 from fastnet.cli.examples import (
@@ -268,29 +269,32 @@ def export(model, to, out, force, member, json):
 )
 @force_option
 @click.option("--proba", is_flag=True, help="Also write the probability of each class.")
+@threshold_option
 @debug_option
-def predict(model, data, member, out, form, safe_csv, force, proba):
+def predict(model, data, member, out, form, safe_csv, force, proba, threshold):
     from fastnet import api
     from fastnet.data import writing
 
     output = writing.checked_output(out, form, force, safe_csv)
-    frame = api.predict(api.load_model(model, member), data, proba)
+    frame = api.predict(api.load_model(model, member), data, proba, threshold)
     stream = Printed(sys.stdout) if sys.stdout.isatty() else sys.stdout
     writing.write_frames([frame], output, stream)
 
 
 @cli.command(help=EVALUATE_EXAMPLES)
 @model_options
+@threshold_option
 @click.option("--weights", help="Column of sample weights.")
 @json_option
 @debug_option
-def evaluate(model, data, member, weights, json):
+def evaluate(model, data, member, threshold, weights, json):
     from fastnet import api
     from fastnet.cli import terminal
 
-    found = api.evaluate(api.load_model(model, member), data, weights)
+    network = api.load_model(model, member)
+    found = api.evaluate(network, data, weights, threshold)
     found = {"model": model, "data": data, **found}
-    echo(document(found)) if json else terminal.print_evaluation(found)
+    echo(document(found)) if json else terminal.print_evaluation(found, network.targets)
 
 
 @cli.command(

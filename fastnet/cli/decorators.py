@@ -18,6 +18,19 @@ CONTEXT = {
 # ---------------------------------------------------------------- options from the table
 
 
+class Threshold(click.ParamType):
+    """A probability, or the name of what the model's threshold was chosen by."""
+
+    name = "threshold"
+
+    def convert(self, value, param, ctx):
+        """A number if it is one; the model knows its names."""
+        try:
+            return float(value)
+        except ValueError:
+            return value
+
+
 class Value(click.ParamType):
     """A value of a row of the options table, from its text."""
 
@@ -114,6 +127,12 @@ json_option = click.option("--json", is_flag=True, help="Print one JSON document
 force_option = click.option("--force", is_flag=True, help="Replace an existing file.")
 member_option = click.option(
     "--member", type=int, help="Number of a member of the run, in place of its best."
+)
+threshold_option = click.option(
+    "--threshold",
+    type=Threshold(),
+    metavar="NUM|f1|balanced_accuracy",
+    help="Two classes: probability from which the second is predicted [the likelier].",
 )
 runs_option = click.option("--runs", default="runs", show_default=True, help="Folder of runs.")
 debug_option = click.option(

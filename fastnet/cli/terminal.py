@@ -14,19 +14,23 @@ from fastnet.errors import UsageError
 from fastnet.native import cache
 from fastnet.native.entry import why_plain
 from fastnet.results import answer
+from fastnet.results.remarks import JUDGES, judge
 from fastnet.results.words import (
-    METRICS,
+    MOST_CLASSES,
+    baseline_line,
     best_cells,
     best_line,
     by_n1_cells,
+    class_cells,
     counted,
     folds_lines,
-    metric_rows,
+    metric_cells,
     number,
     plan_text,
     progress_line,
     seconds,
     setting_text,
+    threshold_line,
 )
 from fastnet.training.plan import SETTING_COLUMNS
 
@@ -133,40 +137,47 @@ def print_result(result):
         f"Stop reasons: {stops}. Compile {seconds(times['compile'])}, "
         f"train {seconds(times['train'])}, in all {seconds(times['total'])}."
     )
+    for notice in result.notices:
+        echo(notice)
     print_files(result)
 
 
 def print_metrics(out, result):
     """The metrics of the best member on each set, in the units of the targets."""
-    sets = {name: found for name, found in result.metrics.items() if found is not None}
-    names = list(metric_rows(sets["train"], result.targets)[0][1])
-    table = Grid("set", "target", *(METRICS[name] for name in names))
-    for part, found in sets.items():
-        for target, values in metric_rows(found, result.targets):
-            table.add_row(part, target, *(number(values[name]) for name in names))
-    out.print(table)
+    print_table(out, *metric_cells(result.metrics, result.targets), names=True)
+    judging = result.metrics[judge(result.metrics)]
+    echo(baseline_line(judging))
+    if "classes" in judging:
+        echo(f"\nOn the {JUDGES[judge(result.metrics)]} rows:")
+        print_table(out, *class_cells(judging), names=True)
+    if result.thresholds is not None:
+        echo(threshold_line(result.thresholds, result.classes[1]))
 
 
-def print_evaluation(found):
-    """The metrics of an evaluation and, for classes, the confusion matrix."""
-    out = console()
+def print_evaluation(found, targets):
+    """The metrics of an evaluation and, for classes, those of each and the confusion matrix."""
+    out, metrics = console(), found["metrics"]
     echo(f"{counted(found['rows'], 'row')}, loss {number(found['loss'])}")
-    for target, values in metric_rows(found["metrics"], ["all"]):
-        scores = ", ".join(f"{METRICS[name]} {number(value)}" for name, value in values.items())
-        echo(f"{scores}" if target == "all" else f"{target}: {scores}")
+    print_table(out, *metric_cells({"model": metrics}, targets), names=True)
+    echo(baseline_line(metrics))
     if "confusion" not in found:
         return
-    labels = [str(label) for label in found["classes"]]
+    echo("")
+    print_table(out, *class_cells(metrics), names=True)
+    if len(found["classes"]) > MOST_CLASSES:
+        echo(f"The {MOST_CLASSES} most frequent of {len(found['classes'])} classes; all: --json.")
+        return
     echo("\nConfusion: one row per true class, one column per predicted class.")
-    table = Grid("", *labels)
-    for label, counts in zip(labels, found["confusion"]):
-        table.add_row(label, *(str(count) for count in counts))
-    out.print(table)
+    labels = found["classes"]
+    rows = [[label, *counts] for label, counts in zip(labels, found["confusion"])]
+    print_table(out, ["", *labels], rows, names=True)
 
 
-def print_table(out, header, rows):
-    """A table on a console."""
+def print_table(out, header, rows, names=False):
+    """A table on a console; `names` says that its first column has names, not numbers."""
     table = Grid(*header)
+    if names:
+        table.columns[0].justify = "left"
     for row in rows:
         table.add_row(*row)
     out.print(table)

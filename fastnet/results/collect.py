@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.data.checks import as_one_hot
 from fastnet.data.samples import Data
 from fastnet.data.schema import Schema
 from fastnet.data.split import SETS
@@ -17,6 +18,7 @@ from fastnet.files import json_value, read_npz
 from fastnet.options.methods import CONVERGED_BY, OPTIMIZERS, STOPS
 from fastnet.results import answer
 from fastnet.results.lock import in_use
+from fastnet.results.metrics import best_thresholds
 from fastnet.results.model import Model
 from fastnet.results.reading import (
     first_misfit,
@@ -26,6 +28,7 @@ from fastnet.results.reading import (
     read_npz_if_there,
     read_options,
 )
+from fastnet.results.remarks import remarks
 from fastnet.results.result import MEMBERS, SCORES, Entries, Result, packed_alone
 from fastnet.training.checkpoint import Run, misfit
 from fastnet.training.history import History, history_names
@@ -78,10 +81,17 @@ def from_training(
         notices=data.notices,
     )
     with np.errstate(all="ignore"):  # a member that diverged
-        metrics = metrics_by_set(result.model(), data, int(members["fold"][best]))
+        model, fold = result.model(), int(members["fold"][best])
+        metrics, thresholds = metrics_by_set(model, data, fold), thresholds_of(model, data, fold)
         folds = fold_scores(training, result, data) if len(data.folds) > 1 else None
-    packed = {} if kept is None else packed_of(training, kept)
-    return result._replace(packed=packed, metrics=metrics, folds=folds)
+    found = () if result.best["stop_reason"] == "diverged" else remarks(metrics, data.targets)
+    return result._replace(
+        packed={} if kept is None else packed_of(training, kept),
+        metrics=metrics,
+        thresholds=thresholds,
+        folds=folds,
+        notices=(*data.notices, *found),
+    )
 
 
 def fold_scores(training: Training, result: Result, data: Data) -> dict[str, Any]:
@@ -93,10 +103,11 @@ def fold_scores(training: Training, result: Result, data: Data) -> dict[str, Any
     result = result._replace(packed=packed_of(training, members))
     folds, rows = result.members["fold"][members], []
     for member, fold in zip(members.tolist(), folds.tolist()):
-        found = metrics_by_set(result.model(member), data, fold)["val"]
+        model = result.model(member)
+        found = model.metrics(*outputs_on(model, data, fold, "val"))
         rows.append({"loss": float(result.members["val_loss"][member]), **found})
     mean, sd = {}, {}
-    for name in (name for name in rows[0] if name != "targets"):
+    for name in (name for name, value in rows[0].items() if not isinstance(value, dict)):
         values = np.array([row[name] for row in rows], float)
         means = [values[folds == fold].mean() for fold in np.unique(folds)]
         mean[name], sd[name] = json_value(np.mean(means)), json_value(np.std(means, ddof=1))
@@ -117,18 +128,30 @@ def entries_and_record(flat: dict[str, np.ndarray]) -> tuple[dict, dict]:
 
 def metrics_by_set(model: Model, data: Data, fold: int) -> dict[str, Any]:
     """The metrics of a model on each set of a Data; None if a set is empty."""
-    found = {}
-    for name in SETS:
-        rows = data.rows(name)
-        if data.folds and name != "test":
-            rows = data.folds[fold][name == "val"]
-        rows = rows[data.weight[rows] > 0]
-        if rows.size == 0:
-            found[name] = None
-            continue
-        Z2 = model.forward(data.X, np.asarray, rows)
-        found[name] = model.metrics(Z2, data.Y[rows], data.weight[rows])
-    return found
+    parts = {name: outputs_on(model, data, fold, name) for name in SETS}
+    return {name: None if part is None else model.metrics(*part) for name, part in parts.items()}
+
+
+def thresholds_of(model: Model, data: Data, fold: int) -> dict[str, float] | None:
+    """A model's thresholds of two classes, chosen on the validation rows; None without them."""
+    part = None if data.classes is None else outputs_on(model, data, fold, "val")
+    if part is None:
+        return None
+    Z2, Y, weight = part
+    return best_thresholds(as_one_hot(Y), Z2, weight)
+
+
+def outputs_on(
+    model: Model, data: Data, fold: int, name: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """z2, targets and weights of the rows of a set that count; None if there are none."""
+    rows = data.rows(name)
+    if data.folds and name != "test":
+        rows = data.folds[fold][name == "val"]
+    rows = rows[data.weight[rows] > 0]
+    if rows.size == 0:
+        return None
+    return model.forward(data.X, np.asarray, rows), data.Y[rows], data.weight[rows]
 
 
 # ---------------------------------------------------------------- of a folder
@@ -188,8 +211,9 @@ def from_folder(path: Path, config: Mapping[str, Any], saved: Mapping[str, Any])
             name: read_npz_if_there(path / f"{name}.npz") for name in ("record", "snapshots")
         },
         metrics=saved["best"]["metrics"],
-        folds=saved.get("folds"),
-        notices=tuple(saved.get("notices", ())),
+        folds=saved["folds"],
+        thresholds=saved["best"]["thresholds"],
+        notices=tuple(saved["notices"]),
     )
 
 

@@ -20,6 +20,7 @@ from fastnet.data.schema import Schema
 from fastnet.errors import FastnetError
 from fastnet.files import write_bytes, write_json, write_npy, write_npz
 from fastnet.results import lock
+from fastnet.results.metrics import GOALS
 from fastnet.results.model import Model
 from fastnet.results.reading import read_json
 from fastnet.results.result import MEMBERS, SCHEMA_VERSION, Result
@@ -248,6 +249,8 @@ def write_model(path: str | os.PathLike, model: Model) -> None:
     """Write everything that predicting needs into one npz without pickles."""
     facts = model.schema.to_arrays()
     loss = facts.pop("loss")  # the last array, as it has been since schema version 1
+    if model.thresholds is not None:
+        facts["thresholds"] = np.array([model.thresholds[name] for name in GOALS])
     write_npz(
         path,
         {

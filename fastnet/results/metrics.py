@@ -1,54 +1,87 @@
-"""Metrics of predictions in the units of the targets, as weighted means over samples."""
+"""Metrics of predictions, defined as in scikit-learn, as weighted means over samples.
 
-from collections.abc import Sequence
-from typing import Any
+Each is told with its baseline: the same metric of the best prediction that looks at no input, the
+training rows' mean or, for classes, their most frequent class and their shares as probabilities.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnet import reference
 from fastnet.files import json_value
 
+ZERO = 1e-12  # share of the largest target that is 0 but for the rounding of undone scaling
+
+# ---------------------------------------------------------------- numbers
+
 
 def of_numbers(
-    Y: np.ndarray, P: np.ndarray, weight: np.ndarray, scale: np.ndarray, names: Sequence[str]
+    Y: np.ndarray,
+    P: np.ndarray,
+    weight: np.ndarray,
+    names: Sequence[str],
+    mean: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """RMSE, MAE and R2 of numbers.
+    """RMSE, MAE, R2 and MAPE of numbers.
 
     Parameters
     ----------
     Y, P : ndarray of shape (n, k)
-        Targets and predictions, both divided by `scale`.
+        Targets and predictions in the targets' own units.
     weight : ndarray of shape (n,)
-    scale : ndarray of shape (k,)
     names : sequence of str
         Names of the k targets.
+    mean : ndarray of shape (k,), optional
+        The mean of each target in the training rows: the baseline.
 
     Returns
     -------
     dict
-        rmse, mae and r2 in the targets' own units; for several targets their means, and under
-        "targets" those of each. R2 is None if the target is constant.
+        rmse, mae, r2 and mape; for several targets their means, and under "targets" those of each.
+        R2 is None if the target is constant, MAPE (a share, not percent) if a target is 0. Under
+        "baseline" the same of the mean.
 
     Examples
     --------
-    >>> Y, P = np.array([[1.0], [3.0]]), np.array([[1.0], [2.0]])
-    >>> of_numbers(Y, P, np.ones(2), np.ones(1), ["y"])["mae"]
-    0.5
+    >>> Y, P = np.array([[1.0], [4.0]]), np.array([[1.0], [2.0]])
+    >>> found = of_numbers(Y, P, np.ones(2), ["y"], mean=np.array([2.0]))
+    >>> found["mae"], found["mape"], found["baseline"]["mae"]
+    (1.0, 0.25, 1.5)
     """
+    found = averaged(errors_of_targets(Y, P, weight), names)
+    if mean is not None:
+        constant = np.broadcast_to(mean, Y.shape)
+        found["baseline"] = averaged(errors_of_targets(Y, constant, weight), names)
+    return found
+
+
+def errors_of_targets(
+    Y: np.ndarray, P: np.ndarray, weight: np.ndarray
+) -> list[dict[str, float | None]]:
+    """The metrics of each target."""
     share = weight / weight.sum()
-    errors = (P.astype(np.float64) - Y) * scale
-    own = Y * scale
-    spread = share @ (own - share @ own) ** 2
-    spread[(own == own[0]).all(axis=0)] = 0  # not only the rounding of a mean
+    errors = P - Y
+    size = np.abs(Y)
+    spread = share @ (Y - share @ Y) ** 2
+    spread[(Y == Y[0]).all(axis=0)] = 0  # not only the rounding of a mean
     mse, mae = share @ errors**2, share @ np.abs(errors)
-    each = [
+    nonzero = (size > ZERO * size.max(axis=0)).all(axis=0)
+    relative = share @ (np.abs(errors) / np.where(nonzero, size, 1))
+    return [
         {
-            "rmse": json_value(e**0.5),
-            "mae": json_value(a),
-            "r2": json_value(1 - e / s) if s > 0 else None,
+            "rmse": json_value(mse[j] ** 0.5),
+            "mae": json_value(mae[j]),
+            "r2": json_value(1 - mse[j] / spread[j]) if spread[j] > 0 else None,
+            "mape": json_value(relative[j]) if nonzero[j] else None,
         }
-        for e, a, s in zip(mse, mae, spread)
+        for j in range(Y.shape[1])
     ]
+
+
+def averaged(each: list[dict[str, float | None]], names: Sequence[str]) -> dict[str, Any]:
+    """The metrics of the only target; those of several as means, and by name."""
     if len(each) == 1:
         return each[0]
     means = {name: mean_or_none([one[name] for one in each]) for name in each[0]}
@@ -60,8 +93,24 @@ def mean_or_none(values: Sequence[float | None]) -> float | None:
     return None if None in values else float(np.mean(values))
 
 
-def of_classes(Y: np.ndarray, Z2: np.ndarray, weight: np.ndarray) -> dict[str, float | None]:
-    """Accuracy, balanced accuracy (the mean over the classes that occur) and log loss.
+# ---------------------------------------------------------------- classes
+
+
+def softmax(Z2: np.ndarray) -> np.ndarray:
+    """Probabilities of classes from logits, row by row."""
+    powers = np.exp(Z2 - Z2.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def of_classes(
+    Y: np.ndarray,
+    Z2: np.ndarray,
+    weight: np.ndarray,
+    labels: Sequence[Any],
+    shares: np.ndarray | None = None,
+    threshold: float | None = None,
+) -> dict[str, Any]:
+    """Metrics of classes, and of each of them.
 
     Parameters
     ----------
@@ -70,29 +119,207 @@ def of_classes(Y: np.ndarray, Z2: np.ndarray, weight: np.ndarray) -> dict[str, f
     Z2 : ndarray of shape (n, k)
         Logits.
     weight : ndarray of shape (n,)
+        Rows of weight 0 have no influence.
+    labels : sequence of k labels
+    shares : ndarray of shape (k,), optional
+        The share of each class in the training rows: the baseline.
+    threshold : float, optional
+        For two classes: the probability from which the second is predicted.
+
+    Returns
+    -------
+    dict
+        accuracy, balanced_accuracy, precision, recall, f1, roc_auc, average_precision, brier and
+        log_loss. Precision, recall and F1 are means over the classes that occur or are predicted.
+        Of two classes, roc_auc and average_precision are those of the second; of more, the mean
+        over the classes that occur, each against the rest. Under "classes" those of each class,
+        under "baseline" those of always predicting the shares.
     """
+    there = weight > 0
+    if not there.all():
+        Y, Z2, weight = Y[there], Z2[there], weight[there]
+    P = softmax(Z2)
+    guess = predicted_classes(Z2, threshold)
     truth, total = Y.argmax(axis=1), weight.sum()
-    right = weight * (Z2.argmax(axis=1) == truth)  # sums of weights: exactly 1 if all are right
-    of_class = np.bincount(truth, weight, Y.shape[1])
-    hits = np.bincount(truth, right, Y.shape[1])
-    there = of_class > 0
+    each = scores_of_classes(truth, P, guess, weight)
+    found = means_of_classes(each)
+    right = weight * (guess == truth)  # sums of weights: exactly 1 if all are right
+    squares = (P[:, 1] - Y[:, 1]) ** 2 if Y.shape[1] == 2 else ((P - Y) ** 2).sum(axis=1)
     losses, _ = reference.losses.cross_entropy_error(Z2, Y)
-    return {
+    found = {
         "accuracy": json_value(right.sum() / total),
-        "balanced_accuracy": json_value((hits[there] / of_class[there]).mean()),
+        **found,
+        "brier": json_value(weight / total @ squares),
         "log_loss": json_value(weight / total @ losses),
+        "classes": {str(label): one for label, one in zip(labels, each)},
     }
+    if shares is not None:
+        found["baseline"] = of_shares(shares, np.bincount(truth, weight, len(labels)), labels)
+    return found
 
 
-def confusion_matrix(Y: np.ndarray, P: np.ndarray) -> np.ndarray:
+def of_shares(shares: np.ndarray, of_class: np.ndarray, labels: Sequence[Any]) -> dict[str, Any]:
+    """The metrics of always predicting the shares, by the weight of each true class."""
+    k = len(labels)
+    logits = np.log(np.maximum(shares, np.finfo(np.float64).tiny))
+    found = of_classes(np.eye(k), np.tile(logits, (k, 1)), of_class, labels)
+    del found["classes"]
+    return found
+
+
+def predicted_classes(Z2: np.ndarray, threshold: float | None = None) -> np.ndarray:
+    """The number of the predicted class of each row: the likeliest, or by a threshold."""
+    if threshold is None:
+        return Z2.argmax(axis=1)
+    return (softmax(Z2)[:, 1] >= threshold).astype(np.int64)
+
+
+def scores_of_classes(
+    truth: np.ndarray, P: np.ndarray, guess: np.ndarray, weight: np.ndarray
+) -> list[dict[str, Any]]:
+    """Rows, rows predicted, precision, recall, F1, ROC AUC and average precision of each class.
+
+    All but the counts are None for a class that neither occurs nor is predicted.
+    """
+    k, columns = P.shape[1], np.ascontiguousarray(P.T)
+    of_class, called = np.bincount(truth, weight, k), np.bincount(guess, weight, k)
+    hits = np.bincount(truth, weight * (guess == truth), k)
+    rows, predicted = np.bincount(truth, minlength=k), np.bincount(guess, minlength=k)
+    ranked = np.isfinite(P).all()
+    found = []
+    for c in range(k):
+        one: dict[str, Any] = {"rows": int(rows[c]), "predicted": int(predicted[c])}
+        there = rows[c] + predicted[c] > 0
+        one["precision"] = ratio(hits[c], called[c]) if there else None
+        one["recall"] = ratio(hits[c], of_class[c]) if there else None
+        one["f1"] = ratio(2 * hits[c], of_class[c] + called[c]) if there else None
+        one["roc_auc"] = one["average_precision"] = None
+        if ranked and rows[c]:
+            one.update(Ranking.of(truth == c, columns[c], weight).areas())
+        found.append(one)
+    return found
+
+
+def ratio(part: float, whole: float) -> float | None:
+    """part / whole as a number for JSON; 0 for nothing of nothing, as in scikit-learn."""
+    return json_value(part / whole) if whole > 0 else 0.0
+
+
+def means_of_classes(each: list[dict[str, Any]]) -> dict[str, Any]:
+    """The metrics of all classes together that are means of those of each."""
+    occur = [one for one in each if one["rows"]]
+    found = {"balanced_accuracy": mean_or_none([one["recall"] for one in occur])}
+    seen = [one for one in each if one["f1"] is not None]
+    for name in ("precision", "recall", "f1"):
+        found[name] = mean_or_none([one[name] for one in seen])
+    for name in ("roc_auc", "average_precision"):
+        mean = mean_or_none([one[name] for one in occur])
+        found[name] = each[1][name] if len(each) == 2 else mean
+    return found
+
+
+# ---------------------------------------------------------------- thresholds
+
+
+class Ranking(NamedTuple):
+    """Rows of one class against the rest, from the highest score down, equal scores together.
+
+    Attributes
+    ----------
+    score : ndarray of shape (scores,)
+        The distinct scores, falling.
+    hits, misses : ndarray of shape (scores,)
+        Weight of the rows of the class, and of the rest, with at least this score.
+    """
+
+    score: np.ndarray
+    hits: np.ndarray
+    misses: np.ndarray
+
+    @classmethod
+    def of(cls, truth: np.ndarray, score: np.ndarray, weight: np.ndarray) -> "Ranking":
+        """The Ranking of rows; truth is true for rows of the class."""
+        order = np.argsort(score)[::-1]
+        score, own = score[order], (weight * truth)[order]
+        last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
+        return cls(score[last], np.cumsum(own)[last], np.cumsum(weight[order] - own)[last])
+
+    def areas(self) -> dict[str, float | None]:
+        """roc_auc, None without rows of the rest, and average_precision."""
+        recall, precision = self.hits / self.hits[-1], self.hits / (self.hits + self.misses)
+        area = None
+        if self.misses[-1] > 0:
+            width = np.diff(self.misses / self.misses[-1], prepend=0.0)
+            area = float(width @ (recall + np.append(0.0, recall[:-1])) / 2)
+        return {
+            "roc_auc": area,
+            "average_precision": float(np.diff(recall, prepend=0.0) @ precision),
+        }
+
+    def f1(self) -> np.ndarray:
+        """F1 of the class if it is predicted from each score up."""
+        return 2 * self.hits / (self.hits[-1] + self.hits + self.misses)
+
+    def balanced_accuracy(self) -> np.ndarray:
+        """Balanced accuracy if the class is predicted from each score up."""
+        return (self.hits / self.hits[-1] + 1 - self.misses / self.misses[-1]) / 2
+
+
+# What a threshold can be chosen by.
+GOALS: dict[str, Callable[[Ranking], np.ndarray]] = {
+    "f1": Ranking.f1,
+    "balanced_accuracy": Ranking.balanced_accuracy,
+}
+
+
+def best_thresholds(Y: np.ndarray, Z2: np.ndarray, weight: np.ndarray) -> dict[str, float] | None:
+    """The probability from which to predict the second of two classes, for each of GOALS.
+
+    Parameters
+    ----------
+    Y : ndarray of shape (n, 2)
+        One-hot targets.
+    Z2 : ndarray of shape (n, 2)
+        Logits.
+    weight : ndarray of shape (n,)
+
+    Returns
+    -------
+    dict or None
+        The threshold of the highest F1 of the second class, and of the highest balanced accuracy.
+        It lies midway between two probabilities that occur; of several it is the one nearest to
+        one half. None unless there are rows of two classes.
+
+    Examples
+    --------
+    >>> Z2 = np.log([[0.9, 0.1], [0.7, 0.3], [0.5, 0.5]])
+    >>> found = best_thresholds(np.eye(2)[[0, 1, 1]], Z2, np.ones(3))
+    >>> {name: round(value, 6) for name, value in found.items()}
+    {'f1': 0.2, 'balanced_accuracy': 0.2}
+    """
+    P = softmax(Z2)
+    if Y.shape[1] != 2 or not (weight @ Y > 0).all() or not np.isfinite(P).all():
+        return None
+    ranking = Ranking.of(Y[:, 1] == 1, P[:, 1], weight)
+    between = (ranking.score + np.append(ranking.score[1:], 0.0)) / 2
+    found = {}
+    for name, goal in GOALS.items():
+        values = goal(ranking)
+        best = np.flatnonzero(values >= values.max() * (1 - 1e-12))  # but for rounding
+        found[name] = float(between[best[np.abs(between[best] - 0.5).argmin()]])
+    return found
+
+
+def confusion_matrix(Y: np.ndarray, guess: np.ndarray) -> np.ndarray:
     """Counts of samples: one row per true class, one column per predicted class.
 
     Parameters
     ----------
     Y : ndarray of shape (n, k)
         One-hot targets.
-    P : ndarray of shape (n, k)
-        Probabilities or logits; the largest of a row is the prediction.
+    guess : ndarray of shape (n,) or (n, k)
+        Numbers of the predicted classes; or probabilities or logits, the largest of a row is the
+        prediction.
 
     Examples
     --------
@@ -101,5 +328,5 @@ def confusion_matrix(Y: np.ndarray, P: np.ndarray) -> np.ndarray:
            [0, 1]])
     """
     k = Y.shape[1]
-    places = Y.argmax(axis=1) * k + P.argmax(axis=1)
-    return np.bincount(places, minlength=k * k).reshape(k, k)
+    guess = guess.argmax(axis=1) if guess.ndim == 2 else guess
+    return np.bincount(Y.argmax(axis=1) * k + guess, minlength=k * k).reshape(k, k)

@@ -1,6 +1,6 @@
 """A Model: one trained network with everything that predicting needs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ class ModelFields(NamedTuple):
     weights: Weights
     activation: str
     schema: Schema
+    thresholds: Mapping[str, float] | None = None
 
 
 class Model(Described, ModelFields):
@@ -41,6 +42,10 @@ class Model(Described, ModelFields):
     schema : Schema
         The meaning of inputs and outputs. Its facts are attributes of the model, too: loss,
         classes, features, columns, targets and the four arrays of its scaling.
+    thresholds : dict or None
+        For two classes: the probability from which to predict the second, by what it was chosen
+        by on the validation rows, "f1" and "balanced_accuracy". None if there were none, and for
+        a member that is not its run's best.
 
     Examples
     --------
@@ -202,24 +207,56 @@ class Model(Described, ModelFields):
         """The network's prediction from z2: z2 itself, or e^z2 with loss poisson."""
         return np.exp(Z2) if LOSSES[self.loss].link == EXP else Z2
 
-    def decoded(self, Z2: np.ndarray) -> np.ndarray:
+    def decoded(self, Z2: np.ndarray, threshold: float | None = None) -> np.ndarray:
         """The numbers (n, k) in their own units, or the class labels (n,), from z2."""
         if self.classes is not None:
-            return self.classes[Z2.argmax(axis=1)]
+            return self.classes[metrics.predicted_classes(Z2, threshold)]
         return self.means(Z2) * self.y_scale + self.y_shift
 
     def probabilities(self, Z2: np.ndarray) -> np.ndarray:
         """softmax of z2, row by row."""
-        powers = np.exp(Z2 - Z2.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        return metrics.softmax(Z2)
+
+    def threshold(self, given: float | str | None) -> float | None:
+        """A threshold as given: a probability, or what it was chosen by; None is the likeliest.
+
+        Raises
+        ------
+        UsageError
+            for a model of numbers or of more than two classes, a number that is no probability,
+            and a choice that the model does not hold.
+        """
+        if given is None:
+            return None
+        if self.classes is None or len(self.classes) != 2:
+            what = "numbers" if self.classes is None else f"{len(self.classes)} classes"
+            raise UsageError(f"threshold {given} needs a model of two classes, not of {what}.")
+        names = " or ".join(metrics.GOALS)
+        if not isinstance(given, str):
+            if not 0 <= given <= 1:
+                raise UsageError(f"threshold must be from 0 to 1, {names}, got {given!r}.")
+            return float(given)
+        if given not in metrics.GOALS:
+            raise UsageError(f"threshold must be from 0 to 1, {names}, got {given!r}.")
+        if self.thresholds is None:
+            raise UsageError(
+                f"threshold {given} was not chosen for this model: only the best member of a run "
+                "with validation rows of both classes has one; give a number from 0 to 1."
+            )
+        return self.thresholds[given]
 
     # ------------------------------------------------------------ metrics
 
-    def metrics(self, Z2: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> dict[str, Any]:
+    def metrics(
+        self, Z2: np.ndarray, Y: np.ndarray, weight: np.ndarray, threshold: float | None = None
+    ) -> dict[str, Any]:
         """The metrics of results/metrics.py for targets Y (n, k) as encoded in training."""
+        mean = self.ranges.y_mean
         if self.classes is not None:
-            return metrics.of_classes(as_one_hot(Y), Z2, weight)
-        return metrics.of_numbers(Y, self.means(Z2), weight, self.y_scale, self.targets)
+            labels = self.classes.tolist()
+            return metrics.of_classes(as_one_hot(Y), Z2, weight, labels, mean, threshold)
+        own = Y * self.y_scale + self.y_shift
+        return metrics.of_numbers(own, self.decoded(Z2), weight, self.targets, mean)
 
     def mean_loss(self, Z2: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> float | None:
         """The mean loss; None if the loss has a parameter, which a model does not keep."""
@@ -230,7 +267,9 @@ class Model(Described, ModelFields):
         losses, _ = reference.losses.LOSSES[loss](Z2, Y)
         return json_value(losses @ weight / weight.sum())
 
-    def evaluation(self, X: Any, y: np.ndarray, weight: np.ndarray) -> dict[str, Any]:
+    def evaluation(
+        self, X: Any, y: np.ndarray, weight: np.ndarray, threshold: float | None = None
+    ) -> dict[str, Any]:
         """Loss and metrics of the predictions, for targets in their own units.
 
         Parameters
@@ -239,11 +278,14 @@ class Model(Described, ModelFields):
         y : ndarray of shape (n,) or (n, k)
             Numbers or class labels.
         weight : ndarray of shape (n,)
+        threshold : float, optional
+            For two classes: the probability from which the second is predicted.
 
         Returns
         -------
         dict
-            rows, loss and metrics; for classes also their labels and the confusion matrix.
+            rows, loss and metrics; for classes also their labels, the threshold and the
+            confusion matrix.
         """
         if self.classes is not None:
             Y = one_hot(y, self.classes, f"target {self.targets[0]!r}")
@@ -253,9 +295,11 @@ class Model(Described, ModelFields):
         found = {
             "rows": len(y),
             "loss": self.mean_loss(Z2, Y, weight),
-            "metrics": self.metrics(Z2, Y, weight),
+            "metrics": self.metrics(Z2, Y, weight, threshold),
         }
         if self.classes is not None:
             found["classes"] = self.classes.tolist()
-            found["confusion"] = metrics.confusion_matrix(Y, Z2).tolist()
+            found["threshold"] = threshold
+            guess = metrics.predicted_classes(Z2, threshold)
+            found["confusion"] = metrics.confusion_matrix(Y, guess).tolist()
         return found

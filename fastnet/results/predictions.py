@@ -61,7 +61,10 @@ def load_model(path: str | os.PathLike, member: int | None = None) -> Model:
 
 
 def predict(
-    model: Model | str | os.PathLike, source: Any, proba: bool = False
+    model: Model | str | os.PathLike,
+    source: Any,
+    proba: bool = False,
+    threshold: float | str | None = None,
 ) -> "pandas.DataFrame":
     """Predictions for every row of a table.
 
@@ -73,6 +76,9 @@ def predict(
         The table, as `--data` takes it; columns are matched by name, others are ignored.
     proba : bool
         Also the probability of each class.
+    threshold : float, "f1" or "balanced_accuracy", optional
+        For two classes: the probability from which the second is predicted, or what the model's
+        own threshold was chosen by on the validation rows. By default the likelier class.
 
     Returns
     -------
@@ -84,7 +90,7 @@ def predict(
     DataError
         for a missing column, an unknown category, a missing value, an unreadable file.
     UsageError
-        for proba without classes.
+        for proba without classes, and a threshold that the model does not have.
 
     Examples
     --------
@@ -99,8 +105,9 @@ def predict(
     model, table = as_model(model), as_table(source)
     if proba and model.classes is None:
         raise UsageError("proba needs a model of classes; this one predicts numbers.")
+    threshold = model.threshold(threshold)
     Z2 = model.outputs(table)
-    predicted = model.decoded(Z2).reshape(len(Z2), -1)
+    predicted = model.decoded(Z2, threshold).reshape(len(Z2), -1)
     frame = pandas.DataFrame(dict(zip(model.targets, predicted.T)))
     for name, share in zip(model.classes, model.probabilities(Z2).T) if proba else ():
         frame[f"p_{name}"] = share
@@ -108,7 +115,10 @@ def predict(
 
 
 def evaluate(
-    model: Model | str | os.PathLike, source: Any, weights: str | None = None
+    model: Model | str | os.PathLike,
+    source: Any,
+    weights: str | None = None,
+    threshold: float | str | None = None,
 ) -> dict[str, Any]:
     """Loss and metrics of the predictions for a table with known targets.
 
@@ -120,17 +130,21 @@ def evaluate(
         As in `predict`; the table has the target columns, too.
     weights : str, optional
         Column of sample weights.
+    threshold : float, "f1" or "balanced_accuracy", optional
+        As in `predict`.
 
     Returns
     -------
     dict
         rows, loss (as in training, scaled) and metrics (in the targets' own units); for classes
-        also their labels and the confusion matrix, one row per true class.
+        also their labels, the threshold and the confusion matrix, one row per true class.
 
     Raises
     ------
     DataError
         as `predict`, for a label that was not trained on, and for weights that are all 0.
+    UsageError
+        for a threshold that the model does not have.
 
     Examples
     --------
@@ -138,9 +152,10 @@ def evaluate(
     >>> frame = pandas.DataFrame({"size": [1.0, 2.0, 3.0, 4.0], "y": [2.0, 4.0, 6.0, 8.0]})
     >>> model = fastnet.train(frame[["size"]], frame["y"], n1=2, max_epochs=10).model()
     >>> sorted(fastnet.evaluate(model, frame)["metrics"])
-    ['mae', 'r2', 'rmse']
+    ['baseline', 'mae', 'mape', 'r2', 'rmse']
     """
     model, table = as_model(model), as_table(source)
+    threshold = model.threshold(threshold)
     loss = "squared" if model.classes is None else "cross_entropy"
     require_columns(table, model.targets, "target")
     y, _ = target_values(table, model.targets, loss)
@@ -150,7 +165,7 @@ def evaluate(
         weight = weight_values(table, weights)
         if not weight.any():
             raise DataError(f"{table.name}: all weights in column {weights!r} are 0.")
-    return model.evaluation(table, y, weight)
+    return model.evaluation(table, y, weight, threshold)
 
 
 def as_model(model: Model | str | os.PathLike) -> Model:

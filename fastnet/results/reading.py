@@ -15,6 +15,7 @@ from fastnet.files import read_npz
 from fastnet.options.methods import ACTIVATIONS, CLASSIFIERS, LOSSES, SIGMOID
 from fastnet.options.table import OPTIONS, check
 from fastnet.results.lock import in_use
+from fastnet.results.metrics import GOALS
 from fastnet.results.model import Model
 from fastnet.results.result import MEMBERS, SCHEMA_VERSION, Entries, Result
 from fastnet.training.plan import OFF
@@ -164,7 +165,10 @@ def read_model(path: str | Path) -> Model:
     try:
         require_version(path, arrays["schema_version"])
         weights = Weights(*(arrays[name] for name in Weights._fields))
-        model = Model(weights, str(arrays["activation"]), Schema.from_arrays(arrays))
+        chosen = arrays.get("thresholds")
+        thresholds = None if chosen is None else dict(zip(GOALS, chosen.tolist(), strict=True))
+        activation = str(arrays["activation"])
+        model = Model(weights, activation, Schema.from_arrays(arrays), thresholds)
     except KeyError as error:
         raise DataError(f"{path} is not a model of fastnet: it has no {error}.") from None
     except (ValueError, TypeError) as error:
@@ -217,6 +221,9 @@ def misfits_of_classes(model: Model) -> Iterator[str]:
         yield f"its classes have shape {classes.shape}, its outputs need {(max(k, 2),)}"
     elif LOSSES[loss].link == SIGMOID and k != 1:
         yield f"loss {loss} has 1 output, not {k}"
+    for name, value in (model.thresholds or {}).items():
+        if classes is None or len(classes) != 2 or not 0 <= value <= 1:
+            yield f"it has the threshold {value} for {name}"
 
 
 # ---------------------------------------------------------------- all runs

@@ -72,6 +72,7 @@ class ResultFields(NamedTuple):
     run: str | None = None
     metrics: Mapping[str, Any] | None = None
     folds: Mapping[str, Any] | None = None
+    thresholds: Mapping[str, float] | None = None
     notices: tuple[str, ...] = ()
 
 
@@ -114,8 +115,10 @@ class Result(Described, ResultFields):
         The best member's metrics (results/metrics.py), by set.
     folds : dict or None
         The best setting's mean and standard deviation over the folds.
+    thresholds : dict or None
+        The best member's thresholds of two classes, as in its Model.
     notices : tuple of str
-        What was left out of the data, and what is remarkable about them.
+        What was left out of the data, and what is remarkable about them and the result.
 
     Examples
     --------
@@ -232,7 +235,8 @@ class Result(Described, ResultFields):
         """
         member = self._number(member)
         activation = str(self.members["activation"][member])
-        return Model(self.weights(member), activation, self.schema)
+        thresholds = self.thresholds if member == self.best_member else None
+        return Model(self.weights(member), activation, self.schema, thresholds)
 
     def of_member(self, member: int) -> "Result":
         """The Result of one member alone, as its only one: number 0.
@@ -314,7 +318,11 @@ class Result(Described, ResultFields):
             "run": self.run,
             "members": len(self.members),
             "status": self.status,
-            "best": {**member_dict(self.best), "metrics": self.metrics},
+            "best": {
+                **member_dict(self.best),
+                "metrics": self.metrics,
+                "thresholds": self.thresholds,
+            },
             "stop_reasons": {str(r): int(c) for r, c in zip(reasons, counts)},
             "seconds": self.seconds,
             "by_n1": table,

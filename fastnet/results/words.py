@@ -18,17 +18,40 @@ METRICS = {
     "rmse": "RMSE",
     "mae": "MAE",
     "r2": "R2",
+    "mape": "MAPE",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "roc_auc": "ROC AUC",
+    "average_precision": "PR AUC",
+    "brier": "Brier score",
     "log_loss": "log loss",
 }
+BASELINE = {
+    "numbers": "baseline: always the mean of the training rows",
+    "classes": "baseline: always the most frequent class of the training rows, with their shares",
+}
+MACRO = ("precision", "recall", "f1")  # means over the classes, unless of one class
+MOST_CLASSES = 20  # classes in a table
+LARGEST = 1e15  # numbers below are written without an exponent
 
 
 def number(value: Any, digits: int = 4) -> str:
-    """A number for people, or -."""
+    """A number for people, or -.
+
+    Examples
+    --------
+    >>> number(31684.2), number(0.00012345), number(1e20), number(None)
+    ('31,680', '0.0001234', '1e+20', '-')
+    """
     if value is None or (isinstance(value, float) and not np.isfinite(value)):
         return "-"
-    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    rounded = f"{value:.{digits}g}"
+    return f"{float(rounded):,.15g}" if abs(value) < LARGEST else rounded
 
 
 def counted(count: int, thing: str) -> str:
@@ -100,8 +123,10 @@ def scores(members: np.ndarray) -> list[str]:
 def best_line(result: Result) -> str:
     """The best member in one sentence."""
     best = result.best
-    values = ", ".join(f"{s.replace('_', ' ')} {best[s]:.4g}" for s in scores(result.members))
     fold = f"fold {best['fold']}, " if result.folds else ""
+    values = ", ".join(
+        f"{s.replace('_', ' ')} {number(best[s].item())}" for s in scores(result.members)
+    )
     verb = {
         "target": f"reached the target loss {best['target_loss']:g}",
         "diverged": "diverged",
@@ -129,10 +154,77 @@ def folds_lines(result: Result) -> str:
     )
 
 
-def metric_rows(found: Mapping[str, Any], targets: Sequence[str]) -> list[tuple[str, dict]]:
-    """The metrics of all targets together, then those of each."""
-    whole = {name: value for name, value in found.items() if name != "targets"}
-    return [(", ".join(targets), whole), *found.get("targets", {}).items()]
+def metric_cells(
+    sets: Mapping[str, Any], targets: Sequence[str]
+) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the table of metrics: each set's, its baseline's beside it.
+
+    Parameters
+    ----------
+    sets : dict
+        Metrics by the name of their set; None if there is none.
+    targets : sequence of str
+    """
+    found = {name: one for name, one in sets.items() if one is not None}
+    header = ["", *(text for name in found for text in (name, "baseline"))]
+    rows = []
+    for label, parts in metric_parts(found, targets):
+        for name in METRICS:
+            if name in parts[0]:
+                cells = [metric(name, part[name]) for part in parts]
+                first = "macro" if name in MACRO else label
+                rows.append([f"{first} {METRICS[name]}".strip(), *cells])
+    return header, rows
+
+
+def metric_parts(
+    found: Mapping[str, Any], targets: Sequence[str]
+) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """For each target a label and its metrics, then those of the baseline, of set after set.
+
+    The label is empty if there is one target; several have their means first.
+    """
+    pairs = [part for one in found.values() for part in (one, one["baseline"])]
+    if "targets" not in pairs[0]:
+        return [("", pairs)]
+    each = [(name, [part["targets"][name] for part in pairs]) for name in targets]
+    return [("mean", pairs), *each]
+
+
+def metric(name: str, value: float | None) -> str:
+    """A metric for people: MAPE in percent."""
+    if name == "mape" and value is not None:
+        return f"{number(100 * value, 3)} %"
+    return number(value)
+
+
+def class_cells(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the table of the metrics of each class; the most frequent of many."""
+    names = list(next(iter(found["classes"].values())))
+    header = ["class", *(METRICS.get(name, name) for name in names)]
+    most = sorted(found["classes"].items(), key=lambda item: -item[1]["rows"])[:MOST_CLASSES]
+    chosen = dict(most)
+    return header, [
+        [label, *(number(one[name]) for name in names)]
+        for label, one in found["classes"].items()
+        if label in chosen
+    ]
+
+
+def baseline_line(found: Mapping[str, Any]) -> str:
+    """What the baseline is, for a table of metrics."""
+    return BASELINE["classes" if "classes" in found else "numbers"]
+
+
+def threshold_line(thresholds: Mapping[str, float], label: Any) -> str:
+    """The thresholds of two classes in one sentence."""
+    chosen = ", ".join(
+        f"{number(t)} for the best {METRICS[name]}" for name, t in thresholds.items()
+    )
+    return (
+        f"Probability from which to predict {label!s}, chosen on the validation rows: {chosen} "
+        "(predict --threshold)."
+    )
 
 
 def by_n1_cells(result: Result) -> tuple[list[str], list[list[str]]]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -114,43 +115,41 @@ def test_evaluate_gives_the_losses_and_metrics_of_the_run(houses, table, tmp_pat
     assert summary["best"]["metrics"] == metrics == fastnet.load(tmp_path / "run").metrics
 
 
-def flat(metrics):
+def flat(metrics, name=""):
     """Metrics without nesting."""
-    each = metrics.get("targets", {}).items()
-    own = {name: value for name, value in metrics.items() if name != "targets"}
-    return {**own, **{f"{name} {key}": v for name, m in each for key, v in m.items()}}
+    found = {}
+    for key, value in metrics.items():
+        inner = flat(value, f"{name}{key} ") if isinstance(value, dict) else {name + key: value}
+        found |= inner
+    return found
 
 
-def test_metrics_are_those_of_scikit_learn(houses, table):
+def test_metrics_of_a_table_are_those_of_its_columns(houses, table):
+    """In the units of the table, with its column of weights."""
     sklearn = pytest.importorskip("sklearn.metrics")
     weight = np.linspace(0, 2, len(houses)).round(2)
     houses["w"] = weight
     houses.to_csv(table, index=False)
+    given = {"sample_weight": weight}
     model = train(table, "multi-output").model()
     found = fastnet.evaluate(model, table, weights="w")["metrics"]
     truth, predicted = houses[["price", "rent"]], model.predict(houses)
-    given = {"sample_weight": weight}
-    for name, function in (
-        ("rmse", sklearn.root_mean_squared_error),
-        ("mae", sklearn.mean_absolute_error),
-        ("r2", sklearn.r2_score),
-    ):
-        assert found[name] == pytest.approx(function(truth, predicted, **given))
-        each = [found["targets"][target][name] for target in truth]
-        expected = function(truth, predicted, multioutput="raw_values", **given)
-        assert each == pytest.approx(expected.tolist())
+    expected = sklearn.root_mean_squared_error(truth, predicted, **given)
+    assert found["rmse"] == pytest.approx(expected)
+    mean = truth.mean()  # of the training rows, which are all
+    for target in truth:
+        expected = sklearn.mean_absolute_error(truth[target], np.full(120, mean[target]), **given)
+        assert found["baseline"]["targets"][target]["mae"] == pytest.approx(expected)
     model = train(table, "multi-class").model()
     found = fastnet.evaluate(model, table, weights="w")
     truth, predicted = houses["kind"], model.predict(houses)
-    assert found["metrics"] == pytest.approx(
-        {
-            "accuracy": sklearn.accuracy_score(truth, predicted, **given),
-            "balanced_accuracy": sklearn.balanced_accuracy_score(truth, predicted, **given),
-            "log_loss": sklearn.log_loss(truth, model.predict_proba(houses), **given),
-        }
-    )
+    expected = sklearn.f1_score(truth, predicted, average="macro", **given)
+    assert found["metrics"]["f1"] == pytest.approx(expected)
+    often = np.full(120, truth.mode()[0])
+    expected = sklearn.accuracy_score(truth, often, **given)
+    assert found["metrics"]["baseline"]["accuracy"] == pytest.approx(expected)
     assert found["confusion"] == sklearn.confusion_matrix(truth, predicted).tolist()
-    assert found["classes"] == ["cheap", "dear", "fair"]
+    assert found["classes"] == ["cheap", "dear", "fair"] == list(found["metrics"]["classes"])
 
 
 def test_a_constant_target_has_no_r2(houses, table):
@@ -173,7 +172,7 @@ def test_balanced_accuracy_is_over_the_classes_there_are(houses, table):
 def test_all_right_is_an_accuracy_of_exactly_one():
     weight = np.random.default_rng(0).random(101)
     Y = np.eye(3)[np.arange(101) % 3]
-    found = metrics.of_classes(Y, Y, weight)
+    found = metrics.of_classes(Y, Y, weight, range(3))
     assert (found["accuracy"], found["balanced_accuracy"]) == (1.0, 1.0)
 
 
@@ -420,17 +419,33 @@ def test_evaluate_prints_and_gives_json(command, run):
     assert found["schema_version"] == 1 and found["model"] == "run" and found["rows"] == 120
     assert np.sum(found["confusion"]) == 120 and found["classes"] == ["cheap", "dear", "fair"]
     text = command("evaluate run --data houses.csv").out
-    assert f"accuracy {found['metrics']['accuracy']:.4g}" in text
+    cells = {tuple(line.split()) for line in text.splitlines()}
+    metrics = found["metrics"]
+    often = metrics["baseline"]["accuracy"]
+    assert ("accuracy", f"{metrics['accuracy']:.4g}", f"{often:.4g}") in cells
+    one = metrics["classes"]["dear"]
+    assert ("dear", *(f"{value:.4g}" for value in one.values())) in cells
     assert text.splitlines()[-1].split() == ["fair", *map(str, found["confusion"][2])]
 
 
 def test_evaluate_prints_each_target(command, table):
     line = "train --data houses.csv --target price,rent --features size --max-epochs 3 --out run"
     told = command(line)
-    assert told.code == 0 and "price, rent" in told.out and "RMSE" in told.out
+    assert told.code == 0 and "\nprice RMSE " in told.out and "\nrent MAPE " in told.out
     lines = command("evaluate run --data houses.csv").out.splitlines()
-    assert lines[0].startswith("120 rows, loss ") and lines[1].startswith("RMSE ")
-    assert lines[2].startswith("price: RMSE ") and lines[3].startswith("rent: RMSE ")
+    assert lines[0].startswith("120 rows, loss ") and lines[1].split() == ["model", "baseline"]
+    names = [" ".join(line.split()[:2]) for line in lines[2:-1]]
+    each = ("RMSE", "MAE", "R2", "MAPE")
+    assert names == [f"{label} {name}" for label in ("mean", "price", "rent") for name in each]
+    assert lines[-1] == "baseline: always the mean of the training rows"
+
+
+def test_numbers_are_written_for_people(command, table, houses):
+    line = "train --data houses.csv --target price --features year --max-epochs 3 --out run"
+    out = command(line).out
+    rmse = command("evaluate run --data houses.csv --json").json["metrics"]["rmse"]
+    assert f" {round(rmse, -1):,.0f} " in command("evaluate run --data houses.csv").out
+    assert not re.search(r"\de\+\d", out)
 
 
 def test_a_dry_run_tells_notices(command, table):

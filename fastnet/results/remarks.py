@@ -1,0 +1,85 @@
+"""One line for each thing that is wrong with a result: no better than a guess, a class ignored."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from fastnet.results.words import counted, number
+
+JUDGES = {"test": "test", "val": "validation", "train": "training"}  # the first there is judges
+GAIN = 0.01  # a share of the baseline's squared error or loss that is worth telling
+MOST = 5  # classes in one line
+
+
+def judge(metrics: Mapping[str, Any]) -> str:
+    """The set whose metrics judge: test, else val, else train.
+
+    Examples
+    --------
+    >>> judge({"train": {"rmse": 1.0}, "val": {"rmse": 2.0}, "test": None})
+    'val'
+    """
+    return next(name for name in JUDGES if metrics[name] is not None)
+
+
+def remarks(metrics: Mapping[str, Any], targets: Sequence[str]) -> tuple[str, ...]:
+    """What is wrong with a result, one line each.
+
+    Parameters
+    ----------
+    metrics : dict
+        By set, as in a Result.
+    targets : sequence of str
+
+    Examples
+    --------
+    >>> bad = {"rmse": 9.99, "baseline": {"rmse": 10.0}}
+    >>> for line in remarks({"train": bad, "val": None, "test": None}, ["price"]):
+    ...     print(line)
+    price: no better than the mean; the RMSE on the training rows is 9.99, that of the mean 10.
+    """
+    name = judge(metrics)
+    found, rows = metrics[name], f"{JUDGES[name]} rows"
+    if "classes" in found:
+        return (*no_better_than_shares(found, rows), *never_predicted(found, rows))
+    return tuple(no_better_than_the_mean(found, rows, targets))
+
+
+def no_better_than_the_mean(found: Mapping, rows: str, targets: Sequence[str]) -> Iterator[str]:
+    """A line for each target whose RMSE is about that of the mean, or worse."""
+    each = found.get("targets") or {targets[0]: found}
+    baselines = found["baseline"].get("targets") or {targets[0]: found["baseline"]}
+    for target, one in each.items():
+        rmse, mean = one["rmse"], baselines[target]["rmse"]
+        if rmse is not None and mean and rmse**2 > (1 - GAIN) * mean**2:
+            yield (
+                f"{target}: no better than the mean; the RMSE on the {rows} is {number(rmse)}, "
+                f"that of the mean {number(mean)}."
+            )
+
+
+def no_better_than_shares(found: Mapping, rows: str) -> Iterator[str]:
+    """A line if neither labels nor probabilities are better than those of the class shares."""
+    right, often, loss = found["accuracy"], found["baseline"]["accuracy"], found["log_loss"]
+    worse = loss is None or loss > (1 - GAIN) * found["baseline"]["log_loss"]
+    if right <= often and worse:
+        yield (
+            f"No better than the most frequent class; the accuracy on the {rows} is "
+            f"{number(right)}, that of always predicting this class {number(often)}."
+        )
+
+
+def never_predicted(found: Mapping, rows: str) -> Iterator[str]:
+    """A line that names the classes that occur and are never predicted."""
+    never = {
+        label: one["rows"]
+        for label, one in found["classes"].items()
+        if one["rows"] and not one["predicted"]
+    }
+    if not never:
+        return
+    named = ", ".join(f"{n} ({counted(never[n], 'row')})" for n in list(never)[:MOST])
+    more = f" and {len(never) - MOST} more" if len(never) > MOST else ""
+    yield (
+        f"Never predicted on the {rows}: {named}{more}; try --class-weight balanced, more "
+        "epochs or a larger N1."
+    )

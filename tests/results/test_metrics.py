@@ -1,0 +1,210 @@
+"""The metrics are those of scikit-learn, with ties, weights and classes that do not occur."""
+
+import numpy as np
+import pytest
+
+from fastnet.results import metrics
+from fastnet.results.metrics import best_thresholds, of_classes, of_numbers
+
+sklearn = pytest.importorskip("sklearn.metrics")
+SAME = 1e-12  # relative: sums in another order
+LABELS = ["a", "b", "c", "d"]
+
+
+def sample(rng, k, n=60, ties=False, weighted=False):
+    """One-hot targets, logits and weights of n rows, every class among them."""
+    truth = rng.permutation(np.arange(n) % k)
+    Z2 = rng.normal(size=(n, k)) + 1.5 * np.eye(k)[truth]
+    weight = rng.integers(1, 4, n) * 0.5 if weighted else np.ones(n)
+    return np.eye(k)[truth], Z2.round() if ties else Z2, weight
+
+
+def theirs(Y, Z2, weight):
+    """What scikit-learn says of all rows."""
+    k, truth, P = Y.shape[1], Y.argmax(axis=1), metrics.softmax(Z2)
+    guess, given = Z2.argmax(axis=1), {"sample_weight": weight}
+    macro = {"average": "macro", "zero_division": 0, **given}
+    scores = (truth, P[:, 1]) if k == 2 else (truth, P)
+    ranked = (truth, P[:, 1]) if k == 2 else (Y, P)
+    return {
+        "accuracy": sklearn.accuracy_score(truth, guess, **given),
+        "balanced_accuracy": sklearn.balanced_accuracy_score(truth, guess, **given),
+        "precision": sklearn.precision_score(truth, guess, **macro),
+        "recall": sklearn.recall_score(truth, guess, **macro),
+        "f1": sklearn.f1_score(truth, guess, **macro),
+        "roc_auc": sklearn.roc_auc_score(*scores, multi_class="ovr", **given),
+        "average_precision": sklearn.average_precision_score(*ranked, **given),
+        "brier": sklearn.brier_score_loss(*scores, labels=range(k), **given),
+        "log_loss": sklearn.log_loss(truth, P, **given),
+    }
+
+
+def of_all(found):
+    """The metrics of all classes together."""
+    return {name: value for name, value in found.items() if name not in ("classes", "baseline")}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("k", [2, 3, 4])
+def test_classes(rng, k, ties, weighted):
+    Y, Z2, weight = sample(rng, k, ties=ties, weighted=weighted)
+    found = of_classes(Y, Z2, weight, LABELS[:k])
+    assert of_all(found) == pytest.approx(theirs(Y, Z2, weight), rel=SAME)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("k", [2, 4])
+def test_each_class(rng, k, weighted):
+    Y, Z2, weight = sample(rng, k, ties=True, weighted=weighted)
+    found = of_classes(Y, Z2, weight, LABELS[:k])["classes"]
+    truth, P, guess = Y.argmax(axis=1), metrics.softmax(Z2), Z2.argmax(axis=1)
+    parts = sklearn.precision_recall_fscore_support(truth, guess, sample_weight=weight)
+    for c, label in enumerate(LABELS[:k]):
+        given = (Y[:, c], P[:, c])
+        assert found[label] == pytest.approx(
+            {
+                "rows": (truth == c).sum(),
+                "predicted": (guess == c).sum(),
+                **dict(zip(("precision", "recall", "f1"), (part[c] for part in parts))),
+                "roc_auc": sklearn.roc_auc_score(*given, sample_weight=weight),
+                "average_precision": sklearn.average_precision_score(*given, sample_weight=weight),
+            },
+            rel=SAME,
+        )
+
+
+def test_the_baseline_is_a_dummy_classifier(rng):
+    dummy = pytest.importorskip("sklearn.dummy").DummyClassifier(strategy="prior")
+    Y, Z2, weight = sample(rng, 3, weighted=True)
+    train = rng.permutation([0] * 20 + [1] * 50 + [2] * 30)
+    dummy.fit(np.zeros((100, 1)), train)
+    shares = np.bincount(train) / 100
+    found = of_classes(Y, Z2, weight, LABELS[:3], shares)["baseline"]
+    P = dummy.predict_proba(np.zeros((len(Y), 1)))
+    assert "classes" not in found
+    assert found == pytest.approx(theirs(Y, np.log(P), weight), rel=SAME)
+
+
+def test_classes_that_neither_occur_nor_are_predicted_are_left_out(rng):
+    """The same as without them, as scikit-learn has it; their own metrics are None."""
+    Y, Z2, weight = sample(rng, 3)
+    more = np.hstack([Z2, np.full((len(Z2), 1), -60.0)])  # a probability of nearly 0
+    Y4 = np.hstack([Y, np.zeros((len(Y), 1))])
+    found = of_classes(Y4, more, weight, LABELS)
+    assert of_all(found) == pytest.approx(theirs(Y, Z2, weight), rel=SAME)
+    assert found["classes"]["d"] == {
+        "rows": 0,
+        "predicted": 0,
+        **dict.fromkeys(("precision", "recall", "f1", "roc_auc", "average_precision")),
+    }
+
+
+def test_a_class_that_is_predicted_and_does_not_occur_has_recall_0(rng):
+    Y, Z2, weight = sample(rng, 3)
+    rows = Y[:, 2] == 0
+    Y, Z2, weight = Y[rows], Z2[rows], weight[rows]
+    found = of_classes(Y, Z2, weight, LABELS[:3])
+    truth, guess, P = Y.argmax(axis=1), Z2.argmax(axis=1), metrics.softmax(Z2)
+    assert 2 in guess
+    for name, function in (
+        ("precision", sklearn.precision_score),
+        ("recall", sklearn.recall_score),
+        ("f1", sklearn.f1_score),
+    ):
+        expected = function(truth, guess, average="macro", zero_division=0)
+        assert found[name] == pytest.approx(expected, rel=SAME)
+    both = [sklearn.roc_auc_score(Y[:, c], P[:, c]) for c in (0, 1)]
+    assert found["roc_auc"] == pytest.approx(np.mean(both), rel=SAME)
+    recall = sklearn.recall_score(truth, guess, average=None, labels=[0, 1])
+    assert found["balanced_accuracy"] == pytest.approx(recall.mean(), rel=SAME)
+    assert found["classes"]["c"]["recall"] == 0 and found["classes"]["c"]["roc_auc"] is None
+
+
+@pytest.mark.parametrize("only", [0, 1])
+def test_one_class_alone_has_no_roc(rng, only):
+    Y, Z2, weight = sample(rng, 2)
+    rows = Y[:, only] == 1
+    found = of_classes(Y[rows], Z2[rows], weight[rows], LABELS[:2], np.array([0.5, 0.5]))
+    assert found["roc_auc"] is None and found["baseline"]["roc_auc"] is None
+    assert found["average_precision"] == (1.0 if only == 1 else None)
+    assert found["accuracy"] == found["balanced_accuracy"]
+
+
+def test_rows_of_weight_0_have_no_influence(rng):
+    Y, Z2, weight = sample(rng, 3, weighted=True)
+    weight[Y[:, 1] == 1] = 0
+    rows = weight > 0
+    shares = np.array([0.5, 0.25, 0.25])
+    found = of_classes(Y, Z2, weight, LABELS[:3], shares)
+    assert found == of_classes(Y[rows], Z2[rows], weight[rows], LABELS[:3], shares)
+    assert found["classes"]["b"]["rows"] == 0
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.2, 0.5, 0.9, 1.0])
+def test_a_threshold_moves_labels_and_no_probabilities(rng, threshold):
+    Y, Z2, weight = sample(rng, 2)
+    found = of_classes(Y, Z2, weight, LABELS[:2], threshold=threshold)
+    truth, guess = Y.argmax(axis=1), metrics.softmax(Z2)[:, 1] >= threshold
+    assert found["accuracy"] == pytest.approx(sklearn.accuracy_score(truth, guess))
+    expected = sklearn.f1_score(truth, guess, average="macro", zero_division=0)
+    assert found["f1"] == pytest.approx(expected)
+    assert found["roc_auc"] == of_classes(Y, Z2, weight, LABELS[:2])["roc_auc"]
+    assert metrics.confusion_matrix(Y, guess.astype(int)).tolist() == (
+        sklearn.confusion_matrix(truth, guess).tolist()
+    )
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("ties", [False, True])
+def test_no_threshold_is_better_than_the_best(rng, ties, weighted):
+    Y, Z2, weight = sample(rng, 2, n=101, ties=ties, weighted=weighted)
+    truth, p = Y.argmax(axis=1), metrics.softmax(Z2)[:, 1]
+    found = best_thresholds(Y, Z2, weight)
+    for name, function in (
+        ("f1", sklearn.f1_score),
+        ("balanced_accuracy", sklearn.balanced_accuracy_score),
+    ):
+        values = [function(truth, p >= t, sample_weight=weight) for t in (found[name], *p)]
+        assert values[0] == pytest.approx(max(values), rel=SAME)
+    half = [np.abs(best_thresholds(Y, 50 * Y, weight)[name] - 0.5) for name in metrics.GOALS]
+    assert max(half) < 1e-6  # of all that are right, the one between
+
+
+def test_no_threshold_without_two_classes(rng):
+    Y, Z2, weight = sample(rng, 2)
+    assert best_thresholds(Y, Z2, weight * Y[:, 0]) is None
+    assert best_thresholds(*sample(rng, 3)) is None
+    assert best_thresholds(Y, np.full_like(Z2, np.nan), weight) is None
+
+
+# ---------------------------------------------------------------- numbers
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("k", [1, 3])
+def test_numbers(rng, k, weighted):
+    Y = rng.normal(5, 1, (50, k))
+    P, mean = Y + rng.normal(size=Y.shape), np.full(k, 4.5)
+    weight = rng.uniform(0.1, 2, 50) if weighted else np.ones(50)
+    found = of_numbers(Y, P, weight, LABELS[:k], mean)
+    for told, predicted in ((found, P), (found["baseline"], np.broadcast_to(mean, Y.shape))):
+        for name, function in (
+            ("rmse", sklearn.root_mean_squared_error),
+            ("mae", sklearn.mean_absolute_error),
+            ("r2", sklearn.r2_score),
+            ("mape", sklearn.mean_absolute_percentage_error),
+        ):
+            expected = function(Y, predicted, sample_weight=weight, multioutput="raw_values")
+            assert told[name] == pytest.approx(expected.mean(), rel=SAME, abs=SAME)
+            if k > 1:
+                each = [told["targets"][label][name] for label in LABELS[:k]]
+                assert each == pytest.approx(expected.tolist(), rel=SAME, abs=SAME)
+
+
+def test_a_target_of_0_has_no_mape():
+    """Also if the 0 comes back from scaling with rounding."""
+    Y, P = np.array([[0.0], [3.0]]), np.ones((2, 1))
+    assert of_numbers(Y, P, np.ones(2), "y")["mape"] is None
+    assert of_numbers(Y + 4e-16, P, np.ones(2), "y")["mape"] is None
+    assert of_numbers(Y - 1, P, np.ones(2), "y")["mape"] == pytest.approx((2 / 1 + 1 / 2) / 2)
