@@ -150,7 +150,7 @@ def test_nothing_is_held_out_of_a_few_rows_unless_asked(command):
         assert f"All {rows} rows train: of fewer than 20 none are held out" in got.err
         result = fastnet.load(name)
         assert len(result.split["train"]) == rows and result.options["validation_fraction"] == 0
-        assert result.notices[-1].startswith(f"All {rows} rows train")
+        assert result.notices[0].startswith(f"All {rows} rows train")
     asked = "train --data xor.csv --target y --validation-fraction 0.25 --max-epochs 3 --out asked"
     assert "rows train" not in command(asked).err
     assert len(fastnet.load("asked").split["val"]) == 1

@@ -477,6 +477,74 @@ def test_standard_input_names_its_run(command, monkeypatch):
     assert got.code == 0 and got.json["run"].startswith("runs/data-")
 
 
+# ---------------------------------------------------------------- thresholds
+
+
+@pytest.fixture
+def two(command, table):
+    """A run folder `two` of two classes with validation rows."""
+    line = "train --data houses.csv --target sold --features size,year --n1 3 --max-epochs 40"
+    got = command(f"{line} --validation-fraction 0.4 --out two")
+    assert got.code == 0 and "Probability from which to predict True, chosen on the" in got.out
+    return Path("two")
+
+
+def test_thresholds_are_chosen_on_the_validation_rows_and_kept(command, two, houses):
+    result, model = fastnet.load(two), fastnet.load_model(two)
+    assert result.thresholds == model.thresholds == result.model().thresholds
+    assert result.summary()["best"]["thresholds"] == model.thresholds
+    rows = houses.iloc[result.split["val"]]
+    some = [fastnet.evaluate(two, rows, threshold=t / 50)["metrics"] for t in range(51)]
+    own = fastnet.evaluate(two, rows, threshold="balanced_accuracy")["metrics"]
+    assert own["balanced_accuracy"] >= max(found["balanced_accuracy"] for found in some)
+    own = fastnet.evaluate(two, rows, threshold="f1")["metrics"]["classes"]["True"]
+    assert own["f1"] >= max(found["classes"]["True"]["f1"] for found in some)
+    assert "Probability from which to predict True" in command("show two").out
+
+
+@pytest.mark.parametrize("threshold", ["0.3", "f1", "balanced_accuracy", "0", "1"])
+def test_a_threshold_decides_in_predict_and_evaluate(command, two, houses, threshold):
+    model = fastnet.load_model(two)
+    limit = model.thresholds.get(threshold) or float(threshold)
+    expected = model.predict_proba(houses)[:, 1] >= limit
+    out = command(f"predict two --data houses.csv --threshold {threshold}").out
+    assert pandas.read_csv(io.StringIO(out))["sold"].tolist() == expected.tolist()
+    found = command(f"evaluate two --data houses.csv --threshold {threshold} --json").json
+    right = (expected == houses["sold"]).mean()
+    assert found["threshold"] == limit and found["metrics"]["accuracy"] == pytest.approx(right)
+    assert np.trace(found["confusion"]) == (expected == houses["sold"]).sum()
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        (1.5, r"^threshold must be from 0 to 1, f1 or balanced_accuracy, got 1\.5\."),
+        (float("nan"), "^threshold must be from 0 to 1, f1 or balanced_accuracy, got nan"),
+        ("best", "^threshold must be from 0 to 1, f1 or balanced_accuracy, got 'best'"),
+        ("f1", "^threshold f1 was not chosen for this model: only the best member of a run with"),
+    ],
+)
+def test_thresholds_that_are_refused(houses, table, given, message):
+    model = train(table, "binary").model()  # without validation rows
+    assert model.thresholds is None
+    with pytest.raises(UsageError, match=message):
+        fastnet.predict(model, houses, threshold=given)
+    for kind, what in (("regression", "numbers"), ("multi-class", "3 classes")):
+        other = train(table, kind).model()
+        with pytest.raises(UsageError, match=f"needs a model of two classes, not of {what}"):
+            fastnet.evaluate(other, houses, threshold=given)
+
+
+def test_a_saved_threshold_is_checked(two):
+    path = two / "model.npz"
+    np.savez(path, **{**read_npz(path), "thresholds": np.array([0.5, 1.5])})
+    with pytest.raises(DataError, match=r"has the threshold 1\.5 for balanced_accuracy"):
+        fastnet.load_model(path)
+    np.savez(path, **{**read_npz(path), "thresholds": np.array([0.5])})
+    with pytest.raises(DataError, match="is broken"):
+        fastnet.load_model(path)
+
+
 # ---------------------------------------------------------------- resume
 
 
