@@ -11,8 +11,9 @@ from fastnet.results.remarks import remarks
 
 
 @pytest.fixture
-def noise(rng):
+def noise(rng, tmp_path, monkeypatch):
     """Inputs that say nothing about any target."""
+    monkeypatch.chdir(tmp_path)
     frame = pandas.DataFrame(rng.normal(size=(1000, 3)), columns=["a", "b", "price"])
     frame["rent"] = frame["price"] + 2 * frame["a"]
     frame["kind"] = np.where(rng.random(1000) < 0.05, "rare", "usual")
