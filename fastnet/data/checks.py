@@ -4,6 +4,8 @@ The rest of the package relies on what these checks ensure: finite float arrays 
 one-hot targets, weights that are not negative.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,16 @@ import numpy as np
 from fastnet.errors import DataError, UsageError
 from fastnet.options.methods import CLASSIFIERS, COUNT, LOSSES, SIGMOID
 
+USUAL_EXPONENT = 40  # weights up to 2**40 and down to its inverse stay as they are
+LARGEST_WHOLE = 2.0**53  # beyond it float64 leaves out whole numbers
+
 
 def refuse_where(values: np.ndarray, bad: np.ndarray, name: str) -> None:
     """Raise a DataError that names the first value where the mask `bad` is true, if any is."""
+    if not np.ndim(bad):
+        if bad:
+            raise DataError(f"{name} must be an array, got {values}.")
+        return
     places = np.argwhere(bad)
     if len(places):
         first = places[0]
@@ -30,24 +39,81 @@ def require_finite(values: np.ndarray, name: str) -> np.ndarray:
     return values
 
 
-def as_array(values: Any, name: str) -> np.ndarray:
+def as_array(values: Any, name: str, missing: bool = False) -> np.ndarray:
     """Anything array-like as an array of numbers, booleans or texts, if possible.
+
+    Parameters
+    ----------
+    values : array-like
+    name : str
+        What messages call it.
+    missing : bool
+        Whether missing values among objects and masked values may become NaN.
 
     Raises
     ------
     DataError
-        for rows of different lengths and for missing values among objects.
+        for rows of different lengths, and for missing and masked values unless they may be NaN.
     """
     try:
+        if is_masked(values):
+            return unmasked(values, name, missing)
         values = np.asarray(values)
         if values.dtype.kind != "O":
             return values
         import pandas
 
-        refuse_where(values, pandas.isna(values), name)
+        lost = pandas.isna(values)
+        if missing and values.ndim and lost.any():
+            values = np.where(lost, np.nan, values)
+        else:
+            refuse_where(values, lost, name)
         return np.array(values.tolist())
     except ValueError:
         raise DataError(f"{name} is ragged; all its rows must have the same length.") from None
+
+
+def is_masked(values: Any) -> bool:
+    """Whether it is a masked array, or a list that holds some."""
+    parts = values if isinstance(values, (list, tuple)) else (values,)
+    return any(isinstance(part, np.ma.MaskedArray) for part in parts)
+
+
+def unmasked(values: Any, name: str, missing: bool) -> np.ndarray:
+    """A masked array as a plain one: its masked values become NaN or are refused."""
+    values = np.ma.asarray(values) if hasattr(values, "dtype") else np.ma.stack(values)
+    mask = np.ma.getmaskarray(values)
+    if not mask.any():
+        return values.data
+    if not missing:
+        refuse_where(np.full(mask.shape, "a masked value"), mask, name)
+    return values.astype(np.float64).filled(np.nan)
+
+
+def refuse_beyond(
+    values: np.ndarray, most: float, names: Sequence[str], given: np.ndarray, cure: str
+) -> None:
+    """Refuse numbers that are too large for the dtype of a run.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, c)
+        Finite numbers, scaled if they are scaled.
+    most : float
+        The largest number allowed.
+    names : sequence of c str
+        Names of the columns.
+    given : ndarray of shape (n, c)
+        The numbers in their own units.
+    cure : str
+        What to do.
+    """
+    if values.size and not max(values.max(), -values.min()) <= most:
+        row, column = np.argwhere(~(np.abs(values) <= most))[0]
+        raise DataError(
+            f"{names[column]} has {given[row, column]:g} in row {row} (counted from 0 over all "
+            f"sets), {cure}"
+        )
 
 
 # ---------------------------------------------------------------- inputs
@@ -78,7 +144,8 @@ def checked_inputs(
     ((3, 1), 'float64', ('x0',))
     """
     names = tuple(str(c) for c in X.columns) if hasattr(X, "columns") else ()
-    X = as_array(X, name)
+    refuse_same_names(names, name)
+    X = as_array(X, name, missing)
     if X.ndim == 1:
         X = X[:, None]
     if X.ndim != 2 or X.shape[1] == 0:
@@ -88,6 +155,13 @@ def checked_inputs(
     X = X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
     refuse_where(X, np.isinf(X) if missing else ~np.isfinite(X), name)
     return X, names or unnamed_features(X.shape[1])
+
+
+def refuse_same_names(names: Sequence[str], name: str) -> None:
+    """Refuse two columns of the same name."""
+    twice = [n for n, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"{name} names the column {twice[0]!r} twice; give each its own name.")
 
 
 def unnamed_features(count: int) -> tuple[str, ...]:
@@ -139,7 +213,10 @@ def checked_labels(y: np.ndarray, loss: str, name: str = "y") -> np.ndarray:
             f"{name} must hold class labels (whole numbers, texts or booleans) for loss "
             f"{loss}, got {y[bad][0]}; use loss squared for measurements."
         )
-    return y.astype(np.int64) if y.dtype.kind == "f" else y
+    if y.dtype.kind != "f":
+        return y
+    refuse_where(y, np.abs(y) > LARGEST_WHOLE, f"{name}, whose labels are beyond 2**53 as floats,")
+    return y.astype(np.int64)
 
 
 def checked_targets(
@@ -202,6 +279,8 @@ def encoded_targets(
 
 def one_hot(y: np.ndarray, classes: np.ndarray, name: str = "y") -> np.ndarray:
     """Labels (n,) as rows (n, n_classes) with a single 1; unknown labels are refused."""
+    if {y.dtype.kind, classes.dtype.kind} == {"i", "u"}:  # NumPy compares them as floats
+        y, classes = y.astype(object), classes.astype(object)
     place = np.searchsorted(classes, y)
     unknown = (place == len(classes)) | (classes[np.minimum(place, len(classes) - 1)] != y)
     if unknown.any():
@@ -232,7 +311,16 @@ def checked_sample_weights(given: Any, n: int, name: str = "sample_weight") -> n
         )
     weight = require_finite(weight.astype(np.float64), name)
     refuse_where(weight, weight < 0, name)
-    return weight
+    return of_usual_size(weight)
+
+
+def of_usual_size(weight: np.ndarray) -> np.ndarray:
+    """Weights, of which only ratios count: extreme ones are multiplied by a power of two.
+
+    Their sums and products would be infinite, or zero in float32.
+    """
+    _, exponent = np.frexp(weight.max(initial=0))
+    return weight if abs(exponent) <= USUAL_EXPONENT else np.ldexp(weight, -exponent)
 
 
 def checked_class_weights(
@@ -270,7 +358,7 @@ def checked_class_weights(
     factors = np.array([given.get(label, 1.0) for label in labels], np.float64)
     if not (np.isfinite(factors).all() and (factors >= 0).all()):
         raise UsageError(f"class_weight must hold numbers >= 0, got {given!r}.")
-    return factors
+    return of_usual_size(factors)
 
 
 def checked_keys(given: Any, n: int, name: str) -> np.ndarray | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.data.checks import LARGEST_WHOLE
 from fastnet.data.schema import Column
 from fastnet.data.tables import Table, is_number, is_text, listed
 from fastnet.errors import DataError, UsageError
@@ -31,9 +32,11 @@ OTHER_TARGET = "or predict another column"
 
 def kind_of(table: Table, name: str) -> str:
     """ "number", "text" or "date"; everything else is refused."""
+    values = table.columns[name]
+    if isinstance(values, np.ndarray):
+        return "number"
     from pandas.api import types
 
-    values = table.frame[name]
     if isinstance(values.dtype, types.CategoricalDtype):
         return "text"
     if types.is_bool_dtype(values) or types.is_numeric_dtype(values):
@@ -54,16 +57,16 @@ def kind_of(table: Table, name: str) -> str:
 
 def numbers_of(values: Any) -> np.ndarray:
     """A column of numbers as an array, float64 unless its type is SMALL; NaN if missing."""
-    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiub":
-        return values.to_numpy() if values.dtype in SMALL else values.to_numpy(np.float64)
+    if isinstance(values, np.ndarray):
+        return values if values.dtype in SMALL else values.astype(np.float64, copy=False)
     return values.astype(object).map(float, na_action="ignore").to_numpy(float, na_value=np.nan)
 
 
 def require_columns(table: Table, names: Sequence[str], option: str) -> None:
     """Refuse names that the table does not have."""
-    there = list(table.frame.columns)
     for name in names:
-        if name not in there:
+        if name not in table.columns:
+            there = list(table.columns)
             hint = " Is its first line the column names?" if any(map(is_number, there)) else ""
             raise DataError(
                 f"{option}: {table.name} has no column {name!r}; it has {listed(there, 20)}.{hint}"
@@ -90,13 +93,14 @@ def describe_inputs(
     """
     columns, constant = [], []
     for name in names:
-        values = table.frame[name]
-        if values.isna().all():
+        values = table.columns[name]
+        missing = is_missing(values)
+        if missing.all():
             raise DataError(f"{table.name}: column {name!r} is empty; fill it in {LEAVE_OUT}.")
         kind = kind_of(table, name)
         if kind == "date":
             raise no_dates(table, name, values.dropna().iloc[0])
-        if (values == values.iloc[0]).all():
+        if not missing.any() and is_constant(values):
             constant.append(name)
         elif kind == "number":
             columns.append(Column(name, "number"))
@@ -114,11 +118,25 @@ def describe_inputs(
     return tuple(columns), tuple(notices)
 
 
+def is_missing(values: Any) -> np.ndarray:
+    """Which values of a column are missing, shape (n,) bool."""
+    if not isinstance(values, np.ndarray):
+        return values.isna().to_numpy(bool)
+    return np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
+
+
+def is_constant(values: Any) -> bool:
+    """Whether a column without missing values has one value in all rows."""
+    if isinstance(values, np.ndarray):
+        return bool((values == values[0]).all())
+    return values.nunique() == 1
+
+
 def categories(
     table: Table, name: str, most: int = MAX_CATEGORIES, cure: str = LEAVE_OUT
 ) -> tuple[str, ...]:
     """The distinct texts of a column, sorted; refused if they are not categories."""
-    values = table.frame[name]
+    values = table.series(name)
     distinct = sorted(map(str, values.dropna().unique()))
     if all(DATE.fullmatch(text) for text in distinct):
         raise no_dates(table, name, distinct[0], cure)
@@ -167,7 +185,7 @@ def encode_inputs(
         A missing number becomes the column's fill. If the column has none, it becomes NaN with
         "median" and is refused with "none".
     take : bool
-        Remove each column from the frame once it is written, which gives back its memory.
+        Remove each column from the table once it is written, which gives back its memory.
 
     Raises
     ------
@@ -176,8 +194,8 @@ def encode_inputs(
     """
     at = 0
     for column in columns:
-        if column.name not in table.frame.columns:
-            names = ", ".join(c.name for c in columns)
+        if column.name not in table.columns:
+            names = listed([c.name for c in columns], 20)
             raise DataError(
                 f"{table.name} has no column {column.name!r}; the model was trained on {names}."
             )
@@ -185,19 +203,22 @@ def encode_inputs(
         write = encode_number if column.kind == "number" else encode_category
         write(table, column, out[:, at : at + width], impute)
         if take:
-            del table.frame[column.name]
+            del table.columns[column.name]
         at += width
 
 
 def encode_number(table: Table, column: Column, out: np.ndarray, impute: str) -> None:
     """A column of numbers as one input."""
-    values = table.frame[column.name]
     if kind_of(table, column.name) != "number":
+        values = table.series(column.name)
         bad = ~values.astype(str).map(is_number).to_numpy(bool)
         bad = bad if bad.any() else ~bad  # dates, or categories that are numbers
         first = str(values[bad].iloc[0])
         table.refuse(column.name, bad, f"must hold numbers, got {first!r}", "write a number")
-    numbers = numbers_of(values)
+    numbers = numbers_of(table.columns[column.name])
+    if np.isfinite(numbers).all():
+        out[:, 0] = numbers
+        return
     missing = np.isnan(numbers)
     if column.fill is not None:
         numbers = np.where(missing, column.fill, numbers)
@@ -211,7 +232,7 @@ def encode_category(table: Table, column: Column, out: np.ndarray, impute: str) 
     """A column of texts as one input per category: 1 for the row's own, else 0."""
     import pandas
 
-    values = table.frame[column.name]
+    values = table.series(column.name)
     missing = values.isna().to_numpy()
     table.refuse(column.name, missing, "has no value", "write a text there, such as unknown")
     texts = values if is_text(values) else values.astype(str)
@@ -264,9 +285,8 @@ def target_values(table: Table, names: Sequence[str], loss: str | None) -> tuple
 
 def target_kind(table: Table, name: str) -> str:
     """What a target holds: "number", "text" or "bool"."""
-    values = table.frame[name]
-    table.refuse(name, values.isna().to_numpy(), "has no value", "remove those rows")
-    kind = kind_of(table, name)
+    table.refuse(name, is_missing(table.columns[name]), "has no value", "remove those rows")
+    kind, values = kind_of(table, name), table.series(name)
     if kind == "date":
         raise no_dates(table, name, values.iloc[0], OTHER_TARGET)
     from pandas.api import types
@@ -277,7 +297,7 @@ def target_kind(table: Table, name: str) -> str:
 
 def number_values(table: Table, name: str) -> np.ndarray:
     """A target of numbers as float64."""
-    numbers = numbers_of(table.frame[name]).astype(np.float64)
+    numbers = numbers_of(table.columns[name]).astype(np.float64)
     table.refuse(name, np.isinf(numbers), "is infinite", "remove those rows")
     return numbers
 
@@ -295,13 +315,24 @@ def ask_for_loss(table: Table, name: str) -> None:
 
 def label_values(table: Table, name: str) -> np.ndarray:
     """A target of classes: booleans, whole numbers or texts."""
-    values = table.frame[name]
+    values = table.series(name)
     kind = target_kind(table, name)
     if kind == "text":
         categories(table, name, len(values), OTHER_TARGET)
         return values.astype(str).to_numpy(str)
     if kind == "bool":
         return values.to_numpy(bool)
+    return whole_labels(table, name)
+
+
+def whole_labels(table: Table, name: str) -> np.ndarray:
+    """A target of whole numbers: int64, or uint64 if some need it."""
+    from pandas.api import types
+
+    values = table.series(name)
+    if types.is_integer_dtype(values.dtype):  # exact; float64 would round those above 2**53
+        large = values.dtype.name.lower() == "uint64" and values.max() > np.iinfo(np.int64).max
+        return values.to_numpy(np.uint64 if large else np.int64)
     numbers = number_values(table, name)
     broken = numbers != np.floor(numbers)
     table.refuse(
@@ -310,12 +341,20 @@ def label_values(table: Table, name: str) -> np.ndarray:
         "is not a class label (a whole number, text or boolean)",
         "use --loss squared for measurements",
     )
+    too_large = np.abs(numbers) > LARGEST_WHOLE
+    table.refuse(
+        name,
+        too_large,
+        f"has the label {numbers[too_large][:1].tolist()}, above 2**53, where decimal numbers "
+        "are no longer exact,",
+        "write integers or texts",
+    )
     return numbers.astype(np.int64)
 
 
 def weight_values(table: Table, name: str) -> np.ndarray:
     """A column of sample weights."""
-    numbers = np.empty((len(table.frame), 1))
+    numbers = np.empty((table.rows, 1))
     encode_number(table, Column(name, "number"), numbers, "none")
     table.refuse(name, numbers[:, 0] < 0, "is a negative weight", "make it 0 or more")
     return numbers[:, 0]
@@ -326,18 +365,17 @@ def weight_values(table: Table, name: str) -> np.ndarray:
 
 def group_values(table: Table, name: str) -> np.ndarray:
     """A column of groups as texts: whatever is written alike is one group."""
-    values = table.frame[name]
-    table.refuse(name, values.isna().to_numpy(), "has no value", "name a group in every row")
+    table.refuse(name, is_missing(table.columns[name]), "has no value", "name a group in every row")
+    values = table.series(name)
     return values.astype(str).to_numpy(str)
 
 
 def order_values(table: Table, name: str) -> np.ndarray:
     """A column that orders the rows as numbers, dates, or texts that sort as what they mean."""
-    values = table.frame[name]
-    table.refuse(name, values.isna().to_numpy(), "has no value", "write one in every row")
-    kind = kind_of(table, name)
+    table.refuse(name, is_missing(table.columns[name]), "has no value", "write one in every row")
+    kind, values = kind_of(table, name), table.series(name)
     if kind == "number":
-        return numbers_of(values)
+        return numbers_of(table.columns[name])
     if kind == "date":
         return values.to_numpy()
     texts = values.astype(str).to_numpy(str)

@@ -49,7 +49,7 @@ def samples_of_files(options: Mapping[str, Any]) -> dict[str, Any]:
     for role, name in roles.items():
         require_columns(main, [name], role)
     taken = {*options["target"], *roles.values()}
-    names = options["features"] or [n for n in main.frame.columns if n not in taken]
+    names = options["features"] or [n for n in main.columns if n not in taken]
     require_columns(main, names, "features")
     y, loss = all_targets(tables, options["target"], options["loss"])
     columns, notices = describe_inputs(main, names)
@@ -88,9 +88,8 @@ def all_weights(tables: Sequence[Table], name: str | None) -> np.ndarray | None:
     """The sample weights of all tables; rows of a table without such a column have weight 1."""
     if name is None:
         return None
-    there = [name in table.frame.columns for table in tables]
     return np.concatenate(
-        [weight_values(t, name) if has else np.ones(len(t.frame)) for t, has in zip(tables, there)]
+        [weight_values(t, name) if name in t.columns else np.ones(t.rows) for t in tables]
     )
 
 
@@ -101,19 +100,19 @@ def keys_of(
     if name is None:
         return None
     _, codes = np.unique(values(tables[0], name), return_inverse=True)
-    others = sum(len(table.frame) for table in tables[1:])
+    others = sum(table.rows for table in tables[1:])
     return np.concatenate([codes, np.full(others, -1)])
 
 
 def split_of(main: Table, name: str | None, others: Mapping[str, Table]) -> dict[str, np.ndarray]:
     """Row numbers of val and test, from the column `name` or from separate files."""
-    n = len(main.frame)
+    n = main.rows
     if name is not None:
-        sets = main.frame[name].astype(str).str.strip().str.lower().map(WORDS).to_numpy()
+        sets = main.series(name).astype(str).str.strip().str.lower().map(WORDS).to_numpy()
         unknown = np.array([not isinstance(s, str) for s in sets])
         main.refuse(name, unknown, "names no set", f"write one of {', '.join(WORDS)}")
         return {part: np.flatnonzero(sets == part) for part in FILES}
-    ends = n + np.cumsum([0, *(len(table.frame) for table in others.values())])
+    ends = n + np.cumsum([0, *(table.rows for table in others.values())])
     return {part: np.arange(*pair) for part, pair in zip(others, itertools.pairwise(ends))}
 
 
@@ -126,10 +125,10 @@ def all_inputs(
     memory as the frames release it. docs/data.md has the measured bytes.
     """
     numbers = [column.name for column in columns if column.kind == "number"]
-    kinds = {t.frame[name].dtype.name for t in tables for name in numbers if name in t.frame}
+    kinds = {t.columns[n].dtype.name for t in tables for n in numbers if n in t.columns}
     single = options["dtype"] == "float32" and options["scale"] == "none"
     dtype = np.float32 if single or kinds <= set(SMALL) else np.float64
-    ends = np.cumsum([0, *(len(table.frame) for table in tables)])
+    ends = np.cumsum([0, *(table.rows for table in tables)])
     d = sum(len(column.inputs()) for column in columns)
     X = np.empty((ends[-1], d), dtype, order="C" if options["scale"] == "none" else "F")
     for table, first, last in zip(tables, ends, ends[1:]):

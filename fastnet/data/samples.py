@@ -17,12 +17,14 @@ from fastnet.data.checks import (
     checked_sample_weights,
     checked_targets,
     encoded_targets,
+    refuse_beyond,
     unnamed_features,
 )
 from fastnet.data.folds import make_folds
 from fastnet.data.scaling import no_scaling, ranges_of
 from fastnet.data.schema import Column, Described, Schema
 from fastnet.data.split import SETS, rows_outside, split_rows
+from fastnet.data.tables import listed
 from fastnet.errors import DataError, UsageError
 from fastnet.options.methods import LOSSES, NUMBER
 from fastnet.options.rules import refuse_two_sets
@@ -229,8 +231,8 @@ def make_data(
     data = Data(X, Y, schema, sets, weight, class_factors, folds, notices)
     for name, given in (("val", validation), ("test", test)):
         data = data if given is None else with_set(data, name, given, missing)
-    refuse_weightless_sets(data)
-    return filled_and_scaled(data, impute, scale, dtype)
+    refuse_weightless_sets(data, dtype or np.float64)
+    return refuse_beyond_dtype(filled_and_scaled(data, impute, scale, dtype), data, scale, dtype)
 
 
 def of_rows(known: Mapping[str, np.ndarray | None], rows: np.ndarray) -> dict[str, Any]:
@@ -296,7 +298,7 @@ def refuse_other_columns(data: Data, name: str, d: int, features: tuple[str, ...
         raise DataError(f"{name} X must have {own} columns like X, got {d}.")
     if features != data.features and unnamed_features(own) not in (data.features, features):
         raise DataError(
-            f"{name} X has the columns {', '.join(features)}; X has {', '.join(data.features)}."
+            f"{name} X has the columns {listed(features)}; X has {listed(data.features)}."
         )
 
 
@@ -309,11 +311,29 @@ def refuse_validation_rows(rows: np.ndarray) -> None:
         )
 
 
-def refuse_weightless_sets(data: Data) -> None:
-    """Raise a DataError if all weights of a set are 0 in any fold."""
+def refuse_weightless_sets(data: Data, dtype: Any) -> None:
+    """Raise a DataError if all weights of a set are 0, in the dtype of the run, in any fold."""
     for name in SETS:
-        if len(data.rows(name)) and not data.weights(name).any(axis=1).all():
+        there = data.weights(name) >= np.finfo(dtype).tiny
+        if len(data.rows(name)) and not there.any(axis=1).all():
             raise DataError(f"all weights of the {name} set are 0; it must have one that is not.")
+
+
+def refuse_beyond_dtype(data: Data, given: Data, scale: str, dtype: Any) -> Data:
+    """The Data itself; inputs and targets that are too large for its dtype are refused."""
+    if dtype is None:
+        return data
+    most, after = np.finfo(dtype).max, "" if scale == "none" else " after scaling"
+    cure = "use dtype float64, " + ("scale standard, " if scale == "none" else "") + "or remove it."
+    beyond = f"beyond {np.dtype(dtype).name}{after} (at most {{:.2g}}{{}}); {cure}"
+    inputs = [f"column {name!r}" for name in data.features]
+    refuse_beyond(data.X, most, inputs, given.X, beyond.format(most, ""))
+    if data.classes is None:
+        squares = data.loss == "squared"
+        most = np.sqrt(most / data.Y.shape[1]) / 2 if squares else most
+        text = beyond.format(most, ", for squares" if squares else "")
+        refuse_beyond(data.Y, most, [f"target {t!r}" for t in data.targets], given.Y, text)
+    return data
 
 
 # ---------------------------------------------------------------- missing numbers and scaling

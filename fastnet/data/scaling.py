@@ -12,6 +12,7 @@ import numpy as np
 from fastnet.errors import DataError
 
 BLOCK_ROWS = 1 << 15  # rows that are held in float64 at a time
+BLOCK_VALUES = 1 << 21  # values of columns that are held in float64 at a time
 
 
 class Scaling(NamedTuple):
@@ -73,14 +74,14 @@ def no_scaling(d: int, k: int) -> Scaling:
     return Scaling(np.zeros(d), np.ones(d), np.zeros(k), np.ones(k))
 
 
-def standard(values: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation."""
-    return values.mean(), values.std()
+def standard(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of columns, which are rows here: shape (c, n)."""
+    return values.mean(axis=1), values.std(axis=1)
 
 
-def minmax(values: np.ndarray) -> tuple[float, float]:
-    """Middle and half width of the range: scaled values lie in [-1, 1]."""
-    low, high = values.min(), values.max()
+def minmax(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Middle and half width of the ranges of columns (c, n): scaled values lie in [-1, 1]."""
+    low, high = values.min(axis=1), values.max(axis=1)
     return low + (high - low) / 2, (high - low) / 2
 
 
@@ -118,19 +119,42 @@ def learn(
     ([2.0], [2.0])
     """
     shift, scale = np.zeros(len(names)), np.ones(len(names))
-    for j, name in enumerate(names if method != "none" else ()):
-        if name is None:
-            continue
-        column = values[rows, j].astype(np.float64)
-        column = column[~np.isnan(column)]
-        with np.errstate(over="ignore", invalid="ignore"):
-            shift[j], width = METHODS[method](column)
-        if not np.isfinite(width) or not np.isfinite(shift[j]):
-            raise DataError(f"{name} has values too large to scale, up to {column.max():g}.")
-        # The deviation of equal values may be rounding alone.
-        if width > 0 and column.min() < column.max():
-            scale[j] = width
+    scalable = [j for j, name in enumerate(names) if name is not None and method != "none"]
+    for some in parts(scalable, max(1, BLOCK_VALUES // max(len(rows), 1))):
+        block = values[rows[:, None], some].T.astype(np.float64, order="C")
+        whole = ~np.isnan(block).any(axis=1)
+        shift[some], scale[some] = learn_block(method, block, whole)
+        bad = ~np.isfinite(shift[some]) | ~np.isfinite(scale[some])
+        if bad.any():
+            first = int(np.flatnonzero(bad)[0])
+            largest = np.nanmax(np.abs(block[first]))
+            raise DataError(
+                f"{names[some[first]]} has values too large to scale, up to {largest:g}."
+            )
     return shift, scale
+
+
+def learn_block(method: str, block: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shift and scale of columns (c, n); those that are not `whole` have missing values."""
+    shift, scale = np.zeros(len(block)), np.ones(len(block))
+    groups = [np.flatnonzero(whole), *([j] for j in np.flatnonzero(~whole))]
+    for some in groups:
+        columns = block[some]
+        if not whole[some].all():
+            columns = columns[:, ~np.isnan(columns[0])]
+        if columns.size == 0:
+            continue
+        with np.errstate(over="ignore", invalid="ignore"):
+            shift[some], width = METHODS[method](columns)
+        # The deviation of equal values may be rounding alone.
+        constant = (width <= 0) | (columns.min(axis=1) == columns.max(axis=1))
+        scale[some] = np.where(constant & np.isfinite(width), 1, width)
+    return shift, scale
+
+
+def parts(values: list[int], size: int) -> list[list[int]]:
+    """A list in pieces of at most `size` values."""
+    return [values[first : first + size] for first in range(0, len(values), size)]
 
 
 def medians(

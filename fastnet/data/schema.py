@@ -84,6 +84,7 @@ class Schema(NamedTuple):
             "loss": self.loss,
             "features": list(self.features),
             "classes": None if self.classes is None else self.classes.tolist(),
+            "classes_dtype": None if self.classes is None else self.classes.dtype.str,
             "targets": list(self.targets),
             "columns": self.columns,
             "scaling": {name: array.tolist() for name, array in self.scaling._asdict().items()},
@@ -96,7 +97,7 @@ class Schema(NamedTuple):
         classes = config["classes"]
         return cls(
             loss=config["loss"],
-            classes=None if classes is None else np.array(classes),
+            classes=None if classes is None else np.array(classes, config.get("classes_dtype")),
             features=tuple(config["features"]),
             columns=columns_from_json(config["columns"]),
             scaling=arrays_from(Scaling, config["scaling"]),

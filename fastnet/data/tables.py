@@ -3,31 +3,36 @@
 pandas is imported when a table is read, not before.
 """
 
+import contextlib
 import csv
 import io
+import itertools
 import os
 import sys
 import warnings
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from fastnet.data.checks import refuse_same_names
 from fastnet.errors import DataError
 from fastnet.extras import missing_extra
 from fastnet.files import load_arrays
 
 FORMATS = (".csv", ".tsv", ".parquet", ".npz", ".npy")
 CHUNK_ROWS = 1 << 16  # of a CSV at a time: 10 bytes per value at most, all at once 25
+CHUNK_VALUES = 1 << 21  # of a CSV with many columns at a time
 
 
 class Table(NamedTuple):
-    """A data frame and where it comes from.
+    """The columns of a table and where they come from.
 
     Attributes
     ----------
-    frame : DataFrame
+    columns : dict
+        For each name an array of numbers or booleans, or a Series of anything else. Thousands of
+        columns cost thousands of times one: a frame would be searched for each.
     name : str
         Its name in messages.
     file : path or binary file or None
@@ -35,14 +40,32 @@ class Table(NamedTuple):
     separator : str
         The separator of the cells in the text file.
     notices : tuple of str
-        What was left out of the frame.
+        What was left out.
     """
 
-    frame: object
+    columns: dict[str, Any]
     name: str
     file: object = None
     separator: str = ","
     notices: tuple = ()
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return len(next(iter(self.columns.values()), ()))
+
+    @property
+    def frame(self) -> Any:
+        """The table as a data frame."""
+        import pandas
+
+        return pandas.DataFrame(self.columns, copy=False)
+
+    def series(self, name: str) -> Any:
+        """A column as a Series."""
+        import pandas
+
+        return pandas.Series(self.columns[name], copy=False)
 
     def places(self, bad: np.ndarray) -> str:
         """The rows where the mask is true, in words; for a text file, line numbers."""
@@ -57,6 +80,37 @@ class Table(NamedTuple):
         """An error for the rows of a column where the mask is true, if there are any."""
         if bad.any():
             raise DataError(f"{self.name}: column {column!r} {what} in {self.places(bad)}; {cure}.")
+
+
+def table_of_frame(frame: Any, name: str, **facts: Any) -> Table:
+    """The Table of a data frame, whose columns must have different names."""
+    names = [str(column) for column in frame.columns]
+    refuse_same_names(names, name)
+    return Table(dict(zip(names, arrays_of_frame(frame))), name, **facts)
+
+
+def arrays_of_frame(frame: Any) -> list[Any]:
+    """The columns of a frame: arrays of numbers or booleans, a Series of anything else.
+
+    Columns of one type are taken together: one by one, 20,000 of them cost a second.
+    """
+    columns, types = [None] * frame.shape[1], list(frame.dtypes)
+    for dtype in {dtype for dtype in types if is_plain(dtype)}:
+        places = [j for j, other in enumerate(types) if other == dtype]
+        some = frame if len(places) == len(types) else frame.iloc[:, places]
+        for j, values in zip(places, some.to_numpy().T):
+            columns[j] = values
+    return [own_series(frame, j) if c is None else c for j, c in enumerate(columns)]
+
+
+def own_series(frame: Any, place: int) -> Any:
+    """A column of a frame as a Series whose rows are counted from 0."""
+    return frame.iloc[:, place].reset_index(drop=True)
+
+
+def is_plain(dtype: Any) -> bool:
+    """Whether a type is one of NumPy's for numbers or booleans."""
+    return isinstance(dtype, np.dtype) and dtype.kind in "fiub"
 
 
 # ---------------------------------------------------------------- reading
@@ -119,19 +173,18 @@ def read_file(file: IO[bytes], source: Any, name: str) -> Table:
     if ending not in FORMATS:
         raise DataError(f"{name}: data must be a file {', '.join(FORMATS)}, or - for a CSV.")
     if ending in (".csv", ".tsv"):
-        frame, separator = text_frame(file, name, ending)
-        table = Table(frame, name, source, separator)
+        columns, separator = text_columns(file, name, ending)
+        table = Table(columns, name, source, separator)
     else:
         readers = {".parquet": parquet_table, ".npz": npz_table, ".npy": npy_table}
         table = readers[ending](file, name)
-    check_twice(table.frame.columns, name)
-    if len(table.frame) == 0:
+    if table.rows == 0:
         raise DataError(f"{name} has no rows below its column names.")
     return table
 
 
-def text_frame(file: IO[bytes], name: str, ending: str) -> tuple[Any, str]:
-    """The frame of a CSV or TSV file and its separator."""
+def text_columns(file: IO[bytes], name: str, ending: str) -> tuple[dict[str, Any], str]:
+    """The columns of a CSV or TSV file and its separator."""
     import pandas
 
     try:
@@ -156,16 +209,33 @@ def text_frame(file: IO[bytes], name: str, ending: str) -> tuple[Any, str]:
 
 
 def read_header(file: IO[bytes], name: str, ending: str) -> tuple[str, list[str]]:
-    """The separator and the column names in the first line that is not empty."""
+    """The separator and the column names in the first record that is not empty."""
     text = io.TextIOWrapper(file, "utf-8-sig", newline="")
     try:
         line = next((line for line in text if line.strip()), "")
+        separator = "\t" if ending == ".tsv" else max(",;\t", key=line.count)
+        with long_cells():  # a quoted name may span lines
+            records = csv.reader(itertools.chain([line], text), **csv_form(separator))
+            names = next(records, [])
     finally:
         text.detach()
-    separator = "\t" if ending == ".tsv" else max(",;\t", key=line.count)
-    names = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
     check_names(names, name)
     return separator, names
+
+
+def csv_form(separator: str) -> dict[str, Any]:
+    """The arguments of csv.reader for what pandas reads with this separator."""
+    return {"delimiter": separator, "skipinitialspace": True}
+
+
+@contextlib.contextmanager
+def long_cells() -> Iterator[None]:
+    """Let csv read cells of any length, as pandas does."""
+    before = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def check_names(names: list[str], name: str) -> None:
@@ -174,18 +244,11 @@ def check_names(names: list[str], name: str) -> None:
         raise DataError(f"{name} is empty; its first line must name the columns.")
     if "" in names:
         raise DataError(f"{name}: column {names.index('') + 1} has no name in the first line.")
-    check_twice(names, name)
+    refuse_same_names(names, name)
     if all(is_number(n) for n in names):
         raise DataError(
             f"{name}: the first line must name the columns, got {', '.join(names[:5])}."
         )
-
-
-def check_twice(names: Sequence[str], name: str) -> None:
-    """Refuse two columns of the same name."""
-    twice = [n for n, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(f"{name} names the column {twice[0]!r} twice; give each its own name.")
 
 
 def is_number(text: str) -> bool:
@@ -197,41 +260,81 @@ def is_number(text: str) -> bool:
     return True
 
 
-def joined_chunks(file: IO[bytes], names: list[str], separator: str) -> Any:
-    """All chunks of a text file as one frame; each column is joined and freed separately.
+def joined_chunks(file: IO[bytes], names: list[str], separator: str) -> dict[str, Any]:
+    """The columns of a text file, read in chunks.
 
     A column that is numbers in one chunk and texts in another is read again as texts.
     """
-    import pandas
-
-    texts = {}
+    texts: dict[str, str] = {}
     while True:
-        chunks = list(
-            pandas.read_csv(
-                file,
-                sep=separator,
-                names=names,
-                header=0,
-                index_col=False,
-                dtype=texts,
-                na_values=["?"],
-                skipinitialspace=True,
-                low_memory=False,
-                chunksize=CHUNK_ROWS,
-                encoding="utf-8-sig",
-            )
-        )
-        mixed = [n for n in names if len({is_text(chunk[n]) for chunk in chunks}) > 1]
+        chunks = text_chunks(file, names, separator, texts)
+        kinds = [[kind_of_chunk(chunk[n]) for n in names] for chunk in chunks]
+        mixed = [n for n, found in zip(names, zip(*kinds)) if len({*found} - {"empty"}) > 1]
         if not mixed:
-            break
+            return {n: joined([chunk.pop(n) for chunk in chunks]) for n in names}
         texts = {**texts, **dict.fromkeys(mixed, "str")}
         file.seek(0)
-    columns = {n: pandas.concat([c.pop(n) for c in chunks], ignore_index=True) for n in names}
-    return pandas.DataFrame(columns, copy=False)
+
+
+def text_chunks(
+    file: IO[bytes], names: list[str], separator: str, texts: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """The columns of each chunk of a text file, by name; a chunk's frame is not kept."""
+    import pandas
+
+    rows = max(1, min(CHUNK_ROWS, CHUNK_VALUES // len(names)))
+    reader = pandas.read_csv(
+        file,
+        sep=separator,
+        names=names,
+        header=0,
+        index_col=False,
+        dtype=texts,
+        na_values=["?"],
+        skipinitialspace=True,
+        low_memory=False,
+        chunksize=rows,
+        encoding="utf-8-sig",
+    )
+    chunks = []
+    for frame in reader:
+        columns = arrays_of_frame(frame)
+        if len(frame) == rows:  # one of many: each of its columns is freed alone
+            columns = [column.copy() for column in columns]
+        chunks.append(dict(zip(names, columns)))
+    return chunks
+
+
+def kind_of_chunk(values: Any) -> str:
+    """ "text", "boolean" or "number", or "empty", which goes with each of them."""
+    if isinstance(values, np.ndarray):
+        if values.dtype == bool:
+            return "boolean"
+        return "empty" if values.dtype.kind == "f" and np.isnan(values).all() else "number"
+    from pandas.api.types import infer_dtype
+
+    return "boolean" if infer_dtype(values, skipna=True) == "boolean" else "text"
+
+
+def joined(parts: list[Any]) -> Any:
+    """The parts of a column as one."""
+    import pandas
+
+    if len(parts) == 1:
+        return parts[0]
+    kinds = {part.dtype.kind for part in parts}
+    if kinds == {"i", "u"} and all((part >= 0).all() for part in parts):
+        parts = [part.astype(np.uint64) for part in parts]  # float64 would round them
+    if kinds <= set("iuf") or kinds == {"b"}:
+        return np.concatenate(parts)
+    series = [pandas.Series(part) for part in parts]
+    if len({part.dtype for part in series}) > 1:  # some chunks have no value
+        series = [part.astype(object) for part in series]
+    return pandas.concat(series, ignore_index=True)
 
 
 def is_text(values: Any) -> bool:
-    """Whether a column of a chunk holds texts; None if it is empty and fits either."""
+    """Whether a column holds texts or objects."""
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     return not (is_numeric_dtype(values) or is_bool_dtype(values))
@@ -245,8 +348,9 @@ def line_numbers(file: Any, separator: str, rows: np.ndarray) -> list[int]:
     file.seek(0)
     text = io.TextIOWrapper(file, "utf-8-sig", newline="")
     try:
-        records = csv.reader(text, delimiter=separator, skipinitialspace=True)
-        return lines_of(records, {int(row) for row in rows})
+        with long_cells():
+            records = csv.reader(text, **csv_form(separator))
+            return lines_of(records, {int(row) for row in rows})
     finally:
         text.detach()
 
@@ -279,7 +383,7 @@ def parquet_table(file: IO[bytes], name: str) -> Table:
     except Exception as error:  # pyarrow raises many kinds for a broken file
         reason = str(error).splitlines()[0].rstrip(".")
         raise DataError(f"{name} cannot be read: {reason}.") from None
-    return Table(frame.rename(columns=str).reset_index(drop=True), name)
+    return table_of_frame(frame.reset_index(drop=True), name)
 
 
 def npy_table(file: IO[bytes], name: str) -> Table:
@@ -287,13 +391,12 @@ def npy_table(file: IO[bytes], name: str) -> Table:
     array = load_arrays(file, name)
     if isinstance(array, dict):
         raise DataError(f"{name} is an npz; name it .npz.")
-    import pandas
-
-    if array.dtype.names:
-        return Table(pandas.DataFrame({n: array[n] for n in array.dtype.names}), name)
+    if array.dtype.names and array.ndim == 1:
+        fields = {n: array[n] for n in array.dtype.names}
+        return Table(named_columns(fields, name), name)
     if array.ndim != 2 or array.shape[1] == 0:
         raise DataError(f"{name} must hold an array of shape (n, columns), got {array.shape}.")
-    return Table(array_frame("x", array), name)
+    return Table(named_columns({"X": array}, name), name)
 
 
 def npz_table(file: IO[bytes], name: str) -> Table:
@@ -302,26 +405,42 @@ def npz_table(file: IO[bytes], name: str) -> Table:
     A 1-D array is a column of the same name. The 2-D array X gives x0, x1, ..., any other array
     NAME gives NAME0, NAME1, ... Arrays of other lengths are left out.
     """
-    import pandas
-
     arrays = load_arrays(file, name)
     if not isinstance(arrays, dict):
         raise DataError(f"{name} is an npy; name it .npy.")
-    tables = {n: a for n, a in arrays.items() if a.ndim in (1, 2)}
+    tables = {n: a for n, a in arrays.items() if getattr(a, "ndim", 0) in (1, 2)}
     if not tables:
         raise DataError(f"{name} has no arrays of one or two dimensions.")
     rows = len(tables["X"]) if "X" in tables else max(map(len, tables.values()))
     fits = {n: array for n, array in tables.items() if len(array) == rows}
-    parts = [array_frame("x" if n == "X" else n, array) for n, array in fits.items()]
     rest = [n for n in arrays if n not in fits]
     notice = f"Left out of {name} because they do not have its {rows} rows: {listed(rest)}."
-    return Table(pandas.concat(parts, axis=1), name, notices=(notice,) if rest else ())
+    return Table(named_columns(fits, name), name, notices=(notice,) if rest else ())
 
 
-def array_frame(name: str, array: np.ndarray) -> Any:
-    """A 1-D array as a frame with one column, a 2-D array with NAME0, NAME1, ...; not copied."""
+def named_columns(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, Any]:
+    """Columns of arrays: NAME of a 1-D one, NAME0, NAME1, ... of a 2-D one, x0, x1, ... of X."""
+    columns = []
+    for own, array in arrays.items():
+        if array.ndim == 2:
+            stem = "x" if own == "X" else own
+            columns += [(f"{stem}{j}", values) for j, values in enumerate(array.T)]
+        else:
+            columns.append(("x" if own == "X" else own, array))
+    refuse_same_names([n for n, _ in columns], name)
+    return {n: column_of_array(values, n, name) for n, values in columns}
+
+
+def column_of_array(values: np.ndarray, own: str, name: str) -> Any:
+    """An array as a column: numbers and booleans as they are, anything else as a Series."""
     import pandas
 
-    names = [name] if array.ndim == 1 else [f"{name}{j}" for j in range(array.shape[1])]
-    array = array[:, None] if array.ndim == 1 else array
-    return pandas.DataFrame(array, columns=names, copy=False)
+    if values.ndim != 1:
+        raise DataError(f"{name}: array {own!r} has {values.ndim} dimensions; one column has one.")
+    if is_plain(values.dtype):
+        return values
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "backslashreplace")
+    if values.dtype.kind == "U":
+        return pandas.Series(values.tolist(), dtype="str")
+    return pandas.Series(values.tolist() if values.dtype.kind == "V" else values)

@@ -131,13 +131,13 @@ def copy_weights(flat, plan, given):
         )
     for member, setting in enumerate(plan.settings):
         n1 = int(setting["n1"])
-        weights = checked_weights(given[member], n1, plan.d, plan.k, member)
+        weights = checked_weights(given[member], n1, plan.d, plan.k, member, flat.dtype)
         for target, source in zip(views(flat, setting["offset"], n1, plan.d, plan.k), weights):
             target[...] = source
 
 
-def checked_weights(given, n1, d, k, member):
-    """The arrays of one member's initial weights, refused if a shape is wrong."""
+def checked_weights(given, n1, d, k, member, dtype):
+    """The arrays of one member's initial weights, refused if a shape or a number is wrong."""
     shapes = Weights((n1, d), (n1,), (k, n1), (k,))
     if not hasattr(given, "__len__") or len(given) != 4:
         raise UsageError(f"initial_weights[{member}] must be (W1, b1, W2, b2), got {given!r}.")
@@ -148,5 +148,11 @@ def checked_weights(given, n1, d, k, member):
         if array.shape != shape:
             raise UsageError(
                 f"initial_weights[{member}]: {name} must have shape {shape}, got {array.shape}."
+            )
+        largest = np.abs(array.astype(np.float64)).max()
+        if np.finfo(dtype).max < largest < np.inf:
+            raise UsageError(
+                f"initial_weights[{member}]: {name} has {largest:g}, beyond {dtype.name} (at most "
+                f"{np.finfo(dtype).max:.2g}); use dtype float64 or smaller weights."
             )
     return arrays

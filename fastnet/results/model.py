@@ -7,10 +7,10 @@ import numpy as np
 
 from fastnet import reference
 from fastnet.data import scaling
-from fastnet.data.checks import as_one_hot, checked_inputs, one_hot, unnamed_features
+from fastnet.data.checks import as_array, as_one_hot, checked_inputs, one_hot, unnamed_features
 from fastnet.data.columns import encode_inputs
 from fastnet.data.schema import Column, Described, Schema
-from fastnet.data.tables import Table
+from fastnet.data.tables import Table, table_of_frame
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, UsageError
 from fastnet.files import json_value
@@ -157,14 +157,16 @@ class Model(Described, ModelFields):
         """
         named = self.columns or self.features != unnamed_features(len(self.features))
         if isinstance(X, Table) or (named and hasattr(X, "columns")):
-            table = X if isinstance(X, Table) else Table(X, "X")
+            table = X if isinstance(X, Table) else table_of_frame(X, "X")
             columns = self.columns or tuple(Column(name, "number") for name in self.features)
-            X = np.empty((len(table.frame), len(self.features)))
+            X = np.empty((table.rows, len(self.features)))
             encode_inputs(table, columns, X)
             return X
-        shape, d = np.shape(X), len(self.features)
-        fills = [column.fill for column in self.columns]
-        X, _ = checked_inputs(X, missing=bool(fills) and None not in fills)
+        d, fills = len(self.features), [column.fill for column in self.columns]
+        missing = bool(fills) and None not in fills
+        X = as_array(X, "X", missing)
+        shape = X.shape
+        X, _ = checked_inputs(X, missing=missing)
         if X.shape[1] != d:
             raise DataError(
                 f"X must have {d} columns ({', '.join(self.features[:5])}"

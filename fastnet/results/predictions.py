@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet.data.columns import require_columns, target_values, weight_values
-from fastnet.data.tables import Table, read_table
+from fastnet.data.tables import Table, read_table, table_of_frame
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.results.collect import load
 from fastnet.results.model import Model
@@ -175,4 +175,4 @@ def as_model(model: Model | str | os.PathLike) -> Model:
 
 def as_table(source: "str | os.PathLike | IO[bytes] | pandas.DataFrame") -> Table:
     """A Table of a file or data frame."""
-    return Table(source, "data") if hasattr(source, "columns") else read_table(source)
+    return table_of_frame(source, "data") if hasattr(source, "columns") else read_table(source)

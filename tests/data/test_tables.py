@@ -2,6 +2,7 @@
 
 import io
 import re
+import zipfile
 
 import numpy as np
 import pandas
@@ -9,6 +10,7 @@ import pytest
 
 from fastnet.data import columns, tables
 from fastnet.data.joining import samples_of_files
+from fastnet.data.samples import make_data
 from fastnet.data.schema import Column
 from fastnet.errors import DataError, UsageError
 from fastnet.options.defaults import resolve
@@ -38,6 +40,7 @@ def load(tmp_path):
 
 # ---------------------------------------------------------------- reading
 
+CLASSES = {"loss": "cross_entropy"}
 SAME = {"size": [10, 20, 30], "town": ["Ulm", "Bonn", "Ulm"], "price": [1.5, 2.5, 4.5]}
 
 
@@ -120,6 +123,92 @@ def test_chunks_of_a_text_are_joined(monkeypatch):
     assert len(text(whole.replace("word", "8")).frame) == 10
 
 
+def test_thousands_of_columns_are_read_encoded_and_scaled(tmp_path):
+    """Any step that is quadratic in the columns would take hours."""
+    names = [f"gene {j}" for j in range(12_000)]
+    rows = np.random.default_rng(0).normal(size=(4, 12_000)).round(2)
+    lines = [",".join(map(str, row)) for row in rows.tolist()]
+    made = text("\n".join([",".join(names), *lines]))
+    assert made.frame.to_numpy().tolist() == rows.tolist()
+    path = tmp_path / "genes.csv"
+    path.write_text("\n".join([",".join([*names, "y"]), *(f"{line},{line[:3]}" for line in lines)]))
+    options = resolve({"data": path, "target": "y", "scale": "minmax"}, "train")
+    data = make_data(**samples_of_files(options), scale="minmax")
+    assert data.X.shape == (4, 12_000)
+    assert data.X.min() == pytest.approx(-1) and data.X.max() == pytest.approx(1)
+
+
+def test_a_column_keeps_its_meaning_over_chunks(monkeypatch):
+    monkeypatch.setattr(tables, "CHUNK_ROWS", 2)
+    frame = text(
+        "flag,gap,large,late,mixed\nTRUE,TRUE,1,,TRUE\nFALSE,,2,,FALSE\n"
+        "TRUE,FALSE,18446744073709551615,,1\nFALSE,TRUE,3,x,0\nTRUE,,4,y,1\n"
+    ).frame
+    assert frame["flag"].tolist() == [True, False, True, False, True]
+    assert frame["gap"].dropna().tolist() == [True, False, True]
+    assert frame["large"].tolist() == [1, 2, 18446744073709551615, 3, 4]
+    assert frame["late"].dropna().tolist() == ["x", "y"]
+    assert frame["mixed"].tolist() == ["TRUE", "FALSE", "1", "0", "1"]
+
+
+@pytest.mark.parametrize(
+    "content, names",
+    [
+        ('"size\n(m)",y\n1,2\n', ["size\n(m)", "y"]),
+        ('a,"size\r\nin m",y\n1,2,3\n', ["a", "size\r\nin m", "y"]),
+        ('"size;\n(m)";y\n1;2\n', ["size;\n(m)", "y"]),
+    ],
+)
+def test_a_quoted_name_may_span_lines(content, names):
+    assert list(text(content).columns) == names
+
+
+def test_cells_of_any_length(load):
+    long = "x" * 200_000
+    table = text(f"a,b\n1,{long}\n,u\n")
+    assert table.places(columns.is_missing(table.columns["a"])) == "line 3"
+    assert list(text(f"a,{long}\n1,2\n").columns) == ["a", long]
+
+
+@pytest.mark.parametrize(
+    "array, kind",
+    [
+        (np.zeros((2, 2), "V8"), "values of the kind bytes"),
+        (np.zeros((2, 2), "M8[s]"), "dates such as 1970-01-01"),
+        (np.zeros((2, 2), "m8[s]"), "dates such as 0 days"),
+        (np.zeros((2, 2), complex), "values of the kind complex"),
+        (np.zeros((2, 2), [("a", "i4")]), "values of the kind mixed"),
+    ],
+)
+def test_arrays_of_other_types_are_refused_where_they_are_used(tmp_path, array, kind):
+    np.save(tmp_path / "t.npy", array)
+    np.savez(tmp_path / "t.npz", odd=array, y=[1, 2])
+    for name, column in {"t.npy": "x0", "t.npz": "odd0"}.items():
+        table = tables.read_table(tmp_path / name)
+        with pytest.raises(DataError, match=rf"{name}: column '{column}' holds {kind}"):
+            columns.describe_inputs(table, [column])
+    assert columns.describe_inputs(tables.read_table(tmp_path / "t.npz"), ["y"])[0]
+
+
+def test_texts_in_arrays_are_columns(tmp_path):
+    np.save(tmp_path / "t.npy", np.array([[b"a", b"1"], [b"b\xff", b"2"]]))
+    frame = tables.read_table(tmp_path / "t.npy").frame
+    assert frame.to_dict("list") == {"x0": ["a", "b\\xff"], "x1": ["1", "2"]}
+    np.save(tmp_path / "t.npy", np.zeros(2, [("a", "i4", (2,)), ("b", "f8")]))
+    assert list(tables.read_table(tmp_path / "t.npy").columns) == ["a0", "a1", "b"]
+    np.save(tmp_path / "t.npy", np.zeros(2, [("a", "i4", (2, 2))]))
+    with pytest.raises(DataError, match="array 'a' has 3 dimensions; one column has one"):
+        tables.read_table(tmp_path / "t.npy")
+
+
+def test_files_in_an_npz_that_are_no_arrays_are_left_out(tmp_path):
+    np.savez(tmp_path / "t.npz", X=np.zeros((2, 1)), y=[1, 2])
+    with zipfile.ZipFile(tmp_path / "t.npz", "a") as archive:
+        archive.writestr("readme.txt", "two rows")
+    table = tables.read_table(tmp_path / "t.npz")
+    assert list(table.columns) == ["x0", "y"] and "2 rows: readme.txt." in table.notices[0]
+
+
 # ---------------------------------------------------------------- columns
 
 
@@ -133,6 +222,44 @@ def test_a_table_becomes_inputs_and_targets(load):
     assert made["X"].tolist() == [[1, 0, 1, 1], [2, 1, 0, 0], [4, 0, 1, 1]]
     assert made["y"].tolist() == [1.5, 2.5, 3.5] and made["loss"] == "squared"
     assert made["sample_weight"] is None and made["split"] == {} and made["notices"] == ()
+
+
+@pytest.mark.parametrize("first", [None, 1])
+def test_a_nullable_column_that_begins_without_a_value_is_an_input(first):
+    frame = pandas.DataFrame(
+        {
+            "whole": pandas.array([first, 1, 1], "Int64"),
+            "text": pandas.array([None, "a", "a"], "string"),
+            "flag": pandas.array([None, True, True], "boolean"),
+            "float": pandas.array([None, 0.5, 0.5], "Float64"),
+        }
+    )
+    found, notices = columns.describe_inputs(tables.table_of_frame(frame, "X"), list(frame))
+    constant = ["whole"] if first else []
+    assert [c.name for c in found] == [n for n in frame if n not in constant]
+    assert len(notices) == len(constant)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [12345678901234567, 12345678901234568, 5],
+        [2**63 + 1, 2**63 + 3, 5],
+        [-(2**53) - 1, 2**53 + 1, 2**53],
+    ],
+)
+def test_whole_labels_are_exact(load, labels):
+    made = load("x,y\n" + "".join(f"{i},{label}\n" for i, label in enumerate(labels)), **CLASSES)
+    assert made["y"].tolist() == labels
+
+
+@pytest.mark.parametrize("label", ["1e20", "9007199254740994.0", "-1e300"])
+def test_labels_that_floats_cannot_tell_apart_are_refused(load, label):
+    content = f"x,y\n1,5\n2,{label}\n3,7\n"
+    with pytest.raises(
+        DataError, match=r"'y' has the label .*above 2\*\*53.* in line 3; write int"
+    ):
+        load(content, **CLASSES)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +349,7 @@ def test_types_of_a_frame():
             "kind": pandas.Categorical(["b", "a", "b"]),
         }
     )
-    table = tables.Table(frame, "X")
+    table = tables.table_of_frame(frame, "X")
     found, _ = columns.describe_inputs(table, list(frame))
     assert [c.kind for c in found] == ["number", "number", "number", "category"]
     out = np.empty((3, 5))
@@ -238,7 +365,8 @@ def test_types_of_a_frame():
     }.items():
         kind = "dates such as 2020" if name in ("date", "day") else "values of the kind "
         with pytest.raises(DataError, match=f"^X: column '{name}' holds {kind}"):
-            columns.describe_inputs(tables.Table(pandas.DataFrame({name: values}), "X"), [name])
+            odd = tables.table_of_frame(pandas.DataFrame({name: values}), "X")
+            columns.describe_inputs(odd, [name])
 
 
 # ---------------------------------------------------------------- line numbers
@@ -261,7 +389,7 @@ def test_places_are_lines_of_the_file(content, where):
 
 
 def test_places_of_a_frame_are_rows():
-    table = tables.Table(pandas.DataFrame({"a": [1, None]}), "X")
+    table = tables.table_of_frame(pandas.DataFrame({"a": [1, None]}), "X")
     assert table.places(np.array([True, False])) == "row 0 (counted from 0)"
 
 
