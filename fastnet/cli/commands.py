@@ -240,16 +240,17 @@ def plot(run, figure, out, theme, force, json):
     "-o", "--out", type=click.Path(), help="File or folder to write [named after the run, here]."
 )
 @click.option("--force", is_flag=True, help="Replace an existing file or folder.")
+@click.option("--fold", is_flag=True, help="Write the scaling into the weights.")
 @member_option
 @json_option
 @debug_option
-def export(model, to, out, force, member, json):
+def export(model, to, out, force, fold, member, json):
     from fastnet import api
     from fastnet import export as exports
     from fastnet.cli import terminal
 
     found = api.load_model(model, member)
-    done = exports.write(found, to, out or exports.default_path(model, to), force)
+    done = exports.write(found, to, out or exports.default_path(model, to), force, fold)
     echo(document(done)) if json else terminal.print_export(done)
 
 

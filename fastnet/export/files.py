@@ -18,7 +18,7 @@ ENDINGS = {"npy": "", "onnx": ".onnx", "c": ".h", "numpy": ".py"}
 FORMATS = {"npy": npy, "onnx": onnx, "c": c, "numpy": python}
 
 
-def write(model, to, path, force=False):
+def write(model, to, path, force=False, fold=False):
     """Write a model for another program.
 
     Parameters
@@ -30,6 +30,8 @@ def write(model, to, path, force=False):
         The file to write; with npy a folder. The names in a C header begin with its stem.
     force : bool, default False
         Replace an existing export.
+    fold : bool, default False
+        Write the scaling into the weights, see `Model.folded`.
 
     Returns
     -------
@@ -58,6 +60,7 @@ def write(model, to, path, force=False):
     (10, 6)
     """
     check(model, to)
+    model = model.folded() if fold else model
     path, model = Path(path), model if to == "npy" else facts.with_all_logits(model)
     if to == "numpy" and path.suffix != ".py":
         raise UsageError(f"-o: --to numpy writes a .py file, got {path}.")

@@ -18,6 +18,7 @@ from fastnet.options.methods import EXP, LOSSES, SIGMOID
 from fastnet.options.table import own_options
 from fastnet.results import metrics
 
+FOLD_LIMIT = 100  # scales from 0 up to which float32 keeps 1e-5: 100 units of 6e-8
 BLOCK_ROWS, BLOCK_VALUES = 1 << 15, 1 << 24  # rows, and values of hidden units, predicted at once
 
 
@@ -77,6 +78,59 @@ class Model(Described, ModelFields):
     def y_scale(self) -> np.ndarray:
         """A prediction is z2 * y_scale + y_shift; shape (k,)."""
         return self.scaling.y_scale
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether inputs or predictions are scaled."""
+        shifts, scales = (self.x_shift, self.y_shift), (self.x_scale, self.y_scale)
+        return any((a != 0).any() for a in shifts) or any((a != 1).any() for a in scales)
+
+    def folded(self) -> "Model":
+        """The same network with its scaling inside the weights: they act on unscaled inputs.
+
+        Returns
+        -------
+        Model
+            Predicts the same up to rounding. Its weights have the dtype of these, or float64 if
+            an input lies further from 0 than FOLD_LIMIT of its scales: z1 is then the difference
+            of large numbers.
+
+        Raises
+        ------
+        UsageError
+            with loss poisson, if its predictions are shifted: the exponential cannot hold that.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnet
+        >>> x = np.linspace(100, 102, 50)
+        >>> model = fastnet.train(x, x**2, n1=3, max_epochs=10, scale="standard").model()
+        >>> W1, b1, W2, b2 = model.folded().weights
+        >>> z1 = np.outer(x, W1[:, 0]) + b1
+        >>> y = (1 / (1 + np.exp(-z1))) @ W2.T + b2
+        >>> bool(np.allclose(y[:, 0], model.predict(x), rtol=1e-5))
+        True
+        """
+        if self.means_are_shifted():
+            raise UsageError(
+                "predictions of loss poisson with a shift cannot be folded; export without fold."
+            )
+        W1, b1, W2, b2 = (array.astype(np.float64) for array in self.weights)
+        W1 = W1 / self.x_scale
+        if LOSSES[self.loss].link == EXP:
+            output = W2, b2 + np.log(self.y_scale)
+        else:
+            output = W2 * self.y_scale[:, None], b2 * self.y_scale + self.y_shift
+        far = (np.abs(self.x_shift) / self.x_scale).max(initial=0) > FOLD_LIMIT
+        dtype = np.float64 if far else self.weights.W1.dtype
+        arrays = (W1, b1 - W1 @ self.x_shift, *output)
+        d, k = len(self.x_shift), len(self.y_shift)
+        schema = self.schema._replace(scaling=scaling.no_scaling(d, k))
+        return self._replace(weights=Weights(*(a.astype(dtype) for a in arrays)), schema=schema)
+
+    def means_are_shifted(self) -> bool:
+        """Whether a prediction is e^z2 y_scale + y_shift with a shift."""
+        return LOSSES[self.loss].link == EXP and bool((self.y_shift != 0).any())
 
     # ------------------------------------------------------------ predictions
 

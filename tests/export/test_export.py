@@ -143,6 +143,47 @@ def dtype_of(model):
     return str(model.weights.W1.dtype)
 
 
+# ---------------------------------------------------------------- folded
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if not n.startswith("scaled_counts")])
+def test_folded_weights_act_on_unscaled_inputs(name):
+    model = MODELS[name]
+    X, folded = samples(model), model.folded()
+    assert not folded.is_scaled
+    # float32 weights of inputs up to 100 scales from 0 lose 100 units of 6e-8, per input
+    tolerance = 1e-4 if folded.weights.W1.dtype == np.float32 else 1e-9
+    assert_close(folded.outputs(X), outputs_in_units(model, X), tolerance)
+
+
+def outputs_in_units(model, X):
+    """z2 in the units of the targets; with loss poisson its log."""
+    Z2 = model.outputs(X)
+    if methods.LOSSES[model.loss].link == methods.EXP:
+        return Z2 + np.log(model.y_scale)
+    return Z2 if model.classes is not None else Z2 * model.y_scale + model.y_shift
+
+
+def test_folding_takes_double_for_inputs_far_from_0():
+    near, far = np.array([0.0, 99.0]), np.array([0.0, 101.0])
+    one = np.ones(2)
+    assert network(2, 3, 1, x_shift=near, x_scale=one).folded().weights.b1.dtype == np.float32
+    assert network(2, 3, 1, x_shift=far, x_scale=one).folded().weights.b1.dtype == np.float64
+
+
+def test_shifted_means_cannot_be_folded():
+    model = network(2, 3, 1, loss="poisson", y_shift=np.ones(1))
+    with pytest.raises(UsageError, match="loss poisson with a shift cannot be folded"):
+        model.folded()
+
+
+def test_a_folded_onnx_model_is_gemm_activation_gemm(tmp_path):
+    onnx_package = pytest.importorskip("onnx")
+    export.write(network(3, 4, 2), "onnx", tmp_path / "net.onnx", fold=True)
+    nodes = onnx_package.load(tmp_path / "net.onnx").graph.node
+    assert [node.op_type for node in nodes] == ["Gemm", "Sigmoid", "Gemm", "Identity"]
+
+
 # ---------------------------------------------------------------- C
 
 MAIN = """
