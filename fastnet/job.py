@@ -264,7 +264,7 @@ def go_on_locked(
 ) -> Result:
     """go_on() with the folder's lock held."""
     began, path = time.perf_counter(), folder.path
-    given = {**read_options(config), **changed}
+    given = {**read_options(path, config), **changed}
     options, data, plan = prepare(config["command"], X, y, config["task"], given)
     plan = members_so_far(plan, data, options, stops_in(path / "checkpoint.npz"))
     training = Training(plan, data, options)

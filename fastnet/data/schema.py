@@ -5,12 +5,15 @@ model.npz; both forms are made and read only here.
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnet.data.scaling import Ranges, Scaling
+from fastnet.options.methods import CLASSIFIERS, LOSSES, SIGMOID
+from fastnet.shapes import NUMBER, TEXT, Absent, Leaf, Maybe, misfit, one_of
 
 
 class Column(NamedTuple):
@@ -39,6 +42,38 @@ class Column(NamedTuple):
     def inputs(self) -> tuple[str, ...]:
         """Names of the inputs that the column becomes: one per category, one for a number."""
         return tuple(f"{self.name}={c}" for c in self.categories) or (self.name,)
+
+
+# Shapes of the JSON in config.json: the fields of a Column, and those of a Schema.
+COLUMN = (TEXT, one_of(("number", "category")), [TEXT], Maybe(NUMBER))
+LABELS = Leaf(
+    "a list of texts, of integers or of booleans",
+    lambda value: isinstance(value, list) and set(map(label_kind, value)) in LABEL_KINDS,
+)
+LABEL_KINDS = ({"text"}, {"integer"}, {"boolean"})
+LABEL_DTYPE = Leaf(
+    "the dtype of texts, integers or booleans",
+    lambda value: isinstance(value, str) and re.fullmatch(r"[<>|=][Uiub]\d{1,6}", value),
+)
+SHAPE = {
+    "loss": one_of(LOSSES),
+    "features": [TEXT],
+    "classes": Maybe(LABELS),
+    "classes_dtype": Absent(Maybe(LABEL_DTYPE)),
+    "targets": [TEXT],
+    "columns": [COLUMN],
+    "scaling": {name: [NUMBER] for name in Scaling._fields},
+    "ranges": {name: [NUMBER] for name in Ranges._fields},
+}
+
+
+def label_kind(label: Any) -> str:
+    """What kind of class label it is."""
+    if isinstance(label, bool):
+        return "boolean"
+    if isinstance(label, int) and -(2**63) <= label < 2**64:
+        return "integer"
+    return "text" if isinstance(label, str) else "none"
 
 
 class Schema(NamedTuple):
@@ -121,15 +156,55 @@ class Schema(NamedTuple):
     @classmethod
     def from_arrays(cls, arrays: Mapping) -> "Schema":
         """The schema in a model.npz; KeyError, TypeError or ValueError if it has none."""
+        columns = json.loads(str(arrays["columns"]))
+        wrong = misfit(columns, SHAPE["columns"], "columns")
+        if wrong:
+            raise ValueError(wrong)
         return cls(
             loss=str(arrays["loss"]),
             classes=arrays.get("classes"),
             features=tuple(str(name) for name in arrays["features"]),
             targets=tuple(str(name) for name in arrays["targets"]),
-            columns=columns_from_json(json.loads(str(arrays["columns"]))),
+            columns=columns_from_json(columns),
             scaling=arrays_from(Scaling, arrays),
             ranges=arrays_from(Ranges, arrays),
         )
+
+    def sizes(self) -> dict[str, int]:
+        """The numbers of inputs, d, and of outputs, k."""
+        return {"d": len(self.scaling.x_shift), "k": len(self.scaling.y_shift)}
+
+    def misfits(self) -> Iterator[str]:
+        """The contradictions between its parts, one text each."""
+        d, k = len(self.features), len(self.scaling.y_shift)
+        yield from self.misfits_of_classes(k)
+        sizes = {"x_shift": d, "x_scale": d, "y_shift": k, "y_scale": k, "x_low": d, "x_high": d}
+        sizes["y_mean"] = k if self.classes is None else len(self.classes)
+        for name, array in {**self.scaling._asdict(), **self.ranges._asdict()}.items():
+            if array.shape != (sizes[name],):
+                yield f"{name} has shape {array.shape}, not ({sizes[name]},)"
+            elif not np.isfinite(array).all() or (name.endswith("scale") and (array <= 0).any()):
+                yield f"{name} has values that cannot be, such as {array.min():g}"
+        inputs = sum(len(column.inputs()) for column in self.columns)
+        if self.columns and inputs != d:
+            yield f"its columns make {inputs} inputs, its features name {d}"
+        wanted = k if self.classes is None else 1
+        if len(self.targets) != wanted:
+            yield f"it names {len(self.targets)} targets, not {wanted}"
+
+    def misfits_of_classes(self, k: int) -> Iterator[str]:
+        """A loss that is unknown, or that does not fit the classes and the k outputs."""
+        if self.loss not in LOSSES:
+            yield f"it has the unknown loss {self.loss!r}"
+        elif self.loss not in CLASSIFIERS:
+            if self.classes is not None:
+                yield f"it has classes, and loss {self.loss} has none"
+        elif self.classes is None:
+            yield f"it has no classes, and loss {self.loss} needs them"
+        elif self.classes.shape != (max(k, 2),) or self.classes.dtype.kind not in "Uiub":
+            yield f"its classes have shape {self.classes.shape}, its outputs need {(max(k, 2),)}"
+        elif LOSSES[self.loss].link == SIGMOID and k != 1:
+            yield f"loss {self.loss} has 1 output, not {k}"
 
 
 def columns_from_json(rows: list) -> tuple[Column, ...]:

@@ -191,6 +191,8 @@ def run_samples(result: Any, given: tuple | None = None) -> Samples:
 
 def samples_of_data(data: Data, result: Any) -> Samples:
     """The Samples of a Data that was made again, with its scaling undone."""
+    if any(not np.array_equal(result.split[name], rows) for name, rows in data.split.items()):
+        raise DataError("split.npz of the run is not the split of its data.")
     scaling = result.scaling
     X = data.X.astype(float) * scaling.x_scale + scaling.x_shift
     Y = data.Y if data.classes is None else as_one_hot(data.Y)

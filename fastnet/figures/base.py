@@ -13,6 +13,7 @@ from fastnet.errors import FastnetError, UsageError
 from fastnet.figures import style
 from fastnet.figures.html import chart_tag, page, vl_convert
 from fastnet.results import answer, collect, reading
+from fastnet.shapes import TEXT, Absent, Leaf, Maybe, is_number
 
 # In the order of pages and reports: the most informative first. The decorator `figure` fills it.
 FIGURES = dict.fromkeys(
@@ -121,11 +122,17 @@ def refuse(name, result, data=None):
         raise UsageError(f"figure {name}: {reason}; for this run there are {names}.")
 
 
+# The shape of what is drawn of a document of fastnet bench.
+TIMES = Leaf("a number > 0", lambda value: is_number(value) and value > 0)
+ROW = {"peer": TEXT, "status": TEXT, "fastnet_is_faster_by": Absent(Maybe(TIMES))}
+BENCH = {"workloads": Absent([{"name": TEXT, "rows": Absent([ROW])}])}
+
+
 def subject(path):
     """The Result in a run folder, or the document of fastnet bench in a file, to draw."""
     path = Path(path)
     if path.suffix == ".json" and path.is_file():
-        return reading.read_json(path.parent, path.name)
+        return reading.read_json(path.parent, path.name, BENCH)
     return collect.load(path)
 
 

@@ -12,7 +12,7 @@ def speedup_table(document):
         (part["name"], row["peer"], float(row["fastnet_is_faster_by"]))
         for part in document.get("workloads", ())
         for row in part.get("rows", ())
-        if "fastnet_is_faster_by" in row and row["status"] == "ok" and row["peer"] != "fastnet"
+        if row.get("fastnet_is_faster_by") and row["status"] == "ok" and row["peer"] != "fastnet"
     ]
     columns = zip(*rows) if rows else ([], [], [])
     return {n: np.array(c) for n, c in zip(("workload", "peer", "times"), columns)}

@@ -3,6 +3,7 @@
 No run is held in memory here: everything is read from its folder, so a viewer can come and go.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 from fastnet.errors import FastnetError, UsageError
 from fastnet.results.lock import in_use
 from fastnet.results.reading import read_json
+from fastnet.shapes import COUNT, NUMBER, Maybe, misfit
 
 NAME = re.compile(r"\w[\w.+-]{0,99}")  # a run's name: no separators, so it stays in its folder
 NOTES = ".notes"  # folder beside the runs for the messages of their processes
@@ -93,8 +95,11 @@ def stop(runs, name):
     if not in_use(folder):
         return False
     try:
-        os.kill(int((folder / "lock").read_text()), signal.SIGINT)
-    except (OSError, ValueError):
+        process = int((folder / "lock").read_text())
+        if process < 2:  # 0 and negative numbers are groups of processes
+            return False
+        os.kill(process, signal.SIGINT)
+    except (OSError, ValueError, OverflowError):
         return False
     return True
 
@@ -131,16 +136,24 @@ def status(runs, name):
     return "starting" if note_file(runs, name).exists() else "missing"
 
 
+# The numbers of an event that the page shows.
+EVENT = {
+    **dict.fromkeys(("epoch", "running", "members", "reached"), COUNT),
+    **dict.fromkeys(("best_loss", "remaining"), Maybe(NUMBER)),
+    "seconds": NUMBER,
+}
+
+
 def events(folder):
-    """The lines of events.jsonl so far; a last one that is half-written is left out."""
+    """The lines of events.jsonl so far; what is no event, or half-written, is left out."""
     try:
         lines = (Path(folder) / "events.jsonl").read_bytes().split(b"\n")
     except OSError:
         return []
     found = []
     for line in lines[:-1]:  # the text after the last newline is not complete yet
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
+        with contextlib.suppress(ValueError, RecursionError):
+            event = json.loads(line)
+            if misfit(event, EVENT) is None:
+                found.append(event)
     return found

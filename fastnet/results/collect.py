@@ -9,7 +9,6 @@ import numpy as np
 
 from fastnet.data.checks import as_one_hot
 from fastnet.data.samples import Data
-from fastnet.data.schema import Schema
 from fastnet.data.split import SETS
 from fastnet.engine.layout import unpack
 from fastnet.engine.records import RUNNING, TRAIN_LOSS, VAL_LOSS
@@ -17,16 +16,17 @@ from fastnet.errors import DataError
 from fastnet.files import json_value, read_npz
 from fastnet.options.methods import CONVERGED_BY, OPTIMIZERS, STOPS
 from fastnet.results import answer
+from fastnet.results.fitting import misfits_of_members, misfits_of_split, refuse, require_fit
 from fastnet.results.lock import in_use
 from fastnet.results.metrics import best_thresholds
 from fastnet.results.model import Model
 from fastnet.results.reading import (
-    first_misfit,
+    read_arrays,
     read_json,
     read_members,
     read_model,
-    read_npz_if_there,
     read_options,
+    read_schema,
 )
 from fastnet.results.remarks import remarks
 from fastnet.results.result import MEMBERS, SCORES, Entries, Result, packed_alone
@@ -183,32 +183,28 @@ def load(folder: str | os.PathLike) -> Result:
     """
     path = Path(folder)
     config, saved = read_json(path, "config.json"), read_json(path, "summary.json")
-    try:
-        result = from_folder(path, config, saved)
-        broken = first_misfit(result, saved)
-    except KeyError as error:
-        raise DataError(f"{path} is broken or of another version: it has no {error}.") from None
-    except (TypeError, IndexError, ValueError) as error:
-        raise DataError(f"{path} is broken: {type(error).__name__} {error}.") from None
-    if broken:
-        raise DataError(f"{path} is broken: {broken} does not fit the other files.")
+    result = from_folder(path, config, saved)
+    require_fit(result, saved)
     return result
 
 
 def from_folder(path: Path, config: Mapping[str, Any], saved: Mapping[str, Any]) -> Result:
     """The Result of a run folder, from its files; `saved` is its summary.json."""
-    best = saved["best"]["member"]
-    options = read_options(config)
+    best, facts = saved["best"]["member"], origin(path, config)
+    members = read_members(path / "members.csv")
+    refuse(path / "members.csv", misfits_of_members(members, saved["members"]))
+    sizes = {"M": len(members), "M1": len(members) + 1, **facts["schema"].sizes()}
     return Result(
-        **origin(path, config, options),
-        members=read_members(path / "members.csv"),
+        **facts,
+        members=members,
         status=saved["status"],
         seconds=saved["seconds"],
         best_member=best,
-        packed=read_packed(path, options["keep"], best),
-        entries=read_npz(path / "history.npz"),
+        packed=read_packed(path, facts["options"]["keep"], best, sizes),
+        entries=read_arrays(path, "history.npz", sizes),
         recorded={
-            name: read_npz_if_there(path / f"{name}.npz") for name in ("record", "snapshots")
+            name: read_arrays(path, f"{name}.npz", sizes) if there else {}
+            for name, there in recorded_by(facts["options"]).items()
         },
         metrics=saved["best"]["metrics"],
         folds=saved["folds"],
@@ -217,23 +213,29 @@ def from_folder(path: Path, config: Mapping[str, Any], saved: Mapping[str, Any])
     )
 
 
-def origin(path: Path, config: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+def recorded_by(options: Mapping[str, Any]) -> dict[str, bool]:
+    """Whether a run has record.npz and snapshots.npz."""
+    asked = set(options["record"])
+    return {"record": bool(asked - {"snapshots"}), "snapshots": "snapshots" in asked}
+
+
+def origin(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a Result that its folder holds before training."""
     return {
         "command": config["command"],
         "task": config["task"],
-        "options": options,
-        "schema": Schema.from_config(config),
-        "split": read_npz(path / "split.npz"),
+        "options": read_options(path, config),
+        "schema": read_schema(path, config),
+        "split": read_arrays(path, "split.npz", {}),
         "environment": read_json(path, "environment.json"),
         "run": str(path),
     }
 
 
-def read_packed(path: Path, keep: str, best: int) -> dict[str, np.ndarray]:
+def read_packed(path: Path, keep: str, best: int, sizes: dict[str, int]) -> dict[str, np.ndarray]:
     """The weights that a run folder holds: of all members, of the best one, or none."""
     if keep == "all":
-        return read_npz(path / "weights.npz")
+        return read_arrays(path, "weights.npz", sizes)
     if keep == "none":
         return {}
     return {**packed_alone(read_model(path).weights), "members": np.array([best])}
@@ -256,20 +258,17 @@ def peek(path: str | Path) -> Result | None:
     if not (path / "checkpoint.npz").is_file():
         return None
     config, saved = read_json(path, "config.json"), read_npz(path / "checkpoint.npz")
-    try:
-        return from_checkpoint(path, config, saved)
-    except (KeyError, ValueError, TypeError, IndexError) as error:
-        raise DataError(f"{path} has a checkpoint that cannot be used ({error}).") from None
+    return from_checkpoint(path, config, saved)
 
 
 def from_checkpoint(
     path: Path, config: Mapping[str, Any], saved: Mapping[str, np.ndarray]
 ) -> Result:
     """The Result that a checkpoint holds; `saved` are its arrays."""
-    options = read_options(config)
-    facts = origin(path, config, options)
-    split, scaling = facts["split"], facts["schema"].scaling
-    shape = len(scaling.x_shift), len(scaling.y_shift)
+    facts = origin(path, config)
+    options, split = facts["options"], facts["split"]
+    shape = tuple(facts["schema"].sizes().values())
+    refuse(path / "split.npz", misfits_of_split(split))
     masks = split.get("folds_train", np.ones((1, len(split["train"])), bool))
     counts = masks.sum(axis=1)
     plan = plan_of_shape(options, facts["schema"].loss, *shape, counts)
@@ -282,7 +281,7 @@ def from_checkpoint(
     run = Run(plan, np.dtype(options["dtype"]), history.names, len(split["train"]), asked)
     wrong = misfit(saved, run)
     if wrong:
-        raise ValueError(wrong)
+        raise DataError(f"{path / 'checkpoint.npz'} is not of this run: {wrong}.")
     history.restore(saved)
     entries, record = entries_and_record(history.flat(saved["states"]))
     members = members_so_far(plan, saved, validates)

@@ -11,6 +11,7 @@ import numpy as np
 import fastnet
 from fastnet.native import cache
 from fastnet.native.versions import compiler_versions
+from fastnet.shapes import COUNT, TEXT, Maybe
 from fastnet.training.cores import granted
 
 # Variables that make OpenBLAS or Numba choose code for another processor.
@@ -59,6 +60,18 @@ def simd_bits(features: Collection[str]) -> int:
         if name in features:
             return bits
     return 128
+
+
+# The shape of environment.json, as describe() makes it; "cores" is not read again.
+SHAPE = {
+    "versions": {str: Maybe(TEXT)},
+    "cpu": {"machine": TEXT, "name": TEXT, "features": [TEXT]},
+    "blas": {"name": TEXT, "version": Maybe(TEXT), "core": Maybe(TEXT)},
+    "variables": {str: TEXT},
+    "threads": COUNT,
+    "data_sha256": TEXT,
+    "command_line": [TEXT],
+}
 
 
 def describe(threads: int, digest: str) -> dict[str, Any]:

@@ -1,4 +1,9 @@
-"""Read and validate the files of a run folder; no code in them is executed."""
+"""Read and validate the files of a run folder; no code in them is executed.
+
+Each file has a shape, beside the code that writes it: SHAPE in data/schema.py, environment.py and
+result.py for JSON, MEMBERS for members.csv, ARRAYS here for npz. Whether the files fit each other
+is in fitting.py.
+"""
 
 import csv
 import json
@@ -8,23 +13,86 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.data import schema
 from fastnet.data.schema import Schema
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.files import read_npz
-from fastnet.options.methods import ACTIVATIONS, CLASSIFIERS, LOSSES, SIGMOID
+from fastnet.options.methods import ACTIVATIONS, CONVERGED_BY, STOPS
+from fastnet.options.table import COLUMNS as AXES
 from fastnet.options.table import OPTIONS, check
+from fastnet.results import environment, result
 from fastnet.results.lock import in_use
 from fastnet.results.metrics import GOALS
 from fastnet.results.model import Model
-from fastnet.results.result import MEMBERS, SCHEMA_VERSION, Entries, Result
+from fastnet.results.result import MEMBERS, SCHEMA_VERSION
+from fastnet.shapes import ANYTHING, COUNT, FLAG, Absent, is_number, misfit, one_of
 from fastnet.training.plan import OFF
+
+CONFIG = {
+    "schema_version": COUNT,
+    "command": one_of(("train", "sweep")),
+    "task": one_of((1, 2, None)),
+    **schema.SHAPE,
+    "options": {str: ANYTHING},  # read_options() checks each
+    "initial_weights": Absent(FLAG),
+}
+SHAPES = {
+    "config.json": CONFIG,
+    "environment.json": environment.SHAPE,
+    "summary.json": result.SHAPE,
+}
+# The arrays of each npz: kind of dtype, and the shape in letters. M members, M1 = M + 1, T the sum
+# of their N1, E entries, F folds, S snapshots, U the sum of the snapshots' N1.
+ARRAYS = {
+    "split.npz": {
+        "train": ("i", "train"),
+        "val": ("i", "val"),
+        "test": ("i", "test"),
+        "folds_train": ("b", "F", "train"),
+        "folds_val": ("b", "F", "train"),
+    },
+    "history.npz": {
+        "epoch": ("i", "E"),
+        "train_loss": ("f", "E"),
+        "val_loss": ("f", "E"),
+        "learning_rate": ("f", "E"),
+        "offsets": ("i", "M1"),
+    },
+    "weights.npz": {
+        "W1": ("f", "T", "d"),
+        "b1": ("f", "T"),
+        "W2": ("f", "T", "k"),
+        "b2": ("f", "M", "k"),
+        "offsets": ("i", "M1"),
+    },
+    "record.npz": {"gradient_norm": ("f", "E"), "clipped": ("f", "E")},
+    "snapshots.npz": {
+        "W1": ("f", "U", "d"),
+        "b1": ("f", "U"),
+        "W2": ("f", "U", "k"),
+        "b2": ("f", "S", "k"),
+        "n1": ("i", "S"),
+        "member": ("i", "S"),
+        "epoch": ("i", "S"),
+    },
+}
+# Arrays of runs with folds, or that --record named.
+OPTIONAL = {"folds_train", "folds_val", "gradient_norm", "clipped"}
+KINDS = {"i": "integers", "f": "floats", "b": "booleans"}
+# The texts of members.csv.
+NAMES = {
+    **{name: option.choices for name, option in AXES.items() if option.choices},
+    "status": ("live", "done"),
+    "stop_reason": tuple(STOPS),
+    "converged_by": CONVERGED_BY,
+}
 
 # ---------------------------------------------------------------- JSON
 
 
-def read_json(path: Path, name: str) -> dict[str, Any]:
-    """A JSON file of a run folder.
+def read_json(path: Path, name: str, shape: Any = None) -> dict[str, Any]:
+    """A JSON file of a run folder, checked against its shape.
 
     Parameters
     ----------
@@ -32,13 +100,15 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
         The folder.
     name : str
         The file; config.json is refused if another program or another version of fastnet wrote it.
+    shape : shape, optional
+        Of a file that is not in a run folder.
 
     Raises
     ------
     FastnetError
         when the folder does not exist.
     DataError
-        when the file cannot be read.
+        when the file cannot be read, or a value in it is not what it must be.
     """
     if not path.is_dir():
         raise FastnetError(f"no run folder at {path}; `fastnet ls` lists the runs there are.")
@@ -48,9 +118,16 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
             raise ValueError("not an object")
     except FileNotFoundError:
         raise DataError(reason_file_missing(path, name)) from None
+    except RecursionError:
+        raise DataError(f"{path / name} cannot be read (its values are nested too deep).") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path / name} cannot be read ({error}).") from None
-    return checked_config(path, value) if name == "config.json" else value
+    if name == "config.json":
+        require_own_config(path, value)
+    wrong = misfit(value, SHAPES.get(name, ANYTHING) if shape is None else shape)
+    if wrong:
+        raise DataError(f"{path / name} is broken or of another version: {wrong}.")
+    return value
 
 
 def reason_file_missing(path: Path, name: str) -> str:
@@ -62,12 +139,11 @@ def reason_file_missing(path: Path, name: str) -> str:
     return f"{path} is not a run folder of fastnet: it has no {name}."
 
 
-def checked_config(path: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """A config.json, refused if another program or another version of fastnet wrote it."""
+def require_own_config(path: Path, config: dict[str, Any]) -> None:
+    """Raise a DataError for a config.json that another program or another version wrote."""
     if not {"schema_version", "command", "options"} <= set(config):
         raise DataError(f"{path} is not a run folder of fastnet: its config.json is not fastnet's.")
     require_version(path, config["schema_version"])
-    return config
 
 
 def require_version(path: Path, version: Any) -> None:
@@ -78,70 +154,133 @@ def require_version(path: Path, version: Any) -> None:
         )
 
 
-def read_options(config: Mapping[str, Any]) -> dict[str, Any]:
+def read_options(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a config.json, checked again; options that it lacks have their default."""
+    given = {name: config["options"].get(name, OPTIONS[name].default) for name in OPTIONS}
     try:
-        given = {name: config["options"].get(name, OPTIONS[name].default) for name in OPTIONS}
         paired = given["zip"] is True
         return {name: check(name, value, paired=paired) for name, value in given.items()}
-    except (UsageError, KeyError, AttributeError) as error:
-        raise DataError(f"config.json has no options that can be used: {error}.") from None
+    except UsageError as error:
+        raise DataError(f"{path / 'config.json'} has an option that cannot be: {error}") from None
 
 
-# ---------------------------------------------------------------- members and arrays
+def read_schema(path: Path, config: Mapping[str, Any]) -> Schema:
+    """The Schema in a config.json."""
+    try:
+        found = Schema.from_config(config)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DataError(f"{path / 'config.json'} is broken: {error}.") from None
+    wrong = next(found.misfits(), None)
+    if wrong:
+        raise DataError(f"{path / 'config.json'} is broken: {wrong}.")
+    return found
+
+
+# ---------------------------------------------------------------- members
 
 
 def read_members(path: Path) -> np.ndarray:
     """The structured array in a members.csv."""
     try:
         with open(path, newline="") as file:
-            header, *lines = csv.reader(file)
-        if tuple(header) != MEMBERS.names:
-            odd = sorted(set(header) ^ set(MEMBERS.names))
-            raise ValueError(f"columns missing, unknown or in another order: {', '.join(odd)}")
-        members = np.zeros(len(lines), MEMBERS)
-        for name, values in zip(header, zip(*lines, strict=True), strict=True):
-            off = OFF.get(name, "" if MEMBERS[name].kind == "U" else np.nan)
-            members[name] = [off if value == "" else value for value in values]
+            columns = columns_of_text(list(csv.reader(file)))
+        members = np.zeros(len(columns[0]), MEMBERS)
+        for name, values in zip(MEMBERS.names, columns):
+            members[name] = column_read(name, values)
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path} cannot be read ({error}).") from None
     return members
 
 
-def read_npz_if_there(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an npz that a run may lack."""
-    return read_npz(path) if path.exists() else {}
+def columns_of_text(lines: list[list[str]]) -> list[tuple[str, ...]]:
+    """The columns of a members.csv from its lines, the header first."""
+    names, rows = MEMBERS.names, lines[1:]
+    if not rows:
+        raise ValueError("it has no members")
+    if tuple(lines[0]) != names:
+        odd = sorted(set(lines[0]) ^ set(names))
+        raise ValueError(f"columns missing, unknown or in another order: {', '.join(odd)}")
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(names):
+            raise ValueError(f"line {number} has {len(row)} cells, the header has {len(names)}")
+    return list(zip(*rows))
 
 
-def first_misfit(result: Result, saved: Mapping[str, Any]) -> str | None:
-    """The first file of a run that does not fit the others, or None if all fit.
+def column_read(name: str, values: tuple[str, ...]) -> np.ndarray:
+    """A column of members.csv from its texts; a ValueError names the first that cannot be."""
+    dtype, unset = MEMBERS[name], str(OFF.get(name, np.nan))
+    if dtype.kind == "U":
+        return named(name, values)
+    try:
+        return np.array([value or unset for value in values]).astype(dtype)
+    except (ValueError, OverflowError):
+        odd = next(value for value in values if not is_read(value or unset, dtype))
+        wanted = "an integer" if dtype.kind == "i" else "a number"
+        raise ValueError(f"{name} has {odd!r}, not {wanted}") from None
+
+
+def named(name: str, values: tuple[str, ...]) -> np.ndarray:
+    """A column of names; a ValueError for one that is none."""
+    odd = [value for value in values if value not in NAMES[name]]
+    if odd:
+        raise ValueError(f"{name} has {odd[0]!r}, not one of {', '.join(NAMES[name])}")
+    return np.array(values)
+
+
+def is_read(value: str, dtype: np.dtype) -> bool:
+    """Whether a cell of members.csv is a number of this dtype."""
+    try:
+        np.array(value).astype(dtype)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+# ---------------------------------------------------------------- arrays
+
+
+def read_arrays(path: Path, name: str, sizes: dict[str, int]) -> dict[str, np.ndarray]:
+    """The arrays of an npz of a run folder, of the shapes in ARRAYS.
 
     Parameters
     ----------
-    result : Result
-        As read from the files.
-    saved : dict
-        summary.json.
+    path : Path
+        The folder.
+    name : str
+        The file.
+    sizes : dict of int by letter
+        The sizes that are known; those that the file decides are added.
+
+    Raises
+    ------
+    DataError
+        naming the array that is missing, unknown, or of another dtype or shape.
     """
-    count = len(result.members)
-    if count != saved["members"] or not 0 <= result.best_member < count:
-        return "members.csv"
-    if not runs_fit(result.entries, Entries._fields, count):
-        return "history.npz"
-    packed = result.packed
-    if not packed:
-        return None
-    n1 = result.members["n1"][packed.get("members", slice(None))]
-    fits = runs_fit(packed, ("W1", "b1", "W2"), len(n1)) and len(packed["b2"]) == len(n1)
-    if fits and (np.diff(packed["offsets"]) == n1).all():
-        return None
-    return "model.npz" if "members" in packed else "weights.npz"
+    arrays, wanted = read_npz(path / name), ARRAYS[name]
+    wrong = [f"it has no {n!r}" for n in wanted if n not in arrays and n not in OPTIONAL]
+    wrong += [f"it has the unknown array {n!r}" for n in arrays if n not in wanted]
+    wrong += misfits_of_shapes({n: arrays[n] for n in wanted if n in arrays}, wanted, sizes)
+    if wrong:
+        raise DataError(f"{path / name} is broken or of another version: {wrong[0]}.")
+    return arrays
 
 
-def runs_fit(arrays: Mapping[str, np.ndarray], names: tuple[str, ...], count: int) -> bool:
-    """Whether `count` runs of rows lie one after another in the named arrays."""
-    offsets = arrays["offsets"]
-    return len(offsets) == count + 1 and all(len(arrays[name]) == offsets[-1] for name in names)
+def misfits_of_shapes(
+    arrays: Mapping[str, np.ndarray], wanted: Mapping[str, tuple[str, ...]], sizes: dict[str, int]
+) -> list[str]:
+    """The arrays of another dtype or shape, one text each; new sizes are added to `sizes`."""
+    found = []
+    for name, array in arrays.items():
+        kind, *letters = wanted[name]
+        if array.dtype.kind != kind:
+            found.append(f"{name} has dtype {array.dtype}, not {KINDS[kind]}")
+        if len(letters) == array.ndim:
+            for letter, size in zip(letters, array.shape):
+                sizes.setdefault(letter, size)
+        if array.shape != tuple(sizes.get(letter) for letter in letters):
+            shape = ", ".join(f"{letter} = {sizes.get(letter, 'any')}" for letter in letters)
+            found.append(f"{name} has shape {array.shape}, not ({shape})")
+    return found
 
 
 # ---------------------------------------------------------------- models
@@ -171,7 +310,7 @@ def read_model(path: str | Path) -> Model:
         model = Model(weights, activation, Schema.from_arrays(arrays), thresholds)
     except KeyError as error:
         raise DataError(f"{path} is not a model of fastnet: it has no {error}.") from None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{path} is broken: its columns cannot be read ({error}).") from None
     wrong = next(misfits_of_model(model), None)
     if wrong:
@@ -181,48 +320,34 @@ def read_model(path: str | Path) -> Model:
 
 def misfits_of_model(model: Model) -> Iterator[str]:
     """The contradictions in a model.npz, one text each."""
-    yield from misfits_of_classes(model)
-    yield from misfits_of_arrays(model)
+    yield from model.schema.misfits_of_classes(model.weights.b2.size)
+    yield from misfits_of_weights(model)
+    yield from model.schema.misfits()
+    yield from misfits_of_thresholds(model)
     if model.activation not in ACTIVATIONS:
         yield f"it has the unknown activation {model.activation!r}"
-    inputs = sum(len(column.inputs()) for column in model.columns)
-    if model.columns and inputs != len(model.features):
-        yield f"its columns make {inputs} inputs, its features name {len(model.features)}"
 
 
-def misfits_of_arrays(model: Model) -> Iterator[str]:
-    """Arrays whose shape does not fit the others, or that do not hold numbers."""
+def misfits_of_weights(model: Model) -> Iterator[str]:
+    """Weights whose shape does not fit the others, or that do not hold finite numbers."""
     weights, d = model.weights, len(model.features)
     k, n1 = weights.b2.size, weights.b1.size
     shapes = {"W1": (n1, d), "b1": (n1,), "W2": (k, n1), "b2": (k,)}
-    shapes |= {"x_shift": (d,), "x_scale": (d,), "y_shift": (k,), "y_scale": (k,)}
-    means = k if model.classes is None else len(model.classes)
-    shapes |= {"x_low": (d,), "x_high": (d,), "y_mean": (means,)}
-    arrays = {**weights._asdict(), **model.scaling._asdict(), **model.ranges._asdict()}
-    for name, array in arrays.items():
-        if array.shape != shapes[name]:
+    for name, array in weights._asdict().items():
+        if array.shape != shapes[name] or 0 in array.shape:
             sizes = f"d = {d} features, N1 = {n1} of b1, k = {k} of b2"
             yield f"{name} has shape {array.shape}, not {shapes[name]} ({sizes})"
         if array.dtype.kind != "f" or not np.isfinite(array).all():
             yield f"{name} has values that are not finite numbers"
+    if k != len(model.scaling.y_shift):
+        yield f"b2 has {k} outputs, y_shift {len(model.scaling.y_shift)}"
 
 
-def misfits_of_classes(model: Model) -> Iterator[str]:
-    """A loss that is unknown, or that does not fit the classes and outputs."""
-    loss, classes, k = model.loss, model.classes, model.weights.b2.size
-    if loss not in LOSSES:
-        yield f"it has the unknown loss {loss!r}"
-    elif loss not in CLASSIFIERS:
-        if classes is not None:
-            yield f"it has classes, and loss {loss} has none"
-    elif classes is None:
-        yield f"it has no classes, and loss {loss} needs them"
-    elif classes.shape != (max(k, 2),):
-        yield f"its classes have shape {classes.shape}, its outputs need {(max(k, 2),)}"
-    elif LOSSES[loss].link == SIGMOID and k != 1:
-        yield f"loss {loss} has 1 output, not {k}"
+def misfits_of_thresholds(model: Model) -> Iterator[str]:
+    """Thresholds of a model that does not have two classes, or that are no probabilities."""
+    two = model.classes is not None and len(model.classes) == 2
     for name, value in (model.thresholds or {}).items():
-        if classes is None or len(classes) != 2 or not 0 <= value <= 1:
+        if not (two and is_number(value) and 0 <= value <= 1):
             yield f"it has the threshold {value} for {name}"
 
 
@@ -249,7 +374,7 @@ def facts_of_run(run: Path) -> dict[str, Any]:
         facts = {"run": str(run), **{k: summary[k] for k in ("command", "members", "status")}}
         facts["best"] = {k: summary["best"][k] for k in ("n1", "seed", "train_loss", "val_loss")}
         return {**facts, "smallest_n1": summary["smallest_n1"]}
-    except (FastnetError, KeyError, TypeError):
+    except FastnetError:
         facts = dict.fromkeys(("run", "command", "members", "status", "best", "smallest_n1"))
         broken = (run / "summary.json").exists()
         status = "broken" if broken else "running" if in_use(run) else "unfinished"

@@ -12,7 +12,9 @@ from fastnet.errors import UsageError
 from fastnet.files import json_value
 from fastnet.options.methods import CONVERGED_BY, STOPS, longest
 from fastnet.results import answer
+from fastnet.results.metrics import GOALS
 from fastnet.results.model import Model
+from fastnet.shapes import ANYTHING, COUNT, NUMBER, TEXT, TIME, Maybe, one_of
 from fastnet.training.plan import COLUMNS, SETTING_COLUMNS, shown
 
 if TYPE_CHECKING:
@@ -32,6 +34,29 @@ MEMBERS = np.dtype(
     + [(name, "f8") for name in SCORES]
     + [("seconds", "f8")]
 )
+
+
+# The shape of summary.json, as Result.summary() makes it.
+KINDS = {"i": Maybe(COUNT), "f": Maybe(NUMBER), "U": Maybe(TEXT)}
+MEANS = {str: Maybe(NUMBER)}
+SHAPE = {
+    "schema_version": COUNT,
+    "command": one_of(("train", "sweep")),
+    "run": Maybe(TEXT),
+    "members": COUNT,
+    "status": one_of(("done", "interrupted")),
+    "best": {
+        **{name: KINDS[MEMBERS[name].kind] for name in MEMBERS.names},
+        "metrics": ANYTHING,  # fitting.py derives its shape from the schema
+        "thresholds": Maybe({name: NUMBER for name in GOALS}),
+    },
+    "stop_reasons": {str: COUNT},
+    "seconds": {"compile": TIME, "train": TIME, "total": TIME},
+    "by_n1": [{"n1": COUNT, str: ANYTHING}],
+    "smallest_n1": Maybe(COUNT),
+    "folds": Maybe({"count": COUNT, "mean": MEANS, "sd": MEANS}),
+    "notices": [TEXT],
+}
 
 
 class Entries(NamedTuple):

@@ -70,16 +70,22 @@ def plan_of_shape(
 ) -> Plan:
     """The Plan for the options of a run on data of d inputs and k outputs, with `counts` rows to
     train on in each fold."""
+    columns = np.repeat(columns_of_members(options, loss, d, k), len(counts))
+    folds = np.arange(columns.size) % len(counts)
+    settings = settings_of(options, columns, folds, counts[folds])
+    return with_places(Plan(columns, settings, 0, 0, d, k, loss))
+
+
+def columns_of_members(options: Mapping[str, Any], loss: str, d: int, k: int) -> np.ndarray:
+    """The settings of the members of a fold, in the form for people; a UsageError for options that
+    do not go together."""
     refuse_unused(options, loss)
     columns = columns_of(options, loss, d)
     refuse_batches(columns)
     refuse_matrix(columns, loss, d, k)
     switch_off(columns, options)
     refuse_rates(columns, options)
-    columns = np.repeat(columns, len(counts))
-    folds = np.arange(columns.size) % len(counts)
-    settings = settings_of(options, columns, folds, counts[folds])
-    return with_places(Plan(columns, settings, 0, 0, d, k, loss))
+    return columns
 
 
 def plan_of_blocks(

@@ -158,6 +158,13 @@ def test_a_table_is_read_again_in_its_own_units(table_run):
     assert '"title": "depth"' in axes and '"title": "load"' in axes
 
 
+def test_a_split_that_is_not_that_of_the_table_is_refused(table_run):
+    result, _ = table_run
+    forged = result._replace(split={**result.split, "val": np.array([10**12])})
+    with pytest.raises(DataError, match=r"split\.npz of the run is not the split of its data"):
+        figures.predicted_true.table(forged)
+
+
 def test_a_table_that_has_changed_or_gone_is_refused(table_run):
     result, path = table_run
     path.write_text(path.read_text().replace("10.000", "10.500"))
@@ -374,6 +381,20 @@ def test_themes_change_colours_alone(few):
     assert str(light["datasets"]) == str(dark["datasets"])
     with pytest.raises(UsageError, match="theme must be one of light, dark, css, got 'blue'"):
         figures.loss_curves(few, theme="blue")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[" * 100_000, "cannot be read \\(its values are nested too deep"),
+        ('{"workloads": {}}', "workloads must be a list, got {}"),
+        ('{"workloads": [{"name": "a", "rows": [{}]}]}', r"workloads\[0\]\.rows\[0\] has no peer"),
+    ],
+)
+def test_a_file_that_is_no_document_of_bench(tmp_path, content, message):
+    (tmp_path / "bench.json").write_text(content)
+    with pytest.raises(DataError, match=rf"bench\.json .*{message}"):
+        figures.subject(tmp_path / "bench.json")
 
 
 def test_a_figure_that_does_not_apply_says_why_and_which_do(few, spirals):

@@ -1,5 +1,6 @@
 """Runs watched from outside: other processes train, this one reads their folders."""
 
+import json
 import shutil
 import time
 
@@ -13,6 +14,10 @@ from fastnet.results.collect import peek
 
 SLOW = ["sweep", "--task", "1", "--n1", "30:40", "--seeds", "4", "--max-epochs", "1000000"]
 SLOW += ["--target-loss", "none", "--optimizer", "sgd"]
+EVENT = {
+    **{"epoch": 3, "running": 1, "members": 2, "reached": 0},
+    **{"best_loss": None, "seconds": 0.5, "remaining": 1.5},
+}
 PATIENCE = 90  # seconds: the kernels may have to be compiled first
 
 
@@ -102,8 +107,26 @@ def test_it_is_resumed_in_a_process_of_its_own(stopped, tmp_path):
 
 @pytest.mark.parametrize("rest", [b"", b'{"epoch": 12, "memb', b"\xff\xfe"])
 def test_a_half_written_line_is_left_out(tmp_path, rest):
-    (tmp_path / "events.jsonl").write_bytes(b'{"epoch": 1}\n{"epoch": 2}\n' + rest)
-    assert watch.events(tmp_path) == [{"epoch": 1}, {"epoch": 2}]
+    lines = b"".join(json.dumps({**EVENT, "epoch": epoch}).encode() + b"\n" for epoch in (1, 2))
+    (tmp_path / "events.jsonl").write_bytes(lines + rest)
+    assert [event["epoch"] for event in watch.events(tmp_path)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "line", ["[" * 100_000, "{}", "7", json.dumps({**EVENT, "epoch": "3"}), '{"seconds": NaN}']
+)
+def test_lines_that_are_no_events_are_left_out(tmp_path, line):
+    (tmp_path / "events.jsonl").write_text(f"{line}\n{json.dumps(EVENT)}\n")
+    assert watch.events(tmp_path) == [EVENT]
+
+
+@pytest.mark.parametrize("text", ["-1", "0", "1", str(10**30), "x"])
+def test_a_lock_that_names_no_process_stops_nobody(tmp_path, monkeypatch, text):
+    """To signal process -1 is to signal all of them."""
+    monkeypatch.setattr(watch, "in_use", lambda folder: True)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "lock").write_text(text)
+    assert not watch.stop(tmp_path, "run")
 
 
 def test_no_events_yet(tmp_path):
@@ -145,5 +168,5 @@ def test_a_broken_checkpoint(stopped, tmp_path):
     with pytest.raises(DataError, match=r"checkpoint.npz cannot be read"):
         peek(runs / "long")
     np.savez(runs / "long" / "checkpoint.npz", states=np.zeros(3))
-    with pytest.raises(DataError, match="has a checkpoint that cannot be used"):
+    with pytest.raises(DataError, match=r"checkpoint\.npz is not of this run: states has shape"):
         peek(runs / "long")

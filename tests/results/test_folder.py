@@ -4,6 +4,7 @@ import csv
 import fcntl
 import itertools
 import json
+import math
 import os
 import re
 import shutil
@@ -386,49 +387,164 @@ def edit_npz(path, change):
     np.savez(path, **arrays)
 
 
+def deep(value, depth=100_000):
+    """A value inside lists inside lists, as JSON text."""
+    return "[" * depth + json.dumps(value) + "]" * depth
+
+
 MISFITS = [
-    ("config.json", lambda c: c.update(options=[]), "config.json has no options that can be used"),
+    ("config.json", lambda c: c.update(options=[]), "options must be an object, got []"),
     (
         "config.json",
         lambda c: c["options"].update(n1=[0]),
-        "config.json has no options that can be used: n1 must be an integer >= 1 and <= 65536, got",
+        "has an option that cannot be: n1 must be an integer >= 1 and <= 65536, got 0.",
     ),
+    ("config.json", lambda c: c["options"].update(n1={"a": 1}), "n1 must be an integer >= 1"),
+    ("config.json", lambda c: c["options"].update(n1=[2, 4]), "n1 of member 2 is not the one"),
+    (
+        "config.json",
+        lambda c: c["options"].update(optimizer=["lbfgs"], learning_rate=[0.5]),
+        "config.json has options that do not go together: learning_rate 0.5 has no effect",
+    ),
+    ("config.json", lambda c: c.update(command=[[]]), "command must be one of train, sweep, got"),
+    ("config.json", lambda c: c.update(task=True), "task must be one of 1, 2, null, got True."),
     (
         "config.json",
         lambda c: c.pop("features"),
-        "is broken or of another version: it has no 'features'.",
+        "broken or of another version: it has no features.",
     ),
-    ("summary.json", lambda s: s.update(best=None), "is broken: TypeError "),
+    ("config.json", lambda c: c.update(features=["a", 3]), "features[1] must be a text, got 3."),
+    ("config.json", lambda c: c.update(features=["a", "b"]), "x_shift has shape (1,), not (2,)."),
+    ("config.json", lambda c: c.update(targets=["a", "b"]), "it names 2 targets, not 1."),
+    ("config.json", lambda c: c.update(loss="mse"), "loss must be one of squared, cross_entropy, "),
     (
-        "summary.json",
-        lambda s: s.pop("seconds"),
-        "is broken or of another version: it has no 'seconds'.",
-    ),
-    (
-        "summary.json",
-        lambda s: s["best"].update(member=4),
-        "is broken: members.csv does not fit the other files.",
+        "config.json",
+        lambda c: c.update(classes=[1, "a"]),
+        "classes must be a list of texts, of int",
     ),
     (
+        "config.json",
+        lambda c: c.update(classes=[1, 2]),
+        "it has classes, and loss squared has none.",
+    ),
+    (
+        "config.json",
+        lambda c: c.update(columns=[["a", "number", []]]),
+        "columns[0] must be a list of 4",
+    ),
+    (
+        "config.json",
+        lambda c: c["scaling"].update(x_scale=[0.0]),
+        "x_scale has values that cannot be",
+    ),
+    (
+        "config.json",
+        lambda c: c["scaling"].update(x_shift=[math.nan]),
+        "x_shift[0] must be a number, got",
+    ),
+    ("environment.json", lambda e: e.clear(), "it has no versions."),
+    ("environment.json", lambda e: e.update(versions=[]), "versions must be an object, got []."),
+    ("environment.json", lambda e: e.update(cpu=-1), "cpu must be an object, got -1."),
+    (
+        "environment.json",
+        lambda e: e.update(command_line=[math.nan]),
+        "command_line[0] must be a text, got nan.",
+    ),
+    ("summary.json", lambda s: s.update(best=None), "best must be an object, got null."),
+    ("summary.json", lambda s: s.pop("seconds"), "it has no seconds."),
+    (
         "summary.json",
-        lambda s: s.update(members=5),
-        "is broken: members.csv does not fit the other files.",
+        lambda s: s.update(status=3),
+        "status must be one of done, interrupted, got 3.",
+    ),
+    (
+        "summary.json",
+        lambda s: s["seconds"].update(train=math.nan),
+        "seconds.train must be a number >= 0, got nan.",
+    ),
+    (
+        "summary.json",
+        lambda s: s["seconds"].update(train=10**400),
+        "seconds.train must be a number >= 0, got 1000",
+    ),
+    ("summary.json", lambda s: s["best"].update(member=4), "best.member is 4, which there is not."),
+    ("summary.json", lambda s: s["best"].update(n1=7), "best.n1 is 7, in members.csv "),
+    (
+        "summary.json",
+        lambda s: s["best"].update(metrics=[]),
+        "best.metrics must be an object, got []",
+    ),
+    (
+        "summary.json",
+        lambda s: s["best"]["metrics"]["train"].pop("rmse"),
+        "best.metrics.train has no rmse.",
+    ),
+    (
+        "summary.json",
+        lambda s: s["best"]["metrics"]["train"]["baseline"].update(mae="low"),
+        "best.metrics.train.baseline.mae must be a number, got 'low'.",
+    ),
+    (
+        "summary.json",
+        lambda s: s.update(folds={"count": 2, "mean": {"loss": 1}, "sd": {"loss": 1}}),
+        "folds are not those of split.npz, or differ in their names.",
+    ),
+    (
+        "summary.json",
+        lambda s: s["best"].update(thresholds={"f1": 0.5}),
+        "best.thresholds has no bal",
+    ),
+    ("summary.json", lambda s: s.update(members=5), "it has 4 members, summary.json 5."),
+    (
+        "summary.json",
+        lambda s: s.update(stop_reasons={}),
+        "stop_reasons are not those of members.csv.",
+    ),
+    (
+        "summary.json",
+        lambda s: s.update(command="train"),
+        "command is train, in config.json sweep.",
+    ),
+    ("history.npz", lambda h: h.pop("val_loss"), "it has no 'val_loss'."),
+    ("history.npz", lambda h: h.update(more=h["epoch"]), "it has the unknown array 'more'."),
+    ("history.npz", lambda h: h.update(epoch=h["epoch"][:-1]), "train_loss has shape "),
+    (
+        "history.npz",
+        lambda h: h.update(epoch=h["epoch"].astype(str)),
+        "epoch has dtype <U21, not int",
     ),
     (
         "history.npz",
-        lambda h: h.pop("val_loss"),
-        "is broken or of another version: it has no 'val_loss'.",
+        lambda h: h.update(val_loss=h["val_loss"] + 0j),
+        "val_loss has dtype complex128",
+    ),
+    ("history.npz", lambda h: h.update(epoch=h["epoch"][:, None]), "epoch has shape (64, 1), not"),
+    ("history.npz", lambda h: h.update(epoch=h["epoch"][::-1]), "its epochs do not rise."),
+    ("history.npz", lambda h: h.update(epoch=h["epoch"] - 1), "its epochs do not rise."),
+    (
+        "history.npz",
+        lambda h: h.update(epoch=h["epoch"] * 2),
+        "its last epochs are not those of mem",
     ),
     (
         "history.npz",
-        lambda h: h.update(epoch=h["epoch"][:-1]),
-        "is broken: history.npz does not fit the other files.",
+        lambda h: h.update(offsets=h["offsets"][::-1]),
+        "its offsets are not those of its",
     ),
-    ("weights.npz", lambda w: w.pop("b2"), "is broken or of another version: it has no 'b2'."),
+    ("weights.npz", lambda w: w.pop("b2"), "it has no 'b2'."),
+    ("weights.npz", lambda w: w.update(W1=w["W1"] * np.nan), "W1 has values that are not finite."),
+    ("weights.npz", lambda w: w.update(W1=w["W1"][..., None]), "W1 has shape ("),
     (
         "weights.npz",
         lambda w: w.update(offsets=np.array([0, 3, 5, 7, 10])),
-        "is broken: weights.npz does not fit the other files.",
+        "its offsets are not those of the members' n1.",
+    ),
+    ("split.npz", lambda s: s.update(val=s["train"][:1]), "it has a row below 0 or a row twice."),
+    ("split.npz", lambda s: s.update(val=np.array([-1])), "it has a row below 0 or a row twice."),
+    (
+        "split.npz",
+        lambda s: s.update(train=s["train"][0]),
+        "train has shape (), not (train = any).",
     ),
 ]
 
@@ -436,8 +552,45 @@ MISFITS = [
 @pytest.mark.parametrize("name, change, message", MISFITS)
 def test_files_that_do_not_fit_together(run, name, change, message):
     (edit_json if name.endswith(".json") else edit_npz)(run / name, change)
-    with pytest.raises(DataError, match=re.escape(message)):
+    with pytest.raises(DataError, match=re.escape(message)) as raised:
         fastnet.load(run)
+    assert {name, "members.csv"} & set(re.findall(r"[\w.]+", str(raised.value)))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["config.json", "environment.json", "summary.json"])
+def test_json_nested_too_deep(run, name):
+    (run / name).write_text('{"versions": ' + deep(1) + "}")
+    with saying(f"{run / name} cannot be read (its values are nested too deep)."):
+        fastnet.load(run)
+
+
+CELLS = [
+    ("n1", "9" * 30, f"(n1 has '{'9' * 30}', not an integer)"),
+    ("n1", "", "(n1 has '', not an integer)"),
+    ("train_loss", "1,5", "(line 3 has 41 cells, the header has 40)"),
+    ("train_loss", "low", "(train_loss has 'low', not a number)"),
+    ("stop_reason", "tired", "(stop_reason has 'tired', not one of running, target, "),
+    ("n1", "3", "n1 of member 1 is not the one that the options make."),
+    ("member", "2", "its members are not numbered 0, 1, 2, ..."),
+    ("fold", "9", "fold has 9."),
+    ("fold", "1", "fold is not the one that the options make."),
+    ("best_epoch", "99", "best_epoch is not between 0 and epochs."),
+    ("best_epoch", "-1", "best_epoch is not between 0 and epochs."),
+    ("seconds", "nan", "seconds has values that are no times."),
+    ("epochs", "999", "its last epochs are not those of members.csv."),
+]
+
+
+@pytest.mark.parametrize("column, text, message", CELLS)
+def test_a_cell_of_members_csv_that_cannot_be(run, column, text, message):
+    header, *rows = [line.split(",") for line in (run / "members.csv").read_text().splitlines()]
+    rows[1][header.index(column)] = text
+    lines = [",".join(cells) for cells in (header, *rows)]
+    (run / "members.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=re.escape(message)) as raised:
+        fastnet.load(run)
+    assert "members.csv" in str(raised.value) and "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -469,7 +622,9 @@ def test_members_csv_without_a_column_names_it(run):
 def test_members_csv_with_a_row_less(run):
     lines = (run / "members.csv").read_text().splitlines()
     (run / "members.csv").write_text("\n".join(lines[:-1]) + "\n")
-    with saying(f"{run} is broken: members.csv does not fit the other files."):
+    with saying(
+        f"{run / 'members.csv'} does not fit the other files: it has 3 members, summary.json 4."
+    ):
         fastnet.load(run)
 
 
@@ -478,7 +633,8 @@ def test_keep_best_of_another_width(tmp_path):
     fastnet.sweep(out=run, **SMALL, keep="best")
     other = fastnet.train(np.zeros((4, 1)), np.zeros(4), n1=7, max_epochs=1)
     write_model(run / "model.npz", other.model())
-    with saying(f"{run} is broken: model.npz does not fit the other files."):
+    text = "its offsets are not those of the members' n1."
+    with saying(f"{run / 'model.npz'} does not fit the other files: {text}"):
         fastnet.load(run)
 
 

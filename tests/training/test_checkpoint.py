@@ -194,7 +194,7 @@ def test_a_forged_checkpoint_is_of_no_run(interrupted):
     text = r"checkpoint\.npz is not of this run: the state of member 0 has epoch -5\.$"
     with pytest.raises(DataError, match=text):
         fastnet.resume(interrupted, X, X[:, 0])
-    with pytest.raises(DataError, match=r"checkpoint that cannot be used .*has epoch -5"):
+    with pytest.raises(DataError, match=text):
         peek(interrupted)
 
 
