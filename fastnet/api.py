@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastnet import job
+from fastnet.files import checked_path
 from fastnet.job import Progress
 from fastnet.options.arguments import NEW_RUN, PROGRESS, SAMPLE_NAMES, SAMPLES, TASK, XY
 from fastnet.options.rules import RESUMABLE, refuse_change
@@ -243,10 +243,8 @@ def resume(
         when the folder is broken.
     """
     refuse_change([name for name in arguments if name not in (*SAMPLE_NAMES, PROGRESS.name)])
-    path = Path(folder)
+    path = checked_path(folder, "folder")
     config = read_json(path, "config.json")
-    if (path / "summary.json").is_file():
-        return load(path)
     return job.go_on(path, config, X, y, force=force, **arguments)
 
 
@@ -268,4 +266,4 @@ def load(folder: str | os.PathLike[str]) -> Result:
     DataError
         when it is unfinished or broken.
     """
-    return collect.load(folder)
+    return collect.load(checked_path(folder, "folder"))

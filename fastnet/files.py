@@ -1,18 +1,90 @@
 """Write files whole or not at all; read arrays without executing code from a file."""
 
 import contextlib
+import errno
+import itertools
 import json
 import math
 import os
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from fastnet.errors import DataError, FastnetError
+from fastnet.errors import DataError, FastnetError, UsageError
+
+# ---------------------------------------------------------------- paths and files
+
+
+def checked_path(path: Any, label: str) -> Path:
+    """The Path of a text or path-like object; anything else, and a NUL in it, is refused."""
+    if not isinstance(path, (str, os.PathLike)) or isinstance(os.fspath(path), bytes):
+        raise UsageError(f"{label} must be a path, got {path!r}.")
+    if "\0" in os.fspath(path):
+        raise UsageError(f"{label} must be a path without NUL characters, got {os.fspath(path)!r}.")
+    return Path(path)
+
+
+def free_path(path: Path, middle: str) -> Path:
+    """A path beside another that does not exist: its name, `middle` and a number."""
+    start = f"{path.name}{middle}{os.getpid()}"
+    names = itertools.chain([start], (f"{start}-{count}" for count in itertools.count(1)))
+    return next(p for p in map(path.with_name, names) if not os.path.lexists(p))
+
+
+def open_regular(path: str | os.PathLike, mode: str, links: bool = False, **more: Any) -> IO[Any]:
+    """Open a regular file. A FIFO, which could wait for ever, or a device is an OSError.
+
+    So is a link, unless `links` are followed: what is written in a run folder that came from
+    somebody else must not land in another file.
+    """
+    return open(path, mode, opener=follow if links else stay, **more)
+
+
+def follow(name: str, flags: int) -> int:
+    """An opener of regular files alone."""
+    descriptor = os.open(name, flags | getattr(os, "O_NONBLOCK", 0), 0o666)  # a FIFO never waits
+    kind = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(kind):
+        return descriptor
+    os.close(descriptor)
+    if stat.S_ISDIR(kind):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(name))
+    raise OSError(errno.EINVAL, "not a regular file", os.fspath(name))
+
+
+def stay(name: str, flags: int) -> int:
+    """An opener of regular files alone that does not follow a link."""
+    return follow(name, flags | getattr(os, "O_NOFOLLOW", 0))
+
 
 # ---------------------------------------------------------------- writing
+
+CURES = {
+    errno.ENOSPC: "free space on its disk",
+    errno.EDQUOT: "free space in your quota",
+    errno.EFBIG: "raise the limit of the size of files (ulimit -f)",
+    errno.EROFS: "make its file system writable",
+    errno.EACCES: "allow this user to write there",
+    errno.EPERM: "allow this user to write there",
+    errno.ENOENT: "make its folder",
+    errno.ENOTDIR: "name a place whose folders are no files",
+    errno.EISDIR: "move the folder of that name away",
+    errno.ELOOP: "remove the link of that name",
+    errno.EINVAL: "remove what has that name",
+    errno.ENAMETOOLONG: "shorten its name",
+}
+
+
+class WriteError(FastnetError):
+    """A file that cannot be written: which one, why, and what helps."""
+
+    def __init__(self, path: str | os.PathLike, error: OSError) -> None:
+        cure = CURES.get(error.errno or 0, "see that its disk can be written")
+        self.error = error
+        super().__init__(f"{path} cannot be written ({error.strerror or error}); {cure}.")
 
 
 def write_whole(path: str | os.PathLike, write: Callable[[IO[bytes]], Any]) -> None:
@@ -26,8 +98,8 @@ def write_whole(path: str | os.PathLike, write: Callable[[IO[bytes]], Any]) -> N
 
     Raises
     ------
-    OSError
-        when it cannot be written; whatever `write` raises. Neither leaves a .part behind.
+    WriteError
+        when it cannot be written; else whatever `write` raises. Neither leaves a .part behind.
 
     Examples
     --------
@@ -37,18 +109,35 @@ def write_whole(path: str | os.PathLike, write: Callable[[IO[bytes]], Any]) -> N
     ...     os.listdir(folder)
     ['a.txt']
     """
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
+    write_together({path: write})
+
+
+def write_together(writers: Mapping[Any, Callable[[IO[bytes]], Any]]) -> None:
+    """Write several files as write_whole() does: all are complete before one takes its name."""
+    parts = {path: Path(f"{Path(path)}.part") for path in writers}
+    path = None
     try:
-        with open(part, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        with contextlib.suppress(OSError):  # the first error is the one to show
-            part.unlink()
+        for path, part in parts.items():
+            write_part(part, writers[path])
+        for path, part in parts.items():
+            os.replace(part, path)
+    except BaseException as error:
+        for part in parts.values():
+            with contextlib.suppress(OSError):  # the first error is the one to show
+                part.unlink()
+        if isinstance(error, OSError):
+            raise WriteError(path, error) from None
         raise
+
+
+def write_part(part: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """Write a new file to the disk; what a kill left under its name goes, a link included."""
+    part.unlink(missing_ok=True)
+    # "x+b": with "xb" NumPy writes through C, whose errors do not say that a disk is full.
+    with open_regular(part, "x+b") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:
@@ -83,7 +172,7 @@ def json_value(value: Any) -> Any:
 
 def refuse_existing(path: str | os.PathLike, force: bool, what: str = "file") -> None:
     """Raise a FastnetError for a path that exists, unless what is there may be replaced."""
-    if Path(path).exists() and not force:
+    if os.path.exists(path) and not force:
         raise FastnetError(f"-o: {path} exists; name another {what}, or replace it with --force.")
 
 
@@ -91,8 +180,8 @@ def write_output(path: str | os.PathLike, write: Callable[[IO[bytes]], Any]) -> 
     """Call write_whole(); a failure becomes one line that names the option -o."""
     try:
         write_whole(path, write)
-    except OSError as error:
-        raise FastnetError(f"-o: {path} cannot be written ({error.strerror}).") from None
+    except WriteError as error:
+        raise FastnetError(f"-o: {error}") from None
 
 
 # ---------------------------------------------------------------- reading
@@ -126,7 +215,7 @@ def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """
     try:
         # NumPy does not close a file that it opened itself if it is not a complete npz.
-        with open(path, "rb") as file:
+        with open_regular(path, "rb", links=True) as file:
             arrays = load_arrays(file, path, "npz")
     except FileNotFoundError:
         raise DataError(f"{path} is missing.") from None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +17,7 @@ from fastnet.data.samples import Data
 from fastnet.data.sources import checked_data, checked_task
 from fastnet.engine.records import DIVERGED, TARGET
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.files import read_npz
+from fastnet.files import WriteError, checked_path, read_npz
 from fastnet.options.arguments import SAMPLE_NAMES
 from fastnet.options.defaults import resolve
 from fastnet.options.kinds import is_list
@@ -24,9 +26,11 @@ from fastnet.options.rules import refuse_of_search, refuse_of_task_1
 from fastnet.options.table import OPTIONS
 from fastnet.results import environment
 from fastnet.results.collect import from_training, load
-from fastnet.results.folder import Folder, run_config
+from fastnet.results.folder import CHECKPOINT, Folder, tidy_finished
 from fastnet.results.reading import read_json, read_options
 from fastnet.results.result import Result
+from fastnet.results.words import how_to_resume
+from fastnet.results.writing import run_config
 from fastnet.training import training as trainings
 from fastnet.training.cores import granted
 from fastnet.training.history import kept_epochs
@@ -34,7 +38,8 @@ from fastnet.training.plan import Plan, make_plan, pick_members, plan_of_blocks
 from fastnet.training.search import CUT_SHORT, first_blocks, is_searched, replayed
 from fastnet.training.training import Training, grown
 
-CHECKPOINT_SECONDS = 3.0  # between checkpoints at least, and 50 times the last one's time
+CHECKPOINT_SECONDS = 3.0  # between checkpoints at least
+CHECKPOINT_COSTS = 50  # and at least this many times the time that the last one took
 EVENT_SECONDS = 1.0  # between events at least
 
 
@@ -197,13 +202,19 @@ def start(
     *,
     task: int | None = None,
     initial_weights: Any = None,
-    out: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | Callable[[], Path] | None = None,
     force: bool = False,
     progress: Callable[[Progress], object] | None = None,
     **given: Any,
 ) -> Result:
-    """A new run: check everything, train, and write the folder if one is asked for."""
+    """A new run: check everything, train, and write the folder if one is asked for.
+
+    `out` may be a function that returns a path which does not exist: see Folder.create().
+    """
     began, task = time.perf_counter(), checked_task(task)
+    if not (out is None or callable(out)):
+        out = checked_path(out, "out")
+    refuse_uncallable(progress)
     options, data, plan = prepare(command, X, y, task, given)
     if is_searched(options) and initial_weights is not None:
         raise UsageError("smallest adds members by itself and takes no initial_weights; drop them.")
@@ -238,11 +249,17 @@ def go_on(
 
     The folder is locked before it is looked at: another process may be finishing the run.
     """
+    refuse_uncallable(progress)
+    if (path / "summary.json").is_file():
+        tidy_finished(path, config)
+        return load(path)
     folder = Folder.reopen(path)
     try:
         if (path / "summary.json").is_file():
+            with contextlib.suppress(OSError):
+                folder.tidy()
             return load(path)
-        if config.get("initial_weights") and not (path / "checkpoint.npz").is_file():
+        if config.get("initial_weights") and not (path / CHECKPOINT).is_file():
             raise DataError(
                 f"{path} cannot be resumed: it began with initial_weights, and checkpoint.npz, "
                 "which alone has them, is missing; train again with them."
@@ -265,8 +282,9 @@ def go_on_locked(
     """go_on() with the folder's lock held."""
     began, path = time.perf_counter(), folder.path
     given = {**read_options(path, config), **changed}
+    refuse_lost_input(given["data"], path)
     options, data, plan = prepare(config["command"], X, y, config["task"], given)
-    plan = members_so_far(plan, data, options, stops_in(path / "checkpoint.npz"))
+    plan = members_so_far(plan, data, options, stops_in(path / CHECKPOINT))
     training = Training(plan, data, options)
     facts = environment.describe(training.threads, data.digest())
     differ = environment.differences(read_json(path, "environment.json"), facts)
@@ -277,7 +295,27 @@ def go_on_locked(
         )
     job = Job(config["command"], config["task"], training, data, facts, progress, began)
     job.folder = folder
-    return job.run(path / "checkpoint.npz")
+    return job.run(path / CHECKPOINT)
+
+
+def refuse_uncallable(progress: Any) -> None:
+    """Raise a UsageError for a progress that cannot be called, before anything is written."""
+    if progress is not None and not callable(progress):
+        raise UsageError(f"progress must be a function of a Progress, got {progress!r}.")
+
+
+def refuse_lost_input(data: str | None, path: Path) -> None:
+    """Raise a FastnetError if a run read standard input and nothing is piped into it now."""
+    if data == "-" and (sys.stdin is None or sys.stdin.isatty() or is_empty(sys.stdin)):
+        raise FastnetError(
+            f"{path} was trained on a table from standard input, which is not kept; pipe the same "
+            "data again."
+        )
+
+
+def is_empty(stream: Any) -> bool:
+    """Whether nothing comes from a stream that can be looked into."""
+    return hasattr(stream.buffer, "peek") and not stream.buffer.peek(1)
 
 
 def stops_in(checkpoint: Path) -> list[str]:
@@ -324,9 +362,25 @@ class Job:
             if checkpoint is not None and checkpoint.is_file():
                 self.restore(checkpoint)
             return self.train()
+        except WriteError as error:
+            if self.folder is None:
+                raise
+            raise self.with_cure(error, self.folder.path) from None
         finally:
             if self.folder is not None:
                 self.folder.close()
+
+    def with_cure(self, error: WriteError, path: Path) -> FastnetError:
+        """The error of a run that cannot write its folder, with what to do next."""
+        data = self.training.options["data"]
+        if path.is_dir():
+            command = how_to_resume(self.command, self.task, data, str(path))
+            return FastnetError(f"{str(error)[:-1]}, then continue: {command}")
+        command = how_to_resume(self.command, self.task, data, "NEW_NAME")
+        return FastnetError(
+            f"{path} was removed or renamed while its run went on; if it was renamed, continue: "
+            f"{command}"
+        )
 
     def restore(self, checkpoint: Path) -> None:
         """Continue from the checkpoint."""
@@ -378,6 +432,8 @@ class Job:
         if self.progress:
             stage = "load" if self.training.is_ready() else "compile"
             facts = extent(self.task, self.training.options, self.data, plan)
+            if self.folder is not None and self.folder.lock.notice:
+                facts["notices"].append(self.folder.lock.notice)
             self.progress(Progress(stage, len(plan.columns), plan=facts))
         compiled = self.training.warm_up()
         if self.progress:
@@ -413,7 +469,7 @@ class Job:
             if self.folder is not None and event:
                 self.folder.event(**event_fields(standing), status="running")
                 self.event_at = now
-        due = now - self.saved_at >= max(CHECKPOINT_SECONDS, 50 * self.save_cost)
+        due = now - self.saved_at >= max(CHECKPOINT_SECONDS, CHECKPOINT_COSTS * self.save_cost)
         if self.folder is not None and due:
             self.folder.checkpoint(training.checkpoint())
             self.save_cost = time.perf_counter() - now

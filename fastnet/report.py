@@ -6,9 +6,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from fastnet import figures
-from fastnet.figures.base import finding, write
+from fastnet.figures.base import finding
 from fastnet.figures.html import chart_tag, page, table_tag, text
 from fastnet.figures.style import INK, LINE, PAPER, SOFT
+from fastnet.files import write_bytes
 from fastnet.options.defaults import defaults, defaults_beside
 from fastnet.options.table import OPTIONS
 from fastnet.results import answer, remarks, words
@@ -86,7 +87,7 @@ def report(result, derivation=False):
 
 def save(result, path, derivation=False):
     """Write the report to a file, whole or not at all."""
-    write(path, report(result, derivation))
+    write_bytes(path, report(result, derivation))
 
 
 # ---------------------------------------------------------------- parts

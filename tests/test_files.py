@@ -23,7 +23,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, error):
         file.write(b"half")
         raise error
 
-    with pytest.raises(type(error)):
+    with pytest.raises(FastnetError if isinstance(error, OSError) else Stopped):
         files.write_whole(path, write)
     assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
@@ -55,7 +55,7 @@ def test_what_is_no_npz_is_refused(tmp_path):
     path = tmp_path / "a.npz"
     with pytest.raises(DataError, match=r"a\.npz is missing\.$"):
         files.read_npz(path)
-    with pytest.raises(DataError, match=r"cannot be read: \[Errno 21\] Is a directory"):
+    with pytest.raises(DataError, match=r"cannot be read: \[Errno 21\] Is a dir"):
         files.read_npz(tmp_path)
     files.write_npy(path, np.zeros(3))
     with pytest.raises(DataError, match=r"a\.npz cannot be read: it is an npy, not an npz\.$"):

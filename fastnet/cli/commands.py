@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+from functools import partial
 from json import dumps
 
 import click
@@ -125,7 +126,8 @@ def trained(command, progress, resume=None, out=None, **arguments):
         return api.resume(resume, progress=progress, **arguments)
     if out is None:
         task = arguments.get("task")
-        out = api.default_folder(f"task{task}" if task else stem(arguments["data"]))
+        name = f"task{task}" if task else stem(arguments["data"])
+        out = partial(api.default_folder, name)  # another run may take the same name first
     new_run = {"train": api.train, "sweep": api.sweep, "smallest": api.smallest}[command]
     return new_run(out=out, progress=progress, **arguments)
 
@@ -140,15 +142,18 @@ def document(value):
     return dumps({"schema_version": 1, **value}, indent=1, allow_nan=False)
 
 
+def resume_line(result):
+    """The command line that continues an interrupted run."""
+    from fastnet.results.words import how_to_resume
+
+    return how_to_resume(result.command, result.task, result.options["data"], result.run)
+
+
 def exit_code(result, require_target):
     """130 interrupted, 5 all diverged, 4 target required and not reached, else 0."""
     reasons = result.members["stop_reason"]
     if result.status == "interrupted":
-        echo(
-            f"Interrupted; state saved. Continue with:\n"
-            f"  fastnet {result.command} --resume {result.run}",
-            err=True,
-        )
+        echo(f"Interrupted; state saved. Continue with:\n  {resume_line(result)}", err=True)
         return 130
     if (reasons == "diverged").all():
         echo("Error: all members diverged; try a lower --learning-rate or --clip-norm 1.", err=True)
@@ -372,14 +377,15 @@ def gradcheck(json):
 @click.option("--quiet", is_flag=True, help="Print no progress.")
 @debug_option
 def bench(out, chart, json, quiet, size, **given):
+    from fastnet import files
+
     command, report = bench_modules()
     report.check_files(out, chart)
     say = (lambda text: None) if quiet else (lambda text: echo(text, err=True))
     found = command.finite(command.run(**given, size=size or "default", say=say))
     text = document(found)
     if out:
-        with open(out, "w") as file:
-            file.write(text + "\n")
+        files.write_output(out, lambda file: file.write(f"{text}\n".encode()))
     if chart:
         report.save_chart(found, chart)
     echo(text) if json else report.print_document(found)

@@ -61,7 +61,8 @@ def write(model, to, path, force=False, fold=False):
     """
     check(model, to)
     model = model.folded() if fold else model
-    path, model = Path(path), model if to == "npy" else facts.with_all_logits(model)
+    path = files.checked_path(path, "path")
+    model = model if to == "npy" else facts.with_all_logits(model)
     if to == "numpy" and path.suffix != ".py":
         raise UsageError(f"-o: --to numpy writes a .py file, got {path}.")
     contents = FORMATS[to].contents(model, path)
@@ -69,8 +70,10 @@ def write(model, to, path, force=False, fold=False):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         (write_folder if to == "npy" else write_files)(path, contents, force)
+    except files.WriteError as error:  # perhaps of a file beside `path`
+        raise files.WriteError(path, error.error) from None
     except OSError as error:
-        raise FastnetError(f"{path} cannot be written ({error.strerror}).") from None
+        raise files.WriteError(path, error) from None
     written = {str(folder / name): len(data) for name, data in contents.items()}
     return {"to": to, "files": written, **facts.sizes(model)}
 
@@ -100,14 +103,18 @@ def default_path(model_path, to):
 
 
 def write_files(path, contents, force):
-    """Write each file beside its name, then rename it; the one at `path` comes last."""
+    """Write each file beside its name, then rename all; the one at `path` comes last."""
     names = sorted(contents, key=path.name.__eq__)
     for name in names:
         if path.with_name(name).is_dir():
             raise FastnetError(f"-o: {path.with_name(name)} is a folder; name a file.")
         files.refuse_existing(path.with_name(name), force, "path")
-    for name in names:
-        files.write_bytes(path.with_name(name), contents[name])
+    files.write_together({path.with_name(name): writer_of(contents[name]) for name in names})
+
+
+def writer_of(content):
+    """A function that writes these bytes to an open file."""
+    return lambda file: file.write(content)
 
 
 def write_folder(path, contents, force):
@@ -115,13 +122,17 @@ def write_folder(path, contents, force):
     files.refuse_existing(path, force, "path")
     if path.exists() and (path.is_file() or {p.name for p in path.iterdir()} - set(contents)):
         raise FastnetError(f"--force replaces only exported folders; {path} is not one.")
-    beside, aside = (path.with_name(f"{path.name}.{end}-{os.getpid()}") for end in ("part", "old"))
+    beside, aside = (files.free_path(path, middle) for middle in (".part-", ".old-"))
     try:
         beside.mkdir()
         write_files(beside / "model.json", contents, force)
         if path.exists():
             os.replace(path, aside)
         os.replace(beside, path)
+    except BaseException:
+        if aside.exists():
+            os.replace(aside, path)
+        raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(aside, ignore_errors=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnet import files
 from fastnet.data.sources import reason_samples_missing
-from fastnet.errors import FastnetError, UsageError
+from fastnet.errors import UsageError
 from fastnet.figures import style
 from fastnet.figures.html import chart_tag, page, vl_convert
 from fastnet.results import answer, collect, reading
@@ -219,12 +219,4 @@ def save(chart, path):
     else:
         background = f"body {{ background: {spec['config']['background']}; }}"
         content = page(path.stem, background, chart_tag(spec))
-    write(path, content)
-
-
-def write(path, content):
-    """Write bytes to a file, whole or not at all."""
-    try:
-        files.write_bytes(path, content)
-    except OSError as error:
-        raise FastnetError(f"{path} cannot be written ({error.strerror}).") from None
+    files.write_bytes(path, content)

@@ -4,7 +4,7 @@ Every file is written beside its name and renamed; summary.json comes last, so a
 without it is unfinished. A lock guards a folder while a process works on it.
 """
 
-import itertools
+import contextlib
 import json
 import os
 import shutil
@@ -12,21 +12,22 @@ import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from fastnet.data.schema import Schema
-from fastnet.errors import FastnetError
-from fastnet.files import write_bytes, write_json, write_npy, write_npz
-from fastnet.results import lock
-from fastnet.results.metrics import GOALS
-from fastnet.results.model import Model
-from fastnet.results.reading import read_json
-from fastnet.results.result import MEMBERS, SCHEMA_VERSION, Result
-from fastnet.training.plan import OFF, shown
+from fastnet.engine.layout import Weights
+from fastnet.errors import DataError, FastnetError
+from fastnet.files import WriteError, checked_path, open_regular, write_json, write_npz
+from fastnet.results import aside, lock
+from fastnet.results.reading import BEFORE_CONFIG, is_only_begun, read_json
+from fastnet.results.result import Result
+from fastnet.results.writing import run_config, write_result
 
-ASIDE = ".old-"  # between the name of a folder that --force set aside, and a number
+CHECKPOINT = "checkpoint.npz"
+AT_END = ("members.csv", "history.npz", "record.npz", "snapshots.npz", "weights.npz", "model.npz")
+BEST = tuple(f"best/{name}.npy" for name in Weights._fields)
+FILES = (*BEFORE_CONFIG, "config.json", *AT_END, *BEST, "summary.json")  # all written whole
 
 
 def default_folder(name: str, runs: str | os.PathLike = "runs") -> Path:
@@ -39,7 +40,7 @@ def default_folder(name: str, runs: str | os.PathLike = "runs") -> Path:
     """
     stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
     folder, count = Path(runs) / f"{name}-{stamp}", 1
-    while folder.exists():
+    while os.path.lexists(folder):
         count += 1
         folder = Path(runs) / f"{name}-{stamp}-{count}"
     return folder
@@ -58,94 +59,123 @@ class Folder:
     ----------
     path : Path
     aside : Path or None
-        The old run that was moved aside.
-    lock_file : file or None
-        Open as long as this process holds the lock.
+        The old run that this process set aside.
+    replaces : list of str
+        Names of the runs that are removed when this one is finished: the one that was set aside,
+        and those of earlier runs that were killed.
+    lock : Lock
+        Held until close(), if the file system has locks.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
         self.aside = None
-        self.lock_file = None
+        self.replaces = []
+        self.lock = lock.Lock()
 
     @classmethod
-    def create(cls, path: str | os.PathLike, force: bool = False) -> "Folder":
+    def create(cls, out: Any, force: bool = False) -> "Folder":
         """A new folder, locked.
+
+        Parameters
+        ----------
+        out : path or function
+            A function returns a path that does not exist, and is called again if another process
+            has made it meanwhile.
+        force : bool
 
         Raises
         ------
         FastnetError
             when it exists (with force: and is not a run folder), is in use, or cannot be made.
         """
-        folder = cls(path)
-        if force and (folder.path.is_symlink() or folder.path.name in ("", "..")):
-            folder.path = folder.path.resolve()  # a link and "." cannot be renamed in its place
+        while True:
+            folder = cls(out() if callable(out) else out)
+            try:
+                folder.make(force)
+                return folder
+            except OSError as error:
+                taken = isinstance(error, FileExistsError) and os.path.lexists(folder.path)
+                if not taken:
+                    raise FastnetError(
+                        f"--out: {folder.path} cannot be made ({error.filename}: {error.strerror})."
+                    ) from None
+                if not callable(out):
+                    raise FastnetError(
+                        f"--out: {out} exists; name another folder, continue it with --resume "
+                        f"{out}, or replace it with --force."
+                    ) from None
+
+    def make(self, force: bool) -> None:
+        """Make the folder and lock it, or leave everything as it was."""
+        if force and (os.path.islink(self.path) or self.path.name in ("", "..")):
+            self.path = self.path.resolve()  # a link and "." cannot be renamed in its place
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if force and os.path.lexists(self.path):
+            self.make_way()
         try:
-            folder.path.parent.mkdir(parents=True, exist_ok=True)
-            if force and folder.path.exists():
-                folder.set_aside()
-            folder.path.mkdir()
-        except OSError as error:
-            if folder.path.exists():
-                raise FastnetError(
-                    f"--out: {path} exists; name another folder, continue it with --resume {path}, "
-                    "or replace it with --force."
-                ) from None
-            raise FastnetError(
-                f"--out: {path} cannot be made ({error.filename}: {error.strerror})."
-            ) from None
-        folder.lock()
-        return folder
+            self.path.mkdir()
+        except OSError:
+            with contextlib.suppress(OSError):
+                self.restore()
+            raise
+        try:
+            self.lock = lock.acquire(self.path)
+            self.replaces = [path.name for path in aside.beside(self.path)] if force else []
+        except BaseException:
+            self.abandon()
+            raise
 
     @classmethod
     def reopen(cls, path: str | os.PathLike) -> "Folder":
         """The folder of a run that has begun, locked."""
         folder = cls(path)
-        config = read_json(folder.path, "config.json")
-        folder.lock()
-        folder.aside = folder.replaced(config.get("replaces"))
+        folder.replaces = names_replaced(read_json(folder.path, "config.json"))
+        folder.lock = lock.acquire(folder.path)
+        try:
+            folder.refuse_strange_files()
+        except BaseException:
+            folder.close()
+            raise
         return folder
 
-    def replaced(self, name: Any) -> Path | None:
-        """The run that --force had set aside, by its name in config.json; None if it is gone."""
-        if not isinstance(name, str) or Path(name).name != name:
-            return None
-        path = self.path.absolute()
-        own = name.startswith(path.name + ASIDE) and path.with_name(name).is_dir()
-        return path.with_name(name) if own else None
+    def refuse_strange_files(self) -> None:
+        """Refuse a folder or link where this run will write, now rather than after training."""
+        for name in (*FILES, *(f"{name}.part" for name in FILES)):
+            if (self.path / name).is_dir():
+                raise DataError(f"{self.path / name} is a folder in place of a file; remove it.")
+        events = self.path / "events.jsonl"
+        if os.path.lexists(events) and (events.is_symlink() or not events.is_file()):
+            raise DataError(f"{events} is a link or no file; remove it.")
 
-    def set_aside(self) -> None:
-        """Rename the old run; only a run of fastnet is ever replaced."""
-        try:
-            read_json(self.path, "config.json")
-        except FastnetError as error:
-            raise FastnetError(
-                f"--force replaces only run folders: {error} Name another folder."
-            ) from None
+    # ------------------------------------------------------------ --force
+
+    def make_way(self) -> None:
+        """Move what has the folder's name out of the way: a run, or what a killed start left."""
         old = Folder(self.path)
-        old.lock()
-        self.aside = self.free_name()
-        os.replace(self.path, self.aside)
-        old.path = self.aside
-        old.close()
+        if not is_only_begun(self.path):
+            try:
+                read_json(self.path, "config.json")
+            except FastnetError as error:
+                raise FastnetError(
+                    f"--force replaces only run folders: {error} Name another folder."
+                ) from None
+        old.lock = lock.acquire(self.path)
+        try:
+            if is_only_begun(self.path):
+                shutil.rmtree(self.path)
+                old.unlock()
+            else:
+                self.aside = old.path = aside.set_aside(self.path)
+        finally:
+            old.close()
 
-    def free_name(self) -> Path:
-        """A name beside the folder for what is set aside."""
-        for count in itertools.count():
-            end = f"{os.getpid()}-{count}" if count else str(os.getpid())
-            path = self.path.with_name(f"{self.path.name}{ASIDE}{end}")
-            if not path.exists():
-                return path
+    def restore(self) -> None:
+        """Give the old run that was set aside its name again."""
+        if self.aside is not None:
+            aside.restore(self.aside, self.path)
 
-    def lock(self) -> None:
-        """Lock the folder; refuse one that another process is working on."""
-        self.lock_file = lock.acquire(self.path)
-
-    def unlock(self) -> None:
-        """Release the lock, if this process holds it."""
-        if self.lock_file is not None:
-            self.lock_file.close()
-            self.lock_file = None
+    # ------------------------------------------------------------ a run's files
 
     def start(
         self, config: Mapping, environment: Mapping, split: Mapping, given: Mapping | None = None
@@ -157,49 +187,115 @@ class Folder:
         """
         write_npz(self.path / "split.npz", split)
         write_json(self.path / "environment.json", environment)
-        facts = {}
         if given is not None:
             self.checkpoint(given)
-            facts["initial_weights"] = True
-        if self.aside is not None:
-            facts["replaces"] = self.aside.name
-        write_json(self.path / "config.json", {**config, **facts})
+            config = {**config, "initial_weights": True}
+        if self.replaces:
+            config = {**config, "replaces": self.replaces}
+        write_json(self.path / "config.json", config)
 
     def event(self, **fields: Any) -> None:
-        """Append one line to events.jsonl."""
-        line = json.dumps({"time": round(time.time(), 3), **fields}, allow_nan=False)
-        with open(self.path / "events.jsonl", "a") as file:
-            file.write(line + "\n")
+        """Append one line to events.jsonl; a kill or a full disk in it spoils no other line."""
+        line = json.dumps({"time": round(time.time(), 3), **fields}, allow_nan=False).encode()
+        path = self.path / "events.jsonl"
+        try:
+            with open_regular(path, "a+b", buffering=0) as file:
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(end - 1, 0))
+                start = b"" if file.read(1) in (b"", b"\n") else b"\n"  # torn by a kill
+                append(file, start + line + b"\n", end)
+        except OSError as error:
+            raise WriteError(path, error) from None
 
     def checkpoint(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Write the whole state of a training."""
-        write_npz(self.path / "checkpoint.npz", arrays)
+        write_npz(self.path / CHECKPOINT, arrays)
 
     def finish(self, result: Result) -> None:
-        """Write all files of a finished run, summary.json last."""
+        """Write all files of a finished run, summary.json last; tidy up."""
         write_result(self.path, result)
         write_json(self.path / "summary.json", result.summary())
-        (self.path / "checkpoint.npz").unlink(missing_ok=True)
-        if self.aside is not None:
-            shutil.rmtree(self.aside)
+        try:
+            self.tidy()
+        except OSError as error:
+            raise FastnetError(
+                f"{self.path} is finished, but {error.filename} cannot be removed "
+                f"({error.strerror}); remove it."
+            ) from None
+
+    def tidy(self) -> None:
+        """Remove what a finished run does not need: leftovers(), and the runs it replaces."""
+        for path in self.leftovers():
+            path.unlink()
+        for path in self.replaced():
+            aside.remove(path)
+
+    def leftovers(self) -> list[Path]:
+        """The checkpoint, and files that a kill left half-written."""
+        names = (CHECKPOINT, aside.NOTE, *(f"{name}.part" for name in (*FILES, aside.NOTE)))
+        return [self.path / name for name in names if os.path.lexists(self.path / name)]
+
+    def replaced(self) -> list[Path]:
+        """The runs that this one replaces, as far as they are there."""
+        return [path for path in aside.beside(self.path) if path.name in self.replaces]
+
+    # ------------------------------------------------------------ the end
 
     def close(self) -> None:
         """Release the folder: remove the lock file and unlock."""
-        if self.lock_file is not None:  # otherwise it may belong to another process by now
-            (self.path / "lock").unlink(missing_ok=True)
+        if self.lock.file is not None:  # otherwise it may belong to another process by now
+            with contextlib.suppress(OSError):  # the folder may be gone, or read-only
+                (self.path / "lock").unlink()
             self.unlock()
+
+    def unlock(self) -> None:
+        """Release the lock, if this process holds it."""
+        if self.lock.file is not None:
+            with contextlib.suppress(OSError):
+                self.lock.file.close()
+            self.lock = lock.Lock()
 
     def abandon(self) -> None:
         """Undo create(): remove the unfinished folder, and restore the one that was moved aside."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.unlock()
-        if self.aside is not None:
-            os.replace(self.aside, self.path)
+        with contextlib.suppress(OSError):  # the error before this one is the one to show
+            self.restore()
+
+
+def tidy_finished(path: Path, config: Mapping[str, Any]) -> None:
+    """Remove what a kill at the end of a finished run left, as far as that is possible now."""
+    with contextlib.suppress(FastnetError, OSError):
+        folder = Folder(path)
+        folder.replaces = names_replaced(config)
+        if folder.leftovers() or folder.replaced() or os.path.lexists(path / "lock"):
+            folder.lock = lock.acquire(path)
+            try:
+                folder.tidy()
+            finally:
+                folder.close()
+
+
+def names_replaced(config: Mapping[str, Any]) -> list[str]:
+    """The names in config.json of the runs that a run replaces."""
+    names = config.get("replaces")
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def append(file: IO[bytes], line: bytes, end: int) -> None:
+    """Append a line to a file of `end` bytes; if that fails, cut off what was written of it."""
+    try:
+        while line:
+            line = line[file.write(line) :]
+    except OSError:
+        with contextlib.suppress(OSError):
+            file.truncate(end)
+        raise
 
 
 def save_result(result: Result, path: str | os.PathLike) -> None:
     """Write the run folder of a result that has none yet."""
-    folder = Folder.create(path)
+    folder = Folder.create(checked_path(path, "folder"))
     try:
         config = run_config(result.command, result.task, result.schema, result.options)
         folder.start(config, result.environment, result.split)
@@ -208,78 +304,3 @@ def save_result(result: Result, path: str | os.PathLike) -> None:
         folder.abandon()
         raise
     folder.close()
-
-
-# ---------------------------------------------------------------- the files in it
-
-
-def run_config(
-    command: str, task: int | None, schema: Schema, options: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The content of config.json; tuples become lists."""
-    lists = {name: list(v) if isinstance(v, tuple) else v for name, v in options.items()}
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "command": command,
-        "task": task,
-        **schema.to_config(),
-        "options": lists,
-    }
-
-
-def write_result(path: Path, result: Result) -> None:
-    """Write members.csv, history.npz, weights.npz, best/ and model.npz."""
-    write_members(path / "members.csv", result.members)
-    write_npz(path / "history.npz", result.entries)
-    for name, arrays in result.recorded.items():
-        if arrays:
-            write_npz(path / f"{name}.npz", arrays)
-    if not result.packed:
-        return
-    if result.options["keep"] == "all":
-        arrays = {name: a for name, a in result.packed.items() if name != "members"}
-        write_npz(path / "weights.npz", arrays)
-    (path / "best").mkdir(exist_ok=True)
-    for name, array in result.weights()._asdict().items():
-        write_npy(path / "best" / f"{name}.npy", array)
-    write_model(path / "model.npz", result.model())
-
-
-def write_model(path: str | os.PathLike, model: Model) -> None:
-    """Write everything that predicting needs into one npz without pickles."""
-    facts = model.schema.to_arrays()
-    loss = facts.pop("loss")  # the last array, as it has been since schema version 1
-    if model.thresholds is not None:
-        facts["thresholds"] = np.array([model.thresholds[name] for name in GOALS])
-    write_npz(
-        path,
-        {
-            **model.weights._asdict(),
-            **facts,
-            "schema_version": np.array(SCHEMA_VERSION),
-            "activation": np.array(model.activation),
-            "loss": loss,
-        },
-    )
-
-
-def write_members(path: Path, members: np.ndarray) -> None:
-    """Write members.csv, one row per member."""
-    columns = [csv_cells(name, members[name]) for name in MEMBERS.names]
-    lines = [",".join(MEMBERS.names), *map(",".join, zip(*columns))]
-    write_bytes(path, ("\n".join(lines) + "\n").encode())
-
-
-def csv_cells(name: str, values: np.ndarray) -> list[str]:
-    """A column of members.csv as texts: off or missing is empty, numbers read back."""
-    if (values == values[0]).all():  # most columns
-        return [csv_cell(name, values[0].item())] * len(values)
-    if name in OFF:
-        return [csv_cell(name, value) for value in values.tolist()]
-    return ["" if value != value else str(value) for value in values.tolist()]
-
-
-def csv_cell(name: str, value: Any) -> str:
-    """A value of members.csv as exact text; empty if it is off or missing."""
-    value = shown(name, value)
-    return "" if value is None or value != value else str(value)

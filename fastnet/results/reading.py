@@ -7,6 +7,7 @@ is in fitting.py.
 
 import csv
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from fastnet.data import schema
 from fastnet.data.schema import Schema
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.files import read_npz
+from fastnet.files import open_regular, read_npz
 from fastnet.options.methods import ACTIVATIONS, CONVERGED_BY, STOPS
 from fastnet.options.table import COLUMNS as AXES
 from fastnet.options.table import OPTIONS, check
@@ -87,6 +88,7 @@ NAMES = {
     "stop_reason": tuple(STOPS),
     "converged_by": CONVERGED_BY,
 }
+BEFORE_CONFIG = ("split.npz", "environment.json", "checkpoint.npz")  # written before config.json
 
 # ---------------------------------------------------------------- JSON
 
@@ -110,10 +112,11 @@ def read_json(path: Path, name: str, shape: Any = None) -> dict[str, Any]:
     DataError
         when the file cannot be read, or a value in it is not what it must be.
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise FastnetError(f"no run folder at {path}; `fastnet ls` lists the runs there are.")
     try:
-        value = json.loads((path / name).read_text())
+        with open_regular(path / name, "r", links=True, encoding="utf-8") as file:
+            value = json.load(file)
         if not isinstance(value, dict):
             raise ValueError("not an object")
     except FileNotFoundError:
@@ -134,9 +137,18 @@ def reason_file_missing(path: Path, name: str) -> str:
     """Why a folder lacks a file, by how far the run came."""
     if name == "summary.json" and (path / "config.json").is_file():
         return f"{path} is unfinished (no summary.json); continue it with --resume {path}."
-    if name == "config.json" and (path / "lock").exists():
-        return f"{path} is unfinished: it ended before its config.json was written; remove it."
+    if name == "config.json" and is_only_begun(path) and any(path.iterdir()):
+        return (
+            f"{path} is unfinished: it ended before its config.json was written; start it again "
+            f"with --out {path} --force."
+        )
     return f"{path} is not a run folder of fastnet: it has no {name}."
+
+
+def is_only_begun(path: Path) -> bool:
+    """Whether a folder holds nothing but what a run writes before its config.json."""
+    own = {"lock", "config.json.part", *BEFORE_CONFIG, *(f"{name}.part" for name in BEFORE_CONFIG)}
+    return path.is_dir() and {entry.name for entry in path.iterdir()} <= own
 
 
 def require_own_config(path: Path, config: dict[str, Any]) -> None:
@@ -182,7 +194,7 @@ def read_schema(path: Path, config: Mapping[str, Any]) -> Schema:
 def read_members(path: Path) -> np.ndarray:
     """The structured array in a members.csv."""
     try:
-        with open(path, newline="") as file:
+        with open_regular(path, "r", links=True, newline="") as file:
             columns = columns_of_text(list(csv.reader(file)))
         members = np.zeros(len(columns[0]), MEMBERS)
         for name, values in zip(MEMBERS.names, columns):

@@ -1,5 +1,6 @@
 """The text form of a run: numbers, times, settings, sentences and table cells."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -113,6 +114,13 @@ def plan_text(plan: Mapping[str, Any]) -> str:
         text += f"\nat most {seconds(plan['seconds'])} on {counted(plan['threads'], 'thread')}"
         text += " for the first members" if "max_members" in plan else ""
     return text
+
+
+def how_to_resume(command: str, task: int | None, data: str | None, run: str) -> str:
+    """The command line that continues a run, or the Python call if its samples were arrays."""
+    if task is None and data is None:
+        return f"fastnet.resume({run!r}, X, y)"
+    return f"fastnet {command} --resume {shlex.quote(run)}{' < THE_SAME_DATA' * (data == '-')}"
 
 
 def scores(members: np.ndarray) -> list[str]:

@@ -471,8 +471,9 @@ def test_a_folder_that_cannot_be_written_leaves_what_was_there(tmp_path, monkeyp
     def fail(path, write):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "write_whole", fail)
-    with pytest.raises(FastnetError, match=r"net cannot be written \(No space left on device\)\.$"):
+    monkeypatch.setattr(files, "write_part", fail)
+    full = r"net cannot be written \(No space left on device\); free space on its disk\.$"
+    with pytest.raises(FastnetError, match=full):
         export.write(MODELS["wide_float32"], "npy", path, force=True)
     assert below(tmp_path) == first
 

@@ -16,11 +16,12 @@ import pytest
 import fastnet
 from fastnet import files, job
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.results import folder
-from fastnet.results.folder import Folder, default_folder, write_model
+from fastnet.results import folder, writing
+from fastnet.results.folder import Folder, default_folder
 from fastnet.results.lock import in_use
 from fastnet.results.reading import list_runs, read_model
 from fastnet.results.result import MEMBERS
+from fastnet.results.writing import write_model
 
 SMALL = {"task": 1, "samples": 20, "n1": [2, 3], "seeds": 2, "max_epochs": 15, "threads": 1}
 FILES = {
@@ -739,7 +740,6 @@ def test_force_makes_what_does_not_exist(tmp_path):
 @pytest.mark.parametrize(
     "name, text, message",
     [
-        (None, None, "is not a run folder of fastnet: it has no config.json."),
         ("thesis.txt", "all of it", "is not a run folder of fastnet: it has no config.json."),
         (
             "config.json",
@@ -753,8 +753,7 @@ def test_force_makes_what_does_not_exist(tmp_path):
 def test_force_replaces_nothing_else(tmp_path, name, text, message):
     folder = tmp_path / "mine"
     folder.mkdir()
-    if name:
-        (folder / name).write_text(text)
+    (folder / name).write_text(text)
     before = contents(folder)
     with pytest.raises(FastnetError, match=r"^--force replaces only run folders: ") as raised:
         fastnet.sweep(out=folder, force=True, **SMALL)
@@ -790,7 +789,8 @@ def test_until_the_new_run_is_finished_the_old_one_stands_aside(run):
     with pytest.raises(RuntimeError, match="in the middle"):
         fastnet.sweep(out=run, force=True, progress=fail, **SMALL)
     (aside,) = (p for p in run.parent.iterdir() if p != run)
-    assert aside.name == f"run.old-{os.getpid()}" and contents(aside) == before
+    name = f"run.old-{os.getpid()}"
+    assert aside.name == name and contents(aside) == {**before, "set-aside": name.encode()}
 
 
 # ---------------------------------------------------------------- the lock
@@ -820,7 +820,8 @@ def test_a_folder_in_use_is_refused(locked):
 def test_a_lock_that_cannot_be_written(run):
     (run / "summary.json").unlink()
     (run / "lock").mkdir()
-    with saying(f"{run} cannot be written (Is a directory).", FastnetError):
+    full = f"{run}/lock cannot be written (Is a directory); move the folder of that name away."
+    with saying(full, FastnetError):
         fastnet.resume(run)
 
 
@@ -903,7 +904,8 @@ def test_killed_at_any_write(finished, writes, monkeypatch, tmp_path, number, ha
     assert "lock" in left and not in_use(run)
     if "config.json" not in left:
         with saying(
-            f"{run} is unfinished: it ended before its config.json was written; remove it."
+            f"{run} is unfinished: it ended before its config.json was written; start it again "
+            f"with --out {run} --force."
         ):
             fastnet.load(run)
         return
@@ -913,8 +915,7 @@ def test_killed_at_any_write(finished, writes, monkeypatch, tmp_path, number, ha
     assert_same_results(fastnet.resume(run), finished[1])
     assert_same_results(fastnet.load(run), finished[1])
     if "summary.json" not in left:
-        tidy = {name for name in files_of(run) if not name.endswith(".part")}
-        assert tidy == FILES
+        assert files_of(run) == FILES
 
 
 def test_all_writes_were_among_those(writes):
@@ -944,7 +945,7 @@ def test_save_that_fails_leaves_nothing(finished, monkeypatch, tmp_path):
     def fail(*arguments):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(folder, "write_model", fail)
+    monkeypatch.setattr(writing, "write_model", fail)
     with pytest.raises(OSError, match="no space left"):
         finished[1].save(tmp_path / "run")
     assert not (tmp_path / "run").exists()

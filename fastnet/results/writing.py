@@ -1,0 +1,97 @@
+"""The files of a finished run: its members, arrays and model."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastnet.data.schema import Schema
+from fastnet.files import WriteError, write_bytes, write_npy, write_npz
+from fastnet.results.metrics import GOALS
+from fastnet.results.model import Model
+from fastnet.results.result import MEMBERS, SCHEMA_VERSION, Result
+from fastnet.training.plan import OFF, shown
+
+
+def run_config(
+    command: str, task: int | None, schema: Schema, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The content of config.json; tuples become lists."""
+    lists = {name: list(v) if isinstance(v, tuple) else v for name, v in options.items()}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": command,
+        "task": task,
+        **schema.to_config(),
+        "options": lists,
+    }
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Write members.csv, history.npz, weights.npz, best/ and model.npz."""
+    write_members(path / "members.csv", result.members)
+    write_npz(path / "history.npz", result.entries)
+    for name, arrays in result.recorded.items():
+        if arrays:
+            write_npz(path / f"{name}.npz", arrays)
+    if not result.packed:
+        return
+    if result.options["keep"] == "all":
+        arrays = {name: a for name, a in result.packed.items() if name != "members"}
+        write_npz(path / "weights.npz", arrays)
+    make_folder(path / "best")
+    for name, array in result.weights()._asdict().items():
+        write_npy(path / "best" / f"{name}.npy", array)
+    write_model(path / "model.npz", result.model())
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder if there is none; a link or file of its name goes."""
+    try:
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
+            path.mkdir()
+    except OSError as error:
+        raise WriteError(path, error) from None
+
+
+def write_model(path: str | os.PathLike, model: Model) -> None:
+    """Write everything that predicting needs into one npz without pickles."""
+    facts = model.schema.to_arrays()
+    loss = facts.pop("loss")  # the last array, as it has been since schema version 1
+    if model.thresholds is not None:
+        facts["thresholds"] = np.array([model.thresholds[name] for name in GOALS])
+    write_npz(
+        path,
+        {
+            **model.weights._asdict(),
+            **facts,
+            "schema_version": np.array(SCHEMA_VERSION),
+            "activation": np.array(model.activation),
+            "loss": loss,
+        },
+    )
+
+
+def write_members(path: Path, members: np.ndarray) -> None:
+    """Write members.csv, one row per member."""
+    columns = [csv_cells(name, members[name]) for name in MEMBERS.names]
+    lines = [",".join(MEMBERS.names), *map(",".join, zip(*columns))]
+    write_bytes(path, ("\n".join(lines) + "\n").encode())
+
+
+def csv_cells(name: str, values: np.ndarray) -> list[str]:
+    """A column of members.csv as texts: off or missing is empty, numbers read back."""
+    if (values == values[0]).all():  # most columns
+        return [csv_cell(name, values[0].item())] * len(values)
+    if name in OFF:
+        return [csv_cell(name, value) for value in values.tolist()]
+    return ["" if value != value else str(value) for value in values.tolist()]
+
+
+def csv_cell(name: str, value: Any) -> str:
+    """A value of members.csv as exact text; empty if it is off or missing."""
+    value = shown(name, value)
+    return "" if value is None or value != value else str(value)
