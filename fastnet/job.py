@@ -91,7 +91,6 @@ def prepare(
     samples = {name: value for name, value in given.items() if name not in chosen}
     options = resolve(chosen, command, task)
     samples.setdefault("class_weight", options["class_weight"])
-    refuse_of_task_1(options, task)
     refuse_of_search(command, options, samples.get("folds"))
     assumed = options.keys() - chosen.keys()
     data = checked_data(X, y, task, options, samples, assumed)
@@ -103,7 +102,7 @@ def prepare(
 def is_option(name: str, value: Any) -> bool:
     """Whether an argument is an option; some names are those of arrays or lists as well."""
     if name == "class_weight":
-        return value in (None, "balanced")
+        return value is None or (isinstance(value, str) and value == "balanced")
     return name not in SAMPLE_NAMES or (name in OPTIONS and not is_list(value))
 
 
@@ -186,6 +185,7 @@ def dry_run(
 ) -> dict[str, Any]:
     """The size of a run and the seconds that it would take."""
     task = checked_task(task)
+    refuse_of_task_1(given, task)
     options, data, plan = prepare(command, X, y, task, given)
     plan = first_members(plan, data, options)
     seconds = estimated_seconds(plan, data, options)
@@ -212,6 +212,7 @@ def start(
     `out` may be a function that returns a path which does not exist: see Folder.create().
     """
     began, task = time.perf_counter(), checked_task(task)
+    refuse_of_task_1(given, task)
     if not (out is None or callable(out)):
         out = checked_path(out, "out")
     refuse_uncallable(progress)

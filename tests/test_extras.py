@@ -1,6 +1,5 @@
 """Which command installs an extra, and who names it."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -45,12 +44,31 @@ def test_an_installed_package_names_the_distribution(tmp_path, monkeypatch):
     assert isinstance(extras.missing_extra("x", "a", DataError), DataError)
 
 
-def test_the_page_without_streamlit_names_the_command(command, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+@pytest.mark.parametrize("name", ["streamlit", "altair"])
+def test_the_page_without_a_library_names_the_command(command, monkeypatch, name):
+    def missing(wanted):
+        if wanted == name:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(extras, "import_module", missing)
     found = command("ui")
-    assert found.code == 1
-    assert found.err.startswith("Error: the page needs streamlit; install it with: ")
-    assert found.err.endswith("[ui]'\n")
+    assert found.code == 1 and found.out == ""
+    assert found.err.startswith(f"Error: the page needs {name}; install it with: ")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [ImportError("no\nSSL"), ModuleNotFoundError("No module named 'x'", name="x"), OSError()],
+)
+def test_a_library_that_is_broken_is_named(command, monkeypatch, reason):
+    def broken(name):
+        raise reason
+
+    monkeypatch.setattr(extras, "import_module", broken)
+    found = command("ui")
+    assert (found.code, found.out, found.err.count("\n")) == (1, "", 1)
+    assert "the page needs streamlit, which cannot be imported (" in found.err
+    assert found.err.rstrip().endswith("--force-reinstall")
 
 
 def test_nothing_names_the_distribution_of_another_project():

@@ -36,7 +36,7 @@ from fastnet.cli.examples import (
     TRAIN_EXAMPLES,
 )
 from fastnet.errors import FastnetError, UsageError
-from fastnet.extras import missing_extra
+from fastnet.extras import require_module
 from fastnet.options.table import EXPORTS
 
 # ---------------------------------------------------------------- commands
@@ -409,7 +409,13 @@ def bench_modules():
 
 @cli.command()
 @runs_option
-@click.option("--port", default=8501, show_default=True, help="Port to listen on.")
+@click.option(
+    "--port",
+    default=8501,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="Port to listen on.",
+)
 @click.option("--address", default="localhost", show_default=True, help="Address to listen on.")
 @click.option(
     "--max-upload",
@@ -422,10 +428,8 @@ def bench_modules():
 @debug_option
 def ui(runs, port, address, max_upload, no_browser):
     """Serve the page: start runs and watch them, look back, learn backpropagation."""
-    from importlib.util import find_spec
-
-    if find_spec("streamlit") is None or find_spec("altair") is None:
-        raise missing_extra("the page needs streamlit", "ui")
+    for name in ("streamlit", "altair"):
+        require_module(name, "the page", "ui")
     settings = {
         "server.address": address,
         "server.port": port,

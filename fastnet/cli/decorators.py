@@ -4,6 +4,7 @@ import click
 from click.core import ParameterSource
 
 from fastnet.errors import FastnetError, UsageError
+from fastnet.options.ranges import quoted
 from fastnet.options.table import TABLE
 
 # Options whose help line states the default, or whose default is not one of their values.
@@ -101,12 +102,35 @@ def read_config(ctx, param, path):
         raise UsageError(f"--config: {path} cannot be read ({error.strerror}).") from None
     except ValueError as error:  # not TOML, or not UTF-8
         raise UsageError(f"--config: {path} is not TOML: {error}.") from None
+    except RecursionError:
+        raise UsageError(f"--config: {path} has values nested too deep.") from None
     values = {name.replace("-", "_"): value for name, value in values.items()}
-    known = {p.name for p in ctx.command.params}
-    for name in values:
+    known = {p.name: p for p in ctx.command.params if p.name != param.name}
+    for name, value in values.items():
         if name not in known:
             raise UsageError(f"--config: {path} sets the unknown option {name!r}.")
+        require_type(known[name], value)
     ctx.default_map = values
+
+
+def is_scalar(value):
+    """Whether it is a number or a text."""
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
+
+
+def require_type(param, value):
+    """Refuse a value of a type that the option cannot have in a configuration file."""
+    if param.is_flag:
+        fits, words = isinstance(value, bool), "true or false"
+    elif isinstance(param.type, Value):
+        fits = all(map(is_scalar, value if isinstance(value, list) else [value]))
+        words = "a number, a text or a list of them"
+    elif isinstance(param.type, click.Path):
+        fits, words = isinstance(value, str), "a path"
+    else:
+        fits, words = is_scalar(value), "a number or a text"
+    if not fits:
+        raise UsageError(f"--config: {param.name} must be {words}, got {quoted(value)}.")
 
 
 # ---------------------------------------------------------------- options of several commands

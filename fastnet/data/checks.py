@@ -4,14 +4,16 @@ The rest of the package relies on what these checks ensure: finite float arrays 
 one-hot targets, weights that are not negative.
 """
 
+import numbers
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastnet.errors import DataError, UsageError
 from fastnet.options.methods import CLASSIFIERS, COUNT, LOSSES, SIGMOID
+from fastnet.options.ranges import quoted
 
 USUAL_EXPONENT = 40  # weights up to 2**40 and down to its inverse stay as they are
 LARGEST_WHOLE = 2.0**53  # beyond it float64 leaves out whole numbers
@@ -345,19 +347,20 @@ def checked_class_weights(
     if given is None:
         return None
     if classes is None:
-        raise UsageError(f"class_weight {given!r} needs classes; the targets are numbers.")
+        raise UsageError(f"class_weight {quoted(given)} needs classes; the targets are numbers.")
     if isinstance(given, str) and given == "balanced":
         counts = as_one_hot(Y).sum(axis=0)
         return len(Y) / (len(classes) * np.maximum(counts, 1))
     labels = classes.tolist()
-    if not isinstance(given, dict) or set(given) - set(labels):
+    if not isinstance(given, Mapping) or set(given) - set(labels):
         raise UsageError(
             f'class_weight must be None, "balanced" or a dict of the labels '
-            f"{', '.join(str(label) for label in labels[:10])}, got {given!r}."
+            f"{', '.join(str(label) for label in labels[:10])}, got {quoted(given)}."
         )
-    factors = np.array([given.get(label, 1.0) for label in labels], np.float64)
-    if not (np.isfinite(factors).all() and (factors >= 0).all()):
-        raise UsageError(f"class_weight must hold numbers >= 0, got {given!r}.")
+    values = [given.get(label, 1.0) for label in labels]
+    if not all(isinstance(v, numbers.Real) and 0 <= v < np.inf for v in values):
+        raise UsageError(f"class_weight must hold numbers >= 0, got {quoted(given)}.")
+    factors = np.array(values, np.float64)
     return of_usual_size(factors)
 
 
@@ -380,12 +383,16 @@ def checked_folds(folds: Any, n: int) -> tuple[tuple[np.ndarray, np.ndarray], ..
     checked = []
     for fold in () if folds is None else folds:
         if not isinstance(fold, (tuple, list)) or len(fold) != 2:
-            raise UsageError(f"folds must be pairs (training rows, validation rows), got {fold!r}.")
-        pair = tuple(np.asarray(rows) for rows in fold)
+            raise UsageError(
+                f"folds must be pairs (training rows, validation rows), got {quoted(fold)}."
+            )
+        pair = tuple(as_array(rows, "a fold") for rows in fold)
         for rows in pair:
             if rows.ndim != 1 or rows.dtype.kind not in "iu" or rows.size == 0:
-                raise UsageError(f"folds must hold row numbers, got {rows!r}.")
+                raise UsageError(f"folds must hold row numbers, got {quoted(rows)}.")
             if rows.min() < 0 or rows.max() >= n:
-                raise UsageError(f"folds must hold row numbers from 0 to {n - 1}, got {rows!r}.")
+                raise UsageError(
+                    f"folds must hold row numbers from 0 to {n - 1}, got {quoted(rows)}."
+                )
         checked.append(tuple(rows.astype(np.int64) for rows in pair))
     return tuple(checked)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from typing import TYPE_CHECKING, TypeVar
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -141,6 +142,15 @@ def weights_of(estimator, sample_weight, X, y):
 
 class _FastNet(BaseEstimator, Parameters):
     """The common part of both estimators; their __init__ comes from the dataclass of parameters."""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Give the class an __init__ of its own name: Python's errors name it."""
+        super().__init_subclass__(**more)
+        old: Any = cls.__init__
+        made = FunctionType(old.__code__, old.__globals__, "__init__", None, old.__closure__)
+        made.__defaults__, made.__kwdefaults__ = old.__defaults__, old.__kwdefaults__
+        made.__annotations__, made.__qualname__ = old.__annotations__, f"{cls.__name__}.__init__"
+        setattr(cls, "__init__", made)  # noqa: B010 - for mypy
 
     def fit(
         self: Self,

@@ -6,13 +6,16 @@ and choices.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
+from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 from fastnet.errors import UsageError
 from fastnet.options.ranges import (
     MAX_MEMBERS,
+    MOST_DIGITS,
     integer_range,
     is_run,
     logarithmic_range,
@@ -26,12 +29,17 @@ if TYPE_CHECKING:
 
 
 def is_list(values: Any) -> bool:
-    """Whether it is a list of values rather than one."""
+    """Whether it is a list of values rather than one; dicts and sets have no order to keep."""
     try:
         iter(values)
     except TypeError:
         return False
-    return not isinstance(values, (str, bytes))
+    return not isinstance(values, (str, bytes, Mapping, Set))
+
+
+def as_tuple(values: Any) -> tuple[Any, ...]:
+    """The values of a list; of an endless one so many that they are refused."""
+    return tuple(itertools.islice(values, MAX_MEMBERS + 1))
 
 
 def refusal(option: Option, value: Any, label: str | None) -> UsageError:
@@ -75,7 +83,7 @@ class Kind:
 
     def check_list(self, option: Option, values: Any, label: str | None) -> tuple[Any, ...]:
         """The values given for an axis, not yet checked, as a tuple."""
-        return tuple(values) if is_list(values) else (values,)
+        return as_tuple(values) if is_list(values) else (values,)
 
     def expand(self, part: str, label: str) -> list[Any]:
         """The values that one part of a list stands for: several for a range."""
@@ -103,11 +111,11 @@ class Number(Kind):
 
     def number(self, option: Option, value: Any) -> Any:
         """The value as a number between the option's limits, or None."""
-        if isinstance(value, bool) or value is None:
+        if isinstance(value, bool) or value is None or is_list(value):
             return None
         try:
             result = self.convert(value)
-        except (TypeError, ValueError, OverflowError):
+        except Exception:  # whatever an object's own __int__ or __float__ raises
             return None
         above = option.low < result if option.above else option.low <= result
         below = result < option.high if option.below else result <= option.high
@@ -169,7 +177,7 @@ class Seeds(Integer):
 
     def check_list(self, option: Option, values: Any, label: str | None) -> tuple[Any, ...]:
         if is_list(values):
-            return tuple(values)
+            return as_tuple(values)
         count = self.number(option, values)
         if count is None or not 1 <= count <= MAX_MEMBERS:
             raise UsageError(
@@ -181,7 +189,7 @@ class Seeds(Integer):
     def read(self, text: str, label: str) -> Any:
         head, comma, rest = text.partition(",")
         if not comma and head.strip().isdecimal():
-            return int(head)
+            return int(head) if len(head) <= MOST_DIGITS else head
         alone = comma and head.strip() and not rest.strip()
         return super().read(head if alone else text, label)
 
@@ -275,9 +283,10 @@ class File(Kind):
         return "str | os.PathLike[str]"
 
     def check(self, option: Option, value: Any, label: str | None) -> Any:
-        if not isinstance(value, (str, os.PathLike)):
+        path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+        if not isinstance(path, str) or "\0" in path:
             raise refusal(option, value, label)
-        return value if value == "-" else os.path.abspath(value)
+        return path if path == "-" else os.path.abspath(path)
 
 
 TEXT, INTEGER, FLOAT, SEEDS = Kind(), Integer(), Float(), Seeds()

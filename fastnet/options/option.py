@@ -1,6 +1,7 @@
 """One row of the table of options: its facts, and how its values are checked, read and typed."""
 
 import math
+from collections import Counter
 from typing import Any, NamedTuple
 
 from fastnet.errors import UsageError
@@ -79,8 +80,9 @@ class Option(NamedTuple):
         if len(values) > MAX_MEMBERS:
             raise UsageError(f"{name} has {len(values)} values, at most {MAX_MEMBERS} are allowed.")
         checked = tuple(self.check_one(value, label) for value in values)
-        if len(set(checked)) < len(checked) and not paired:
-            twice = next(v for i, v in enumerate(checked) if v in checked[:i])
+        counts = Counter(checked)
+        if len(counts) < len(checked) and not paired:
+            twice = next(v for v in checked if counts[v] > 1)
             raise UsageError(f"{name} names {twice} twice; give each value once.")
         return checked
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from fastnet.errors import UsageError
 
+MOST_DIGITS = 30  # of an integer; Python refuses to read thousands
+MOST_LETTERS = 63  # of a value in a message
 MAX_MEMBERS = 2_000_000  # also the most values that a list can have
 
 
@@ -13,22 +15,26 @@ def pieces(text: str, label: str) -> list[str]:
     """The values between the commas of a text."""
     found = [part.strip() for part in text.split(",")]
     if "" in found:
-        raise UsageError(f"{label} has an empty value in {text!r}; write for example 4,8,16.")
+        raise UsageError(f"{label} has an empty value in {quoted(text)}; write for example 4,8,16.")
     return found
 
 
 def integer_range(text: str, label: str) -> list[int]:
     """The integers of a:b or a:b:step, b included."""
     match = re.fullmatch(r"(\d+):(\d+)(?::(\d+))?", text)
-    if not match:
-        raise UsageError(f"{label}: {text!r} is not a range; write first:last or first:last:step.")
+    if not match or len(text) > 3 * MOST_DIGITS:
+        raise UsageError(
+            f"{label}: {quoted(text)} is not a range; write first:last or first:last:step."
+        )
     first, last, step = (int(g) if g else 1 for g in match.groups())
     if step < 1:
-        raise UsageError(f"{label}: the step of the range {text!r} must be 1 or more.")
+        raise UsageError(f"{label}: the step of the range {quoted(text)} must be 1 or more.")
     if last < first:
-        raise UsageError(f"{label}: the range {text!r} is empty; write the smaller end first.")
+        raise UsageError(
+            f"{label}: the range {quoted(text)} is empty; write the smaller end first."
+        )
     if (last - first) // step >= MAX_MEMBERS:
-        raise UsageError(f"{label}: the range {text!r} has over {MAX_MEMBERS} values.")
+        raise UsageError(f"{label}: the range {quoted(text)} has over {MAX_MEMBERS} values.")
     return list(range(first, last + 1, step))
 
 
@@ -39,10 +45,12 @@ def logarithmic_range(text: str, label: str) -> list[float]:
     try:
         first, last, count = float(ends[0]), float(ends[1]), int(ends[2])
     except ValueError:
-        raise UsageError(f"{label}: {text!r} is not a range; write first..last@count.") from None
+        raise UsageError(
+            f"{label}: {quoted(text)} is not a range; write first..last@count."
+        ) from None
     if not (0 < first < last < math.inf and 2 <= count <= MAX_MEMBERS):
         raise UsageError(
-            f"{label}: in {text!r} the ends must be positive and rising, the count from 2 to "
+            f"{label}: in {quoted(text)} the ends must be positive and rising, the count from 2 to "
             f"{MAX_MEMBERS}."
         )
     ratio = math.log(last / first) / (count - 1)
@@ -71,6 +79,16 @@ def typed(value: Any, digits: int | None = None) -> str:
     return str(value)
 
 
-def quoted(value: Any) -> Any:
-    """A value in a message: texts are quoted."""
-    return repr(value) if isinstance(value, str) else value
+def quoted(value: Any) -> str:
+    """A value in a message: texts are quoted; one line, and of a long value its beginning.
+
+    Examples
+    --------
+    >>> quoted("none"), quoted(0.5), quoted("a" * 100)[-6:]
+    ("'none'", '0.5', 'aaa...')
+    """
+    try:
+        text = " ".join((repr if isinstance(value, str) else str)(value).split())
+    except Exception:  # str() of an object, or of an integer of over 4,300 digits
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 3]}..."

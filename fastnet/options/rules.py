@@ -33,8 +33,10 @@ def refuse_unused(options: Mapping[str, Any], loss: str) -> None:
     """Refuse an option that no chosen method uses, unless it is at its default."""
     for name, (choice, users) in USERS.items():
         chosen = (loss,) if choice == "loss" else options[choice]
-        if options[name] != OPTIONS[name].default and not set(chosen) & set(users):
-            first = options[name][0] if is_list(options[name]) else options[name]
+        values, default = options[name], OPTIONS[name].default
+        usual = set(values) == set(default) if is_list(values) else values == default
+        if not usual and not set(chosen) & set(users):
+            first = values[0] if is_list(values) else values
             raise UsageError(
                 f"{name} {quoted(first)} has no effect with {choice} "
                 f"{', '.join(chosen)}; it belongs to {' and '.join(users)}."
@@ -69,11 +71,11 @@ def named_source(X: Any, y: Any, task: int | None, options: Mapping[str, Any]) -
     return named[0]
 
 
-def refuse_of_task_1(options: Mapping[str, Any], task: int | None) -> None:
-    """Refuse options of task 1 beside any other source of samples."""
+def refuse_of_task_1(given: Mapping[str, Any], task: int | None) -> None:
+    """Refuse options of task 1 that are given beside any other source of samples."""
     for name in OF_TASK_1 if task != 1 else ():
-        if options[name] != OPTIONS[name].default:
-            raise UsageError(f"{name} belongs to task 1; drop {name} {options[name]}.")
+        if name in given:
+            raise UsageError(f"{name} belongs to task 1; drop {name} {quoted(given[name])}.")
 
 
 def refuse_of_search(command: str, options: Mapping[str, Any], folds: Any) -> None:

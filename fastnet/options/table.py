@@ -34,6 +34,7 @@ from fastnet.options.ranges import MAX_MEMBERS
 
 EXPORTS = ("npy", "onnx", "c", "numpy")
 MAX_N1 = 65536
+MAX_COUNT = 10**9  # epochs, or samples of a batch
 CHOSEN_MEMBERS = ("train", "sweep")  # the commands whose members are known before training
 # Groups of options with their titles, in the order of the docs.
 GROUPS = {
@@ -108,6 +109,7 @@ TABLE = (
         "Samples per step; none = all (full batch).",
         none=True,
         low=1,
+        high=MAX_COUNT,
         users=("optimizer", FIRST_ORDER),
     ),
     axis(
@@ -118,6 +120,7 @@ TABLE = (
         "Epochs without improvement before the learning rate is reduced; none = never.",
         none=True,
         low=1,
+        high=MAX_COUNT,
         users=("optimizer", FIRST_ORDER),
     ),
     axis(
@@ -146,6 +149,7 @@ TABLE = (
         "Epochs without improvement before a member stops; none = never.",
         none=True,
         low=1,
+        high=MAX_COUNT,
     ),
     axis(
         "target_loss",
@@ -254,6 +258,7 @@ TABLE = (
         (0,),
         "First epochs, over which the learning rate rises linearly to its full value.",
         low=0,
+        high=MAX_COUNT,
         users=("optimizer", FIRST_ORDER),
     ),
     axis(
@@ -264,6 +269,7 @@ TABLE = (
         "Epochs per reduction of the learning rate (step, exponential); none = max_epochs / 10.",
         none=True,
         low=1,
+        high=MAX_COUNT,
         users=("schedule", ("step", "exponential")),
     ),
     axis(
@@ -304,7 +310,7 @@ TABLE = (
         1000,
         "Largest number of epochs of a member.",
         low=1,
-        high=10**9,
+        high=MAX_COUNT,
         setting=True,
     ),
     Option(

@@ -175,4 +175,11 @@ def as_model(model: Model | str | os.PathLike) -> Model:
 
 def as_table(source: "str | os.PathLike | IO[bytes] | pandas.DataFrame") -> Table:
     """A Table of a file or data frame."""
-    return table_of_frame(source, "data") if hasattr(source, "columns") else read_table(source)
+    if hasattr(source, "columns"):
+        return table_of_frame(source, "data")
+    if not isinstance(source, (str, os.PathLike)) and not hasattr(source, "read"):
+        raise UsageError(
+            "data must be a path, an open file or a DataFrame, whose columns have names, got "
+            f"{type(source).__name__}; predict for an array with model.predict(X)."
+        )
+    return read_table(source)

@@ -15,13 +15,16 @@ from typing import Any
 import numpy as np
 
 from fastnet import reference
+from fastnet.data.checks import as_array
 from fastnet.data.samples import Data
 from fastnet.engine import init, kernels, layout, methods
 from fastnet.engine.layers import layers_of
 from fastnet.engine.layout import Problem
 from fastnet.engine.records import COLUMNS, RUNNING, STATE, STOPPED, TARGET, TIME_LIMIT, Pack
-from fastnet.errors import DataError
+from fastnet.errors import DataError, UsageError
+from fastnet.options.kinds import is_list
 from fastnet.options.methods import CLASSIFIERS, FIRST_ORDER, OPTIMIZERS, WITH_MATRIX
+from fastnet.options.ranges import quoted
 from fastnet.training.checkpoint import Run, misfit
 from fastnet.training.cores import granted
 from fastnet.training.history import History, Snapshots, history_names, kept_epochs
@@ -347,7 +350,7 @@ def grown(old: Training, plan: Plan, data: Data) -> Training:
 
 def start_pack(plan: Plan, dtype: np.dtype, initial_weights: Any = None) -> Pack:
     """The members at epoch 0."""
-    parameters = init.initialise(plan, dtype, initial_weights)
+    parameters = init.initialise(plan, dtype, weights_of_members(initial_weights))
     states = np.zeros(plan.settings.size, STATE)
     states["learning_rate"] = states["plateau_rate"] = plan.settings["learning_rate"]
     states["best_loss"] = states["step_loss"] = np.inf
@@ -356,6 +359,26 @@ def start_pack(plan: Plan, dtype: np.dtype, initial_weights: Any = None) -> Pack
     best = layout.zeros(parameters.size, dtype)
     best[:] = parameters
     return Pack(plan.settings, states, parameters, best, memory)
+
+
+def weights_of_members(given: Any) -> list[tuple[np.ndarray, ...]] | None:
+    """The initial weights that a caller gave, as arrays; a UsageError for anything else."""
+    if given is None:
+        return None
+    if not is_list(given):
+        raise UsageError(
+            f"initial_weights must be a list of (W1, b1, W2, b2), got {quoted(given)}."
+        )
+    found = []
+    for member, weights in enumerate(given):
+        name = f"initial_weights[{member}]"
+        if not is_list(weights) or len(weights := [*weights]) != 4:
+            raise UsageError(f"{name} must be (W1, b1, W2, b2), got {quoted(weights)}.")
+        arrays = tuple(as_array(array, name) for array in weights)
+        if not all(array.dtype.kind in "fiu" for array in arrays):
+            raise UsageError(f"{name} must hold numbers, got {quoted(weights)}.")
+        found.append(arrays)
+    return found
 
 
 @contextlib.contextmanager

@@ -368,3 +368,11 @@ def test_xor_is_learnt_from_its_four_rows():
     X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], np.array(["no", "yes", "yes", "no"])
     for seed in range(20):
         assert (FastNetClassifier(random_state=seed).fit(X, y).predict(X) == y).all()
+
+
+@pytest.mark.parametrize("kind", [FastNetRegressor, FastNetClassifier])
+def test_an_unknown_parameter_names_the_class(kind):
+    with pytest.raises(
+        TypeError, match=rf"^{kind.__name__}\.__init__\(\) got an unexpected .*'foo'"
+    ):
+        kind(foo=1)

@@ -72,9 +72,9 @@ def test_no_source_of_samples_or_two(X, y, task, given, message):
 
 
 def test_options_of_another_source():
-    rules.refuse_of_task_1(resolve({"samples": 5}, "train"), 1)
+    rules.refuse_of_task_1({"samples": 5}, 1)
     with saying("samples belongs to task 1; drop samples 5."):
-        rules.refuse_of_task_1(resolve({"samples": 5}, "train"), None)
+        rules.refuse_of_task_1({"samples": 5}, None)
     rules.refuse_of_tables(resolve(TABLE, "train"), "data")
     with saying("target belongs to data, the file of a table; drop it."):
         rules.refuse_of_tables(resolve({"target": "price"}, "train"), "a task")
