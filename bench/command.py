@@ -66,6 +66,11 @@ def processor():
         return platform.processor() or platform.machine()
 
 
+def load():
+    """Mean number of busy processes over a minute, if the system says so."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
 def machine():
     cpu = facts.cpu()
     bits = facts.simd_bits(cpu["features"])
@@ -75,7 +80,7 @@ def machine():
         "simd_bits": bits,
         "cores": granted().count,
         "system": f"{platform.system()} {platform.machine()}",
-        "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "load_before": load(),
     }
 
 
@@ -91,36 +96,49 @@ def part(name, settings, dtype, limit):
         return [{"name": name, "description": "failed", "dtype": dtype, "rows": [row]}]
 
 
-def run(workloads, peers, runs, dtype, threads, size, say):
-    """The whole document, and whether every check held."""
-    names = chosen(workloads, NAMES, "workload")
-    peers = chosen(peers, PEERS, "peers")
-    peers = ("fastnet", *(name for name in peers if name != "fastnet"))
-    settings = runner.Settings(peers, runs, threads or granted().count, size, say)
-    about = machine()
-    say("limits of the machine")
-    limit = measured_limits(settings.threads, dtype)
-    parts = [p for name in names for p in part(name, settings, dtype, limit)]
-    failures = [
+def failures(parts):
+    """What went wrong in these parts."""
+    return [
         {"workload": p["name"], "peer": row["peer"], "status": row["status"]}
         for p in parts
         for row in p.get("rows", ())
         if row["status"] not in ("ok", "not installed")
     ]
-    return {
+
+
+def run(workloads, peers, runs, dtype, threads, size, say, finished=lambda name, document: None):
+    """The whole document; finished() gets that of each workload alone as soon as it ends."""
+    names = chosen(workloads, NAMES, "workload")
+    peers = chosen(peers, PEERS, "peers")
+    peers = ("fastnet", *(name for name in peers if name != "fastnet"))
+    settings = runner.Settings(peers, runs, threads or granted().count, size, say)
+    head = {
+        "schema_version": 1,
         "command": "bench",
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command_line": ["fastnet", *sys.argv[1:]],
-        "machine": about,
+        "machine": machine(),
         "versions": versions(),
         "size": size,
         "threads": settings.threads,
         "runs": runs,
         "tolerance": runner.TOLERANCE,
-        "limits": limit,
-        "workloads": parts,
-        "failures": failures,
     }
+    say("limits of the machine")
+    head["limits"] = measured_limits(settings.threads, dtype)
+    parts = []
+    for name in names:
+        found = part(name, settings, dtype, head["limits"])
+        finished(name, document(head, found))
+        parts += found
+    return document(head, parts)
+
+
+def document(head, parts):
+    """The document of some parts, as of now."""
+    about = {**head["machine"], "load_after": load()}
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    found = {**head, "machine": about, "date": now, "workloads": parts}
+    return finite({**found, "failures": failures(parts)})
 
 
 def finite(value):

@@ -106,11 +106,17 @@ def flops(work):
     """Floating-point operations of an epoch's products, for one sample and hidden unit.
 
     Forward 2 (d + k); backward dW2 2 k, W2^T dz2 2 k, dW1 2 d. With monitored batches, one more
-    forward pass.
+    forward pass of the watched samples.
     """
     d, k = work.X.shape[1], work.Y.shape[1]
-    again = 2 * (d + k) if work.batch_size and work.monitored else 0
-    return 4 * d + 6 * k + again
+    return 4 * d + 6 * k + 2 * (d + k) * again(work)
+
+
+def again(work):
+    """The share of the samples that has a second forward pass, for the exact loss of an epoch."""
+    if not (work.batch_size and work.monitored):
+        return 0
+    return len(work.watched[0]) / len(work.X)
 
 
 def bound(workload, limits, threads):
@@ -121,7 +127,7 @@ def bound(workload, limits, threads):
     work = workload.work
     limit = limits["all" if min(threads, len(work.n1)) > 1 else "one"]
     peak = max(limit["fma_gflops"], limit["blas_gflops"])
-    sigmoids_each = 2 if work.batch_size and work.monitored else 1
+    sigmoids_each = 1 + again(work) if work.activation == "sigmoid" else 0
     nanoseconds = flops(work) / peak + sigmoids_each * limit["sigmoid_ns"]
     return workload.unit_samples * nanoseconds * 1e-9
 

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bench import NAMES
+from bench.peers import PEERS
 from fastnet.errors import FastnetError, UsageError
 from fastnet.extras import missing_extra
 
@@ -89,7 +90,8 @@ def setting(document):
     versions = ", ".join(f"{n} {v}" for n, v in document["versions"].items() if v)
     lines = [
         f"{machine['processor']} ({machine['core']}), {machine['simd_bits']} bits, "
-        f"{document['threads']} threads; load before {figure(machine['load_before'])}",
+        f"{document['threads']} threads; load before {figure(machine['load_before'])}, "
+        f"after {figure(machine.get('load_after'))}",
     ]
     for name, limit in limits.items():
         lines.append(
@@ -105,6 +107,7 @@ def setting(document):
 # ---------------------------------------------------------------- Markdown
 
 NOTHING = "No measurement is stored."
+LIBRARIES = {"numpy": "NumPy", "sklearn": "scikit-learn", "torch": "PyTorch", "jax": "JAX"}
 
 
 def markdown_table(header, rows):
@@ -118,16 +121,24 @@ def parts_of(documents):
     return sorted(parts, key=lambda part: NAMES.index(part["name"].split("/")[0]))
 
 
-def ratios(documents):
-    """The README's table: times as fast as each peer, one column per workload."""
+def speed(documents):
+    """The README's table: times as fast as the fastest peer of each library, a row per workload."""
     parts = [part for part in parts_of(documents) if "growth" not in part]
     if not parts:
         return NOTHING
-    peers = list(dict.fromkeys(row["peer"] for part in parts for row in part["rows"]))
-    header = ["", *(part["name"] for part in parts)]
-    own = ["fastnet", *(own_speed(part) for part in parts)]
-    rows = [[p, *(ratio(part, p) for part in parts)] for p in peers if p != "fastnet"]
-    return markdown_table(header, [own, *rows])
+    header = ["workload", "fastnet", *LIBRARIES.values()]
+    rows = [[p["name"], own_speed(p), *(ratio(p, name) for name in LIBRARIES)] for p in parts]
+    return f"{markdown_table(header, rows)}\n\n{where(documents)}"
+
+
+def where(documents):
+    """Processors and days of the measurements."""
+    days = {}
+    for document in documents:
+        machine = document["machine"]
+        place = f"{machine['processor']} ({machine['core']}), {document['threads']} threads"
+        days.setdefault(place, set()).add(document["date"][:10])
+    return "; ".join(f"{place}, {', '.join(sorted(on))}" for place, on in days.items()) + "."
 
 
 def own_speed(part):
@@ -140,14 +151,20 @@ def own_speed(part):
     return f"{figure(row['member_epochs_per_second'])} member-epochs/s"
 
 
-def ratio(part, peer):
-    row = next((row for row in part["rows"] if row["peer"] == peer), None)
-    if row is None:
-        return "-"
-    if row["status"] != "ok":
-        return row["status"]
-    found = row.get("fastnet_is_faster_by")
-    return "-" if found is None else f"{figure(found, 2)} x"
+def ratio(part, library):
+    """Times as fast as the fastest peer of a library, or why there is no number."""
+    rows = [row for row in part["rows"] if library_of(row["peer"]) == library]
+    agree = [row for row in rows if row["status"] == "ok" and "fastnet_is_faster_by" in row]
+    if agree:
+        return f"{figure(min(row['fastnet_is_faster_by'] for row in agree), 2)} x"
+    return next((row["status"] for row in rows if row["status"] != "ok"), "-")
+
+
+def library_of(peer):
+    """The library that a peer needs; None for fastnet's own rows."""
+    if peer not in PEERS or PEERS[peer].module == PEERS["fastnet"].module:
+        return None
+    return (*PEERS[peer].needs, "numpy")[0]
 
 
 def tables(documents):
@@ -176,6 +193,8 @@ def check_files(out, chart):
             raise FastnetError(
                 f"--{option}: there is no folder {Path(path).parent}; make it first."
             )
+    if out and str(out).endswith("/") and not Path(out).is_dir():
+        raise FastnetError(f"--out: there is no folder {out}; make it first.")
     if chart:
         check_chart(chart)
 

@@ -10,7 +10,7 @@ import numpy as np
 from bench import limits
 from bench.peers import PEERS
 from bench.session import PeerError, Session
-from bench.workloads import CHECK_EPOCHS, spread
+from bench.workloads import spread
 
 TOLERANCE = 1e-3  # relative: float32 sums in another order differ by 1e-5 after 20 epochs
 REFERENCE_MEMBERS = 16  # members of fastnet that the plain reference trains again
@@ -38,26 +38,29 @@ def missing(peer):
 
 
 class Truth:
-    """fastnet's losses after CHECK_EPOCHS, with which the peers' are compared."""
+    """fastnet's losses after the first epochs, with which the peers' are compared."""
 
-    def __init__(self, work, threads, folder):
-        self.work, self.threads, self.folder, self.known = work, threads, folder, {}
+    def __init__(self, workload, threads, folder):
+        self.work, self.epochs = workload.work, workload.check_epochs
+        self.threads, self.folder, self.known = threads, folder, {}
 
     def losses(self, extras=True):
-        """Losses of every member, with or without clipping, schedule and best weights."""
-        extras = extras or not self.work.monitored  # a work without these is trained once
+        """Losses of every member, with or without clipping and schedule."""
+        extras = extras or not self.work.adapts  # a work without these is trained once
         if extras not in self.known:
+            # Where nothing is monitored, fastnet gives exact losses only if it watches them.
+            work = self.work._replace(keep_best=True)
             with Session(PEERS["fastnet"], "threads", self.threads, self.folder) as session:
-                session.prepare(self.work if extras else self.work.plain())
-                self.known[extras] = session.epochs(CHECK_EPOCHS)[1]
+                session.prepare(work if extras else work.plain())
+                self.known[extras] = session.epochs(self.epochs)[1]
         return self.known[extras]
 
     def reference_difference(self):
         """The difference of fastnet itself from the plain reference, on some members."""
         chosen = spread(len(self.work.n1), REFERENCE_MEMBERS)
         with Session(PEERS["numpy-reference"], "1 thread", 1, self.folder) as session:
-            session.prepare(self.work.pick(chosen))
-            return worst(self.losses()[chosen], session.epochs(CHECK_EPOCHS)[1])
+            session.prepare(self.work._replace(keep_best=True).pick(chosen))
+            return worst(self.losses()[chosen], session.epochs(self.epochs)[1])
 
 
 def worst(found, expected):
@@ -67,6 +70,15 @@ def worst(found, expected):
 
 
 # ---------------------------------------------------------------- one peer
+
+
+def cold_compile(peer, work, folder):
+    """Seconds that fastnet's first call takes longer than its second if its cache is empty."""
+    with tempfile.TemporaryDirectory() as cache:
+        peer = peer._replace(environment={"NUMBA_CACHE_DIR": cache})
+        with Session(peer, "1 thread", 1, folder) as session:
+            session.prepare(work)
+            return max(session.epochs(1)[0] - session.epochs(1)[0], 0.0)
 
 
 class Entrant:
@@ -106,17 +118,20 @@ class Entrant:
             except PeerError as error:
                 self.error = f"{way}: {error}"
                 session.close()
+        if self.peer.name == "fastnet" and self.session and self.settings.size != "smoke":
+            self.compile = cold_compile(self.peer, self.work(self.members[:1]), self.folder)
 
     def check(self, session, truth):
         """Largest relative difference of the losses; may leave fewer members in the session."""
         if self.peer.name == "fastnet":
-            truth.known[True] = session.epochs(CHECK_EPOCHS)[1]
+            if self.workload.work.monitored:
+                truth.known[True] = session.epochs(truth.epochs)[1]
             return truth.reference_difference()
         most = self.workload.check_members
         members = self.members[spread(len(self.members), most)]
         if len(members) < len(self.members):
             session.prepare(self.work(members))
-        return worst(session.epochs(CHECK_EPOCHS)[1], truth.losses(self.peer.extras)[members])
+        return worst(session.epochs(truth.epochs)[1], truth.losses(self.peer.extras)[members])
 
     def measure(self, session, truth):
         """Try one way: its compilation, its losses, its speed."""
@@ -169,7 +184,7 @@ class Entrant:
 def run(workload, settings, limit):
     """The workload's part of the document."""
     with tempfile.TemporaryDirectory() as folder:
-        truth = Truth(workload.work, settings.threads, folder)
+        truth = Truth(workload, settings.threads, folder)
         rows, entrants = [], []
         try:
             for name in settings.peers:
@@ -206,8 +221,11 @@ def document(workload, rows, least, settings):
         "inputs": work.X.shape[1],
         "outputs": work.Y.shape[1],
         "epochs": workload.epochs,
+        "check_epochs": workload.check_epochs,
         "batch_size": work.batch_size or None,
-        "extras": work.monitored,
+        "extras": work.adapts,
+        "monitored": work.monitored,
+        "held_out": len(work.Xv),
         "flops_per_unit_sample": limits.flops(work),
         "bound_seconds_per_epoch": least,
         "rows": sorted(rows, key=lambda row: settings.peers.index(row["peer"])),

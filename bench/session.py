@@ -18,11 +18,12 @@ from fastnet.results.environment import cpu, simd_bits
 ROOT = Path(__file__).resolve().parents[1]
 ANSWER_SECONDS = 1800  # longer than any compilation seen
 THREAD_VARIABLES = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
-# Variables of a test machine that slow a peer down or change what it computes.
+# Variables of a test machine that slow a peer down, change what it computes, or spare it compiling.
 DROPPED = (
     "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "XLA_FLAGS", "JAX_ENABLE_X64", "JAX_DISABLE_JIT",
     "NUMBA_DISABLE_JIT", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_OPT",
     "TORCH_COMPILE_DISABLE", "OMP_WAIT_POLICY", "OMP_PROC_BIND", "KMP_AFFINITY",
+    "JAX_COMPILATION_CACHE_DIR",
 )  # fmt: skip
 
 

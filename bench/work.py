@@ -5,16 +5,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+ADAM = (0.9, 0.999, 1e-8)  # beta_1, beta_2, epsilon of Kingma & Ba 2015, Algorithm 1
+
 
 class Work(NamedTuple):
     """Members, data and training settings: everything that a peer needs to start.
 
-    Letters as in fastnet: M members, n samples, d inputs, N1 hidden units, k outputs.
+    Letters as in fastnet: M members, n samples, d inputs, N1 hidden units, k outputs; v samples are
+    held out, and may be none.
     """
 
     loss: str  # squared or cross_entropy
     X: np.ndarray  # (n, d)
     Y: np.ndarray  # (n, k), one-hot for classes
+    Xv: np.ndarray  # (v, d)
+    Yv: np.ndarray  # (v, k)
     n1: np.ndarray  # (M,)
     flat: np.ndarray  # initial weights: W1 (N1, d), b1 (N1,), W2 (k, N1), b2 (k,) of each member
     order: np.ndarray  # (epochs, n) rows of each epoch's mini-batches; (0, 0) for full batch
@@ -24,6 +29,9 @@ class Work(NamedTuple):
     lr_patience: int  # 0: off
     lr_factor: float
     keep_best: bool
+    activation: str = "sigmoid"  # or relu
+    optimizer: str = "sgd"  # or adam, with ADAM
+    l2: float = 0.0  # of the weights, not the biases; its gradient is added before clipping
 
     @property
     def dtype(self):
@@ -33,6 +41,16 @@ class Work(NamedTuple):
     def monitored(self):
         """Whether the exact loss decides something after every epoch."""
         return self.keep_best or self.lr_patience > 0
+
+    @property
+    def adapts(self):
+        """Whether gradients are clipped or the rate follows the loss, which scikit-learn cannot."""
+        return self.clip_norm < np.inf or self.lr_patience > 0
+
+    @property
+    def watched(self):
+        """The samples whose exact loss is monitored: those held out, or all."""
+        return (self.Xv, self.Yv) if len(self.Xv) else (self.X, self.Y)
 
     @property
     def lengths(self):
@@ -61,11 +79,11 @@ class Work(NamedTuple):
         return self._replace(n1=self.n1[members], flat=np.concatenate(runs))
 
     def plain(self):
-        """Without clipping, schedule and kept weights."""
-        return self._replace(clip_norm=np.inf, lr_patience=0, keep_best=False)
+        """Without clipping and schedule."""
+        return self._replace(clip_norm=np.inf, lr_patience=0)
 
 
-ARRAYS = ("X", "Y", "n1", "flat", "order")
+ARRAYS = ("X", "Y", "Xv", "Yv", "n1", "flat", "order")
 
 
 def save(path, work):

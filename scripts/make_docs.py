@@ -105,7 +105,7 @@ def speed():
     """The table of the README, from the documents that fastnet bench --out has written."""
     from bench import report
 
-    return report.ratios(report.stored(ROOT / "bench" / "results"))
+    return report.speed(report.stored(ROOT / "bench" / "results"))
 
 
 def benchmark():

@@ -1,8 +1,8 @@
 """The peers that are compared: one small module per peer, each with prepare(work, threads).
 
 prepare() returns an object whose epochs(n) trains every member for n epochs from its initial
-weights and returns the loss of each after them (the exact mean over all samples). The first call
-may compile. A peer's module runs in separate processes and imports neither fastnet nor Numba,
+weights and returns the loss of each after them (the exact mean over the watched samples). The first
+call may compile. A peer's module runs in separate processes and imports neither fastnet nor Numba,
 except for fastnet's own two.
 """
 
@@ -28,8 +28,8 @@ class Peer(NamedTuple):
 
 
 NO_EXTRAS = (
-    "has no clipping, plateau schedule or kept best weights of this kind: trained without, and its "
-    "losses compared with fastnet's without"
+    "has no clipping and no plateau schedule of this kind: trained without, and its losses "
+    "compared with fastnet's without; full batch: without kept best weights, too"
 )
 ROWS = (
     Peer(
@@ -59,7 +59,7 @@ ROWS = (
         ways=("1 thread", "processes"),
         loops=True,
         extras=False,
-        note=f"MLPRegressor, MLPClassifier; momentum, alpha and shuffle off; {NO_EXTRAS}",
+        note=f"MLPRegressor, MLPClassifier; momentum and shuffle off; {NO_EXTRAS}",
     ),
     Peer(
         "sklearn-joblib",
@@ -75,7 +75,7 @@ ROWS = (
         "bench.peers.torch_loop",
         needs=("torch",),
         loops=True,
-        note="nn.Sequential, autograd, SGD, clip_grad_norm_, one member at a time",
+        note="nn.Sequential, autograd, SGD or fused Adam, clip_grad_norm_, one member at a time",
     ),
     Peer(
         "torch-grouped",
@@ -87,6 +87,7 @@ ROWS = (
         "torch-grouped-compiled",
         "bench.peers.torch_grouped_compiled",
         needs=("torch",),
+        environment={**KEEP_MEMORY, "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"},
         note="torch-grouped under torch.compile",
     ),
     Peer(

@@ -5,14 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from bench.peers.common import by_width, stacked
-from bench.peers.jax_members import make_run
+from bench.peers.jax_members import ACTIVATIONS, make_run
 
 
-def forward(parameters, X):
+def forward(work, parameters, X):
     """H (N1, n) and logits (k, n) of one member: samples last, so that all loops run over them."""
     W1, b1, W2, b2 = parameters
     Z1 = W1 * X.T if X.shape[1] == 1 else W1 @ X.T
-    H = jax.nn.sigmoid(Z1 + b1[:, None])
+    H = ACTIVATIONS[work.activation](Z1 + b1[:, None])
     return H, W2 @ H + b2[:, None]
 
 
@@ -33,17 +33,19 @@ class Grouped:
         self.parameters = [
             [jnp.asarray(a) for a in stacked(work, members)] for _, members in self.groups
         ]
-        self.data = [jnp.asarray(a) for a in (work.X, work.Y, work.order)]
+        watched = [jnp.asarray(a) for a in work.watched]
+        X, Y, order = (jnp.asarray(a) for a in (work.X, work.Y, work.order))
+        self.data = X, Y, watched, order
 
         def losses(parameters, X, Y, _):
-            return error(work.loss, forward(parameters, X)[1], Y)[0]
+            return error(work.loss, forward(work, parameters, X)[1], Y)[0]
 
         def gradients(parameters, X, Y, _):
             W2 = parameters[2]
-            H, Z2 = forward(parameters, X)
+            H, Z2 = forward(work, parameters, X)
             loss, E = error(work.loss, Z2, Y)
             dH = W2.T * E if len(W2) == 1 else W2.T @ E
-            dZ1 = dH * H * (1 - H)
+            dZ1 = dH * H * (1 - H) if work.activation == "sigmoid" else jnp.where(H > 0, dH, 0)
             return loss, [dZ1 @ X, dZ1.sum(1), E @ H.T, E.sum(1)]
 
         axes = (0, None, None, None)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from bench.peers.common import padded
-from bench.peers.jax_members import in_blocks, make_run
+from bench.peers.jax_members import ACTIVATIONS, in_blocks, make_run
 
 BLOCK = 1 << 25  # values of a hidden layer of all members: 128 MB in float32
 
@@ -13,11 +13,13 @@ class Vmap:
     def __init__(self, work):
         arrays, mask = padded(work)
         self.parameters = [jnp.asarray(a) for a in arrays]
-        self.data = [jnp.asarray(a) for a in (work.X, work.Y, work.order, mask)]
+        watched = [jnp.asarray(a) for a in work.watched]
+        X, Y, order, mask = (jnp.asarray(a) for a in (work.X, work.Y, work.order, mask))
+        self.data = X, Y, watched, order, mask
 
         def loss(parameters, X, Y, mask):
             W1, b1, W2, b2 = parameters
-            H = jax.nn.sigmoid(X @ W1.T + b1) * mask
+            H = ACTIVATIONS[work.activation](X @ W1.T + b1) * mask
             Z2 = H @ W2.T + b2
             if work.loss == "squared":
                 return ((Z2 - Y) ** 2).sum() / (2 * len(Y))

@@ -9,6 +9,8 @@ samples in blocks so that the (T, n) temporaries stay small.
 import numpy as np
 import torch
 
+from bench.work import ADAM
+
 BLOCK = 1 << 22  # values of a temporary (T, n): 16 MB in float32
 
 
@@ -27,6 +29,7 @@ class Fused:
         ]
         self.unit = torch.from_numpy(np.repeat(np.arange(self.M), work.n1))  # member of each unit
         self.X, self.Y = (torch.from_numpy(a).T.contiguous() for a in (work.X, work.Y))
+        self.watched = [torch.from_numpy(a).T.contiguous() for a in work.watched]
         self.order = torch.from_numpy(work.order)
         T, self.k = len(self.unit), work.Y.shape[1]
         self.block = max(1, min(work.batch_size or len(work.X), max(32, BLOCK // T)))
@@ -41,19 +44,21 @@ class Fused:
         self.rate = torch.full((self.M,), self.work.learning_rate, dtype=self.X.dtype)
         self.best_loss = torch.full_like(self.rate, torch.inf)
         self.reference, self.stalled = self.best_loss.clone(), torch.zeros(self.M)
+        self.moments = [[torch.zeros_like(a) for a in self.start] for _ in range(2)]
+        self.steps = 0
         for epoch in range(n):
             if not self.work.batch_size:
                 self.entry(self.pass_over(self.X, self.Y))
                 self.step(self.X.shape[1])
                 continue
             if self.work.monitored:
-                self.entry(self.pass_over(self.X, self.Y, backward=False))
+                self.entry(self.pass_over(*self.watched, backward=False))
             X, Y = self.X[:, self.order[epoch]], self.Y[:, self.order[epoch]]
             size = self.work.batch_size
             for x, y in zip(X.split(size, 1), Y.split(size, 1)):
                 self.pass_over(x, y)
                 self.step(x.shape[1])
-        return self.pass_over(self.X, self.Y, backward=False).tolist()
+        return self.pass_over(*self.watched, backward=False).tolist()
 
     def pass_over(self, X, Y, backward=True):
         """Mean loss of each member; the summed gradients in self.gradients."""
@@ -71,7 +76,7 @@ class Fused:
         """H (T, n), and logits self.Z (k, M, n) as segmented sums."""
         W1, b1, W2, b2 = self.parameters
         torch.addmm(b1, W1, x, out=H)
-        H.sigmoid_()
+        H.relu_() if self.work.activation == "relu" else H.sigmoid_()
         size = self.k * self.M * x.shape[1]
         self.Z = self.Z2[:size].view(self.k, self.M, x.shape[1])
         for j in range(self.k):
@@ -102,8 +107,11 @@ class Fused:
                 torch.mul(A, W2[:, j, None], out=B)
             else:
                 B.addcmul_(A, W2[:, j, None])
-        B.mul_(H)
-        B.addcmul_(B, H, value=-1)  # dh h (1 - h)
+        if self.work.activation == "relu":
+            B.masked_fill_(H == 0, 0)
+        else:
+            B.mul_(H)
+            B.addcmul_(B, H, value=-1)  # dh h (1 - h)
         dW1.addmm_(B, x.T)
         db1 += B.sum(1, keepdim=True)
 
@@ -114,13 +122,33 @@ class Fused:
         return db2.square().sum(1).index_add_(0, self.unit, rows).sqrt()
 
     def step(self, count):
-        rate = self.rate / count
+        for i in (0, 2) if self.work.l2 else ():
+            self.gradients[i].add_(self.parameters[i], alpha=self.work.l2 * count)
+        scale = torch.full_like(self.rate, 1 / count)
         if self.work.clip_norm < float("inf"):
-            rate = rate * (self.work.clip_norm * count / self.norms()).clamp(max=1)
-        unit_rate = rate[self.unit][:, None]
-        for p, g in zip(self.parameters[:3], self.gradients):
-            p.addcmul_(unit_rate, g, value=-1)
-        self.parameters[3].addcmul_(rate[:, None], self.gradients[3], value=-1)
+            scale *= (self.work.clip_norm * count / self.norms()).clamp(max=1)
+        if self.work.optimizer == "adam":
+            self.adam(self.columns(scale))
+            return
+        for p, g, rate in zip(self.parameters, self.gradients, self.columns(self.rate * scale)):
+            p.addcmul_(rate, g, value=-1)
+
+    def columns(self, values):
+        """A number of each member (M,), for W1, b1, W2 and b2."""
+        units = values[self.unit][:, None]
+        return units, units, units, values[:, None]
+
+    def adam(self, scales):
+        beta_1, beta_2, epsilon = ADAM
+        self.steps += 1
+        root = (1 - beta_2**self.steps) ** 0.5
+        rates = self.columns(self.rate * (root / (1 - beta_1**self.steps)))
+        found = zip(self.parameters, self.gradients, *self.moments, scales, rates)
+        for p, g, m, v, scale, rate in found:
+            g.mul_(scale)
+            m.mul_(beta_1).add_(g, alpha=1 - beta_1)
+            v.mul_(beta_2).addcmul_(g, g, value=1 - beta_2)
+            p.addcdiv_(rate * m, v.sqrt().add_(epsilon * root), value=-1)
 
     def entry(self, losses):
         if self.work.keep_best:

@@ -1,8 +1,9 @@
-"""scikit-learn's MLPRegressor and MLPClassifier, plain SGD from the given weights.
+"""scikit-learn's MLPRegressor and MLPClassifier from the given weights.
 
 Full batch: one fit() of n epochs. Mini-batches: one partial_fit() per epoch, on rows in the
-work's order. Its squared loss is the same half mean square as fastnet's, its log loss the same
-cross-entropy; momentum, L2 (alpha), shuffling and stopping are switched off.
+work's order; if the loss is monitored, it is computed after each, and the best weights are kept.
+Its squared loss is the same half mean square as fastnet's, its log loss the same cross-entropy;
+momentum, shuffling and stopping are switched off. Its alpha is divided by the rows of a batch.
 """
 
 import warnings
@@ -11,17 +12,19 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from bench.peers.common import Loop
+from bench.peers.common import Loop, Plateau
+from bench.work import ADAM
 
 warnings.simplefilter("ignore", ConvergenceWarning)
 
 
 def options(work):
+    size = work.batch_size or len(work.X)
     return dict(
-        activation="logistic",
-        solver="sgd",
-        alpha=0.0,
-        batch_size=work.batch_size or len(work.X),
+        activation="relu" if work.activation == "relu" else "logistic",
+        solver=work.optimizer,
+        alpha=work.l2 * size,
+        batch_size=size,
         learning_rate_init=work.learning_rate,
         momentum=0.0,
         nesterovs_momentum=False,
@@ -29,6 +32,7 @@ def options(work):
         tol=0.0,
         n_iter_no_change=np.inf,
         warm_start=True,
+        **dict(zip(("beta_1", "beta_2", "epsilon"), ADAM)),
     )
 
 
@@ -38,16 +42,31 @@ def train(estimator, weights, work, y, n):
     for target, source in zip(estimator.coefs_ + estimator.intercepts_, (W1.T, W2.T, b1, b2)):
         target[...] = source
     if work.batch_size:
-        for epoch in range(n):
-            order = work.order[epoch]
-            estimator.partial_fit(work.X[order], y[order])
+        batches(estimator, work, y, n)
     else:
         estimator.set_params(max_iter=n)
         estimator.fit(work.X, y)
+    return loss(estimator, work)
+
+
+def batches(estimator, work, y, n):
+    """Train n epochs of mini-batches; the best weights are kept aside."""
+    vars(estimator).pop("_optimizer", None)  # or it goes on with the moments of the last training
+    plateau = Plateau(work)
+    for epoch in range(n):
+        if work.monitored and plateau.entry(loss(estimator, work)):
+            estimator.best_ = [a.copy() for a in estimator.coefs_ + estimator.intercepts_]
+        order = work.order[epoch]
+        estimator.partial_fit(work.X[order], y[order])
+
+
+def loss(estimator, work):
+    """The exact loss of the watched rows."""
+    X, Y = work.watched
     if work.loss == "squared":
-        return float(((estimator.predict(work.X) - y) ** 2).mean() / 2)
-    logs = estimator.predict_log_proba(work.X)
-    return float(-logs[np.arange(len(y)), y].mean())
+        return float(((estimator.predict(X) - Y[:, 0]) ** 2).mean() / 2)
+    logs = estimator.predict_log_proba(X)
+    return -float(np.vdot(logs, Y)) / len(Y)
 
 
 class ScikitLearn(Loop):

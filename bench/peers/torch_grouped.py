@@ -5,14 +5,16 @@ import torch
 from bench.peers.common import by_width, stacked
 from bench.peers.torch_tensors import Members, entry, step
 
+ACTIVATIONS = {"sigmoid": torch.sigmoid, "relu": torch.relu}
 
-def forward(parameters, X):
+
+def forward(work, parameters, X):
     """Hidden layer (s, N1, n) and logits (s, k, n) of X (d, n)."""
     W1, b1, W2, b2 = parameters
     s, n1, d = W1.shape
-    # One input: a product that the compiler fuses with the sigmoid. More: one large product.
+    # One input: a product that the compiler fuses with the activation. More: one large product.
     Z1 = W1 * X if d == 1 else (W1.reshape(-1, d) @ X).reshape(s, n1, -1)
-    H = torch.sigmoid(Z1 + b1.unsqueeze(-1))
+    H = ACTIVATIONS[work.activation](Z1 + b1.unsqueeze(-1))
     return H, torch.baddbmm(b2.unsqueeze(-1), W2, H)
 
 
@@ -26,36 +28,37 @@ def error(loss, Z2, Y):
     return -(logs * Y).sum((1, 2)) / n, (logs.exp() - Y) / n
 
 
-def gradients(loss, parameters, X, Y):
+def gradients(work, parameters, X, Y):
     """Mean loss of each member, and dW1, db1, dW2, db2."""
     W2 = parameters[2]
-    H, Z2 = forward(parameters, X)
-    losses, E = error(loss, Z2, Y)
+    H, Z2 = forward(work, parameters, X)
+    losses, E = error(work.loss, Z2, Y)
     dH = W2.transpose(1, 2) * E if W2.shape[1] == 1 else W2.transpose(1, 2) @ E
-    dZ1 = dH * H * (1 - H)
+    dZ1 = dH * H * (1 - H) if work.activation == "sigmoid" else dH * (H > 0)
     s, n1, n = dZ1.shape
     dW1 = (dZ1.reshape(-1, n) @ X.T).reshape(s, n1, -1)
     return losses, (dW1, dZ1.sum(-1), E @ H.transpose(1, 2), E.sum(-1))
 
 
 def losses_of(work, parameters, X, Y):
-    return error(work.loss, forward(parameters, X)[1], Y)[0]
+    return error(work.loss, forward(work, parameters, X)[1], Y)[0]
 
 
-def full_epoch(work, parameters, best, state, X, Y):
-    losses, found = gradients(work.loss, parameters, X, Y)
+def full_epoch(work, parameters, best, state, memory, X, Y):
+    losses, found = gradients(work, parameters, X, Y)
     entry(work, parameters, best, state, losses)
-    step(work, parameters, state[0], found)
+    step(work, parameters, state[0], found, memory)
 
 
-def batch_step(work, parameters, rate, X, Y):
-    step(work, parameters, rate, gradients(work.loss, parameters, X, Y)[1])
+def batch_step(work, parameters, rate, memory, X, Y):
+    step(work, parameters, rate, gradients(work, parameters, X, Y)[1], memory)
 
 
 class Grouped:
     def __init__(self, work, compiled=False):
         self.work = work
         self.X, self.Y = (torch.from_numpy(a).T.contiguous() for a in (work.X, work.Y))
+        self.watched = [torch.from_numpy(a).T.contiguous() for a in work.watched]
         self.order = torch.from_numpy(work.order)
         groups = by_width(work.n1)
         self.members = [members for _, members in groups]
@@ -71,20 +74,20 @@ class Grouped:
             group.restart()
             for epoch in range(n):
                 self.epoch(group, epoch)
-            losses[members] = self.losses_of(self.work, group.parameters, self.X, self.Y)
+            losses[members] = self.losses_of(self.work, group.parameters, *self.watched)
         return losses.tolist()
 
     def epoch(self, group, epoch):
         if not self.work.batch_size:
-            state = group.state()
-            self.full_epoch(self.work, group.parameters, group.best, state, self.X, self.Y)
+            state = group.state(), group.memory()
+            self.full_epoch(self.work, group.parameters, group.best, *state, self.X, self.Y)
             return
         if self.work.monitored:
-            group.entry(self.losses_of(self.work, group.parameters, self.X, self.Y))
+            group.entry(self.losses_of(self.work, group.parameters, *self.watched))
         X, Y = self.X[:, self.order[epoch]], self.Y[:, self.order[epoch]]
         size = self.work.batch_size
         for x, y in zip(X.split(size, 1), Y.split(size, 1)):
-            self.batch_step(self.work, group.parameters, group.rate, x, y)
+            self.batch_step(self.work, group.parameters, group.rate, group.memory(), x, y)
 
 
 def compiler():

@@ -4,19 +4,21 @@ import torch
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
 from bench.peers.common import padded
+from bench.peers.torch_grouped import ACTIVATIONS
 from bench.peers.torch_tensors import Members
 
 
 class Network(torch.nn.Module):
     """A network without the masked units."""
 
-    def __init__(self, W1, b1, W2, b2, mask):
+    def __init__(self, activation, W1, b1, W2, b2, mask):
         super().__init__()
+        self.activation = ACTIVATIONS[activation]
         self.W1, self.b1, self.W2, self.b2 = (torch.nn.Parameter(p) for p in (W1, b1, W2, b2))
         self.register_buffer("mask", mask)
 
     def forward(self, X):
-        H = torch.sigmoid(torch.nn.functional.linear(X, self.W1, self.b1)) * self.mask
+        H = self.activation(torch.nn.functional.linear(X, self.W1, self.b1)) * self.mask
         return torch.nn.functional.linear(H, self.W2, self.b2)
 
 
@@ -28,11 +30,12 @@ class Vmap:
     def __init__(self, work):
         self.work = work
         self.X, self.Y = torch.from_numpy(work.X), torch.from_numpy(work.Y)
+        self.watched = [torch.from_numpy(a) for a in work.watched]
         self.order = torch.from_numpy(work.order)
         arrays, mask = padded(work)
         self.members = Members(work, arrays)
         networks = [
-            Network(*(a[m] for a in self.members.start), torch.from_numpy(mask[m]))
+            Network(work.activation, *(a[m] for a in self.members.start), torch.from_numpy(mask[m]))
             for m in range(len(mask))
         ]
         _, self.buffers = stack_module_state(networks)
@@ -63,11 +66,12 @@ class Vmap:
         return self.exact().tolist()
 
     def exact(self):
-        """Mean loss over all samples, in blocks that memory can hold."""
+        """Mean loss over the watched samples, in blocks that memory can hold."""
+        X, Y = self.watched
         rows = max(1, BLOCK // self.members.parameters[1].numel())
-        parts = zip(self.X.split(rows), self.Y.split(rows))
+        parts = zip(X.split(rows), Y.split(rows))
         sums = sum(self.losses(self.named(), self.buffers, x, y) * len(y) for x, y in parts)
-        return sums / len(self.Y)
+        return sums / len(Y)
 
     def gradient(self, X, Y):
         found, losses = self.gradients(self.named(), self.buffers, X, Y)

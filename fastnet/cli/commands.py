@@ -352,7 +352,8 @@ def gradcheck(json):
     "--workload",
     "workloads",
     multiple=True,
-    help="Workloads: task1-sweep, task2-sweep, minibatch, tiny, grid10000, answer, scale [all].",
+    help="Workloads: task1-sweep, task2-sweep, minibatch, tiny, grid10000, estimator, answer, "
+    "scale [all].",
 )
 @click.option("--peers", multiple=True, help="Names of peers, separated by commas [all].")
 @click.option(
@@ -371,7 +372,11 @@ def gradcheck(json):
 @click.option(
     "--smoke", "size", flag_value="smoke", help="Run tiny sizes, to try the bench itself."
 )
-@click.option("--out", type=click.Path(), help="File to write the JSON document to as well.")
+@click.option(
+    "--out",
+    type=click.Path(),
+    help="File to write the JSON document to as well, or a folder: one file per workload.",
+)
 @click.option("--chart", type=click.Path(), help="File to draw the speeds in: .svg or .png.")
 @json_option
 @click.option("--quiet", is_flag=True, help="Print no progress.")
@@ -382,13 +387,21 @@ def bench(out, chart, json, quiet, size, **given):
     command, report = bench_modules()
     report.check_files(out, chart)
     say = (lambda text: None) if quiet else (lambda text: echo(text, err=True))
-    found = command.finite(command.run(**given, size=size or "default", say=say))
-    text = document(found)
-    if out:
-        files.write_output(out, lambda file: file.write(f"{text}\n".encode()))
+    folder = bool(out) and os.path.isdir(out)
+
+    def save(found, path):
+        files.write_output(path, lambda file: file.write(f"{document(found)}\n".encode()))
+
+    def finished(name, part):
+        if folder:  # at once: the other workloads take an hour
+            save(part, os.path.join(out, f"{name}.json"))
+
+    found = command.run(**given, size=size or "default", say=say, finished=finished)
+    if out and not folder:
+        save(found, out)
     if chart:
         report.save_chart(found, chart)
-    echo(text) if json else report.print_document(found)
+    echo(document(found)) if json else report.print_document(found)
     sys.exit(6 if found["failures"] else 0)
 
 

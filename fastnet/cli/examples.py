@@ -73,6 +73,7 @@ Examples:
   fastnet bench
   fastnet bench --workload tiny --peers numpy-reference,sklearn
   fastnet bench --workload minibatch --full --out minibatch.json --chart minibatch.svg
+  fastnet bench --out bench/results
 """
 PLOT_EXAMPLES = """\b
 Draw a figure of a run as PNG, SVG or HTML; without --figure list those that apply.

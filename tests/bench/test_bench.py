@@ -94,18 +94,20 @@ def test_a_peer_with_a_wrong_loss_gives_exit_code_6(strange_peers, tmp_path):
     assert "could not be loaded" in rows["dies"]["note"]
     assert rows["absent"]["note"] == "needs no_such_library"
     assert {f["peer"] for f in document["failures"]} == {"wrong", "raises", "dies"}
-    table = report.ratios([document])
+    table = report.tables([document])
     assert "| wrong | losses differ |" in table
     assert "| absent | not installed |" in table
 
 
 def test_the_quick_peers_agree_and_are_reported():
-    given = ("--workload", "minibatch", "--threads", "2", "--json")
+    given = ("--workload", "minibatch,estimator", "--threads", "2", "--json")
     found = call(*given, "--peers", ",".join(QUICK))
     document = json.loads(found.out)
     assert found.code == 0, document["failures"]
     assert document["schema_version"] == 1
     assert {"machine", "versions", "limits", "command_line", "runs", "threads"} <= set(document)
+    names = [part["name"] for part in document["workloads"]]
+    assert names == ["minibatch", "estimator/fit", "estimator/search"]
     for part in document["workloads"]:
         assert part["bound_seconds_per_epoch"] > 0
         for row in part["rows"]:
@@ -134,6 +136,28 @@ def test_a_table_for_people_and_a_sample_of_a_grid(monkeypatch):
     assert "member-epochs/s" in found.out
 
 
+def smoke_works(*names, dtype="float64"):
+    """The works of these workloads in their smallest size."""
+    found = [workloads.WORKLOADS[name]("smoke", dtype) for name in names]
+    return [made.work for parts in found for made in parts]
+
+
+def test_without_a_monitored_loss_fastnet_trains_the_same():
+    """The bench then gives fastnet one held-out row; its exact losses come from another call."""
+    made = smoke_works("grid10000")[2]
+    assert not made.monitored
+    blind = fastnet_kernels.prepare(made, 1)
+    X, y = blind.options["validation"]
+    assert len(X) == len(y) == 1
+    seeing = fastnet_kernels.prepare(made._replace(keep_best=True), 1)
+    whole = {**blind.options, "validation": blind.data}
+    found = [fastnet.sweep(*blind.data, max_epochs=3, **o) for o in (blind.options, whole)]
+    for m, loss in enumerate(seeing.epochs(3)):
+        batches, same = (result.history(m).train_loss for result in found)
+        np.testing.assert_array_equal(batches, same)
+        assert found[1].history(m).val_loss[-1] == pytest.approx(loss, rel=1e-12)
+
+
 OUTSIDE = [n for n, p in PEERS.items() if {"torch", "jax"} & set(p.needs) and "compiled" not in n]
 
 
@@ -142,10 +166,9 @@ def test_peers_outside_the_test_extra_agree(name, tmp_path):
     peer = PEERS[name]
     pytest.importorskip(peer.needs[0], reason="of the extra [bench], not of [test]")
     with session.Session(peer, "processes", 1, tmp_path) as asked:
-        for workload in ("task1-sweep", "minibatch", "grid10000"):
-            made = next(iter(workloads.WORKLOADS[workload]("smoke", "float64"))).work
+        for made in smoke_works("task1-sweep", "minibatch", "grid10000", "estimator"):
             asked.prepare(made)
-            expected = fastnet_kernels.prepare(made, 1).epochs(7)
+            expected = fastnet_kernels.prepare(made._replace(keep_best=True), 1).epochs(7)
             # clip_grad_norm_ divides by the norm + 1e-6
             np.testing.assert_allclose(asked.epochs(7)[1], expected, rtol=1e-5)
 
@@ -214,7 +237,34 @@ def test_a_process_that_fails_is_an_error(monkeypatch):
     document = json.loads(found.out)
     assert found.code == 6
     assert document["failures"] == [{"workload": "answer", "peer": "fastnet", "status": "failed"}]
-    assert "| fastnet | failed |" in report.ratios([document])
+    assert "| answer | failed | - | - | - | - |" in report.speed([document])
+
+
+def test_a_folder_gets_a_document_of_each_workload(tmp_path):
+    given = ("--workload", "tiny,task1-sweep", "--peers", "numpy-tuned", "--threads", "1")
+    found = call(*given, "--json", "--out", str(tmp_path))
+    whole = json.loads(found.out)["workloads"]
+    documents = report.stored(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["task1-sweep.json", "tiny.json"]
+    assert [d["workloads"] for d in documents] == [[whole[1]], [whole[0]]]
+    assert all({"date", "limits", "machine", "failures"} <= set(d) for d in documents)
+    assert "load before" in report.setting(documents[0])
+
+
+def test_fastnet_is_compiled_into_an_empty_cache(monkeypatch, tmp_path):
+    asked = []
+
+    class Slow(Steady):
+        def __init__(self, peer, *_):
+            asked.append(peer)
+            self.times = [6.0, 0.5]
+
+        def epochs(self, n):
+            return self.times.pop(0), None
+
+    monkeypatch.setattr(runner, "Session", Slow)
+    assert runner.cold_compile(PEERS["fastnet"], None, tmp_path) == 5.5
+    assert "NUMBA_CACHE_DIR" in asked[0].environment
 
 
 # ---------------------------------------------------------------- what is refused
@@ -230,6 +280,8 @@ def test_unknown_names_are_refused():
 def test_files_that_cannot_be_written_are_refused_first(tmp_path, monkeypatch):
     with pytest.raises(FastnetError, match=r"--out: there is no folder .*nowhere; make it"):
         report.check_files(tmp_path / "nowhere" / "bench.json", None)
+    with pytest.raises(FastnetError, match=r"--out: there is no folder .*nowhere/; make it"):
+        report.check_files(f"{tmp_path}/nowhere/", None)
     with pytest.raises(UsageError, match=r"--chart must end in .svg or .png, got .*bench.pdf"):
         report.check_files(None, tmp_path / "bench.pdf")
     monkeypatch.setitem(__import__("sys").modules, "altair", None)
@@ -259,6 +311,23 @@ def test_a_chart(tmp_path):
         report.save_chart({"workloads": []}, tmp_path / "b.svg")
 
 
+def test_the_readme_compares_with_the_fastest_peer_of_each_library():
+    def row(peer, times=1.0, status="ok"):
+        return {"peer": peer, "status": status, "fastnet_is_faster_by": times}
+
+    own = {**row("fastnet"), "member_epochs_per_second": 1234.0}
+    others = row("numpy-reference", 40.0), row("numpy-tuned", 8.0), row("torch-loop", 20.0)
+    wrong = row("torch-vmap", 0.1, "losses differ")
+    absent = {"peer": "jax-vmap", "status": "not installed"}
+    part = {"name": "tiny", "rows": [own, *others, wrong, absent]}
+    machine = {"processor": "P", "core": "c"}
+    document = {"machine": machine, "threads": 2, "date": "2026-01-02T03", "workloads": [part]}
+    found = report.speed([document])
+    assert "| tiny | 1,234 member-epochs/s | 8 x | - | 20 x | not installed |" in found
+    assert found.endswith("P (c), 2 threads, 2026-01-02.")
+    assert report.speed([]) == report.NOTHING
+
+
 # ---------------------------------------------------------------- parts
 
 
@@ -271,7 +340,7 @@ def test_a_work_survives_its_file(tmp_path):
     picked = list(made.pick([3, 0]).weights())
     for one, other in zip(picked[1], next(made.weights())):
         np.testing.assert_array_equal(one, other)
-    assert not made.plain().monitored and made.monitored
+    assert not made.plain().adapts and made.adapts and made.plain().monitored
 
 
 def test_members_are_divided_by_cost():
@@ -308,6 +377,10 @@ def test_limits_and_bound(monkeypatch):
     # 4 d + 6 k = 10 operations at 120 GFLOP/s and a sigmoid of 0.2 ns, 6,344 units, 1,000 samples
     expected = 6344 * 1000 * (10 / 120 + 0.2) * 1e-9
     assert limits.bound(made, LIMITS, 2) == pytest.approx(expected)
+    fit = next(iter(workloads.estimator("default", "float32")))
+    # 98 operations, and 2 (20 + 3) more for a held-out row to every four; relu needs no sigmoid
+    expected = 128 * 1600 * (98 + 46 / 4) / 120 * 1e-9
+    assert limits.bound(fit, LIMITS, 2) == pytest.approx(expected)
 
 
 def test_every_workload_and_every_peer_is_there():
