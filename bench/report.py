@@ -75,7 +75,7 @@ def print_document(document):
     for part in document["workloads"]:
         screen.print(f"\n{part['name']}: {part['description']}; {part['dtype']}", soft_wrap=True)
         header, rows = cells(part)
-        table = show.grid(*header)
+        table = show.Grid(*header)
         for row in rows:
             table.add_row(*row)
         screen.print(table)
