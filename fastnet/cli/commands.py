@@ -1,5 +1,6 @@
 """The command line: parse, call the library, print. No numpy here until a command runs."""
 
+import contextlib
 import os
 import sys
 import traceback
@@ -11,6 +12,7 @@ import click
 import fastnet
 from fastnet.cli.decorators import (
     CONTEXT,
+    Names,
     debug_option,
     explain,
     force_option,
@@ -274,17 +276,41 @@ def export(model, to, out, force, fold, member, json):
     "--safe-csv", is_flag=True, help="Write ' before texts that a spreadsheet takes for a formula."
 )
 @force_option
+@click.option(
+    "--keep",
+    type=Names(),
+    default=(),
+    metavar="COL,...",
+    help="Columns to write before the predictions, such as an id.",
+)
 @click.option("--proba", is_flag=True, help="Also write the probability of each class.")
 @threshold_option
+@click.option("--quiet", is_flag=True, help="Do not say what was written.")
 @debug_option
-def predict(model, data, member, out, form, safe_csv, force, proba, threshold):
+def predict(model, data, member, out, form, safe_csv, force, keep, proba, threshold, quiet):
     from fastnet import api
     from fastnet.data import writing
+    from fastnet.results.predictions import Predictions
 
     output = writing.checked_output(out, form, force, safe_csv)
-    frame = api.predict(api.load_model(model, member), data, proba, threshold)
-    stream = Printed(sys.stdout) if sys.stdout.isatty() else sys.stdout
-    writing.write_frames([frame], output, stream)
+    found = Predictions(api.load_model(model, member), data, proba, threshold, keep)
+    with unread_pipe():
+        rows = writing.write_frames(found, output, Printed.of(sys.stdout))
+    if not quiet:
+        for notice in found.notices():
+            echo(notice, err=True)
+        echo(f"{rows:,} row{'s' * (rows != 1)} -> {out or 'standard output'}", err=True)
+
+
+@contextlib.contextmanager
+def unread_pipe():
+    """End with code 141, without a word, when the program that reads stdout has ended."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        sys.exit(141)
 
 
 @cli.command(help=EVALUATE_EXAMPLES)

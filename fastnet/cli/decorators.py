@@ -1,5 +1,7 @@
 """The common parts of commands: options from the table and others, --config, error texts."""
 
+import csv
+
 import click
 from click.core import ParameterSource
 
@@ -17,6 +19,21 @@ CONTEXT = {
 
 
 # ---------------------------------------------------------------- options from the table
+
+
+class Names(click.ParamType):
+    """Names of columns, separated by commas; a name with a comma is quoted, as in CSV."""
+
+    name = "names"
+
+    def convert(self, value, param, ctx):
+        """The names as a tuple."""
+        if not isinstance(value, str):
+            return value
+        names = next(csv.reader([value], skipinitialspace=True), [])
+        if not names or "" in names:
+            raise UsageError(f"--{param.name} must be column names, COL,COL, got {value!r}.")
+        return tuple(names)
 
 
 class Threshold(click.ParamType):

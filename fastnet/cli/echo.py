@@ -41,6 +41,11 @@ class Printed:
     def __init__(self, stream):
         self.stream = stream
 
+    @classmethod
+    def of(cls, stream):
+        """The stream itself, if it is no terminal: what reads it wants the data as they are."""
+        return cls(stream) if stream.isatty() else stream
+
     def write(self, text):
         return self.stream.write(printable(text))
 

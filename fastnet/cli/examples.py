@@ -39,7 +39,7 @@ Predict the targets of a table; columns are matched by name, in any order.
 Examples:
   fastnet predict runs/houses-20260101-120000 --data new.csv -o prices.csv
   fastnet predict runs/flowers/model.npz --data new.parquet --proba
-  fastnet predict runs/houses --data - < new.csv
+  fastnet predict runs/houses --data - --keep id --format json-lines < new.csv
 """
 EVALUATE_EXAMPLES = """\b
 Say how good the predictions for a table with known targets are.

@@ -26,6 +26,12 @@ ISO_DATE = re.compile(r"\d{4}-\d\d(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?)?Z?")
 COMMA = re.compile(r"[-+]?\d+,\d+")
 # Types that float32 holds exactly; all others become float64.
 SMALL = ("float32", "float16", "bool", "int8", "uint8", "int16", "uint16")
+# What to do about missing numbers in training, for a model that is trained, and in weights.
+CURES = {
+    "none": "fill it in or use --impute median",
+    "model": "fill it in, or train the model with --impute median",
+    "weight": "fill it in; 0 leaves the row out",
+}
 LEAVE_OUT = "or leave it out with --features"
 OTHER_TARGET = "or predict another column"
 
@@ -181,9 +187,9 @@ def encode_inputs(
     table : Table
     columns : sequence of Column
     out : ndarray of shape (n, d)
-    impute : {"none", "median"}
+    impute : {"none", "median", "model"}
         A missing number becomes the column's fill. If the column has none, it becomes NaN with
-        "median" and is refused with "none".
+        "median" and is refused with "none" and "model", which is that of a trained model.
     take : bool
         Remove each column from the table once it is written, which gives back its memory.
 
@@ -222,8 +228,8 @@ def encode_number(table: Table, column: Column, out: np.ndarray, impute: str) ->
     missing = np.isnan(numbers)
     if column.fill is not None:
         numbers = np.where(missing, column.fill, numbers)
-    elif impute == "none":
-        table.refuse(column.name, missing, "has no value", "fill it in or use --impute median")
+    elif impute in CURES:
+        table.refuse(column.name, missing, "has no value", CURES[impute])
     table.refuse(column.name, np.isinf(numbers), "is infinite", "replace it")
     out[:, 0] = numbers
 
@@ -355,7 +361,7 @@ def whole_labels(table: Table, name: str) -> np.ndarray:
 def weight_values(table: Table, name: str) -> np.ndarray:
     """A column of sample weights."""
     numbers = np.empty((table.rows, 1))
-    encode_number(table, Column(name, "number"), numbers, "none")
+    encode_number(table, Column(name, "number"), numbers, "weight")
     table.refuse(name, numbers[:, 0] < 0, "is a negative weight", "make it 0 or more")
     return numbers[:, 0]
 

@@ -47,6 +47,11 @@ class Ranges(NamedTuple):
     x_high: np.ndarray
     y_mean: np.ndarray
 
+    def outside(self, X: np.ndarray) -> np.ndarray:
+        """Where X (n, d), not scaled, lies outside the ranges by more than float32 rounds."""
+        slack = np.finfo(np.float32).eps * np.maximum(np.abs(self.x_low), np.abs(self.x_high))
+        return (X < self.x_low - slack) | (X > self.x_high + slack)
+
 
 def ranges_of(X: np.ndarray, Y: np.ndarray, weight: np.ndarray, rows: np.ndarray) -> Ranges:
     """The Ranges of some rows of X and Y, which are not scaled yet.

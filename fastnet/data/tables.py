@@ -41,6 +41,8 @@ class Table(NamedTuple):
         The separator of the cells in the text file.
     notices : tuple of str
         What was left out.
+    first : int
+        The number of its first row in the file.
     """
 
     columns: dict[str, Any]
@@ -48,6 +50,7 @@ class Table(NamedTuple):
     file: object = None
     separator: str = ","
     notices: tuple = ()
+    first: int = 0
 
     @property
     def rows(self) -> int:
@@ -69,7 +72,7 @@ class Table(NamedTuple):
 
     def places(self, bad: np.ndarray) -> str:
         """The rows where the mask is true, in words; for a text file, line numbers."""
-        rows = np.flatnonzero(bad)
+        rows = np.flatnonzero(bad) + self.first
         first, word, note = rows[:5], "row", " (counted from 0)"
         if self.file is not None:
             first, word, note = line_numbers(self.file, self.separator, first), "line", ""
@@ -178,21 +181,34 @@ def read_file(file: IO[bytes], source: Any, name: str) -> Table:
     else:
         readers = {".parquet": parquet_table, ".npz": npz_table, ".npy": npy_table}
         table = readers[ending](file, name)
-    if table.rows == 0:
-        raise DataError(f"{name} has no rows below its column names.")
+    refuse_empty(table.rows, name)
     return table
+
+
+def refuse_empty(rows: int, name: str) -> None:
+    """Raise a DataError for a table without rows."""
+    if rows == 0:
+        raise DataError(f"{name} has no rows below its column names.")
 
 
 def text_columns(file: IO[bytes], name: str, ending: str) -> tuple[dict[str, Any], str]:
     """The columns of a CSV or TSV file and its separator."""
+    with text_errors(name):
+        separator, names = read_header(file, name, ending)
+    file.seek(0)
+    with text_errors(name, len(names)):
+        return joined_chunks(file, names, separator), separator
+
+
+@contextlib.contextmanager
+def text_errors(name: str, count: int = 0) -> Iterator[None]:
+    """Turn the errors of reading a text file with `count` column names into DataErrors."""
     import pandas
 
     try:
-        separator, names = read_header(file, name, ending)
-        file.seek(0)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pandas.errors.ParserWarning)
-            return joined_chunks(file, names, separator), separator
+            yield
     except UnicodeDecodeError as error:
         raise DataError(
             f"{name} is not UTF-8 text (byte {error.object[error.start]:#04x}); "
@@ -200,7 +216,7 @@ def text_columns(file: IO[bytes], name: str, ending: str) -> tuple[dict[str, Any
         ) from None
     except pandas.errors.ParserWarning:
         raise DataError(
-            f"{name} has rows with more cells than its {len(names)} column names; name every "
+            f"{name} has rows with more cells than its {count} column names; name every "
             "column in the first line."
         ) from None
     except (pandas.errors.ParserError, csv.Error) as error:
@@ -280,29 +296,44 @@ def text_chunks(
     file: IO[bytes], names: list[str], separator: str, texts: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """The columns of each chunk of a text file, by name; a chunk's frame is not kept."""
+    chunks = []
+    for frame in text_reader(file, names, separator, texts):
+        columns = arrays_of_frame(frame)
+        if len(frame) == chunk_rows(names):  # one of many: each of its columns is freed alone
+            columns = [column.copy() for column in columns]
+        chunks.append(dict(zip(names, columns)))
+    return chunks
+
+
+def chunk_rows(names: list[str]) -> int:
+    """The rows of a text file that are read at a time."""
+    return max(1, min(CHUNK_ROWS, CHUNK_VALUES // len(names)))
+
+
+def text_reader(
+    file: IO[bytes],
+    names: list[str],
+    separator: str,
+    texts: Mapping[str, str],
+    converters: Mapping[str, Any] | None = None,
+) -> Any:
+    """The pandas reader that gives a text file as one frame per chunk."""
     import pandas
 
-    rows = max(1, min(CHUNK_ROWS, CHUNK_VALUES // len(names)))
-    reader = pandas.read_csv(
+    return pandas.read_csv(
         file,
         sep=separator,
         names=names,
         header=0,
         index_col=False,
         dtype=texts or None,  # an empty dict costs 20,000 columns two seconds
+        converters=converters or None,
         na_values=["?"],
         skipinitialspace=True,
         low_memory=False,
-        chunksize=rows,
+        chunksize=chunk_rows(names),
         encoding="utf-8-sig",
     )
-    chunks = []
-    for frame in reader:
-        columns = arrays_of_frame(frame)
-        if len(frame) == rows:  # one of many: each of its columns is freed alone
-            columns = [column.copy() for column in columns]
-        chunks.append(dict(zip(names, columns)))
-    return chunks
 
 
 def kind_of_chunk(values: Any) -> str:

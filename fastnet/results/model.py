@@ -214,7 +214,7 @@ class Model(Described, ModelFields):
             table = X if isinstance(X, Table) else table_of_frame(X, "X")
             columns = self.columns or tuple(Column(name, "number") for name in self.features)
             X = np.empty((table.rows, len(self.features)))
-            encode_inputs(table, columns, X)
+            encode_inputs(table, columns, X, impute="model")
             return X
         d, fills = len(self.features), [column.fill for column in self.columns]
         missing = bool(fills) and None not in fills

@@ -1,13 +1,17 @@
 """Predictions of a trained model for a table, and their metrics."""
 
+import contextlib
 import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnet.data.chunks import table_chunks
 from fastnet.data.columns import require_columns, target_values, weight_values
-from fastnet.data.tables import Table, read_table, table_of_frame
+from fastnet.data.tables import Table, listed, read_table, table_of_frame
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.results.collect import load
 from fastnet.results.model import Model
@@ -65,8 +69,9 @@ def predict(
     source: Any,
     proba: bool = False,
     threshold: float | str | None = None,
+    keep: Sequence[str] = (),
 ) -> "pandas.DataFrame":
-    """Predictions for every row of a table.
+    """Predictions for every row of a table, in its order.
 
     Parameters
     ----------
@@ -79,18 +84,23 @@ def predict(
     threshold : float, "f1" or "balanced_accuracy", optional
         For two classes: the probability from which the second is predicted, or what the model's
         own threshold was chosen by on the validation rows. By default the likelier class.
+    keep : sequence of str
+        Columns of the table that come before the predictions. Those of a text file that are no
+        inputs are texts, as they are written there.
 
     Returns
     -------
     DataFrame
-        One column per target, with `proba` then one per class, p_<class>.
+        One column per target, with `proba` then one per class, p_<class>. A prediction whose
+        name is that of a kept column is called predicted_<name>.
 
     Raises
     ------
     DataError
         for a missing column, an unknown category, a missing value, an unreadable file.
     UsageError
-        for proba without classes, and a threshold that the model does not have.
+        for proba without classes, a threshold that the model does not have, and kept columns
+        with the name of another column of the result.
 
     Examples
     --------
@@ -99,19 +109,98 @@ def predict(
     >>> model = fastnet.train(frame[["size"]], frame["y"], n1=2, max_epochs=10).model()
     >>> fastnet.predict(model, frame).shape
     (4, 1)
+    >>> fastnet.predict(model, frame, keep=["y"]).columns.tolist()
+    ['y', 'predicted_y']
     """
     import pandas
 
-    model, table = as_model(model), as_table(source)
-    if proba and model.classes is None:
-        raise UsageError("proba needs a model of classes; this one predicts numbers.")
-    threshold = model.threshold(threshold)
-    Z2 = model.outputs(table)
-    predicted = model.decoded(Z2, threshold).reshape(len(Z2), -1)
-    frame = pandas.DataFrame(dict(zip(model.targets, predicted.T)))
-    for name, share in zip(model.classes, model.probabilities(Z2).T) if proba else ():
-        frame[f"p_{name}"] = share
-    return frame
+    parts = list(Predictions(model, source, proba, threshold, keep))
+    return parts[0] if len(parts) == 1 else pandas.concat(parts, ignore_index=True)
+
+
+class Predictions:
+    """Predictions of a table part by part, with what is remarkable about its rows.
+
+    Attributes
+    ----------
+    rows : int
+        The rows so far.
+    outside_rows : int
+        Those of them that lie outside the ranges of the training rows.
+    outside : Counter
+        The rows outside by the name of the input; a row may be outside in several.
+
+    Parameters
+    ----------
+    model, source, proba, threshold, keep
+        As in `predict`.
+    """
+
+    def __init__(
+        self,
+        model: Model | str | os.PathLike,
+        source: Any,
+        proba: bool = False,
+        threshold: float | str | None = None,
+        keep: Sequence[str] = (),
+    ) -> None:
+        self.model = model = as_model(model)
+        if proba and model.classes is None:
+            raise UsageError("proba needs a model of classes; this one predicts numbers.")
+        self.threshold, self.keep, self.proba = model.threshold(threshold), tuple(keep), proba
+        self.names = [f"predicted_{n}" if n in self.keep else n for n in model.targets]
+        self.shares = [f"p_{name}" for name in model.classes] if proba else []
+        refuse_twice([*self.keep, *self.names, *self.shares])
+        inputs = {column.name for column in model.columns} | set(model.features)
+        texts = [column.name for column in model.columns if column.kind == "category"]
+        verbatim = [name for name in self.keep if name not in inputs]
+        self.tables = table_chunks(source, texts, verbatim)
+        self.rows, self.outside_rows, self.outside = 0, 0, Counter()
+
+    def __iter__(self) -> "Iterator[pandas.DataFrame]":
+        """The predictions of some rows after another."""
+        with contextlib.closing(self.tables):
+            yield from map(self.frame_of, self.tables)
+
+    def frame_of(self, table: Table) -> "pandas.DataFrame":
+        """The kept columns and predictions of one part of the table."""
+        import pandas
+
+        require_columns(table, self.keep, "keep")
+        X = self.model.inputs(table)
+        self.count(X)
+        Z2 = self.model.outputs(X)
+        predicted = self.model.decoded(Z2, self.threshold).reshape(len(Z2), -1)
+        frame = {name: table.columns[name] for name in self.keep}
+        frame |= dict(zip(self.names, predicted.T))
+        if self.proba:
+            frame |= dict(zip(self.shares, self.model.probabilities(Z2).T))
+        return pandas.DataFrame(frame)
+
+    def count(self, X: np.ndarray) -> None:
+        """Count rows, and those outside the ranges of the training rows."""
+        outside = self.model.ranges.outside(X)
+        self.rows += len(X)
+        self.outside_rows += int(outside.any(axis=1).sum())
+        counts = outside.sum(axis=0)
+        self.outside.update({self.model.features[j]: int(counts[j]) for j in counts.nonzero()[0]})
+
+    def notices(self) -> list[str]:
+        """What is remarkable about the rows so far, one line each."""
+        if not self.outside_rows:
+            return []
+        named = [f"{name} ({count:,})" for name, count in self.outside.most_common()]
+        return [
+            f"{self.outside_rows:,} of {self.rows:,} rows lie outside the ranges of the training "
+            f"rows, so their predictions are extrapolated: {listed(named, 5)}."
+        ]
+
+
+def refuse_twice(names: Sequence[str]) -> None:
+    """Raise a UsageError if the result would have two columns of one name."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise UsageError(f"keep: the result would have two columns {name!r}; leave one out.")
 
 
 def evaluate(

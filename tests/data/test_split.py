@@ -236,7 +236,7 @@ def test_a_run_by_groups_in_python():
     assert result.notices[0].startswith("Groups stay whole: ")
     forward = fastnet.train(X, X[:, 0], order=np.arange(60), max_epochs=3, n1=2, **FRACTIONS)
     assert forward.split["test"].tolist() == list(range(48, 60))
-    assert forward.notices == ("Rows in their order: 36 train, then 12 validate, then 12 test.",)
+    assert forward.notices[0] == "Rows in their order: 36 train, then 12 validate, then 12 test."
 
 
 @pytest.mark.parametrize(
