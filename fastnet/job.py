@@ -408,10 +408,11 @@ class Job:
     def advance(self) -> str:
         """Train all members, and those that are added to decide the smallest N1; how it ended."""
         began = self.training.elapsed
-        while True:
-            status = trainings.train(self.training, self.after_round, began)
-            if status != "done" or not self.extend():
-                return status
+        with trainings.interruptible() as interrupted:
+            while True:
+                status = trainings.train(self.training, self.after_round, began, interrupted)
+                if status != "done" or not self.extend():
+                    return status
 
     def extend(self) -> bool:
         """Add the next members of a search for the smallest N1; whether there are any."""
@@ -459,14 +460,18 @@ class Job:
         )
         return result if self.folder is None else result._replace(run=str(self.folder.path))
 
-    def after_round(self, training: Training) -> None:
-        """Call progress; write an event and a checkpoint when they are due."""
+    def after_round(self, training: Training) -> bool:
+        """Call progress; write an event and a checkpoint when they are due.
+
+        Whether progress returned True, which interrupts the run.
+        """
+        asked = False
         now = time.perf_counter()
         event = self.folder is not None and now - self.event_at >= EVENT_SECONDS
         if self.progress or event:
             standing = self.standing()
             if self.progress:
-                self.progress(standing)
+                asked = self.progress(standing) is True
             if self.folder is not None and event:
                 self.folder.event(**event_fields(standing), status="running")
                 self.event_at = now
@@ -475,6 +480,7 @@ class Job:
             self.folder.checkpoint(training.checkpoint())
             self.save_cost = time.perf_counter() - now
             self.saved_at = time.perf_counter()
+        return asked
 
     def standing(self) -> Progress:
         """The run's Progress."""

@@ -10,6 +10,7 @@ from json import dumps
 import click
 
 import fastnet
+from fastnet.cli import signals
 from fastnet.cli.decorators import (
     CONTEXT,
     Names,
@@ -99,11 +100,15 @@ def run(command, dry_run, require_target, json, quiet, **arguments):
         return
     with terminal.Display(quiet) as display:
         result = trained(command, progress=display, **arguments)
-    if json:
-        echo(document(result.summary()))
-    elif not quiet:
-        terminal.print_result(result)
-    sys.exit(exit_code(result, require_target))
+    code, last_line = ending(result, require_target)
+    with signals.without_terminal():
+        if json:
+            echo(document(result.summary()))
+        elif not quiet:
+            terminal.print_result(result)
+        if last_line:
+            echo(last_line, err=True)
+    sys.exit(code)
 
 
 def check_source(arguments, dry_run):
@@ -151,22 +156,22 @@ def resume_line(result):
     return how_to_resume(result.command, result.task, result.options["data"], result.run)
 
 
-def exit_code(result, require_target):
-    """130 interrupted, 5 all diverged, 4 target required and not reached, else 0."""
+def ending(result, require_target):
+    """The exit code, and the last line on stderr or None.
+
+    130 (143, 129) interrupted, 5 all diverged, 4 target required and not reached, else 0.
+    """
     reasons = result.members["stop_reason"]
     if result.status == "interrupted":
-        echo(f"Interrupted; state saved. Continue with:\n  {resume_line(result)}", err=True)
-        return 130
+        line = f"Interrupted; state saved. Continue with:\n  {resume_line(result)}"
+        return signals.exit_code(), line
     if (reasons == "diverged").all():
-        echo("Error: all members diverged; try a lower --learning-rate or --clip-norm 1.", err=True)
-        return 5
+        return 5, "Error: all members diverged; try a lower --learning-rate or --clip-norm 1."
     if require_target and not (reasons == "target").any():
-        echo("Error: no member reached its target loss (--require-target).", err=True)
-        return 4
+        return 4, "Error: no member reached its target loss (--require-target)."
     if require_target and result.command == "smallest" and result.summary()["smallest_n1"] is None:
-        click.echo("Error: no N1 is decided to be sufficient (--require-target).", err=True)
-        return 4
-    return 0
+        return 4, "Error: no N1 is decided to be sufficient (--require-target)."
+    return 0, None
 
 
 @cli.command()
@@ -489,11 +494,13 @@ def ui(runs, port, address, max_upload, no_browser):
 def main():
     """The entry point: every error becomes one line and its exit code."""
     settings = {}
-    try:
-        cli.main(standalone_mode=False, obj=settings)
-    except (FastnetError, click.ClickException, click.Abort, KeyboardInterrupt, Exception) as error:
-        if settings.get("debug"):
-            traceback.print_exc()
-        message, code = explain(error)
-        echo(f"Error: {message}", err=True)
-        sys.exit(code)
+    with signals.handled():
+        try:
+            cli.main(standalone_mode=False, obj=settings)
+        except (click.ClickException, click.Abort, KeyboardInterrupt, Exception) as error:
+            message, code = explain(error)
+            with signals.without_terminal():
+                if settings.get("debug"):
+                    traceback.print_exc()
+                echo(f"Error: {message}", err=True)
+            sys.exit(code)

@@ -5,6 +5,7 @@ import csv
 import click
 from click.core import ParameterSource
 
+from fastnet.cli import signals
 from fastnet.errors import FastnetError, UsageError
 from fastnet.options.ranges import quoted
 from fastnet.options.table import TABLE
@@ -236,7 +237,8 @@ def explain(error):
     if isinstance(error, click.ClickException):
         return " ".join(error.format_message().split()), error.exit_code
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
-        return "interrupted at once; a run folder keeps its last checkpoint for --resume.", 130
+        message = "interrupted at once; a run folder keeps its last checkpoint for --resume."
+        return message, signals.exit_code()
     if isinstance(error, MemoryError):
         return "out of memory; train fewer members (--n1, --seeds) or use --keep best.", 1
     return f"{type(error).__name__}: {error} (--debug shows where).", 1

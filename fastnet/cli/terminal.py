@@ -1,5 +1,6 @@
 """The output on a terminal: progress, tables, summaries."""
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from fastnet.cli import signals
 from fastnet.cli.echo import cell, echo
 from fastnet.errors import UsageError
 from fastnet.native import cache
@@ -78,11 +80,18 @@ class Display:
 
     def say(self, text):
         if text and not self.quiet:
-            echo(text, err=True)
+            with contextlib.suppress(OSError):  # a run does not end because stderr is closed
+                echo(text, err=True)
 
     def __call__(self, where):
-        if self.quiet:
-            return
+        """Show where a run is; True if a signal asks it to end."""
+        signals.received.can_save = where.stage in ("ready", "train")
+        if signals.received.number is None and not self.quiet:
+            with contextlib.suppress(OSError):
+                self.show(where)
+        return signals.received.number is not None
+
+    def show(self, where):
         if where.plan is not None:
             self.say(plan_text(where.plan))
         if where.stage == "compile":
@@ -107,7 +116,8 @@ class Display:
 
     def __exit__(self, *error):
         if self.live is not None:  # also after an error: it hides the cursor
-            self.live.stop()
+            with contextlib.suppress(OSError):
+                self.live.stop()
 
 
 # ---------------------------------------------------------------- results

@@ -85,7 +85,8 @@ PROGRESS = Argument(
     "progress",
     "Callable[[Progress], object] | None",
     "callable, optional",
-    "Called with a Progress after each round.",
+    "Called with a Progress after each round; if it returns True, the run is interrupted as at "
+    "Ctrl-C, to be resumed.",
 )
 NEW_RUN = (
     Argument(

@@ -90,7 +90,10 @@ def said(runs, name):
 
 
 def stop(runs, name):
-    """Ask a run to save its state and end, as Ctrl-C does; return whether it was running."""
+    """Ask a run to save its state and end, as Ctrl-C does; return whether it was running.
+
+    Not by Ctrl-C's own signal, which a page in a shell's background ignores, and so do its runs.
+    """
     folder = folder_of(runs, name)
     if not in_use(folder):
         return False
@@ -98,7 +101,7 @@ def stop(runs, name):
         process = int((folder / "lock").read_text())
         if process < 2:  # 0 and negative numbers are groups of processes
             return False
-        os.kill(process, signal.SIGINT)
+        os.kill(process, signal.SIGTERM)
     except (OSError, ValueError, OverflowError):
         return False
     return True

@@ -385,10 +385,12 @@ def weights_of_members(given: Any) -> list[tuple[np.ndarray, ...]] | None:
 def interruptible() -> Iterator[threading.Event]:
     """An event that Ctrl-C sets; a second Ctrl-C raises KeyboardInterrupt at once.
 
-    Only the main thread can handle signals; in other threads the event is never set.
+    Only the main thread can handle signals; in other threads the event is never set. Nor is it
+    where Ctrl-C is ignored, as in a shell's background, or has a handler that is not Python's.
     """
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    event, before = threading.Event(), signal.getsignal(signal.SIGINT)
+    main = threading.current_thread() is threading.main_thread()
+    if not main or before in (None, signal.SIG_IGN):
         yield event
         return
 
@@ -396,7 +398,7 @@ def interruptible() -> Iterator[threading.Event]:
         event.set()
         signal.signal(signal.SIGINT, before)
 
-    before = signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGINT, note)
     try:
         yield event
     finally:
@@ -407,12 +409,13 @@ def train(
     training: Training,
     after_round: Callable[[Training], Any] | None = None,
     began: float | None = None,
+    interrupted: threading.Event | None = None,
 ) -> str:
     """Advance round by round until no member is live; return what ended the run.
 
-    after_round(training) is called after each round; when it returns True, or at Ctrl-C, the
-    run is interrupted; its live members keep the stop 0 and can be resumed. The time limit counts
-    from `began`, in seconds of training; by default from now.
+    after_round(training) is called after each round; when it returns True, or the event
+    `interrupted` is set, the run is interrupted; its live members keep the stop 0 and can be
+    resumed. The time limit counts from `began`, in seconds of training; by default from now.
 
     Returns
     -------
@@ -421,12 +424,12 @@ def train(
     """
     limit = training.options["time_limit"]
     began = training.elapsed if began is None else began
-    with interruptible() as interrupted:
-        while training.live.size:
-            training.round()
-            asked = after_round(training) if after_round else False
-            if training.live.size and (asked or interrupted.is_set()):
-                return "interrupted"
-            if limit is not None and training.elapsed - began >= limit:
-                training.pack.states["stop"][training.live] = TIME_LIMIT
+    while training.live.size:
+        training.round()
+        asked = after_round(training) if after_round else False
+        asked = asked or (interrupted is not None and interrupted.is_set())
+        if training.live.size and asked:
+            return "interrupted"
+        if limit is not None and training.elapsed - began >= limit:
+            training.pack.states["stop"][training.live] = TIME_LIMIT
     return "done"

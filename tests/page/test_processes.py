@@ -98,7 +98,7 @@ def test_it_is_resumed_in_a_process_of_its_own(stopped, tmp_path):
     process = watch.resume(runs, "long")
     try:
         wait(lambda: len(watch.events(runs / "long")) > len(before), "further event")
-        assert watch.stop(runs, "long") and process.wait(PATIENCE) == 130
+        assert watch.stop(runs, "long") and process.wait(PATIENCE) == 143
     finally:
         process.kill()
     assert watch.events(runs / "long")[-1]["epoch"] > before[-1]["epoch"]
