@@ -342,7 +342,7 @@ def refuse_beyond_dtype(data: Data, given: Data, scale: str, dtype: Any) -> Data
 def filled_and_scaled(data: Data, impute: str, scale: str, dtype: str | None) -> Data:
     """The Data filled in and scaled, by what is learnt from the training rows.
 
-    Inputs that stand for categories stay unchanged. If nothing changes, X is the caller's array.
+    Inputs that stand for categories stay unchanged.
     """
     if impute == scale == "none":
         return data

@@ -84,7 +84,12 @@ def checked_data(
     prepared = {name: options[name] for name in PREPARATION}
     if source == "data":
         prepared |= spared_rows(samples, options, assumed)
-    return make_data(**{**samples, **prepared, **given})
+    data = make_data(**{**samples, **prepared, **given})
+    if X is not None and options["impute"] == options["scale"] == "none":
+        # X may be the caller's array, who may change it while the run trains, before the metrics
+        # of the result are computed. All else is a copy already.
+        data = data._replace(X=np.array(data.X, order="K"))
+    return data
 
 
 def spared_rows(

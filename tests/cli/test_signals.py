@@ -173,3 +173,14 @@ def test_progress_that_cannot_be_printed_ends_no_run(tmp_path):
         line = [*LONG[:-1], "200", "--out", "run"]
         done = subprocess.run(line, cwd=tmp_path, stderr=full, stdout=subprocess.PIPE)
     assert done.returncode == 0 and (tmp_path / "run" / "summary.json").exists()
+
+
+# ---------------------------------------------------------------- together
+
+
+def test_runs_that_start_together_each_get_a_folder(tmp_path):
+    """Without --out their folders are named by the second."""
+    line = [*LONG[:-1], "5", "--quiet"]
+    together = [subprocess.Popen(line, cwd=tmp_path) for _ in range(4)]
+    assert [process.wait(100) for process in together] == [0] * 4
+    assert len([run for run in (tmp_path / "runs").iterdir() if fastnet.load(run)]) == 4

@@ -1,13 +1,17 @@
 """What a run may be resumed from, and what resuming may remove."""
 
+import copy
 import errno
+import io
 import json
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 
 import fastnet
@@ -271,6 +275,60 @@ def test_a_fifo_is_not_read(tmp_path, name):
     with pytest.raises(DataError, match=rf"{name} cannot be read.*not a regular file"):
         fastnet.load(run)
     list_runs(tmp_path)
+
+
+# ---------------------------------------------------------------- what comes from outside
+
+
+@pytest.mark.parametrize("more", [False, True], ids=["alone", "with more"])
+@pytest.mark.parametrize("of", [np.float32, np.float64, pandas.DataFrame])
+def test_a_result_is_of_the_samples_that_it_was_trained_on(of, more):
+    """The caller, or another thread, may reuse the arrays while the run trains."""
+    rng = np.random.default_rng(0)
+    given = {"X": of(rng.normal(size=(40, 2))), "y": rng.normal(size=40)}
+    if more:
+        given["validation"] = rng.normal(size=(10, 2)), rng.normal(size=10)
+        given["sample_weight"] = rng.uniform(1, 2, 40)
+    expected = fastnet.sweep(**copy.deepcopy(given), **GIVEN)
+
+    def spoil(where):
+        for array in (given["X"], given["y"], *given.get("validation", ())):
+            array[:] = 7.0
+        given.get("sample_weight", given["y"])[:] = 3.0
+
+    result = fastnet.sweep(**given, progress=spoil, **GIVEN)
+    assert result.metrics == expected.metrics
+    np.testing.assert_array_equal(result.packed["W1"], expected.packed["W1"])
+
+
+class Stdin:
+    """A standard input: what comes from it, and whether it is a terminal."""
+
+    def __init__(self, content, terminal=False):
+        self.buffer, self.isatty = io.BufferedReader(io.BytesIO(content)), lambda: terminal
+
+
+TABLE = b"x,y\n" + b"".join(b"%d,%d\n" % (n, n * n % 7) for n in range(30))
+
+
+@pytest.mark.parametrize("stdin", [None, Stdin(b""), Stdin(TABLE, terminal=True)])
+def test_a_run_on_standard_input_wants_the_same_data_again(monkeypatch, tmp_path, stdin):
+    given = {"data": "-", "target": "y", "n1": 2, "max_epochs": 5, "loss": "squared"}
+    monkeypatch.setattr(sys, "stdin", Stdin(TABLE))
+    whole = fastnet.sweep(**given, out=tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "run")
+    (tmp_path / "run" / "summary.json").unlink()
+    monkeypatch.setattr(sys, "stdin", stdin)
+    with pytest.raises(
+        FastnetError, match=r"table from standard input.*; pipe the same data again"
+    ):
+        fastnet.resume(tmp_path / "run")
+    monkeypatch.setattr(sys, "stdin", Stdin(TABLE.replace(b"29,", b"28,")))
+    with pytest.raises(FastnetError, match=r"data: SHA-256 "):
+        fastnet.resume(tmp_path / "run")
+    monkeypatch.setattr(sys, "stdin", Stdin(TABLE))
+    again = fastnet.resume(tmp_path / "run")
+    np.testing.assert_array_equal(again.packed["W1"], whole.packed["W1"])
 
 
 # ---------------------------------------------------------------- names
