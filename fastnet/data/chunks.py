@@ -1,29 +1,29 @@
 """The rows of a table part by part, so that a file may be larger than memory."""
 
 import io
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
+from fastnet.data.dialect import NOTHING_KNOWN, Reading, unpacked
+from fastnet.data.frames import arrays_of_frame
 from fastnet.data.tables import (
     Table,
-    read_header,
-    read_table,
+    file_errors,
+    read_file,
     refuse_empty,
     relative_path,
     table_of_frame,
-    text_errors,
-    text_reader,
+    text_ending,
 )
-from fastnet.errors import DataError
+from fastnet.data.text import frames_of, look_at, stripped, text_errors, without_counters
 
 HEAD_BYTES = 1 << 20  # of standard input that are read for the column names
 MARK = "'"  # before verbatim cells: pandas takes NA for a missing value even after a converter
 
 
 def table_chunks(
-    source: Any, texts: Sequence[str] = (), verbatim: Sequence[str] = ()
+    source: Any, reading: Reading = NOTHING_KNOWN, verbatim: Sequence[str] = ()
 ) -> Iterator[Table]:
     """The Tables of some rows each, in their order; one Table unless the source is a text file.
 
@@ -31,8 +31,8 @@ def table_chunks(
     ----------
     source : path, binary file or DataFrame
         As `read_table` takes it.
-    texts : sequence of str
-        Columns of a text file that hold texts, whatever they look like.
+    reading : Reading
+        How a text file is written, and its columns of texts.
     verbatim : sequence of str
         Columns of a text file whose cells are texts even if they look like missing values.
 
@@ -51,32 +51,15 @@ def table_chunks(
     if hasattr(source, "columns"):
         yield table_of_frame(source, "data")
     elif str(source) == "-":
-        yield from text_tables(*standard_input(), None, "standard input", texts, verbatim)
-    elif hasattr(source, "read"):
-        name = str(getattr(source, "name", "the file"))
-        yield from tables_of_file(source, source, name, texts, verbatim)
+        yield from text_tables(*standard_input(), None, "standard input", reading, verbatim)
     else:
-        yield from tables_of_path(source, texts, verbatim)
-
-
-def tables_of_path(path: Any, texts: Sequence[str], verbatim: Sequence[str]) -> Iterator[Table]:
-    """The Tables of a file by its path."""
-    name = relative_path(path)
-    try:
-        with open(path, "rb") as file:
-            yield from tables_of_file(file, path, name, texts, verbatim)
-    except OSError as error:
-        raise DataError(f"{name} cannot be read ({error.strerror or error}).") from None
-
-
-def tables_of_file(
-    file: IO[bytes], source: Any, name: str, texts: Sequence[str], verbatim: Sequence[str]
-) -> Iterator[Table]:
-    """The Tables of an open file; `source` is what to open for line numbers."""
-    if os.path.splitext(name)[1].lower() not in (".csv", ".tsv"):
-        yield read_table(source, name)
-        return
-    yield from text_tables(file, file, source, name, texts, verbatim)
+        own = getattr(source, "name", "the file") if hasattr(source, "read") else None
+        name = relative_path(source) if own is None else str(own)
+        with file_errors(name), unpacked(source, name) as file:
+            if text_ending(name):
+                yield from text_tables(file, file, source, name, reading, verbatim)
+            else:
+                yield read_file(file, source, name, reading)
 
 
 def standard_input() -> tuple[IO[bytes], IO[bytes]]:
@@ -109,26 +92,28 @@ def text_tables(
     file: IO[bytes],
     source: Any,
     name: str,
-    texts: Sequence[str],
+    reading: Reading,
     verbatim: Sequence[str],
 ) -> Iterator[Table]:
     """The Tables of a text file; `head` is its beginning, or the file itself."""
-    with text_errors(name):
-        separator, names = read_header(head, name, os.path.splitext(name)[1].lower())
+    text = look_at(head, source, name, text_ending(name) == ".tsv", reading.dialect)
     if head is file:
         file.seek(0)
-    types = {n: "str" for n in texts if n in names and n not in verbatim}
-    marked = {n: MARK.__add__ for n in verbatim if n in names}
+    types = {n: "str" for n in text.names if n in reading.texts and n not in verbatim}
+    marked = {n: MARK.__add__ for n in verbatim if n in text.names}
     first = 0
-    with text_errors(name, len(names)):
-        reader = text_reader(file, names, separator, types, marked)
+    with text_errors(name, reading.dialect, len(text.names)):
+        reader = frames_of(file, text, dtype=types or None, converters=marked or None)
     with reader:
         while True:
-            with text_errors(name, len(names)):
+            with text_errors(name, reading.dialect, len(text.names)):
                 frame = next(reader, None)
             if frame is None or len(frame) == 0:
                 break
-            frame = frame.assign(**{n: frame[n].str[len(MARK) :] for n in marked})
-            yield table_of_frame(frame, name, file=source, separator=separator, first=first)
+            columns = dict(zip(text.names, arrays_of_frame(frame)))
+            for n, values in columns.items():
+                columns[n] = values.str[len(MARK) :] if n in marked else stripped(values, text)
+            columns, notices = without_counters(columns, name, known=True)
+            yield Table(columns, name, text, tuple(notices), first)
             first += len(frame)
     refuse_empty(first, name)

@@ -5,6 +5,7 @@ category and 0 for the others. For values that cannot be used, the error names t
 lines of the file and what to do.
 """
 
+import difflib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -12,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from fastnet.data.checks import LARGEST_WHOLE
+from fastnet.data.dialect import is_number, listed
+from fastnet.data.frames import is_text
 from fastnet.data.schema import Column
-from fastnet.data.tables import Table, is_number, is_text, listed
+from fastnet.data.tables import Table
 from fastnet.errors import DataError, UsageError
 from fastnet.options.methods import CLASSIFIERS
 
@@ -73,7 +76,10 @@ def require_columns(table: Table, names: Sequence[str], option: str) -> None:
     for name in names:
         if name not in table.columns:
             there = list(table.columns)
-            hint = " Is its first line the column names?" if any(map(is_number, there)) else ""
+            near = difflib.get_close_matches(name, there[:1000], 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            if any(map(is_number, there)):
+                hint = " If its first line is a row, use --no-header."
             raise DataError(
                 f"{option}: {table.name} has no column {name!r}; it has {listed(there, 20)}.{hint}"
             )
@@ -83,7 +89,7 @@ def require_columns(table: Table, names: Sequence[str], option: str) -> None:
 
 
 def describe_inputs(
-    table: Table, names: Sequence[str]
+    table: Table, names: Sequence[str], categorical: Sequence[str] = ()
 ) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """The Columns of the named inputs, and notices about those that are left out.
 
@@ -91,6 +97,8 @@ def describe_inputs(
     ----------
     table : Table
     names : sequence of str
+    categorical : sequence of str
+        Those that are categories whatever they hold.
 
     Raises
     ------
@@ -108,7 +116,7 @@ def describe_inputs(
             raise no_dates(table, name, values.dropna().iloc[0])
         if not missing.any() and is_constant(values):
             constant.append(name)
-        elif kind == "number":
+        elif kind == "number" and name not in categorical:
             columns.append(Column(name, "number"))
         else:
             columns.append(Column(name, "category", categories(table, name)))
@@ -138,11 +146,22 @@ def is_constant(values: Any) -> bool:
     return values.nunique() == 1
 
 
+def texts_of_column(table: Table, name: str) -> Any:
+    """A column as texts; whole numbers have no decimal point, whatever their type."""
+    values = table.series(name)
+    if is_text(values):
+        return values
+    numbers = values.dropna()
+    if numbers.dtype.kind == "f" and (numbers == np.floor(numbers)).all():
+        numbers = numbers.astype(np.int64)
+    return numbers.astype(str).reindex(values.index)
+
+
 def categories(
     table: Table, name: str, most: int = MAX_CATEGORIES, cure: str = LEAVE_OUT
 ) -> tuple[str, ...]:
     """The distinct texts of a column, sorted; refused if they are not categories."""
-    values = table.series(name)
+    values = texts_of_column(table, name)
     distinct = sorted(map(str, values.dropna().unique()))
     if all(DATE.fullmatch(text) for text in distinct):
         raise no_dates(table, name, distinct[0], cure)
@@ -238,10 +257,10 @@ def encode_category(table: Table, column: Column, out: np.ndarray, impute: str) 
     """A column of texts as one input per category: 1 for the row's own, else 0."""
     import pandas
 
-    values = table.series(column.name)
+    values = texts_of_column(table, column.name)
     missing = values.isna().to_numpy()
     table.refuse(column.name, missing, "has no value", "write a text there, such as unknown")
-    texts = values if is_text(values) else values.astype(str)
+    texts = values.astype(str)
     codes = pandas.Index(column.categories).get_indexer(texts)
     unknown = codes < 0
     if unknown.any():

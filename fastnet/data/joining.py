@@ -1,7 +1,7 @@
 """The tables of a run, joined into the arrays that make_data takes."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,17 +11,21 @@ from fastnet.data.columns import (
     describe_inputs,
     encode_inputs,
     group_values,
+    kind_of,
     order_values,
     require_columns,
     target_values,
     weight_values,
 )
+from fastnet.data.dialect import Reading, dialect_of, plain_name
 from fastnet.data.schema import Column
 from fastnet.data.tables import Table, read_table
 from fastnet.errors import DataError
 from fastnet.options.methods import CLASSIFIERS
-from fastnet.options.rules import COLUMNS, refuse_columns
+from fastnet.options.rules import COLUMNS, refuse_columns, refuse_files, refuse_marks
 
+LISTS = ("target", "features", "exclude", "categorical", "numeric")  # options of several columns
+MOST_PARTS = 12  # of a name with commas
 FILES = {"val": "validation_data", "test": "test_data"}
 # The words for the sets in a split column.
 WORDS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
@@ -39,22 +43,21 @@ def samples_of_files(options: Mapping[str, Any]) -> dict[str, Any]:
     DataError
         for a file or column that cannot be used.
     """
-    refuse_columns(options)
-    main = read_table(options["data"])
-    others = {part: read_table(options[name]) for part, name in FILES.items() if options[name]}
+    refuse_files(options)
+    refuse_marks(options)
+    dialect = dialect_of(options)
+    texts, numbers = (frozenset(spellings(options[n])) for n in ("categorical", "numeric"))
+    main = read_table(options["data"], reading=Reading(dialect, texts, numbers))
+    options = with_columns(options, main)
+    y, loss = target_values(main, options["target"], loss_of(options))
+    columns, notices = describe_inputs(main, input_names(options, main), options["categorical"])
+    known = Reading(dialect, texts_of(main, columns, options["target"]), known=True)
+    others = {n: read_table(options[f], reading=known) for n, f in FILES.items() if options[f]}
     tables = [main, *others.values()]
-    roles = {name: options[name] for name in COLUMNS if options[name]}
-    for table in tables:
+    for table in others.values():
         require_columns(table, options["target"], "target")
-    for role, name in roles.items():
-        require_columns(main, [name], role)
-    taken = {*options["target"], *roles.values()}
-    names = options["features"] or [n for n in main.columns if n not in taken]
-    require_columns(main, names, "features")
-    y, loss = all_targets(tables, options["target"], options["loss"])
-    columns, notices = describe_inputs(main, names)
     made = {
-        "y": y,
+        "y": all_targets(y, tables, options["target"], loss),
         "loss": loss,
         "columns": columns,
         "split": split_of(main, options["split_column"], others),
@@ -63,25 +66,95 @@ def samples_of_files(options: Mapping[str, Any]) -> dict[str, Any]:
         "order": keys_of(tables, options["order"], order_values),
         "target_names": options["target"],
         "notices": notices,
+        "dialect": dialect,
     }
     return {**made, "X": all_inputs(tables, columns, options)}
 
 
+# ---------------------------------------------------------------- names of columns
+
+
+def with_columns(options: Mapping[str, Any], main: Table) -> dict[str, Any]:
+    """The options with the names of columns as the table has them; refused if it lacks one."""
+    found = dict(options)
+    for name in LISTS:
+        found[name] = whole_names(options[name], main.columns)
+    for name in COLUMNS:
+        found[name] = None if options[name] is None else plain_name(options[name])
+    refuse_columns(found)
+    for name in (*LISTS, *COLUMNS):
+        own = found[name] if name in LISTS else [found[name]] * (found[name] is not None)
+        require_columns(main, own, name)
+    return found
+
+
+def whole_names(parts: Sequence[str], there: Collection[str]) -> tuple[str, ...]:
+    """Names from the parts of a list; a name with commas is put together again.
+
+    Examples
+    --------
+    >>> whole_names(("strength(MPa", " 28 d)", "age"), {"strength(MPa, 28 d)", "age"})
+    ('strength(MPa, 28 d)', 'age')
+    """
+    names, first = [], 0
+    while first < len(parts):
+        ends = range(min(len(parts), first + MOST_PARTS), first, -1)
+        some = {end: plain_name(",".join(parts[first:end])) for end in ends}
+        end = next((end for end in ends if some[end] in there), first + 1)
+        names.append(some[end])
+        first = end
+    return tuple(names)
+
+
+def spellings(parts: Sequence[str]) -> Iterator[str]:
+    """All names that the parts of a list can stand for, before the table is known."""
+    for first in range(len(parts)):
+        for end in range(first + 1, min(len(parts), first + MOST_PARTS) + 1):
+            yield plain_name(",".join(parts[first:end]))
+
+
+def input_names(options: Mapping[str, Any], main: Table) -> list[str]:
+    """The columns to learn from: as named, else all that have no other purpose."""
+    taken = {*options["target"], *options["exclude"], *(options[name] for name in COLUMNS)}
+    return list(options["features"]) or [n for n in main.columns if n not in taken]
+
+
+def texts_of(main: Table, columns: Sequence[Column], targets: Sequence[str]) -> frozenset[str]:
+    """The columns whose cells are texts, in other files as well."""
+    texts = {column.name for column in columns if column.kind == "category"}
+    return frozenset(texts | {name for name in targets if kind_of(main, name) == "text"})
+
+
+def loss_of(options: Mapping[str, Any]) -> str | None:
+    """The loss as given, or by what is said of a single target."""
+    if options["loss"] is not None or len(options["target"]) > 1:
+        return options["loss"]
+    said = {"categorical": "cross_entropy", "numeric": "squared"}
+    return next(
+        (loss for name, loss in said.items() if options["target"][0] in options[name]), None
+    )
+
+
+# ---------------------------------------------------------------- columns of all tables
+
+
 def all_targets(
-    tables: Sequence[Table], names: Sequence[str], loss: str | None
-) -> tuple[np.ndarray, str]:
-    """The targets of all tables, one after another, and the loss."""
-    y, loss = target_values(tables[0], names, loss)
+    y: np.ndarray, tables: Sequence[Table], names: Sequence[str], loss: str
+) -> np.ndarray:
+    """The targets of all tables, one after another; y are those of the first."""
     parts = [y]
     for table in tables[1:]:
         part, _ = target_values(table, names, loss)
-        if loss in CLASSIFIERS and part.dtype.kind != y.dtype.kind:
+        kinds = {part.dtype.kind, y.dtype.kind}
+        if loss in CLASSIFIERS and len(kinds) > 1 and kinds != {"i", "u"}:
             raise DataError(
                 f"{table.name}: target {names[0]!r} holds labels such as {part[0]!s} "
                 f"({part.dtype}), {tables[0].name} such as {y[0]!s} ({y.dtype})."
             )
         parts.append(part)
-    return np.concatenate(parts), loss
+    if {part.dtype.kind for part in parts} == {"i", "u"}:  # together they would be floats
+        parts = [part.astype(object) for part in parts]
+    return np.concatenate(parts)
 
 
 def all_weights(tables: Sequence[Table], name: str | None) -> np.ndarray | None:

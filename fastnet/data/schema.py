@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastnet.data.dialect import Dialect, Reading
 from fastnet.data.scaling import Ranges, Scaling
 from fastnet.options.methods import CLASSIFIERS, LOSSES, SIGMOID
 from fastnet.shapes import NUMBER, TEXT, Absent, Leaf, Maybe, misfit, one_of
@@ -95,6 +96,8 @@ class Schema(NamedTuple):
         Names of what is predicted: one per output, or one for the class.
     ranges : Ranges
         Ranges of the inputs in the training rows, and the mean of the targets there.
+    dialect : Dialect
+        How text files are written.
 
     Examples
     --------
@@ -112,6 +115,15 @@ class Schema(NamedTuple):
     scaling: Scaling
     targets: tuple[str, ...]
     ranges: Ranges
+    dialect: Dialect = Dialect()
+
+    @property
+    def reading(self) -> Reading:
+        """How a table of new rows is read: types come from here, never from its values."""
+        texts = {column.name for column in self.columns if column.kind == "category"}
+        if self.classes is not None and self.classes.dtype.kind == "U":
+            texts |= {*self.targets}
+        return Reading(self.dialect, frozenset(texts), known=True)
 
     def to_config(self) -> dict[str, Any]:
         """The schema as JSON values, as written in config.json."""
@@ -124,6 +136,7 @@ class Schema(NamedTuple):
             "columns": self.columns,
             "scaling": {name: array.tolist() for name, array in self.scaling._asdict().items()},
             "ranges": {name: array.tolist() for name, array in self.ranges._asdict().items()},
+            "dialect": self.dialect._asdict(),
         }
 
     @classmethod
@@ -138,6 +151,7 @@ class Schema(NamedTuple):
             scaling=arrays_from(Scaling, config["scaling"]),
             targets=tuple(config["targets"]),
             ranges=arrays_from(Ranges, config["ranges"]),
+            dialect=dialect_from_json(config["dialect"]),
         )
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -146,6 +160,7 @@ class Schema(NamedTuple):
             "features": np.array(self.features),
             "targets": np.array(self.targets, np.str_),
             "columns": np.array(json.dumps(self.columns)),
+            "dialect": np.array(json.dumps(self.dialect._asdict())),
             **self.scaling._asdict(),
             **self.ranges._asdict(),
         }
@@ -168,6 +183,7 @@ class Schema(NamedTuple):
             columns=columns_from_json(columns),
             scaling=arrays_from(Scaling, arrays),
             ranges=arrays_from(Ranges, arrays),
+            dialect=dialect_from_json(json.loads(str(arrays["dialect"]))),
         )
 
     def sizes(self) -> dict[str, int]:
@@ -205,6 +221,12 @@ class Schema(NamedTuple):
             yield f"its classes have shape {self.classes.shape}, its outputs need {(max(k, 2),)}"
         elif LOSSES[self.loss].link == SIGMOID and k != 1:
             yield f"loss {self.loss} has 1 output, not {k}"
+
+
+def dialect_from_json(facts: Mapping) -> Dialect:
+    """A Dialect from the facts that JSON makes of it."""
+    missing = facts["na_values"]
+    return Dialect(**{**facts, "na_values": None if missing is None else tuple(missing)})
 
 
 def columns_from_json(rows: list) -> tuple[Column, ...]:
@@ -257,3 +279,8 @@ class Described:
     def targets(self) -> tuple[str, ...]:
         """Names of what is predicted."""
         return self.schema.targets
+
+    @property
+    def dialect(self) -> Dialect:
+        """How text files are written."""
+        return self.schema.dialect

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterable
 from typing import IO, Any, NamedTuple
 
-from fastnet.data.tables import is_text, no_pyarrow
+from fastnet.data.frames import is_text
+from fastnet.data.tables import no_pyarrow
 from fastnet.errors import UsageError
 from fastnet.files import refuse_existing, write_output
 

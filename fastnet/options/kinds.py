@@ -6,6 +6,7 @@ and choices.
 
 from __future__ import annotations
 
+import csv
 import itertools
 import math
 import os
@@ -258,8 +259,13 @@ class Flag(Kind):
         return value
 
 
+def cells(text: str) -> list[str]:
+    """The parts of a list of names, which may be quoted as in a CSV."""
+    return next(csv.reader([text], skipinitialspace=True), []) if '"' in text else text.split(",")
+
+
 class Names(Kind):
-    """Names of columns."""
+    """Names of columns. Whoever knows the columns puts names with commas together again."""
 
     name, words, metavar, empty = "names", "column names", "COL,...", "none"
 
@@ -267,7 +273,7 @@ class Names(Kind):
         return "str | Iterable[str]"
 
     def check(self, option: Option, value: Any, label: str | None) -> Any:
-        names = value.split(",") if isinstance(value, str) else value
+        names = cells(value) if isinstance(value, str) else value
         if not is_list(names) or not all(isinstance(n, str) and n for n in names):
             raise refusal(option, value, label)
         return tuple(names)

@@ -3,6 +3,7 @@
 Rules that need the data's shape are in training/plan.py, those that need its rows in data/.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -22,6 +23,12 @@ IN_TABLES = {
     "sample_weight": "a column of weights",
     "group": "a column named by group",
     "order": "a column named by order",
+}
+# Words that options of marks take in place of a character.
+WORDS_FOR_MARKS = {
+    "separator": ("tab", "space", "comma", "semicolon"),
+    "thousands": ("space",),
+    "decimal": ("comma", "point"),
 }
 # The options that name one column beside the target and the features.
 COLUMNS = ("weights", "split_column", "group", "order")
@@ -107,7 +114,7 @@ def refuse_of_search(command: str, options: Mapping[str, Any], folds: Any) -> No
 def refuse_of_tables(options: Mapping[str, Any], source: str) -> None:
     """Refuse options of a table beside any other source of samples."""
     for name in OF_DATA if source != "data" else ():
-        if options[name]:
+        if options[name] != OPTIONS[name].default:
             raise UsageError(f"{name} belongs to data, the file of a table; drop it.")
 
 
@@ -182,24 +189,45 @@ def refuse_splits(options: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         raise UsageError("folds hold out validation rows of their own; drop validation_data.")
 
 
-def refuse_columns(options: Mapping[str, Any]) -> None:
-    """Refuse columns and files of a table that contradict each other."""
+def refuse_files(options: Mapping[str, Any]) -> None:
+    """Refuse a table without a target, and files of sets that contradict each other."""
     if not options["target"]:
         raise UsageError("data needs a target; name the column to predict with --target.")
-    named = [*options["target"], *options["features"]]
-    named += [options[name] for name in COLUMNS if options[name] is not None]
-    if options["order"] in options["features"]:  # the order alone may be an input, too
-        named.remove(options["order"])
-    twice = [name for i, name in enumerate(named) if name in named[:i]]
-    if twice:
-        flags = [OPTIONS[name].flag for name in ("target", "features", *COLUMNS)]
-        raise UsageError(
-            f"the column {twice[0]!r} is named twice among {', '.join(flags[:-1])} and "
-            f"{flags[-1]}; it can serve once."
-        )
     for file, share in FILES.items():
         for other in (share, "split_column") if options[file] else ():
             if options[other]:
                 raise UsageError(f"give {file} or {other} {options[other]}, not both.")
         if options["split_column"] and options[share]:
             raise UsageError(f"give split_column or {share}, not both.")
+
+
+def refuse_columns(options: Mapping[str, Any]) -> None:
+    """Refuse columns of a table that are named for two purposes."""
+    lists = ("target", "features", "exclude")
+    named = [name for option in lists for name in options[option]]
+    named += [options[name] for name in COLUMNS if options[name] is not None]
+    if options["order"] in options["features"]:  # the order alone may be an input, too
+        named.remove(options["order"])
+    flags = [OPTIONS[name].flag for name in (*lists, *COLUMNS)]
+    both = [*options["categorical"], *options["numeric"]]
+    for names, given in ((named, flags), (both, ["--categorical", "--numeric"])):
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise UsageError(
+                f"the column {twice[0]!r} is named twice among {', '.join(given[:-1])} and "
+                f"{given[-1]}; it can serve once."
+            )
+
+
+def refuse_marks(options: Mapping[str, Any]) -> None:
+    """Refuse marks in numbers and around cells that are not one character, or that are the same."""
+    for name in ("decimal", "thousands", "comment", "quote", "separator"):
+        value = options[name]
+        if value not in (None, "auto", *WORDS_FOR_MARKS.get(name, ())) and len(value) != 1:
+            allowed = ", ".join(("one character", *WORDS_FOR_MARKS.get(name, ())))
+            raise UsageError(f"{name} must be {allowed}, got {quoted(value)}.")
+    marks = [options[n] for n in ("decimal", "thousands") if options[n] not in ("auto", None)]
+    if len(set(marks)) < len(marks):
+        raise UsageError(f"decimal and thousands are both {quoted(marks[0])}; they must differ.")
+    if options["thousands"] == "." and options["decimal"] == "auto":
+        raise UsageError("thousands '.' leaves no decimal mark; give decimal ',' as well.")

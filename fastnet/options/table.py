@@ -440,7 +440,7 @@ TABLE = (
         "data",
         FILE,
         None,
-        "Table to train on: a .csv, .tsv, .parquet, .npz or .npy file, or - for stdin.",
+        "Table to train on: CSV, TSV, Parquet, Excel, npz, ... (docs/data.md), or - for stdin.",
         none=True,
     ),
     Option("target", "data", NAMES, (), "Columns to predict.", syntax="COL or COL,COL."),
@@ -495,6 +495,44 @@ TABLE = (
         "Column that orders the rows, such as a date: the last are held out. No input.",
         none=True,
     ),
+    Option("categorical", "data", NAMES, (), "Columns of categories that look like numbers."),
+    Option("numeric", "data", NAMES, (), "Columns of numbers, though some have leading zeros."),
+    Option("exclude", "data", NAMES, (), "Columns to leave out."),
+    Option(
+        "separator",
+        "data",
+        TEXT,
+        "auto",
+        "Separator of the cells: one character, tab, space (any number of blanks) or auto.",
+    ),
+    Option("decimal", "data", TEXT, "auto", "Decimal mark of the numbers: a character or auto."),
+    Option(
+        "thousands",
+        "data",
+        TEXT,
+        "auto",
+        "Mark between groups of three digits: a character, space or auto.",
+    ),
+    Option(
+        "encoding",
+        "data",
+        TEXT,
+        "auto",
+        "Encoding of text files, such as latin-1; auto = by the byte order mark, else UTF-8.",
+    ),
+    Option(
+        "na_values",
+        "data",
+        NAMES,
+        ("auto",),
+        "Texts that are missing values; auto = NA, NaN, null, ?, ...; none = empty cells only.",
+        syntax="For example auto,-999.",
+        none=True,
+    ),
+    Option("no_header", "data", FLAG, False, "Take the first line as a row; names are 1, 2, ..."),
+    Option("skip_lines", "data", INTEGER, 0, "Lines before the table.", low=0, high=10**6),
+    Option("comment", "data", TEXT, None, "Character that begins a comment.", none=True),
+    Option("quote", "data", TEXT, '"', "Character around cells; none = no quotes.", none=True),
     Option("validation_data", "data", FILE, None, "Table of validation samples.", none=True),
     Option("test_data", "data", FILE, None, "Table of test samples.", none=True),
     Option("function", "data", TEXT, "sine", "Task 1: name of the function to approximate."),
@@ -552,7 +590,12 @@ TABLE = (
     ),
 )
 OPTIONS = {option.name: option for option in TABLE}
-# Options that name columns or files beside those of --data.
+# Options that say how text files are written.
+OF_TEXT = (
+    *("separator", "decimal", "thousands", "encoding", "na_values"),
+    *("no_header", "skip_lines", "comment", "quote"),
+)
+# Options that name columns or files beside those of --data, or say how to read them.
 OF_DATA = (
     "target",
     "features",
@@ -562,6 +605,8 @@ OF_DATA = (
     "order",
     "validation_data",
     "test_data",
+    *("categorical", "numeric", "exclude"),
+    *OF_TEXT,
 )
 AXES = tuple(option.name for option in TABLE if option.axis)
 # Settings of each member: the axes, as columns for people, and everything that kernels read.

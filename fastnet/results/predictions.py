@@ -11,7 +11,8 @@ import numpy as np
 
 from fastnet.data.chunks import table_chunks
 from fastnet.data.columns import require_columns, target_values, weight_values
-from fastnet.data.tables import Table, listed, read_table, table_of_frame
+from fastnet.data.dialect import listed
+from fastnet.data.tables import Table, read_table, table_of_frame
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.results.collect import load
 from fastnet.results.model import Model
@@ -152,9 +153,8 @@ class Predictions:
         self.shares = [f"p_{name}" for name in model.classes] if proba else []
         refuse_twice([*self.keep, *self.names, *self.shares])
         inputs = {column.name for column in model.columns} | set(model.features)
-        texts = [column.name for column in model.columns if column.kind == "category"]
         verbatim = [name for name in self.keep if name not in inputs]
-        self.tables = table_chunks(source, texts, verbatim)
+        self.tables = table_chunks(source, model.schema.reading, verbatim)
         self.rows, self.outside_rows, self.outside = 0, 0, Counter()
 
     def __iter__(self) -> "Iterator[pandas.DataFrame]":
@@ -243,7 +243,8 @@ def evaluate(
     >>> sorted(fastnet.evaluate(model, frame)["metrics"])
     ['baseline', 'mae', 'mape', 'r2', 'rmse']
     """
-    model, table = as_model(model), as_table(source)
+    model = as_model(model)
+    table = as_table(source, model)
     threshold = model.threshold(threshold)
     loss = "squared" if model.classes is None else "cross_entropy"
     require_columns(table, model.targets, "target")
@@ -262,8 +263,8 @@ def as_model(model: Model | str | os.PathLike) -> Model:
     return model if isinstance(model, Model) else load_model(model)
 
 
-def as_table(source: "str | os.PathLike | IO[bytes] | pandas.DataFrame") -> Table:
-    """A Table of a file or data frame."""
+def as_table(source: "str | os.PathLike | IO[bytes] | pandas.DataFrame", model: Model) -> Table:
+    """A Table of a data frame or of a file, which is read as the model was told."""
     if hasattr(source, "columns"):
         return table_of_frame(source, "data")
     if not isinstance(source, (str, os.PathLike)) and not hasattr(source, "read"):
@@ -271,4 +272,4 @@ def as_table(source: "str | os.PathLike | IO[bytes] | pandas.DataFrame") -> Tabl
             "data must be a path, an open file or a DataFrame, whose columns have names, got "
             f"{type(source).__name__}; predict for an array with model.predict(X)."
         )
-    return read_table(source)
+    return read_table(source, reading=model.schema.reading)

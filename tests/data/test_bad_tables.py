@@ -27,7 +27,8 @@ BAD_TABLES = [
         "1,2,3\n4,5,6\n",
         "--target price",
         3,
-        "data.csv: the first line must name the columns, got 1, 2, 3.",
+        "data.csv: the first line must name the columns, got 1, 2, 3; if it is a row, use "
+        "--no-header, which names the columns 1, 2, 3, and so on.",
     ),
     (
         "size,,price\n1,2,3\n",
@@ -64,7 +65,8 @@ BAD_TABLES = [
         b"size,price\n1,\xfc\n",
         "--target price",
         3,
-        "data.csv is not UTF-8 text (byte 0xfc); save it as CSV in UTF-8.",
+        "data.csv is not UTF-8 text (byte 0xfc); use --encoding, such as latin-1, or save it as "
+        "CSV in UTF-8.",
     ),
     (GOOD, "", 2, "data needs a target; name the column to predict with --target."),
     (
@@ -77,8 +79,8 @@ BAD_TABLES = [
         "5.1,0.2,setosa\n4.9,0.2,setosa\n",
         "--target species",
         3,
-        "target: data.csv has no column 'species'; it has 5.1, 0.2, setosa. Is its first line the "
-        "column names?",
+        "target: data.csv has no column 'species'; it has 5.1, 0.2, setosa. If its first line is "
+        "a row, use --no-header.",
     ),
     (
         GOOD,
@@ -96,7 +98,7 @@ BAD_TABLES = [
         GOOD,
         "--target price --features size,price",
         2,
-        "the column 'price' is named twice among --target, --features, --weights, "
+        "the column 'price' is named twice among --target, --features, --exclude, --weights, "
         "--split-column, --group and --order; it can serve once.",
     ),
     (
@@ -330,9 +332,10 @@ def test_bad_tables(refused, content, given, code, message):
 BAD_FILES = [
     ("none.csv", None, " cannot be read (No such file or directory)."),
     (
-        "data.xlsx",
+        "data.doc",
         b"PK",
-        ": data must be a file .csv, .tsv, .parquet, .npz, .npy, or - for a CSV.",
+        ": data must be a file .csv, .tsv, .txt, .data, .dat, .parquet, .feather, .jsonl, .xlsx, "
+        ".ods, .npz, .npy, one of them with .gz, .bz2, .xz, .zip, or - for a CSV.",
     ),
     (
         "data.npz",
@@ -389,7 +392,7 @@ def test_an_npy_of_one_dimension(refused):
     "content, message",
     [
         ("width,kind\n1,c\n", "target 'kind' has the label c, which is not among the training "),
-        ("width,kind\n1,7\n", "more.csv: target 'kind' holds labels such as 7 (int64), data.csv "),
+        ("width,kind\n1,7\n", "target 'kind' has the label 7, which is not among the training "),
         ("kind\na\n", "more.csv has no column 'width'; the model was trained on width."),
         ("width\n1\n", "target: more.csv has no column 'kind'; it has width."),
         ("width,kind\n,a\n", "more.csv: column 'width' has no value in line 2; "),

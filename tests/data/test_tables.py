@@ -9,6 +9,7 @@ import pandas
 import pytest
 
 from fastnet.data import columns, tables
+from fastnet.data import text as text_files
 from fastnet.data.joining import samples_of_files
 from fastnet.data.samples import make_data
 from fastnet.data.schema import Column
@@ -111,7 +112,7 @@ def test_parquet_without_pyarrow_names_the_extra(monkeypatch):
 def test_chunks_of_a_text_are_joined(monkeypatch):
     whole = "a,b,c\n" + "".join(f"{i},{i}.5,{'word' if i == 7 else i}\n" for i in range(10))
     expected = text(whole).frame
-    monkeypatch.setattr(tables, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(text_files, "CHUNK_ROWS", 3)
     frame = text(whole).frame
     pandas.testing.assert_frame_equal(frame, expected)
     assert frame["c"].tolist() == [*"0123456", "word", "8", "9"]  # all of it texts
@@ -134,7 +135,7 @@ def test_thousands_of_columns_are_read_encoded_and_scaled(tmp_path):
 
 
 def test_a_column_keeps_its_meaning_over_chunks(monkeypatch):
-    monkeypatch.setattr(tables, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(text_files, "CHUNK_ROWS", 2)
     frame = text(
         "flag,gap,large,late,mixed\nTRUE,TRUE,1,,TRUE\nFALSE,,2,,FALSE\n"
         "TRUE,FALSE,18446744073709551615,,1\nFALSE,TRUE,3,x,0\nTRUE,,4,y,1\n"

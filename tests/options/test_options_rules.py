@@ -126,7 +126,7 @@ def test_a_set_that_is_given_twice(sets, message):
         ({"target": ()}, "data needs a target; name the column to predict with --target."),
         (
             {"weights": "price"},
-            "the column 'price' is named twice among --target, --features, --weights, "
+            "the column 'price' is named twice among --target, --features, --exclude, --weights, "
             "--split-column, --group and --order; it can serve once.",
         ),
         (
@@ -144,9 +144,34 @@ def test_a_set_that_is_given_twice(sets, message):
     ],
 )
 def test_columns_and_files_that_contradict(given, message):
-    rules.refuse_columns(resolve(TABLE, "train"))
+    for refuse in (rules.refuse_files, rules.refuse_columns):
+        refuse(resolve(TABLE, "train"))
+    options = {**resolve({**TABLE, **given}, "train"), **given}
     with saying(message):
-        rules.refuse_columns({**resolve({**TABLE, **given}, "train"), **given})
+        rules.refuse_files(options)
+        rules.refuse_columns(options)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"decimal": ",,"}, "decimal must be one character, comma, point, got ',,'."),
+        ({"thousands": ""}, "thousands must be one character, space, got ''."),
+        ({"separator": "blank"}, "separator must be one character, tab, space, comma, semicolon, "),
+        ({"comment": "//"}, "comment must be one character, got '//'."),
+        ({"quote": "''"}, "quote must be one character, got \"''\"."),
+        (
+            {"decimal": ".", "thousands": "."},
+            "decimal and thousands are both '.'; they must differ",
+        ),
+        ({"thousands": "."}, "thousands '.' leaves no decimal mark; give decimal ',' as well."),
+    ],
+)
+def test_marks_of_numbers_and_cells(given, message):
+    usual = {"decimal": ",", "thousands": "space", "separator": "tab", "quote": None}
+    rules.refuse_marks(resolve(usual, "train"))
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}"):
+        rules.refuse_marks(resolve(given, "train"))
 
 
 @pytest.mark.parametrize("option", ["group", "weights", "split_column"])
@@ -154,8 +179,8 @@ def test_the_order_alone_may_be_an_input_too(option):
     features = {**TABLE, "features": ("day",)}
     rules.refuse_columns(resolve({**features, "order": "day"}, "train"))
     with saying(
-        "the column 'day' is named twice among --target, --features, --weights, --split-column, "
-        "--group and --order; it can serve once."
+        "the column 'day' is named twice among --target, --features, --exclude, --weights, "
+        "--split-column, --group and --order; it can serve once."
     ):
         rules.refuse_columns(resolve({**features, option: "day"}, "train"))
 

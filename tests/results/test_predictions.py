@@ -12,8 +12,9 @@ import pytest
 from conftest import Output
 
 import fastnet
-from fastnet.data import tables
+from fastnet.data import text
 from fastnet.data.chunks import table_chunks
+from fastnet.data.dialect import Reading
 from fastnet.errors import DataError, UsageError
 from fastnet.results.predictions import Predictions
 
@@ -24,7 +25,7 @@ ROWS = 60
 def parts(rng, tmp_path, monkeypatch):
     """A frame of parts in parts.csv, here; ids and codes look like numbers, files are in chunks."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tables, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(text, "CHUNK_ROWS", 7)
     frame = pandas.DataFrame(
         {
             "id": [f"{i:03d}" for i in range(ROWS)],
@@ -229,7 +230,7 @@ def test_only_some_rows_are_in_memory(parts):
             return content
 
     file = Counting(b"size,code\n" + b"1.25,01\n" * 400_000)
-    first = next(table_chunks(file, ["code"]))
+    first = next(table_chunks(file, Reading(texts=frozenset({"code"}))))
     assert first.rows == 7 and Counting.taken < 1_000_000
 
 
