@@ -283,7 +283,7 @@ def stub_function(function):
             keyword = True
             lines.append("    *,")
         default = parameter.default
-        text = f'"{default}"' if isinstance(default, str) else repr(default)
+        text = repr(default) if '"' in repr(default) else repr(default).replace("'", '"')
         text = "" if default is parameter.empty else f" = {text}"
         lines.append(f"    {parameter.name}: {parameter.annotation}{text},")
     return "\n".join([*lines, f") -> {signature.return_annotation}: ..."])
