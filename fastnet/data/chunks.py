@@ -114,6 +114,6 @@ def text_tables(
             for n, values in columns.items():
                 columns[n] = values.str[len(MARK) :] if n in marked else stripped(values, text)
             columns, notices = without_counters(columns, name, known=True)
-            yield Table(columns, name, text, tuple(notices), first)
+            yield Table(columns, name, None if source is None else text, tuple(notices), first)
             first += len(frame)
     refuse_empty(first, name)

@@ -157,7 +157,7 @@ def file_errors(name: str) -> Iterator[None]:
 
 def text_ending(name: str) -> str | None:
     """The ending of a text file without that of its compression; None for other files."""
-    inner = ".csv" if name == "standard input" else unpacked_name(name)
+    inner = "standard input.csv" if name == "standard input" else unpacked_name(name)
     ending = os.path.splitext(inner)[1].lower()
     return ending if ending in TEXTS else None
 

@@ -174,8 +174,9 @@ def text_errors(name: str, dialect: Dialect, count: int = 0) -> Iterator[None]:
             warnings.simplefilter("error", pandas.errors.ParserWarning)
             yield
     except UnicodeError as error:
-        byte = f" (byte {error.object[error.start]:#04x})" if hasattr(error, "object") else ""
-        encoding = "UTF-8" if dialect.encoding == AUTO else dialect.encoding
+        byte, encoding = "", dialect.encoding
+        if isinstance(error, UnicodeDecodeError):
+            byte, encoding = f" (byte {error.object[error.start]:#04x})", error.encoding.upper()
         cure = "use --encoding, such as latin-1, or save it as CSV in UTF-8"
         raise DataError(f"{name} is not {encoding} text{byte}; {cure}.") from None
     except LookupError:

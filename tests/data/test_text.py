@@ -107,11 +107,11 @@ def test_a_zip_holds_one_table(tmp_path):
     "content, dialect, message",
     [
         ("a,b\n1,\xfc".encode("latin-1"), {}, "t.csv is not UTF-8 text (byte 0xfc); use --encod"),
-        (b"\xff\xfea", {}, "t.csv is not utf-16 text"),
+        (b"\xff\xfea", {}, "t.csv is not UTF-16-LE text (byte 0x61)"),
         (
             "ä,b\n1,2\n",
             {"encoding": "ascii"},
-            "t.csv is not ascii text (byte 0xc3); use --encoding",
+            "t.csv is not ASCII text (byte 0xc3); use --encoding",
         ),
         (" , \n1,2\n", {}, "t.csv is empty; its first line must name the columns."),
         ("", {"skip_lines": 3}, "t.csv is empty; its first line must name the columns."),
