@@ -167,6 +167,29 @@ def library_of(peer):
     return (*PEERS[peer].needs, "numpy")[0]
 
 
+SHAPE_COLUMNS = (
+    ("workload", lambda part, row: part["name"]),
+    ("members", lambda part, row: str(part["members"])),
+    ("N1", lambda part, row: " to ".join(map(str, sorted({part["n1"][0], part["n1"][-1]})))),
+    ("inputs", lambda part, row: str(part["inputs"])),
+    ("outputs", lambda part, row: str(part["outputs"])),
+    ("batch", lambda part, row: str(part["batch_size"] or f"all {part['samples']:,}")),
+    ("ns per unit and sample", lambda part, row: figure(row["ns_per_unit_sample"], 2)),
+    ("GFLOP/s", lambda part, row: figure(row["gflops"], 2)),
+)
+
+
+def shapes(documents):
+    """What fastnet takes by shape, for docs/performance.md: a row per workload."""
+    rows = []
+    for part in parts_of(documents):
+        own = [row for row in part.get("rows", ()) if row["peer"] == "fastnet"]
+        rows += [[get(part, row) for _, get in SHAPE_COLUMNS] for row in own if "gflops" in row]
+    if not rows:
+        return NOTHING
+    return f"{markdown_table([name for name, _ in SHAPE_COLUMNS], rows)}\n\n{where(documents)}"
+
+
 def tables(documents):
     """The tables of docs/benchmark.md."""
     texts = []

@@ -108,6 +108,13 @@ def speed():
     return report.speed(report.stored(ROOT / "bench" / "results"))
 
 
+def shapes():
+    """What fastnet takes by shape, from the same documents."""
+    from bench import report
+
+    return report.shapes(report.stored(ROOT / "bench" / "results"))
+
+
 def benchmark():
     """All tables of the stored documents."""
     from bench import report
@@ -225,6 +232,7 @@ BLOCKS = {
     "help": ("docs/cli.md", help_texts),
     "speed": ("README.md", speed),
     "benchmark": ("docs/benchmark.md", benchmark),
+    "shapes": ("docs/performance.md", shapes),
     "scores": ("docs/scores.md", scores),
     "search": ("docs/scores.md", search),
     "methods": ("docs/second-order.md", methods),

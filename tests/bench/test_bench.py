@@ -326,6 +326,12 @@ def test_the_readme_compares_with_the_fastest_peer_of_each_library():
     assert "| tiny | 1,234 member-epochs/s | 8 x | - | 20 x | not installed |" in found
     assert found.endswith("P (c), 2 threads, 2026-01-02.")
     assert report.speed([]) == report.NOTHING
+    shape = {"members": 64, "n1": [2, 4, 320], "inputs": 1, "outputs": 1, "samples": 1000}
+    part.update({**shape, "batch_size": None})
+    own.update(ns_per_unit_sample=0.4321, gflops=22.0)
+    found = report.shapes([document])
+    assert "| tiny | 64 | 2 to 320 | 1 | 1 | all 1,000 | 0.43 | 22 |" in found
+    assert report.shapes([]) == report.NOTHING
 
 
 # ---------------------------------------------------------------- parts
