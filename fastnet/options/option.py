@@ -8,6 +8,8 @@ from fastnet.errors import UsageError
 from fastnet.options.kinds import Kind
 from fastnet.options.ranges import MAX_MEMBERS, typed
 
+COMMANDS = ("train", "sweep", "smallest")  # those that train
+
 
 class Option(NamedTuple):
     """`axis` options take lists; `none` allows None; low and high are inclusive."""
@@ -25,7 +27,7 @@ class Option(NamedTuple):
     below: bool = False  # high itself is excluded
     choices: tuple[str, ...] = ()
     syntax: str = ""  # how lists are written on the command line
-    commands: tuple[str, ...] = ("train", "sweep", "smallest")
+    commands: tuple[str, ...] = COMMANDS
     users: tuple = ()  # an option and those of its values that use this one; () if all do
     setting: bool = False  # in every member's record, although not an axis; axes always are
     off: float = 0  # the value for None in a record

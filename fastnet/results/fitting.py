@@ -18,7 +18,8 @@ from fastnet.options.table import AXES
 from fastnet.results.model import Model
 from fastnet.results.result import Result, member_dict
 from fastnet.shapes import Maybe, misfit, shape_like
-from fastnet.training.plan import COLUMNS, columns_of_members
+from fastnet.training.plan import COLUMNS, columns_of_members, options_of_block
+from fastnet.training.search import is_searched, replayed
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -70,22 +71,33 @@ def misfits_of_members(members: np.ndarray, count: int) -> Iterator[str]:
 def misfits_of_settings(result: Result) -> Iterator[str]:
     """Settings that the options of config.json do not make."""
     count, folds = len(result.members), len(result.split.get("folds_train", [0]))
-    made = folds * members_of_options(result.options)
+    sweeps = sweeps_of(result)
+    made = folds * sum(members_of_options(options) for options in sweeps)
     if made != count:
         yield f"the options make {made} members, it has {count}"
         return
     shape = result.schema.sizes().values()
     try:
-        columns = columns_of_members(result.options, result.loss, *shape)
+        parts = [columns_of_members(options, result.loss, *shape) for options in sweeps]
     except UsageError as error:
         path = Path(result.run) / "config.json"
         raise DataError(f"{path} has options that do not go together: {error}") from None
+    columns = np.concatenate(parts)
     if (result.members["fold"] != np.arange(count) % folds).any():
         yield "fold is not the one that the options make"
     for name in COLUMNS.names:
         wrong = np.flatnonzero(result.members[name] != np.repeat(columns[name], folds))
         if wrong.size:
             yield f"{name} of member {wrong[0]} is not the one that the options make"
+
+
+def sweeps_of(result: Result) -> list[Mapping[str, Any]]:
+    """The options of the sweeps whose members a run has: one, or one for each block of a search."""
+    options = result.options
+    if not is_searched(options):
+        return [options]
+    _, blocks = replayed(options, result.members["stop_reason"].tolist())
+    return [options_of_block(options, block) for block in blocks]
 
 
 def members_of_options(options: Mapping[str, Any]) -> int:

@@ -20,6 +20,7 @@ from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.files import open_regular, read_npz
 from fastnet.options.methods import ACTIVATIONS, CONVERGED_BY, STOPS
+from fastnet.options.option import COMMANDS
 from fastnet.options.table import COLUMNS as AXES
 from fastnet.options.table import OPTIONS, check
 from fastnet.results import environment, result
@@ -32,7 +33,7 @@ from fastnet.training.plan import OFF
 
 CONFIG = {
     "schema_version": COUNT,
-    "command": one_of(("train", "sweep")),
+    "command": one_of(COMMANDS),
     "task": one_of((1, 2, None)),
     **schema.SHAPE,
     "options": {str: ANYTHING},  # read_options() checks each

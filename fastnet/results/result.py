@@ -11,6 +11,7 @@ from fastnet.engine.layout import Weights
 from fastnet.errors import UsageError
 from fastnet.files import json_value
 from fastnet.options.methods import CONVERGED_BY, STOPS, longest
+from fastnet.options.option import COMMANDS
 from fastnet.results import answer
 from fastnet.results.metrics import GOALS
 from fastnet.results.model import Model
@@ -41,7 +42,7 @@ KINDS = {"i": Maybe(COUNT), "f": Maybe(NUMBER), "U": Maybe(TEXT)}
 MEANS = {str: Maybe(NUMBER)}
 SHAPE = {
     "schema_version": COUNT,
-    "command": one_of(("train", "sweep")),
+    "command": one_of(COMMANDS),
     "run": Maybe(TEXT),
     "members": COUNT,
     "status": one_of(("done", "interrupted")),

@@ -88,15 +88,18 @@ def columns_of_members(options: Mapping[str, Any], loss: str, d: int, k: int) ->
     return columns
 
 
+def options_of_block(options: Mapping[str, Any], block: Block) -> dict[str, Any]:
+    """The options of a sweep that has the members of a block."""
+    seeds = tuple(range(block.seed, block.seed + block.count))
+    return {**options, "n1": (block.n1,), "seeds": seeds}
+
+
 def plan_of_blocks(
     options: Mapping[str, Any], like: Plan, counts: np.ndarray, blocks: Sequence[Block]
 ) -> Plan:
     """The Plan for blocks of members, one after another, on the data of the plan `like`."""
-    plans = []
-    for block in blocks:
-        seeds = tuple(range(block.seed, block.seed + block.count))
-        chosen = {**options, "n1": (block.n1,), "seeds": seeds}
-        plans.append(plan_of_shape(chosen, like.loss, like.d, like.k, counts))
+    shape = like.loss, like.d, like.k
+    plans = [plan_of_shape(options_of_block(options, b), *shape, counts) for b in blocks]
     columns, settings = (np.concatenate([plan[i] for plan in plans]) for i in (0, 1))
     return with_places(like._replace(columns=columns, settings=settings))
 
