@@ -441,6 +441,21 @@ def test_evaluate_prints_each_target(command, table):
     assert lines[-1] == "baseline: always the mean of the training rows"
 
 
+def test_of_many_classes_the_most_frequent_are_told(command, rng):
+    counts = [*range(2, 27)]
+    labels = np.repeat([f"c{i:02d}" for i in range(25)], counts)
+    frame = pandas.DataFrame({"x": rng.normal(size=len(labels)), "label": labels})
+    frame.to_csv("t.csv", index=False)
+    line = "train --data t.csv --target label --n1 2 --max-epochs 2 --out run"
+    assert command(line).code == 0
+    out = command("evaluate run --data t.csv").out
+    assert out.endswith("The 20 most frequent of 25 classes; all: --json.\n")
+    told = [line.split()[0] for line in out.splitlines() if line.startswith("c")]
+    assert told == ["class", *(f"c{i:02d}" for i in range(5, 25))]
+    found = command("evaluate run --data t.csv --json").json
+    assert len(found["metrics"]["classes"]) == len(found["confusion"]) == 25
+
+
 def test_numbers_are_written_for_people(command, table, houses):
     line = "train --data houses.csv --target price --features year --max-epochs 3 --out run"
     out = command(line).out
