@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from numpy.typing import ArrayLike
+from pandas import DataFrame
 
 from fastnet.api import Progress
 from fastnet.api import evaluate as evaluate
@@ -310,6 +311,39 @@ def dry_run(
     data_seed: int = 0,
     validation_fraction: float = 0.0,
     test_fraction: float = 0.0,
+    fold_repeats: int = 1,
+) -> dict[str, Any]: ...
+def inspect(
+    data: str | os.PathLike[str] | DataFrame,
+    *,
+    loss: Loss | None = None,
+    target: str | Iterable[str] = (),
+    features: str | Iterable[str] = (),
+    weights: str | None = None,
+    class_weight: ClassWeight | None = None,
+    impute: Impute = "none",
+    scale: Scale = "none",
+    split_column: str | None = None,
+    group: str | None = None,
+    order: str | None = None,
+    categorical: str | Iterable[str] = (),
+    numeric: str | Iterable[str] = (),
+    exclude: str | Iterable[str] = (),
+    separator: str = "auto",
+    decimal: str = "auto",
+    thousands: str = "auto",
+    encoding: str = "auto",
+    na_values: str | Iterable[str] | None = ("auto",),
+    no_header: bool = False,
+    skip_lines: int = 0,
+    comment: str | None = None,
+    quote: str | None = '"',
+    validation_data: str | os.PathLike[str] | None = None,
+    test_data: str | os.PathLike[str] | None = None,
+    data_seed: int = 0,
+    validation_fraction: float = 0.0,
+    test_fraction: float = 0.0,
+    folds: int | None = None,
     fold_repeats: int = 1,
 ) -> dict[str, Any]: ...
 def resume(

@@ -20,6 +20,7 @@ from fastnet.results.result import Result
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+    from pandas import DataFrame
 
 __all__ = [
     "Progress",
@@ -27,6 +28,7 @@ __all__ = [
     "default_folder",
     "dry_run",
     "evaluate",
+    "inspect",
     "load",
     "load_model",
     "predict",
@@ -205,6 +207,48 @@ def dry_run(
     (6, 60)
     """
     return job.dry_run(command, X, y, **arguments)
+
+
+@with_keywords((), of_command("inspect"), "train")
+def inspect(data: str | os.PathLike[str] | DataFrame, **arguments: Any) -> dict[str, Any]:
+    """A look at a table before training: columns, what training does with them, what is wrong.
+
+    Parameters
+    ----------
+    data : path or DataFrame
+        A file as `train` takes it, or a data frame.
+
+    Returns
+    -------
+    dict
+        table, rows, target, loss, inputs and sets (rows of train, val and test); columns, a dict
+        of facts for each; problems (training refuses the table until they are solved), notices
+        and remarks, in words. What needs a target without problems is None or empty otherwise.
+
+    Raises
+    ------
+    UsageError
+        for options that contradict each other.
+    DataError
+        for a file that cannot be read, and for columns that are not there.
+
+    Other Parameters
+    ----------------
+    {of_options}
+
+    {options}
+
+    Examples
+    --------
+    >>> import pandas, fastnet
+    >>> frame = pandas.DataFrame({"id": range(40), "size": [1.5, 2, 4, 9] * 10})
+    >>> found = fastnet.inspect(frame.assign(price=frame["size"] ** 2), target="price")
+    >>> found["rows"], [column["treatment"] for column in found["columns"]]
+    (40, ['input', 'input', 'target (numbers)'])
+    >>> found["remarks"][0]["message"]
+    'Row counter: id. New rows have other numbers: leave it out with --exclude.'
+    """
+    return job.inspect(data, arguments)
 
 
 @with_keywords((*XY, *SAMPLES, PROGRESS), [OPTIONS[name] for name in RESUMABLE], "sweep")

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnet.data import tasks
+from fastnet.data import inspection, tasks
 from fastnet.data.samples import Data
 from fastnet.data.sources import checked_data, checked_task
+from fastnet.data.tables import table_of_frame
 from fastnet.engine.records import DIVERGED, TARGET
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.files import WriteError, checked_path, read_npz
@@ -97,6 +98,18 @@ def prepare(
     if "validation_fraction" in assumed and not len(data.split["val"]):
         options["validation_fraction"] = 0.0
     return options, data, make_plan(options, data)
+
+
+def inspect(data: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The document of fastnet.inspect: of a file, or of a data frame."""
+    given = {name: value for name, value in given.items() if value is not None}
+    if not hasattr(data, "columns"):
+        options, table = resolve({**given, "data": data}, "train"), None
+    else:
+        options, table = resolve({**given, "data": "-"}, "train"), table_of_frame(data, "the frame")
+        if table.rows == 0:
+            raise DataError(f"the frame has no rows, shape {data.shape}; there is nothing to see.")
+    return inspection.inspect(options, options.keys() - given.keys(), table)
 
 
 def is_option(name: str, value: Any) -> bool:

@@ -251,6 +251,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from numpy.typing import ArrayLike
+from pandas import DataFrame
 
 from fastnet.api import Progress
 from fastnet.api import evaluate as evaluate
@@ -301,7 +302,7 @@ def stub():
     """The types of the package's functions, for editors and type checkers."""
     from fastnet import api
 
-    functions = api.train, api.sweep, api.dry_run, api.resume
+    functions = api.train, api.sweep, api.dry_run, api.inspect, api.resume
     return "\n".join([STUB_HEADER, *choices(), "", *map(stub_function, functions), ""])
 
 

@@ -31,6 +31,7 @@ from fastnet.cli.examples import (
     EPILOG,
     EVALUATE_EXAMPLES,
     EXPORT_EXAMPLES,
+    INSPECT_EXAMPLES,
     PLOT_EXAMPLES,
     PREDICT_EXAMPLES,
     REPORT_EXAMPLES,
@@ -172,6 +173,22 @@ def ending(result, require_target):
     if require_target and result.command == "smallest" and result.summary()["smallest_n1"] is None:
         return 4, "Error: no N1 is decided to be sufficient (--require-target)."
     return 0, None
+
+
+@cli.command(
+    short_help="Look at a table before training: what is in it, what is wrong.",
+    help=INSPECT_EXAMPLES,
+)
+@click.argument("data", type=click.Path(), metavar="FILE")
+@table_options("inspect")
+@json_option
+@debug_option
+def inspect(data, json, **given):
+    from fastnet import api
+    from fastnet.cli import inspection
+
+    found = api.inspect(data, **given)
+    echo(document(found)) if json else inspection.show(found)
 
 
 @cli.command()

@@ -32,6 +32,18 @@ Examples:
   fastnet smallest --task 1 --success-rate 0.5 --confidence 0.99
   fastnet smallest --data houses.csv --target price --n1 1:32 --target-loss 0.1 --dry-run
 """
+INSPECT_EXAMPLES = """\b
+Look at a table before training: its columns, what training does with them, what is wrong.
+
+\b
+Training refuses a table with problems. Remarks are about what may spoil the result.
+
+\b
+Examples:
+  fastnet inspect houses.csv
+  fastnet inspect houses.csv --target price
+  fastnet inspect visits.csv --target cost --group patient --json
+"""
 PREDICT_EXAMPLES = """\b
 Predict the targets of a table; columns are matched by name, in any order.
 

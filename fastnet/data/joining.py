@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,12 +17,19 @@ from fastnet.data.columns import (
     target_values,
     weight_values,
 )
-from fastnet.data.dialect import Reading, dialect_of, plain_name
+from fastnet.data.dialect import Dialect, Reading, dialect_of, plain_name
+from fastnet.data.remarks import Remark, remarks_of, sentences
 from fastnet.data.schema import Column
 from fastnet.data.tables import Table, read_table
 from fastnet.errors import DataError
 from fastnet.options.methods import CLASSIFIERS
-from fastnet.options.rules import COLUMNS, refuse_columns, refuse_files, refuse_marks
+from fastnet.options.rules import (
+    COLUMNS,
+    refuse_columns,
+    refuse_files,
+    refuse_marks,
+    refuse_no_target,
+)
 
 LISTS = ("target", "features", "exclude", "categorical", "numeric")  # options of several columns
 MOST_PARTS = 12  # of a name with commas
@@ -31,27 +38,75 @@ FILES = {"val": "validation_data", "test": "test_data"}
 WORDS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
 
 
+class Joined(NamedTuple):
+    """The first table of a run, read, and what its columns are for.
+
+    Attributes
+    ----------
+    main : Table
+    options : dict
+        With the names of columns as the table has them.
+    names : list of str
+        The columns to learn from.
+    dialect : Dialect
+    """
+
+    main: Table
+    options: Mapping[str, Any]
+    names: Sequence[str]
+    dialect: Dialect
+
+
 def samples_of_files(options: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of make_data, as a dict, from the files that the options name.
 
-    The rows of validation_data and test_data come after those of data.
+    Raises
+    ------
+    UsageError, DataError
+        as join_files() and samples_of() do, and without a target.
+    """
+    refuse_no_target(options)
+    return samples_of(join_files(options))[0]
+
+
+def join_files(options: Mapping[str, Any], main: Table | None = None) -> Joined:
+    """Read the first table; it must have every column that the options name.
+
+    `main` replaces the file of `data`.
 
     Raises
     ------
     UsageError
         for options that contradict each other.
     DataError
-        for a file or column that cannot be used.
+        for a file that cannot be read, or without a column.
     """
     refuse_files(options)
     refuse_marks(options)
     dialect = dialect_of(options)
-    texts, numbers = (frozenset(spellings(options[n])) for n in ("categorical", "numeric"))
-    main = read_table(options["data"], reading=Reading(dialect, texts, numbers))
+    if main is None:
+        texts, numbers = (frozenset(spellings(options[n])) for n in ("categorical", "numeric"))
+        main = read_table(options["data"], reading=Reading(dialect, texts, numbers))
     options = with_columns(options, main)
+    return Joined(main, options, input_names(options, main), dialect)
+
+
+def samples_of(joined: Joined) -> tuple[dict[str, Any], list[Remark]]:
+    """The arguments of make_data, and what is remarkable about the first table.
+
+    The rows of validation_data and test_data come after those of data. The tables give up their
+    columns.
+
+    Raises
+    ------
+    UsageError, DataError
+        for columns that cannot be used, and for other files that cannot.
+    """
+    main, options = joined.main, joined.options
     y, loss = target_values(main, options["target"], loss_of(options))
-    columns, notices = describe_inputs(main, input_names(options, main), options["categorical"])
-    known = Reading(dialect, texts_of(main, columns, options["target"]), known=True)
+    columns, notices = describe_inputs(main, joined.names, options["categorical"])
+    remarks = remarks_of(main, columns, options["target"], y, loss)
+    known = Reading(joined.dialect, texts_of(main, columns, options["target"]), known=True)
     others = {n: read_table(options[f], reading=known) for n, f in FILES.items() if options[f]}
     tables = [main, *others.values()]
     for table in others.values():
@@ -65,10 +120,10 @@ def samples_of_files(options: Mapping[str, Any]) -> dict[str, Any]:
         "group": keys_of(tables, options["group"], group_values),
         "order": keys_of(tables, options["order"], order_values),
         "target_names": options["target"],
-        "notices": notices,
-        "dialect": dialect,
+        "notices": (*notices, *sentences(remarks)),
+        "dialect": joined.dialect,
     }
-    return {**made, "X": all_inputs(tables, columns, options)}
+    return {**made, "X": all_inputs(tables, columns, options)}, remarks
 
 
 # ---------------------------------------------------------------- names of columns

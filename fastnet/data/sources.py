@@ -13,7 +13,9 @@ import numpy as np
 
 from fastnet.data import tasks
 from fastnet.data.checks import as_array, as_one_hot, encoded_targets
-from fastnet.data.joining import samples_of_files
+from fastnet.data.joining import join_files, samples_of_files
+from fastnet.data.looks import all_problems
+from fastnet.data.remarks import of_size, sentences
 from fastnet.data.samples import Data, make_data
 from fastnet.data.split import FEW_ROWS, SETS
 from fastnet.errors import DataError, FastnetError, UsageError
@@ -81,15 +83,31 @@ def checked_data(
         samples = task_samples(task, options)
     else:
         samples = {"X": X, "y": y, "loss": options["loss"]}
-    prepared = {name: options[name] for name in PREPARATION}
     if source == "data":
-        prepared |= spared_rows(samples, options, assumed)
-    data = make_data(**{**samples, **prepared, **given})
+        data = data_of_table(samples, options, given, assumed)
+        return data._replace(notices=(*data.notices, *sentences(of_size(data, options))))
+    data = make_data(**{**samples, **prepared(options), **given})
     if X is not None and options["impute"] == options["scale"] == "none":
         # X may be the caller's array, who may change it while the run trains, before the metrics
         # of the result are computed. All else is a copy already.
         data = data._replace(X=np.array(data.X, order="K"))
     return data
+
+
+def prepared(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of every kind of data, as arguments of make_data."""
+    return {name: options[name] for name in PREPARATION}
+
+
+def data_of_table(
+    samples: Mapping[str, Any],
+    options: Mapping[str, Any],
+    given: Mapping[str, Any],
+    assumed: Collection[str],
+) -> Data:
+    """The Data of a table's samples; see checked_data."""
+    spared = spared_rows(samples, options, assumed)
+    return make_data(**{**samples, **prepared(options), **spared, **given})
 
 
 def spared_rows(
@@ -139,7 +157,12 @@ def task_samples(task: int, options: Mapping[str, Any]) -> dict[str, Any]:
 def table_samples(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of make_data for the files that the options name."""
     refuse_beside_table(given)
-    return samples_of_files(options)
+    try:
+        return samples_of_files(options)
+    except DataError as error:
+        if options["data"] == "-":  # it cannot be read again
+            raise
+        raise all_problems(error, join_files(options)) from None
 
 
 # ---------------------------------------------------------------- the same samples again

@@ -10,10 +10,8 @@ from typing import Any
 from fastnet.errors import UsageError
 from fastnet.options.kinds import is_list
 from fastnet.options.ranges import quoted
-from fastnet.options.table import AXES, OF_DATA, OPTIONS, USERS
+from fastnet.options.table import AXES, OF_DATA, OF_TASK_1, OPTIONS, USERS
 
-# Options of task 1 alone.
-OF_TASK_1 = ("function", "samples", "noise")
 # Options that may change when a run is resumed: they change no byte.
 RESUMABLE = ("threads", "time_limit")
 # The options of a table that replace arguments of X and y.
@@ -189,10 +187,14 @@ def refuse_splits(options: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         raise UsageError("folds hold out validation rows of their own; drop validation_data.")
 
 
-def refuse_files(options: Mapping[str, Any]) -> None:
-    """Refuse a table without a target, and files of sets that contradict each other."""
+def refuse_no_target(options: Mapping[str, Any]) -> None:
+    """Refuse a table without a column to predict."""
     if not options["target"]:
         raise UsageError("data needs a target; name the column to predict with --target.")
+
+
+def refuse_files(options: Mapping[str, Any]) -> None:
+    """Refuse files of sets that contradict each other."""
     for file, share in FILES.items():
         for other in (share, "split_column") if options[file] else ():
             if options[other]:

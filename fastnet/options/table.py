@@ -55,7 +55,7 @@ def axis(
 
 
 # Axes first, in the order in which the product of their values is taken, the last fastest.
-TABLE = (
+ROWS = (
     axis(
         "n1",
         "network",
@@ -588,6 +588,15 @@ TABLE = (
         high=10000,
         commands=CHOSEN_MEMBERS,
     ),
+)
+# Options of task 1 alone.
+OF_TASK_1 = ("function", "samples", "noise")
+# fastnet inspect takes those that decide what becomes of a table; its file is an argument.
+TABLE: tuple[Option, ...] = tuple(
+    option._replace(commands=(*option.commands, "inspect"))
+    if option.name == "loss" or (option.group == "data" and option.name not in ("data", *OF_TASK_1))
+    else option
+    for option in ROWS
 )
 OPTIONS = {option.name: option for option in TABLE}
 # Options that say how text files are written.

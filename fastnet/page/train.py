@@ -12,8 +12,7 @@ from fastnet.data import tables
 from fastnet.errors import UsageError
 from fastnet.options.defaults import defaults, resolve
 from fastnet.options.kinds import CHOICES, FLAG
-from fastnet.options.rules import OF_TASK_1
-from fastnet.options.table import AXES, OF_DATA, OPTIONS, TABLE, parse
+from fastnet.options.table import AXES, OF_DATA, OF_TASK_1, OPTIONS, TABLE, parse
 from fastnet.page import processes
 from fastnet.page.parts import errors_in_page, go_to
 from fastnet.results.folder import default_folder

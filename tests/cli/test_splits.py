@@ -174,8 +174,8 @@ def test_twenty_rows_are_enough_to_hold_some_out(command):
         (
             "--group patient --features patient,a",
             2,
-            "the column 'patient' is named twice among --target, --features, --weights, "
-            "--split-column, --group and --order; it can serve once.",
+            "the column 'patient' is named twice among --target, --features, --exclude, "
+            "--weights, --split-column, --group and --order; it can serve once.",
         ),
         (
             "--order word",

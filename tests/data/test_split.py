@@ -232,7 +232,6 @@ def test_a_run_by_groups_in_python():
     X, groups = rng.normal(size=(60, 2)), np.repeat(np.arange(12), 5)
     result = fastnet.train(X, X[:, 0], group=groups, max_epochs=3, n1=2, **FRACTIONS)
     assert without_leak([result.split[name] for name in SETS], groups)
-    assert [len(result.split[name]) for name in SETS] == [35, 15, 10] or result.split
     assert result.notices[0].startswith("Groups stay whole: ")
     forward = fastnet.train(X, X[:, 0], order=np.arange(60), max_epochs=3, n1=2, **FRACTIONS)
     assert forward.split["test"].tolist() == list(range(48, 60))

@@ -123,7 +123,6 @@ def test_a_set_that_is_given_twice(sets, message):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"target": ()}, "data needs a target; name the column to predict with --target."),
         (
             {"weights": "price"},
             "the column 'price' is named twice among --target, --features, --exclude, --weights, "
@@ -172,6 +171,12 @@ def test_marks_of_numbers_and_cells(given, message):
     rules.refuse_marks(resolve(usual, "train"))
     with pytest.raises(UsageError, match=f"^{re.escape(message)}"):
         rules.refuse_marks(resolve(given, "train"))
+
+
+def test_a_table_without_a_target():
+    rules.refuse_no_target(resolve(TABLE, "train"))
+    with saying("data needs a target; name the column to predict with --target."):
+        rules.refuse_no_target(resolve({**TABLE, "target": ()}, "train"))
 
 
 @pytest.mark.parametrize("option", ["group", "weights", "split_column"])

@@ -471,8 +471,9 @@ def test_a_dry_run_tells_notices(command, table):
     assert got.out.startswith("t.csv: y, loss squared; 2 training samples, 1 input, 1 output\n")
     assert "Left out because it has one value in all rows: column b.\n" in got.out
     given = "train --data t.csv --target y --validation-fraction 0 --dry-run --json"
-    constant, few = command(given).json["notices"]
+    constant, few, weights = command(given).json["notices"]
     assert constant in got.out and few.startswith("All 2 rows train: ")
+    assert weights.startswith("More weights than rows: 385 with N1 = 128 for 2 rows, none held out")
 
 
 def test_a_config_file_names_columns(command, table):
