@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.errors import DataError, FastnetError, UsageError, quoted
 
 # ---------------------------------------------------------------- paths and files
 
@@ -21,9 +21,11 @@ from fastnet.errors import DataError, FastnetError, UsageError
 def checked_path(path: Any, label: str) -> Path:
     """The Path of a text or path-like object; anything else, and a NUL in it, is refused."""
     if not isinstance(path, (str, os.PathLike)) or isinstance(os.fspath(path), bytes):
-        raise UsageError(f"{label} must be a path, got {path!r}.")
+        raise UsageError(f"{label} must be a path, got {quoted(path)}.")
     if "\0" in os.fspath(path):
-        raise UsageError(f"{label} must be a path without NUL characters, got {os.fspath(path)!r}.")
+        raise UsageError(
+            f"{label} must be a path without NUL characters, got {quoted(os.fspath(path))}."
+        )
     return Path(path)
 
 

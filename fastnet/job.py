@@ -17,7 +17,7 @@ from fastnet.data.samples import Data
 from fastnet.data.sources import checked_data, checked_task
 from fastnet.data.tables import table_of_frame
 from fastnet.engine.records import DIVERGED, TARGET
-from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.errors import DataError, FastnetError, UsageError, quoted
 from fastnet.files import WriteError, checked_path, read_npz
 from fastnet.options.arguments import SAMPLE_NAMES
 from fastnet.options.defaults import resolve
@@ -315,7 +315,7 @@ def go_on_locked(
 def refuse_uncallable(progress: Any) -> None:
     """Raise a UsageError for a progress that cannot be called, before anything is written."""
     if progress is not None and not callable(progress):
-        raise UsageError(f"progress must be a function of a Progress, got {progress!r}.")
+        raise UsageError(f"progress must be a function of a Progress, got {quoted(progress)}.")
 
 
 def refuse_lost_input(data: str | None, path: Path) -> None:

@@ -5,9 +5,10 @@ its elements, a tuple with the shape of each element, or a Leaf.
 """
 
 import math
-import reprlib
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
+
+from fastnet.errors import quoted
 
 
 class Leaf(NamedTuple):
@@ -110,9 +111,7 @@ def misfit_of_object(value: Any, shape: dict, place: str) -> str | None:
             return f"{place or 'it'} has no {name}"
     for name, element in value.items():
         inner = shape.get(name, shape.get(str, ANYTHING))
-        wrong = misfit(
-            element, inner, above + (name if name.isidentifier() else reprlib.repr(name))
-        )
+        wrong = misfit(element, inner, above + (name if name.isidentifier() else quoted(name)))
         if wrong:
             return wrong
     return None
@@ -134,5 +133,5 @@ def misfit_of_list(value: Any, shape: list | tuple, place: str) -> str | None:
 
 def refusal(value: Any, words: str, place: str) -> str:
     """The text for a value of another shape; of a long value its beginning."""
-    shown = "null" if value is None else reprlib.repr(value)
+    shown = "null" if value is None else quoted(value)
     return f"{place or 'it'} must be {words}, got {shown}"

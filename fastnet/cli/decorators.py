@@ -6,8 +6,7 @@ import click
 from click.core import ParameterSource
 
 from fastnet.cli import signals
-from fastnet.errors import FastnetError, UsageError
-from fastnet.options.ranges import quoted
+from fastnet.errors import FastnetError, UsageError, quoted
 from fastnet.options.table import TABLE
 
 # Options whose help line states the default, or whose default is not one of their values.

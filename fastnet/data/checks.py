@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.errors import DataError, UsageError
+from fastnet.errors import DataError, UsageError, quoted
 from fastnet.options.methods import CLASSIFIERS, COUNT, LOSSES, SIGMOID
-from fastnet.options.ranges import quoted
 
 USUAL_EXPONENT = 40  # weights up to 2**40 and down to its inverse stay as they are
 LARGEST_WHOLE = 2.0**53  # beyond it float64 leaves out whole numbers

@@ -13,6 +13,7 @@ from fastnet.data.tables import (
     read_file,
     refuse_empty,
     relative_path,
+    require_source,
     table_of_frame,
     text_ending,
 )
@@ -50,7 +51,9 @@ def table_chunks(
     """
     if hasattr(source, "columns"):
         yield table_of_frame(source, "data")
-    elif str(source) == "-":
+        return
+    require_source(source)
+    if str(source) == "-":
         yield from text_tables(*standard_input(), None, "standard input", reading, verbatim)
     else:
         own = getattr(source, "name", "the file") if hasattr(source, "read") else None

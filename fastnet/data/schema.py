@@ -13,6 +13,7 @@ import numpy as np
 
 from fastnet.data.dialect import Dialect, Reading
 from fastnet.data.scaling import Ranges, Scaling
+from fastnet.errors import quoted
 from fastnet.options.methods import CLASSIFIERS, LOSSES, SIGMOID
 from fastnet.shapes import NUMBER, TEXT, Absent, Leaf, Maybe, misfit, one_of
 
@@ -211,7 +212,7 @@ class Schema(NamedTuple):
     def misfits_of_classes(self, k: int) -> Iterator[str]:
         """A loss that is unknown, or that does not fit the classes and the k outputs."""
         if self.loss not in LOSSES:
-            yield f"it has the unknown loss {self.loss!r}"
+            yield f"it has the unknown loss {quoted(self.loss)}"
         elif self.loss not in CLASSIFIERS:
             if self.classes is not None:
                 yield f"it has classes, and loss {self.loss} has none"

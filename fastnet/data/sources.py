@@ -18,7 +18,7 @@ from fastnet.data.looks import all_problems
 from fastnet.data.remarks import of_size, sentences
 from fastnet.data.samples import Data, make_data
 from fastnet.data.split import FEW_ROWS, SETS
-from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.errors import DataError, FastnetError, UsageError, quoted
 from fastnet.options.rules import (
     named_source,
     refuse_beside_table,
@@ -135,7 +135,7 @@ def checked_task(task: Any) -> int | None:
     except TypeError:
         number = 0
     if isinstance(task, bool) or number not in (None, 1, 2):
-        raise UsageError(f"task must be 1 or 2, got {task!r}.")
+        raise UsageError(f"task must be 1 or 2, got {quoted(task)}.")
     return number
 
 

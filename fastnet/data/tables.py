@@ -19,9 +19,9 @@ from fastnet.data.checks import refuse_same_names
 from fastnet.data.dialect import NOTHING_KNOWN, PACKED, Reading, listed, unpacked, unpacked_name
 from fastnet.data.frames import arrays_of_frame, is_plain
 from fastnet.data.text import TextFile, read_text
-from fastnet.errors import DataError
+from fastnet.errors import DataError, UsageError
 from fastnet.extras import missing_extra
-from fastnet.files import load_arrays
+from fastnet.files import checked_path, load_arrays
 
 TEXTS = (".csv", ".tsv", ".txt", ".data", ".dat")
 SHEETS = (".xlsx", ".ods")
@@ -135,6 +135,7 @@ def read_table(source: Any, name: str | None = None, reading: Reading = NOTHING_
     >>> table.frame["colour"].tolist()
     ['red', 'blue']
     """
+    require_source(source)
     if str(source) == "-":
         source, name = io.BytesIO(sys.stdin.buffer.read()), name or "standard input"
     if hasattr(source, "read"):
@@ -142,6 +143,20 @@ def read_table(source: Any, name: str | None = None, reading: Reading = NOTHING_
     name = name or relative_path(source)
     with file_errors(name), unpacked(source, name) as file:
         return read_file(file, source, name, reading)
+
+
+def require_source(source: Any) -> None:
+    """Raise a UsageError for what is neither a path nor an open file."""
+    if hasattr(source, "read"):
+        return
+    if not isinstance(source, (str, os.PathLike)):
+        raise UsageError(
+            "data must be a path, an open file or a DataFrame, whose columns have names, got "
+            f"{type(source).__name__}; predict for an array with model.predict(X)."
+        )
+    checked_path(source, "data")
+    if not os.fspath(source):
+        raise UsageError("data must be a path, got an empty text.")
 
 
 @contextlib.contextmanager

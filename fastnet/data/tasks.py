@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastnet.errors import UsageError
+from fastnet.errors import UsageError, quoted
 
 
 class Function(NamedTuple):
@@ -269,7 +269,7 @@ def function_data(
     array([1. , 0.5, 0. , 0.5, 1. ])
     """
     if function not in FUNCTIONS:
-        raise UsageError(f"function must be one of {', '.join(FUNCTIONS)}, got {function!r}.")
+        raise UsageError(f"function must be one of {', '.join(FUNCTIONS)}, got {quoted(function)}.")
     _, _, _, low, high, f = FUNCTIONS[function]
     X = np.linspace(low, high, samples)[:, None]
     return X, f(X) + np.random.default_rng(data_seed).normal(0.0, noise, X.shape)

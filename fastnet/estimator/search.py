@@ -12,7 +12,7 @@ import numpy as np
 
 from fastnet import api
 from fastnet.data.split import split_rows
-from fastnet.errors import UsageError
+from fastnet.errors import UsageError, quoted
 from fastnet.estimator.estimators import (  # imported first: it says which library is missing
     _FastNet,
     checked,
@@ -228,7 +228,9 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
         """Train everything in one sweep and score it: result_, cv_results_ and n_splits_."""
         settings, chosen = candidates(estimator, self.param_grid), options(estimator)
         if isinstance(self.scoring, (list, tuple, set, dict)):
-            raise UsageError(f"scoring must be one score, got {self.scoring!r}; use GridSearchCV.")
+            raise UsageError(
+                f"scoring must be one score, got {quoted(self.scoring)}; use GridSearchCV."
+            )
         self.scorer_ = check_scoring(estimator, scoring=self.scoring)
         folds = list(check_cv(self.cv, y, classifier=is_classifier(estimator)).split(X, y, groups))
         weights, strata = weights_of(estimator, sample_weight, X, y), None

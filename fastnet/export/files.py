@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fastnet import files
-from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.errors import DataError, FastnetError, UsageError, quoted
 from fastnet.export import c, facts, npy, onnx, python
 from fastnet.export.forms import ACTIVATIONS
 from fastnet.export.text import identifier
@@ -81,7 +81,7 @@ def write(model, to, path, force=False, fold=False):
 def check(model, to):
     """Refuse models whose export would not work."""
     if to not in EXPORTS:
-        raise UsageError(f"to must be one of {', '.join(EXPORTS)}, got {to!r}.")
+        raise UsageError(f"to must be one of {', '.join(EXPORTS)}, got {quoted(to)}.")
     if model.activation not in ACTIVATIONS:
         raise UsageError(
             f"activation {model.activation} cannot be exported yet; {', '.join(ACTIVATIONS)} can."

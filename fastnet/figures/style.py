@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastnet.errors import UsageError
+from fastnet.errors import UsageError, quoted
 from fastnet.extras import missing_extra
 
 try:
@@ -37,7 +37,7 @@ def require_altair():
 def themed(chart, theme):
     """The chart with the colours of a theme."""
     if theme not in THEMES:
-        raise UsageError(f"theme must be one of {', '.join(THEMES)}, got {theme!r}.")
+        raise UsageError(f"theme must be one of {', '.join(THEMES)}, got {quoted(theme)}.")
     ink, soft = INK[theme], SOFT[theme]
     text = {"labelColor": soft, "titleColor": ink, "titleFontWeight": "normal"}
     return chart.configure(

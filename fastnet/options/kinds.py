@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any
 
-from fastnet.errors import UsageError
+from fastnet.errors import UsageError, quoted
 from fastnet.options.ranges import (
     MAX_MEMBERS,
     MOST_DIGITS,
@@ -21,7 +21,6 @@ from fastnet.options.ranges import (
     is_run,
     logarithmic_range,
     pieces,
-    quoted,
     typed,
 )
 
@@ -33,7 +32,7 @@ def is_list(values: Any) -> bool:
     """Whether it is a list of values rather than one; dicts and sets have no order to keep."""
     try:
         iter(values)
-    except TypeError:
+    except Exception:  # whatever an object's own __iter__ raises
         return False
     return not isinstance(values, (str, bytes, Mapping, Set))
 

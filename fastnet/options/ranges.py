@@ -4,10 +4,9 @@ import math
 import re
 from typing import Any
 
-from fastnet.errors import UsageError
+from fastnet.errors import UsageError, quoted
 
 MOST_DIGITS = 30  # of an integer; Python refuses to read thousands
-MOST_LETTERS = 63  # of a value in a message
 MAX_MEMBERS = 2_000_000  # also the most values that a list can have
 
 
@@ -77,18 +76,3 @@ def typed(value: Any, digits: int | None = None) -> str:
         brief = f"{value:.{digits or 6}g}"
         return brief if digits or float(brief) == value else repr(value)
     return str(value)
-
-
-def quoted(value: Any) -> str:
-    """A value in a message: texts are quoted; one line, and of a long value its beginning.
-
-    Examples
-    --------
-    >>> quoted("none"), quoted(0.5), quoted("a" * 100)[-6:]
-    ("'none'", '0.5', 'aaa...')
-    """
-    try:
-        text = " ".join((repr if isinstance(value, str) else str)(value).split())
-    except Exception:  # str() of an object, or of an integer of over 4,300 digits
-        return f"a value of type {type(value).__name__}"
-    return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 3]}..."

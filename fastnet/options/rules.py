@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fastnet.errors import UsageError
+from fastnet.errors import UsageError, quoted
 from fastnet.options.kinds import is_list
-from fastnet.options.ranges import quoted
 from fastnet.options.table import AXES, OF_DATA, OF_TASK_1, OPTIONS, USERS
 
 # Options that may change when a run is resumed: they change no byte.

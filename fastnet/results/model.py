@@ -1,5 +1,6 @@
 """A Model: one trained network with everything that predicting needs."""
 
+import numbers
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from fastnet.data.columns import encode_inputs
 from fastnet.data.schema import Column, Described, Schema
 from fastnet.data.tables import Table, table_of_frame
 from fastnet.engine.layout import Weights
-from fastnet.errors import DataError, UsageError
+from fastnet.errors import DataError, UsageError, quoted
 from fastnet.files import json_value
 from fastnet.options.methods import EXP, LOSSES, SIGMOID
 from fastnet.options.table import own_options
@@ -286,11 +287,13 @@ class Model(Described, ModelFields):
             return None
         if self.classes is None or len(self.classes) != 2:
             what = "numbers" if self.classes is None else f"{len(self.classes)} classes"
-            raise UsageError(f"threshold {given} needs a model of two classes, not of {what}.")
+            raise UsageError(
+                f"threshold {quoted(given)} needs a model of two classes, not of {what}."
+            )
         names = " or ".join(metrics.GOALS)
         if not isinstance(given, str):
-            if not 0 <= given <= 1:
-                raise UsageError(f"threshold must be from 0 to 1, {names}, got {given!r}.")
+            if not isinstance(given, numbers.Real) or not 0 <= given <= 1:
+                raise UsageError(f"threshold must be from 0 to 1, {names}, got {quoted(given)}.")
             return float(given)
         if given not in metrics.GOALS:
             raise UsageError(f"threshold must be from 0 to 1, {names}, got {given!r}.")

@@ -4,7 +4,6 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,8 @@ from fastnet.data.chunks import table_chunks
 from fastnet.data.columns import require_columns, target_values, weight_values
 from fastnet.data.dialect import listed
 from fastnet.data.tables import Table, read_table, table_of_frame
-from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.errors import DataError, FastnetError, UsageError, quoted
+from fastnet.files import checked_path
 from fastnet.results.collect import load
 from fastnet.results.model import Model
 from fastnet.results.reading import read_model
@@ -55,8 +55,8 @@ def load_model(path: str | os.PathLike, member: int | None = None) -> Model:
     >>> bool((model.predict(x) == result.model().predict(x)).all())
     True
     """
-    path = Path(path)
-    if not path.exists():
+    path = checked_path(path, "model")
+    if not os.path.exists(path):  # Path.exists() raises for a name that is too long
         raise FastnetError(f"no run folder and no model at {path}; `fastnet ls` lists the runs.")
     if path.is_dir() and (member is not None or not (path / "model.npz").exists()):
         return load(path).model(member)
@@ -250,6 +250,8 @@ def evaluate(
     require_columns(table, model.targets, "target")
     y, _ = target_values(table, model.targets, loss)
     weight = np.ones(len(y))
+    if not isinstance(weights, (str, type(None))):
+        raise UsageError(f"weights must be the name of a column, got {quoted(weights)}.")
     if weights is not None:
         require_columns(table, [weights], "weights")
         weight = weight_values(table, weights)
@@ -267,9 +269,4 @@ def as_table(source: "str | os.PathLike | IO[bytes] | pandas.DataFrame", model: 
     """A Table of a data frame or of a file, which is read as the model was told."""
     if hasattr(source, "columns"):
         return table_of_frame(source, "data")
-    if not isinstance(source, (str, os.PathLike)) and not hasattr(source, "read"):
-        raise UsageError(
-            "data must be a path, an open file or a DataFrame, whose columns have names, got "
-            f"{type(source).__name__}; predict for an array with model.predict(X)."
-        )
     return read_table(source, reading=model.schema.reading)

@@ -17,7 +17,7 @@ import numpy as np
 from fastnet.data import schema
 from fastnet.data.schema import Schema
 from fastnet.engine.layout import Weights
-from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.errors import DataError, FastnetError, UsageError, quoted
 from fastnet.files import open_regular, read_npz
 from fastnet.options.methods import ACTIVATIONS, CONVERGED_BY, STOPS
 from fastnet.options.option import COMMANDS
@@ -229,14 +229,14 @@ def column_read(name: str, values: tuple[str, ...]) -> np.ndarray:
     except (ValueError, OverflowError):
         odd = next(value for value in values if not is_read(value or unset, dtype))
         wanted = "an integer" if dtype.kind == "i" else "a number"
-        raise ValueError(f"{name} has {odd!r}, not {wanted}") from None
+        raise ValueError(f"{name} has {quoted(odd)}, not {wanted}") from None
 
 
 def named(name: str, values: tuple[str, ...]) -> np.ndarray:
     """A column of names; a ValueError for one that is none."""
     odd = [value for value in values if value not in NAMES[name]]
     if odd:
-        raise ValueError(f"{name} has {odd[0]!r}, not one of {', '.join(NAMES[name])}")
+        raise ValueError(f"{name} has {quoted(odd[0])}, not one of {', '.join(NAMES[name])}")
     return np.array(values)
 
 
@@ -270,8 +270,8 @@ def read_arrays(path: Path, name: str, sizes: dict[str, int]) -> dict[str, np.nd
         naming the array that is missing, unknown, or of another dtype or shape.
     """
     arrays, wanted = read_npz(path / name), ARRAYS[name]
-    wrong = [f"it has no {n!r}" for n in wanted if n not in arrays and n not in OPTIONAL]
-    wrong += [f"it has the unknown array {n!r}" for n in arrays if n not in wanted]
+    wrong = [f"it has no {quoted(n)}" for n in wanted if n not in arrays and n not in OPTIONAL]
+    wrong += [f"it has the unknown array {quoted(n)}" for n in arrays if n not in wanted]
     wrong += misfits_of_shapes({n: arrays[n] for n in wanted if n in arrays}, wanted, sizes)
     if wrong:
         raise DataError(f"{path / name} is broken or of another version: {wrong[0]}.")
@@ -338,7 +338,7 @@ def misfits_of_model(model: Model) -> Iterator[str]:
     yield from model.schema.misfits()
     yield from misfits_of_thresholds(model)
     if model.activation not in ACTIVATIONS:
-        yield f"it has the unknown activation {model.activation!r}"
+        yield f"it has the unknown activation {quoted(model.activation)}"
 
 
 def misfits_of_weights(model: Model) -> Iterator[str]:

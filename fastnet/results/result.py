@@ -1,5 +1,6 @@
 """The Result of a run: one record per member, their histories, weights and models."""
 
+import operator
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -8,7 +9,7 @@ import numpy as np
 
 from fastnet.data.schema import Described, Schema
 from fastnet.engine.layout import Weights
-from fastnet.errors import UsageError
+from fastnet.errors import UsageError, quoted
 from fastnet.files import json_value
 from fastnet.options.methods import CONVERGED_BY, STOPS, longest
 from fastnet.options.option import COMMANDS
@@ -291,9 +292,13 @@ class Result(Described, ResultFields):
         last = len(self.members) - 1
         if member is None:
             return self.best_member
-        if not hasattr(member, "__index__") or not 0 <= member <= last:
-            raise UsageError(f"member must be an integer from 0 to {last}, got {member!r}.")
-        return int(member)
+        try:
+            number = operator.index(member)
+        except TypeError:
+            number = -1
+        if isinstance(member, bool) or not 0 <= number <= last:
+            raise UsageError(f"member must be an integer from 0 to {last}, got {quoted(member)}.")
+        return number
 
     def by_n1(self) -> list[dict[str, Any]]:
         """The answer by hidden width, as in the JSON document.

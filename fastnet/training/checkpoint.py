@@ -18,6 +18,7 @@ from fastnet.engine.records import (
     TRAIN_LOSS,
     VAL_LOSS,
 )
+from fastnet.errors import quoted
 from fastnet.native.vector import LANES
 from fastnet.options.methods import CONVERGED_BY, FIRST_ORDER, OPTIMIZERS, STOPS, WITH_MATRIX
 from fastnet.training.history import Snapshots, kept_epochs
@@ -275,4 +276,4 @@ def unknown_array(saved: Mapping[str, np.ndarray], run: Run) -> str | None:
     """An array that no checkpoint of the run has."""
     known = {**shapes(run), **shapes_of_history(run, saved), **shapes_of_snapshots(run, saved)}
     more = sorted(set(saved) - set(known))
-    return f"it has the unknown array {more[0]!r}" if more else None
+    return f"it has the unknown array {quoted(more[0])}" if more else None

@@ -21,10 +21,9 @@ from fastnet.engine import init, kernels, layout, methods
 from fastnet.engine.layers import layers_of
 from fastnet.engine.layout import Problem
 from fastnet.engine.records import COLUMNS, RUNNING, STATE, STOPPED, TARGET, TIME_LIMIT, Pack
-from fastnet.errors import DataError, UsageError
+from fastnet.errors import DataError, UsageError, quoted
 from fastnet.options.kinds import is_list
 from fastnet.options.methods import CLASSIFIERS, FIRST_ORDER, OPTIMIZERS, WITH_MATRIX
-from fastnet.options.ranges import quoted
 from fastnet.training.checkpoint import Run, misfit
 from fastnet.training.cores import granted
 from fastnet.training.history import History, Snapshots, history_names, kept_epochs
