@@ -7,6 +7,7 @@ from typing import IO, Any
 
 from fastnet.data.dialect import NOTHING_KNOWN, Reading, unpacked
 from fastnet.data.frames import arrays_of_frame
+from fastnet.data.numerals import with_numbers
 from fastnet.data.tables import (
     Table,
     file_errors,
@@ -50,7 +51,7 @@ def table_chunks(
     [['007', '008']]
     """
     if hasattr(source, "columns"):
-        yield table_of_frame(source, "data")
+        yield with_numbers(table_of_frame(source, "data"), reading.writings)
         return
     require_source(source)
     if str(source) == "-":
@@ -62,7 +63,7 @@ def table_chunks(
             if text_ending(name):
                 yield from text_tables(file, file, source, name, reading, verbatim)
             else:
-                yield read_file(file, source, name, reading)
+                yield with_numbers(read_file(file, source, name, reading), reading.writings)
 
 
 def standard_input() -> tuple[IO[bytes], IO[bytes]]:
@@ -102,7 +103,8 @@ def text_tables(
     text = look_at(head, source, name, text_ending(name) == ".tsv", reading.dialect)
     if head is file:
         file.seek(0)
-    types = {n: "str" for n in text.names if n in reading.texts and n not in verbatim}
+    texts = {*reading.texts, *reading.writings}
+    types = {n: "str" for n in text.names if n in texts and n not in verbatim}
     marked = {n: MARK.__add__ for n in verbatim if n in text.names}
     first = 0
     with text_errors(name, reading.dialect, len(text.names)):
@@ -117,6 +119,8 @@ def text_tables(
             for n, values in columns.items():
                 columns[n] = values.str[len(MARK) :] if n in marked else stripped(values, text)
             columns, notices = without_counters(columns, name, known=True)
-            yield Table(columns, name, None if source is None else text, tuple(notices), first)
+            own = None if source is None else text
+            table = Table(columns, name, own, tuple(notices), first)
+            yield with_numbers(table, reading.writings)
             first += len(frame)
     refuse_empty(first, name)

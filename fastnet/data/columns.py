@@ -24,9 +24,10 @@ MAX_CATEGORIES = 100  # most categories of a column; more distinct texts are nam
 FEW_INTEGERS = 20  # most distinct whole numbers that may be either classes or measurements
 NUMERIC_SHARE = 0.8  # from this share of numbers among the distinct texts, the others are mistakes
 DATE = re.compile(r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3(\d{4}|\d\d))\b.*")
+TIME = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?")
+FEW_TIMES = 10  # up to so many different times of day are categories, such as shifts
 # Dates whose texts sort as they do.
 ISO_DATE = re.compile(r"\d{4}-\d\d(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?)?Z?")
-COMMA = re.compile(r"[-+]?\d+,\d+")
 # Types that float32 holds exactly; all others become float64.
 SMALL = ("float32", "float16", "bool", "int8", "uint8", "int16", "uint16")
 # What to do about missing numbers in training, for a model that is trained, and in weights.
@@ -163,13 +164,9 @@ def categories(
     """The distinct texts of a column, sorted; refused if they are not categories."""
     values = texts_of_column(table, name)
     distinct = sorted(map(str, values.dropna().unique()))
-    if all(DATE.fullmatch(text) for text in distinct):
+    times = len(distinct) > FEW_TIMES and all(TIME.fullmatch(text) for text in distinct)
+    if times or all(DATE.fullmatch(text) for text in distinct):
         raise no_dates(table, name, distinct[0], cure)
-    if all(COMMA.fullmatch(text) for text in distinct):
-        raise DataError(
-            f"{table.name}: column {name!r} has numbers with a comma such as {distinct[0]}; write "
-            "a decimal point and no separator of thousands."
-        )
     odd = [text for text in distinct if not is_number(text)]
     if odd and len(odd) <= (1 - NUMERIC_SHARE) * len(distinct):
         bad = (values.astype(str) == odd[0]).to_numpy()

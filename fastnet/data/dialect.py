@@ -11,6 +11,7 @@ import os
 import unicodedata
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import IO, Any, NamedTuple
 
 from fastnet.errors import DataError
@@ -18,6 +19,7 @@ from fastnet.errors import DataError
 AUTO = "auto"
 BLANKS = r"\s+"  # pandas' separator for runs of blanks
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "space": BLANKS}
+MARK_WORDS = {"comma": ",", "point": ".", "space": " "}
 HEAD = 1 << 16  # characters after the first line that show how a file is written
 PACKED = (".gz", ".bz2", ".xz", ".zip")
 UNPACK = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -64,6 +66,23 @@ class Dialect(NamedTuple):
     quote: str | None = '"'
 
 
+class Writing(NamedTuple):
+    """How the numbers of a column are written.
+
+    Attributes
+    ----------
+    decimal : str
+    thousands : str
+        The mark between groups of three digits; "" if there is none.
+    unit : str
+        What stands before or after each number; "" if nothing does.
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+    unit: str = ""
+
+
 class Reading(NamedTuple):
     """What is known before a table is read.
 
@@ -76,15 +95,18 @@ class Reading(NamedTuple):
         Columns of numbers, also where they have leading zeros.
     known : bool
         Whether a model knows all types: then nothing is taken for text because of its looks.
+    writings : dict
+        How the numbers of columns are written that pandas would take for texts.
     """
 
     dialect: Dialect = Dialect()
     texts: frozenset[str] = frozenset()
     numbers: frozenset[str] = frozenset()
     known: bool = False
+    writings: Mapping[str, Writing] = MappingProxyType({})
 
 
-UNTOLD, NOTHING_KNOWN = Dialect(), Reading()
+NOTHING_KNOWN = Reading()
 
 
 def dialect_of(options: Mapping[str, Any]) -> Dialect:

@@ -17,7 +17,8 @@ from fastnet.data.columns import (
     target_values,
     weight_values,
 )
-from fastnet.data.dialect import Dialect, Reading, dialect_of, plain_name
+from fastnet.data.dialect import Reading, Writing, dialect_of, plain_name
+from fastnet.data.numerals import find_writings, with_numbers
 from fastnet.data.remarks import Remark, remarks_of, sentences
 from fastnet.data.schema import Column
 from fastnet.data.tables import Table, read_table
@@ -31,7 +32,8 @@ from fastnet.options.rules import (
     refuse_no_target,
 )
 
-LISTS = ("target", "features", "exclude", "categorical", "numeric")  # options of several columns
+# Options of several columns.
+LISTS = ("target", "features", "exclude", "categorical", "numeric", "strip_units")
 MOST_PARTS = 12  # of a name with commas
 FILES = {"val": "validation_data", "test": "test_data"}
 # The words for the sets in a split column.
@@ -48,13 +50,17 @@ class Joined(NamedTuple):
         With the names of columns as the table has them.
     names : list of str
         The columns to learn from.
-    dialect : Dialect
+    writings : dict
+        How the numbers of columns are written that pandas reads as texts: a Writing by name.
+    doubts : dict
+        The error for each column whose numbers can be read in several ways.
     """
 
     main: Table
     options: Mapping[str, Any]
     names: Sequence[str]
-    dialect: Dialect
+    writings: Mapping[str, Writing]
+    doubts: Mapping[str, DataError]
 
 
 def samples_of_files(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,12 +89,25 @@ def join_files(options: Mapping[str, Any], main: Table | None = None) -> Joined:
     """
     refuse_files(options)
     refuse_marks(options)
-    dialect = dialect_of(options)
     if main is None:
         texts, numbers = (frozenset(spellings(options[n])) for n in ("categorical", "numeric"))
-        main = read_table(options["data"], reading=Reading(dialect, texts, numbers))
+        main = read_table(options["data"], reading=Reading(dialect_of(options), texts, numbers))
     options = with_columns(options, main)
-    return Joined(main, options, input_names(options, main), dialect)
+    names = input_names(options, main)
+    used = [*names, *options["target"], *[options["weights"]] * bool(options["weights"])]
+    return joined_in_numbers(main, options, names, used)
+
+
+def joined_in_numbers(
+    main: Table, options: Mapping[str, Any], names: Sequence[str], used: Sequence[str]
+) -> Joined:
+    """The first table with numbers for the texts in the `used` columns that are written so."""
+    units, numeric = options["strip_units"], {*options["numeric"], *options["strip_units"]}
+    used = [name for name in used if name not in options["categorical"]]
+    found, notices, doubts = find_writings(main, used, dialect_of(options), units, numeric)
+    main = with_numbers(main, found)
+    main = main._replace(notices=(*main.notices, *notices))
+    return Joined(main, options, names, found, doubts)
 
 
 def samples_of(joined: Joined) -> tuple[dict[str, Any], list[Remark]]:
@@ -103,11 +122,15 @@ def samples_of(joined: Joined) -> tuple[dict[str, Any], list[Remark]]:
         for columns that cannot be used, and for other files that cannot.
     """
     main, options = joined.main, joined.options
+    for doubt in joined.doubts.values():
+        raise doubt
     y, loss = target_values(main, options["target"], loss_of(options))
     columns, notices = describe_inputs(main, joined.names, options["categorical"])
     remarks = remarks_of(main, columns, options["target"], y, loss)
-    known = Reading(joined.dialect, texts_of(main, columns, options["target"]), known=True)
+    texts = texts_of(main, columns, options["target"])
+    known = Reading(dialect_of(options), texts, known=True, writings=joined.writings)
     others = {n: read_table(options[f], reading=known) for n, f in FILES.items() if options[f]}
+    others = {n: with_numbers(table, joined.writings) for n, table in others.items()}
     tables = [main, *others.values()]
     for table in others.values():
         require_columns(table, options["target"], "target")
@@ -121,7 +144,7 @@ def samples_of(joined: Joined) -> tuple[dict[str, Any], list[Remark]]:
         "order": keys_of(tables, options["order"], order_values),
         "target_names": options["target"],
         "notices": (*notices, *sentences(remarks)),
-        "dialect": joined.dialect,
+        "reading": known,
     }
     return {**made, "X": all_inputs(tables, columns, options)}, remarks
 

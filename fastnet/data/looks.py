@@ -86,6 +86,8 @@ def look_at(joined: Joined, name: str) -> Look:
 def look_at_input(joined: Joined, name: str) -> Look:
     """What training does with an input, as describe_inputs and encode_inputs say."""
     table, options = joined.main, joined.options
+    if name in joined.doubts:
+        return Look("refused", 0, str(joined.doubts[name]))
     alone = table._replace(notices=())
     missing = is_missing(table.columns[name])
     if not missing.any() and is_constant(table.columns[name]):
@@ -105,6 +107,8 @@ def looks_at_targets(joined: Joined) -> dict[str, Look]:
     """What training does with the targets."""
     table, names = joined.main, joined.options["target"]
     try:
+        for name in joined.doubts.keys() & {*names}:
+            raise joined.doubts[name]
         _, loss = target_values(table, names, loss_of(joined.options))
     except FastnetError as error:
         problem = str(error)

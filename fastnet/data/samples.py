@@ -20,7 +20,7 @@ from fastnet.data.checks import (
     refuse_beyond,
     unnamed_features,
 )
-from fastnet.data.dialect import UNTOLD, Dialect, listed
+from fastnet.data.dialect import NOTHING_KNOWN, Reading, listed
 from fastnet.data.folds import make_folds
 from fastnet.data.scaling import no_scaling, ranges_of
 from fastnet.data.schema import Column, Described, Schema
@@ -143,7 +143,7 @@ def make_data(
     split: Mapping[str, np.ndarray] | None = None,
     target_names: tuple[str, ...] = (),
     notices: tuple[str, ...] = (),
-    dialect: Dialect = UNTOLD,
+    reading: Reading = NOTHING_KNOWN,
 ) -> Data:
     """Check, split, fill in and scale: the Data of a run.
 
@@ -181,7 +181,7 @@ def make_data(
     target_names : tuple of str
     notices : tuple of str
         What was left out of the table.
-    dialect : Dialect
+    reading : Reading
         How the table was written.
 
     Raises
@@ -228,7 +228,8 @@ def make_data(
         scaling=no_scaling(X.shape[1], Y.shape[1]),
         targets=target_names or unnamed_targets(classes, Y.shape[1]),
         ranges=ranges_of(X, Y if classes is None else as_one_hot(Y), weight, sets["train"]),
-        dialect=dialect,
+        dialect=reading.dialect,
+        writings=reading.writings,
     )
     class_factors = checked_class_weights(class_weight, Y[sets["train"]], classes)
     notices = (*notices, *division(sets, folds, known))

@@ -7,11 +7,12 @@ model.npz; both forms are made and read only here.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnet.data.dialect import Dialect, Reading
+from fastnet.data.dialect import Dialect, Reading, Writing
 from fastnet.data.scaling import Ranges, Scaling
 from fastnet.errors import quoted
 from fastnet.options.methods import CLASSIFIERS, LOSSES, SIGMOID
@@ -99,6 +100,8 @@ class Schema(NamedTuple):
         Ranges of the inputs in the training rows, and the mean of the targets there.
     dialect : Dialect
         How text files are written.
+    writings : dict
+        For columns whose numbers are not written plainly, how they are: a Writing by name.
 
     Examples
     --------
@@ -117,6 +120,7 @@ class Schema(NamedTuple):
     targets: tuple[str, ...]
     ranges: Ranges
     dialect: Dialect = Dialect()
+    writings: Mapping[str, Writing] = MappingProxyType({})
 
     @property
     def reading(self) -> Reading:
@@ -124,7 +128,7 @@ class Schema(NamedTuple):
         texts = {column.name for column in self.columns if column.kind == "category"}
         if self.classes is not None and self.classes.dtype.kind == "U":
             texts |= {*self.targets}
-        return Reading(self.dialect, frozenset(texts), known=True)
+        return Reading(self.dialect, frozenset(texts), known=True, writings=self.writings)
 
     def to_config(self) -> dict[str, Any]:
         """The schema as JSON values, as written in config.json."""
@@ -138,6 +142,7 @@ class Schema(NamedTuple):
             "scaling": {name: array.tolist() for name, array in self.scaling._asdict().items()},
             "ranges": {name: array.tolist() for name, array in self.ranges._asdict().items()},
             "dialect": self.dialect._asdict(),
+            "writings": dict(self.writings),
         }
 
     @classmethod
@@ -153,6 +158,7 @@ class Schema(NamedTuple):
             targets=tuple(config["targets"]),
             ranges=arrays_from(Ranges, config["ranges"]),
             dialect=dialect_from_json(config["dialect"]),
+            writings=writings_from_json(config["writings"]),
         )
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -162,6 +168,7 @@ class Schema(NamedTuple):
             "targets": np.array(self.targets, np.str_),
             "columns": np.array(json.dumps(self.columns)),
             "dialect": np.array(json.dumps(self.dialect._asdict())),
+            "writings": np.array(json.dumps(dict(self.writings))),
             **self.scaling._asdict(),
             **self.ranges._asdict(),
         }
@@ -185,6 +192,7 @@ class Schema(NamedTuple):
             scaling=arrays_from(Scaling, arrays),
             ranges=arrays_from(Ranges, arrays),
             dialect=dialect_from_json(json.loads(str(arrays["dialect"]))),
+            writings=writings_from_json(json.loads(str(arrays["writings"]))),
         )
 
     def sizes(self) -> dict[str, int]:
@@ -228,6 +236,11 @@ def dialect_from_json(facts: Mapping) -> Dialect:
     """A Dialect from the facts that JSON makes of it."""
     missing = facts["na_values"]
     return Dialect(**{**facts, "na_values": None if missing is None else tuple(missing)})
+
+
+def writings_from_json(facts: Mapping) -> dict[str, Writing]:
+    """Writings from the lists that JSON makes of them."""
+    return {name: Writing(*values) for name, values in facts.items()}
 
 
 def columns_from_json(rows: list) -> tuple[Column, ...]:
@@ -285,3 +298,8 @@ class Described:
     def dialect(self) -> Dialect:
         """How text files are written."""
         return self.schema.dialect
+
+    @property
+    def writings(self) -> Mapping[str, Writing]:
+        """How numbers are written that are not written plainly."""
+        return self.schema.writings

@@ -18,6 +18,7 @@ from fastnet.data.checks import refuse_same_names
 from fastnet.data.dialect import (
     AUTO,
     BLANKS,
+    MARK_WORDS,
     SEPARATORS,
     Dialect,
     Reading,
@@ -95,7 +96,9 @@ class TextFile(NamedTuple):
             "skiprows": self.skip,
             "skip_blank_lines": len(self.names) > 1,
             "index_col": False,
-            "decimal": "." if given.decimal == AUTO else given.decimal,
+            "decimal": "."
+            if given.decimal == AUTO
+            else MARK_WORDS.get(given.decimal, given.decimal),
             "keep_default_na": False,
             "na_values": list(self.missing()),
             "comment": given.comment,
@@ -263,7 +266,7 @@ def text_columns(
     A column of whole numbers with leading zeros holds codes. They are read again as texts, as is
     a column that has numbers in one chunk and texts in another.
     """
-    texts, codes = set(reading.texts) & set(text.names), set()
+    texts, codes = {*reading.texts, *reading.writings} & {*text.names}, set()
     while True:
         chunks = text_chunks(file, text, texts)
         kinds = zip(*([kind_of_chunk(chunk[n]) for n in text.names] for chunk in chunks))

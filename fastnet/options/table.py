@@ -497,6 +497,7 @@ ROWS = (
     ),
     Option("categorical", "data", NAMES, (), "Columns of categories that look like numbers."),
     Option("numeric", "data", NAMES, (), "Columns of numbers, though some have leading zeros."),
+    Option("strip_units", "data", NAMES, (), "Columns of numbers whose unit is taken away: 12 %."),
     Option("exclude", "data", NAMES, (), "Columns to leave out."),
     Option(
         "separator",
@@ -614,7 +615,7 @@ OF_DATA = (
     "order",
     "validation_data",
     "test_data",
-    *("categorical", "numeric", "exclude"),
+    *("categorical", "numeric", "strip_units", "exclude"),
     *OF_TEXT,
 )
 AXES = tuple(option.name for option in TABLE if option.axis)

@@ -10,6 +10,7 @@ from fastnet import reference
 from fastnet.data import scaling
 from fastnet.data.checks import as_array, as_one_hot, checked_inputs, one_hot, unnamed_features
 from fastnet.data.columns import encode_inputs
+from fastnet.data.numerals import with_numbers
 from fastnet.data.schema import Column, Described, Schema
 from fastnet.data.tables import Table, table_of_frame
 from fastnet.engine.layout import Weights
@@ -213,6 +214,7 @@ class Model(Described, ModelFields):
         named = self.columns or self.features != unnamed_features(len(self.features))
         if isinstance(X, Table) or (named and hasattr(X, "columns")):
             table = X if isinstance(X, Table) else table_of_frame(X, "X")
+            table = with_numbers(table, self.schema.writings)
             columns = self.columns or tuple(Column(name, "number") for name in self.features)
             X = np.empty((table.rows, len(self.features)))
             encode_inputs(table, columns, X, impute="model")

@@ -11,6 +11,7 @@ import numpy as np
 from fastnet.data.chunks import table_chunks
 from fastnet.data.columns import require_columns, target_values, weight_values
 from fastnet.data.dialect import listed
+from fastnet.data.numerals import with_numbers
 from fastnet.data.tables import Table, read_table, table_of_frame
 from fastnet.errors import DataError, FastnetError, UsageError, quoted
 from fastnet.files import checked_path
@@ -268,5 +269,5 @@ def as_model(model: Model | str | os.PathLike) -> Model:
 def as_table(source: "str | os.PathLike | IO[bytes] | pandas.DataFrame", model: Model) -> Table:
     """A Table of a data frame or of a file, which is read as the model was told."""
     if hasattr(source, "columns"):
-        return table_of_frame(source, "data")
-    return read_table(source, reading=model.schema.reading)
+        return with_numbers(table_of_frame(source, "data"), model.schema.writings)
+    return with_numbers(read_table(source, reading=model.schema.reading), model.schema.writings)

@@ -158,11 +158,25 @@ BAD_TABLES = [
         "the day of the year, or predict another column.",
     ),
     (
-        "size;price\n1,5;2.5\n2,5;3.5\n",
+        "size;price\n1,234;2.5\n950;3.5\n",
         "--target price",
         3,
-        "data.csv: column 'size' has numbers with a comma such as 1,5; write a decimal point and "
-        "no separator of thousands.",
+        "data.csv: column 'size' can be read in two ways: '1,234' is 1.234 (decimal ',') or 1234 "
+        "(thousands ','); say which with --decimal or --thousands.",
+    ),
+    (
+        "size;price\n1,5;2.125\n2,5;3.250\n",
+        "--target price",
+        3,
+        "data.csv: column 'price' can be read in two ways: '2.125' is 2.125 or, as column 'size' "
+        "has decimal commas, 2125; --numeric price takes the first, --decimal , the second.",
+    ),
+    (
+        "load,price\n" + "".join(f"{i}%,{i}.5\n" for i in range(20)),
+        "--target price",
+        3,
+        "data.csv: column 'load' holds numbers with the unit '%', such as '0%', 20 different ones; "
+        "use --strip-units load for the numbers, or --categorical load for categories.",
     ),
     (
         "size,note,price\n" + MANY,
