@@ -331,6 +331,7 @@ def inspect(
     order: str | None = None,
     categorical: str | Iterable[str] = (),
     numeric: str | Iterable[str] = (),
+    strip_units: str | Iterable[str] = (),
     exclude: str | Iterable[str] = (),
     separator: str = "auto",
     decimal: str = "auto",
