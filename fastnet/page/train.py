@@ -8,13 +8,14 @@ from pathlib import Path
 import streamlit as st
 
 from fastnet import files
+from fastnet.api import inspect
 from fastnet.data import tables
 from fastnet.errors import UsageError
 from fastnet.options.defaults import defaults, resolve
 from fastnet.options.kinds import CHOICES, FLAG
 from fastnet.options.table import AXES, OF_DATA, OF_TASK_1, OPTIONS, TABLE, parse
 from fastnet.page import processes
-from fastnet.page.parts import errors_in_page, go_to
+from fastnet.page.parts import errors_in_page, escape_markdown, go_to
 from fastnet.results.folder import default_folder
 from fastnet.results.words import seconds
 
@@ -80,6 +81,7 @@ def with_target(path):
         st.dataframe(head, height=180)
         target = st.multiselect("Target columns", list(head.columns), key="target")
         if target:
+            show_look(look(path, Path(path).stat().st_mtime_ns, tuple(target)))
             return ["--data", path, "--target", ",".join(target)]
         st.info("Choose what to predict: one column, or several columns of numbers.")
     return None
@@ -89,6 +91,24 @@ def with_target(path):
 def first_rows(path, version):
     """The first rows of a table; read once for each version of the file."""
     return tables.read_table(path).frame.head(100)
+
+
+@st.cache_data(max_entries=8, show_spinner="Looking at the table ...")
+def look(path, version, target):
+    """The document of fastnet inspect; made once for each version of the file."""
+    return inspect(path, target=target)
+
+
+def show_look(found):
+    """Problems and remarks about a table, if there are any, and what training does with columns."""
+    remarks = [remark["message"] for remark in found["remarks"]]
+    for texts, box in ((found["problems"], st.warning), (remarks, st.info)):
+        if texts:
+            box("\n".join(f"- {escape_markdown(text)}" for text in texts))
+    with st.expander(f"What training does with the {len(found['columns'])} columns"):
+        hidden = ("levels", "distinct")
+        rows = [{k: v for k, v in row.items() if k not in hidden} for row in found["columns"]]
+        st.dataframe(rows, hide_index=True)
 
 
 # ---------------------------------------------------------------- options

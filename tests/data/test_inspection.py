@@ -101,7 +101,9 @@ def test_patients_are_groups():
 def test_repeated_rows_are_counted_with_the_target_and_in_every_type():
     frame = pandas.DataFrame({"x": NOISE, "town": RNG.choice(["a", "b"], N), "y": OTHER})
     doubled = pandas.concat([frame, frame[:7], frame[:3]])
-    assert remarks(doubled)["repeated"].startswith("Repeated rows: 10 of 130. Copies in ")
+    assert remarks(doubled)["repeated"].startswith(
+        "Repeated rows: 10 of 130. If they are copies, remove them"
+    )
     other = doubled.assign(y=np.arange(130.0) ** 1.5)
     assert "repeated" not in remarks(other)
 
@@ -113,6 +115,31 @@ def test_a_class_with_one_row_and_a_target_far_out():
     )
     far = remarks({"x": NOISE, "y": np.where(FIRST, 1e6, OTHER)})
     assert far["far"].startswith("Far out: y (1e+06, 11 sd).")
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["2.450,50", "1.299,00", "950,00", "12,5"],
+        ["43%", "5 %", "17%", "81%"],
+        ["$340.00", "$12.50", "$7", "$1,200.00"],
+        ["71 kg", "82 kg", "90 kg", "101 kg"],
+        ["12 €", "1 200 €", "15€", "3,50 €"],
+    ],
+)
+def test_numbers_with_marks_are_no_levels(texts):
+    column = np.resize(texts, N)
+    assert remarks({"x": column, "z": OTHER, "y": NOISE})["marked"].startswith(
+        f"Numbers with marks, taken as levels: x ({min(texts)}). Say how to read them"
+    )
+    assert "marked" in remarks({"z": OTHER, "y": column})
+
+
+@pytest.mark.parametrize(
+    "texts", [["01", "02", "W1A"], ["D001", "D002", "D003"], ["a", "b", "c"], ["3-room", "4-room"]]
+)
+def test_codes_are_levels(texts):
+    assert remarks({"x": np.resize(texts, N), "z": OTHER, "y": NOISE}) == {}
 
 
 def test_rows_in_the_order_of_the_target_do_not_drift():

@@ -279,6 +279,24 @@ def test_a_table_is_trained_on(page, tmp_path, monkeypatch):
     assert started[0][1:] == (str(tmp_path), "shop")
 
 
+def test_a_table_is_looked_at(page, tmp_path):
+    rows = range(40)
+    frame = pd.DataFrame({"id": rows, "size": [i * 7 % 40 / 3 for i in rows]})
+    frame.assign(gap=frame["size"].where(frame["id"] > 2), price=3.5).to_csv(
+        tmp_path / "shop.csv", index=False
+    )
+    app = page(tmp_path)
+    app.selectbox(key="source").set_value("file").run()
+    app.text_input(key="path").set_value(str(tmp_path / "shop.csv")).run()
+    checked(app.multiselect(key="target").set_value(["price"]).run())
+    assert "column 'gap' has no value in lines 2, 3, 4" in app.warning[0].value and not app.info
+    frame.assign(price=frame["size"]).to_csv(tmp_path / "other.csv", index=False)
+    app.text_input(key="path").set_value(str(tmp_path / "other.csv")).run()
+    checked(app.multiselect(key="target").set_value(["price"]).run())
+    assert app.info[0].value.startswith("- Row counter: id.") and not app.warning
+    assert "- Nearly the target: size (r = 1.00000)." in app.info[0].value
+
+
 @pytest.mark.parametrize("path, why", [("none.csv", "No such file"), ("-", "No such file")])
 def test_a_file_that_is_none_is_one_line(page, tmp_path, monkeypatch, path, why):
     monkeypatch.chdir(tmp_path)
