@@ -13,8 +13,8 @@ The path of a call, and the file of each step:
             words -> arguments  rebuild.py  wire.py, read from right to left
             LLVM -> object file compile.py  object_file(); then into the cache
 
-choice.py, vector.py, wire.py, entry.py, cache.py and versions.py import no Numba: with kernels in
-the cache a process starts without it. Those that the engine imports are choice (its tables),
+processes.py compiles several kernels at once. choice.py, vector.py, wire.py, entry.py, cache.py,
+processes.py and versions.py import no Numba: with kernels in the cache a process starts without it. Those that the engine imports are choice (its tables),
 vector (its arithmetic) and entry (its marks).
 
 fastpath.py saves Numba work and is the only file that knows Numba's internals. versions.py says
