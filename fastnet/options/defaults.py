@@ -92,9 +92,9 @@ def resolve(given: dict[str, Any], command: str, task: Any = None) -> dict[str, 
     """Every option with its value, checked: as given, else the default beside the given ones."""
     for name in given:
         find(name)
-    values = {**defaults_beside(given, command, task), **given}
-    paired = check("zip", values["zip"])
-    return {name: check(name, value, paired=paired) for name, value in values.items()}
+    paired = check("zip", given.get("zip", OPTIONS["zip"].default))
+    chosen = {name: check(name, value, paired=paired) for name, value in given.items()}
+    return {**defaults_beside(given, command, task), **chosen}
 
 
 def asks_for_steps(given: dict[str, Any]) -> bool:

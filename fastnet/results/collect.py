@@ -32,7 +32,7 @@ from fastnet.results.remarks import remarks
 from fastnet.results.result import MEMBERS, SCORES, Entries, Result, packed_alone
 from fastnet.training.checkpoint import Run, misfit
 from fastnet.training.history import History, history_names
-from fastnet.training.plan import COLUMNS, Plan, plan_of_blocks, plan_of_shape
+from fastnet.training.plan import COLUMNS, Plan, has_optimizer, plan_of_blocks, plan_of_shape
 from fastnet.training.search import is_searched, replayed
 from fastnet.training.training import Training
 
@@ -312,7 +312,7 @@ def settings_table(plan: Plan, states: np.ndarray) -> np.ndarray:
     table["stop_reason"] = np.array(list(STOPS))[states["stop"]]
     table["stop_reason"][live] = "interrupted"
     table["converged_by"] = np.array(CONVERGED_BY)[states["rule"]]
-    counted = np.isin(table["optimizer"], [n for n, row in OPTIMIZERS.items() if row.own_l2])
+    counted = has_optimizer(table, [n for n, row in OPTIMIZERS.items() if row.own_l2])
     table["effective_parameters"] = np.where(counted, states["effective"], np.nan)
     table["status"] = np.where(live, "live", "done")
     table["epochs"] = np.maximum(states["last_epoch"], 0)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fastnet.errors import UsageError
-from fastnet.options.defaults import TASKS, resolve
+from fastnet.options.defaults import TASKS, defaults_beside, resolve
 from fastnet.options.kinds import CHOICES, NAMES
 from fastnet.options.ranges import MAX_MEMBERS
 from fastnet.options.table import AXES, GROUPS, OPTIONS, TABLE, check, parse
@@ -347,6 +347,16 @@ def test_resolve_takes_the_defaults_of_a_task(task, command):
     assert resolved["stop"] == {"train": "first", "sweep": "all"}[command]
     assert len(resolved["n1"]) > 1 and len(resolved["seeds"]) > 1
     assert resolved["seeds"] == tuple(range(len(resolved["seeds"])))
+
+
+@pytest.mark.parametrize("command", ["train", "sweep"])
+@pytest.mark.parametrize("task", [None, "data", *TASKS])
+@pytest.mark.parametrize("optimizer", OPTIONS["optimizer"].choices)
+def test_defaults_are_values_that_a_check_leaves_as_they_are(task, command, optimizer):
+    """Only what is given is checked."""
+    for given in ({}, {"optimizer": optimizer}):
+        values = defaults_beside(given, command, task)
+        assert {name: check(name, value) for name, value in values.items()} == values
 
 
 def test_task_1_has_the_target_and_task_2_the_split_of_the_design():
