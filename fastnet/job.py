@@ -63,6 +63,8 @@ class Progress(NamedTuple):
         An estimate in seconds, as if no member stopped early.
     plan : dict or None
         What is trained, as `dry_run` returns it; only with the first stage.
+    compiling : tuple of str
+        What kernels are compiled for, as "adam with relu"; only with the stage "compile".
     """
 
     stage: str
@@ -79,6 +81,7 @@ class Progress(NamedTuple):
     seconds: float = 0.0
     remaining: float | None = None
     plan: dict[str, Any] | None = None
+    compiling: tuple[str, ...] = ()
 
 
 # ---------------------------------------------------------------- preparing a run
@@ -445,11 +448,12 @@ class Job:
         """Load or compile the kernels between the first two calls of progress; their seconds."""
         plan = self.training.plan
         if self.progress:
-            stage = "load" if self.training.is_ready() else "compile"
+            missing = tuple(self.training.missing())
+            stage = "compile" if missing else "load"
             facts = extent(self.task, self.training.options, self.data, plan)
             if self.folder is not None and self.folder.lock.notice:
                 facts["notices"].append(self.folder.lock.notice)
-            self.progress(Progress(stage, len(plan.columns), plan=facts))
+            self.progress(Progress(stage, len(plan.columns), plan=facts, compiling=missing))
         compiled = self.training.warm_up()
         if self.progress:
             self.progress(Progress("ready", len(plan.columns), seconds=compiled))
@@ -525,5 +529,5 @@ def event_fields(standing: Progress) -> dict[str, Any]:
     return {
         name: round(value, 3) if name in ("seconds", "remaining") and value is not None else value
         for name, value in standing._asdict().items()
-        if name not in ("stage", "plan")
+        if name not in ("stage", "plan", "compiling")
     }

@@ -1,7 +1,9 @@
-"""scripts/fastnet: what it installs before a command, in a checkout whose pip is a stand-in."""
+"""scripts/fastnet in a checkout whose pip is a stand-in, and measure_scaling.py for a moment."""
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,18 @@ def test_without_a_network_the_command_runs_all_the_same(checkout):
     assert said[1:] == ["It cannot be installed (ERROR: not found); going on without it."]
     (checkout / ".venv" / "offline").unlink()
     assert call(checkout, "ui")[1] == ["fastnet-mlp[ui]"]
+
+
+@pytest.mark.slow
+def test_a_table_of_scaling():
+    """Every workload, for a moment."""
+    line = [sys.executable, ROOT / "scripts" / "measure_scaling.py", "--short", "--runs", "1"]
+    paths = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([*line, "--threads", "2"], env=paths, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = [row.split() for row in done.stdout.splitlines()[2:]]
+    names = ("task1-sweep", "minibatch", "huge", "ragged")
+    assert [row[:2] for row in rows] == [[name, t] for name in names for t in ("1", "2")]
+    for _, _, seconds, speedup, processes, share in rows:
+        assert float(seconds) >= 0 and float(speedup) > 0 and float(processes) > 0
+        assert share.endswith("%")

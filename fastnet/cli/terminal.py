@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from fastnet.cli import signals
 from fastnet.cli.echo import cell, echo
 from fastnet.errors import UsageError
 from fastnet.native import cache
-from fastnet.native.entry import why_plain
+from fastnet.native.versions import reason_for_plain
 from fastnet.results import answer
 from fastnet.results.remarks import JUDGES, judge
 from fastnet.results.words import (
@@ -44,14 +45,20 @@ def console(stderr=False):
     return Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
 
 
-def compiling():
-    """The line that says that kernels are compiled, and what is unusual about it."""
+NAMED = 4  # kernels named in one line, at most
+
+
+def compiling(kernels):
+    """The line that says what kernels are compiled for, and what is unusual about it."""
+    named = ", ".join(kernels[:NAMED])
+    more = len(kernels) - NAMED
+    named += f" and {more} more" if more > 0 else ""
     when = "first run; later runs take them from a cache"
     if cache.folder() is None:
         when = "no cache folder can be written, so every run does it: see fastnet doctor"
-    reason = why_plain()
+    reason = reason_for_plain()
     slower = f"; without shortcuts, three times as long, because {reason}" if reason else ""
-    return f"Compiling the kernels ({when}{slower}) ..."
+    return f"Compiling the kernels for {named} ({when}{slower}) ..."
 
 
 class Grid(Table):
@@ -67,6 +74,16 @@ class Grid(Table):
 
 
 # ---------------------------------------------------------------- progress
+
+
+class Clock:
+    """A line with the seconds since it was first shown."""
+
+    def __init__(self, line):
+        self.line, self.began = line, time.perf_counter()
+
+    def __rich__(self):
+        return Text(f"{self.line} {seconds(time.perf_counter() - self.began)}")
 
 
 class Display:
@@ -95,29 +112,46 @@ class Display:
         if where.plan is not None:
             self.say(plan_text(where.plan))
         if where.stage == "compile":
-            self.say(compiling())
+            self.compile(compiling(where.compiling))
         if where.stage == "ready":
+            self.stop()
             self.say(f"Kernels ready in {seconds(where.seconds)}.")
         if where.stage != "train":
             return
         line = progress_line(where)
         if self.console.is_terminal:
-            if self.live is None:
-                self.live = Live(console=self.console, refresh_per_second=4, transient=True)
-                self.live.start()
-            self.live.update(Text(line))
+            self.show(Text(line))
         elif where.seconds >= self.due or where.running == 0:
             self.say(line)
             while self.due <= where.seconds:
                 self.due *= 2
 
+    def compile(self, line):
+        """Say what is compiled; on a terminal a clock runs meanwhile."""
+        if self.console.is_terminal:
+            self.show(Clock(line))
+        else:
+            self.say(line)
+
+    def show(self, text):
+        """Show a text in the live line."""
+        if self.live is None:
+            self.live = Live(console=self.console, refresh_per_second=4, transient=True)
+            self.live.start()
+        self.live.update(text)
+
+    def stop(self):
+        """End the live line, which hides the cursor."""
+        if self.live is not None:
+            with contextlib.suppress(OSError):
+                self.live.stop()
+            self.live = None
+
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
-        if self.live is not None:  # also after an error: it hides the cursor
-            with contextlib.suppress(OSError):
-                self.live.stop()
+        self.stop()
 
 
 # ---------------------------------------------------------------- results

@@ -1,7 +1,7 @@
 """The compiled training loop: many epochs of many members; all state comes in and goes out.
 
-The entry points are advance(), add_part() and evaluate(). layout.py explains the letters and where
-the numbers lie. Functions called from other files have a namesake in fastnet.reference
+The entry points are advance(), share_parts() and evaluate(). layout.py explains the letters and
+where the numbers lie. Functions called from other files have a namesake in fastnet.reference
 (tests/engine/test_twins.py).
 """
 
@@ -17,11 +17,9 @@ from fastnet.engine.layout import (
     block_panels,
     padded,
     parameter_length,
-    parts_of,
-    sums_length,
 )
 from fastnet.engine.losses import hits, own_loss
-from fastnet.engine.network import forward, loss_and_error, part_sums
+from fastnet.engine.network import forward, loss_and_error, sum_parts
 from fastnet.engine.records import COLUMNS, CONVERGED, DIVERGED, RUNNING
 from fastnet.native.entry import Entry, inner
 from fastnet.native.vector import LANES
@@ -104,20 +102,15 @@ def advance(activation, method, problem, pack, ids, end, histories, counts, scra
 
 
 @Entry
-def add_part(activation, problem, pack, ids, part, scratch):
-    """Write loss and gradient, summed over one part of the full batch of the members `ids`, to
-    scratch.parts. advance() starts from these sums. All members have this activation; the parts
-    are divided among the threads.
+def share_parts(activation, problem, pack, ids, scratch):
+    """Write loss and gradient, summed over the parts of the full batch of a huge member, the only
+    one of `ids`, to scratch.parts, and the losses of its validation set. Threads that call this at
+    once divide the parts; advance() starts from these sums.
     """
     for i in range(ids.size):
         setting = pack.settings[ids[i]]
         net = net_of(pack.parameters, setting, problem, activation)
-        rows, loss = of_fold(problem.train, int(setting["fold"])), own_loss(problem, setting)
-        length = sums_length(net.n1, net.d, net.k)
-        count = parts_of(rows.count, net.n1, net.d, net.k)
-        scratch.parts.losses[part] = part_sums(net, loss, rows, part, count, scratch)
-        for j in range(length):
-            scratch.parts.sums[part * length + j] = scratch.sums[j]
+        sum_parts(net, problem_of(problem, setting), scratch)
 
 
 @Entry

@@ -33,10 +33,15 @@ from fastnet.native.vector import LANES
 WIDE = 8  # at least this many inputs (outputs) lie in the lanes of their gradient
 BLOCK_VALUES = 32768  # hidden values of a block at most: 128 KiB of float32, and as many of dL/dz1
 BLOCK_PANELS = 16  # panels of a block at most: 16 KiB of a vector of inputs, in the L1 cache
-# The full batch of a huge network is summed in parts, which threads divide. A part has at least
-# this many multiply-adds of W1 and W2, about 2 ms, against 0.1 ms to hand it out and add it.
+# The full batch of a huge network is summed in parts, which threads divide. Up to FEW_PARTS are
+# alike and have at least this many multiply-adds of W1 and W2 each, about 2 ms. A larger batch has
+# parts of half as many on average; they shrink to the end, so that any number of threads ends at
+# about the same time. Up to 64 threads have work, and the numbers of all parts fit PART_NUMBERS.
 PART_WORK = 1 << 24
-MOST_PARTS = 8
+FEW_PARTS = 8
+MOST_PARTS = 128
+PART_NUMBERS = 1 << 26
+GROUP = 8  # parts are added up in groups, by the thread that finishes a group's last part
 CACHE_LINE = 64  # bytes
 TABLE_PANELS = 4  # panels in the table of levenberg.py: 2 and 8 are 5 to 30 % slower
 PAIRS = 10  # number of steps that lbfgs remembers
@@ -63,8 +68,11 @@ class Parts(NamedTuple):
     """Sums over the parts of one huge network's full batch; all threads share them."""
 
     ready: np.ndarray  # (1,) 1 once the sums belong to the network that comes next
-    losses: np.ndarray  # (MOST_PARTS,)
-    sums: np.ndarray  # (MOST_PARTS, length of Scratch.sums) flat
+    taken: np.ndarray  # (1,) the parts, then blocks of the validation set, that threads have taken
+    finished: np.ndarray  # (groups,) the parts of each group that are finished
+    losses: np.ndarray  # (parts,)
+    sums: np.ndarray  # (parts, length of Scratch.sums) flat
+    val_losses: np.ndarray  # (blocks of the validation set,)
 
 
 class Solver(NamedTuple):
@@ -145,6 +153,13 @@ def block_panels(n1):
 
 
 @inner
+def blocks_of(count, n1):
+    """Number of blocks of `count` samples."""
+    step = block_panels(n1) * LANES
+    return (count + step - 1) // step
+
+
+@inner
 def block_stride(n1):
     """Distance between two units' rows in a block; an odd number of cache lines."""
     return (block_panels(n1) | 1) * LANES
@@ -153,9 +168,20 @@ def block_stride(n1):
 @inner
 def parts_of(count, n1, d, k):
     """Number of parts of the sum over a full batch of `count` samples, by the shape alone."""
-    step = block_panels(n1) * LANES
-    blocks = (count + step - 1) // step
-    return max(1, min(MOST_PARTS, blocks, count * n1 * (d + k) // PART_WORK))
+    blocks, work = blocks_of(count, n1), count * n1 * (d + k) // PART_WORK
+    many = min(MOST_PARTS, 2 * work, blocks, PART_NUMBERS // sums_length(n1, d, k))
+    if work <= FEW_PARTS or many < 2 * FEW_PARTS:
+        return max(1, min(FEW_PARTS, work, blocks))
+    return many
+
+
+@inner
+def first_block(part, parts, blocks):
+    """The block that a part begins with; of many parts, the last has a block or two."""
+    if parts <= FEW_PARTS:
+        return blocks * part // parts
+    left, spare = parts - part, blocks - parts
+    return part + spare - spare * left * left // (parts * parts)
 
 
 @inner
@@ -274,10 +300,12 @@ def rows(X, Y, dtype, weights=None):
     return Rows(*samples, filled.reshape(-1), totals, n, len(weights) - 1)
 
 
-def parts(length, dtype):
-    """Room for the sums of a huge network's parts, each of at most `length` numbers."""
-    count = MOST_PARTS
-    return Parts(np.zeros(1, np.int64), np.zeros(count), zeros(count * length, dtype))
+def parts(numbers, blocks, dtype):
+    """Room for the parts of huge networks: `numbers` for the sums of all parts, and as many blocks
+    of a validation set."""
+    groups = -(-MOST_PARTS // GROUP)
+    counts = [np.zeros(count, np.int64) for count in (1, 1, groups)]
+    return Parts(*counts, np.zeros(MOST_PARTS), zeros(numbers, dtype), np.zeros(blocks))
 
 
 def solver(matrix_n1, n1, d, k):
@@ -330,6 +358,6 @@ def scratch(problem, n1, batch_size, dtype, shared=None, keeps_z=True, matrix_n1
             count=0,
             fold=0,
         ),
-        parts=parts(0, dtype) if shared is None else shared,
+        parts=parts(0, 0, dtype) if shared is None else shared,
         solver=solver(matrix_n1, n1, d, k),
     )

@@ -10,9 +10,12 @@ import math
 
 from fastnet.engine.layers import add, lane_products, mean_lanes
 from fastnet.engine.layout import (
+    GROUP,
     block_panels,
     block_stride,
+    blocks_of,
     columns,
+    first_block,
     padded,
     parameter_length,
     parts_of,
@@ -23,6 +26,7 @@ from fastnet.native.entry import inner
 from fastnet.native.vector import (
     LANES,
     always_inline,
+    atomic_add,
     fma,
     load,
     never_inline,
@@ -160,13 +164,24 @@ def backward(net, rows, first, panels, scratch, overwrite):
 
 
 @inner
+def block_loss(net, loss, rows, block, scratch):
+    """The summed loss of a block of the rows."""
+    panels, step = padded(rows.count) // LANES, block_panels(net.n1)
+    first = block * step
+    count = min(step, panels - first)
+    forward(net, rows.x, first * net.d * LANES, count, scratch.hidden, scratch.output)
+    return loss_and_error(loss, scratch.output, rows, first, count, net.k)
+
+
+@inner
 def mean_loss(net, loss, rows, scratch):
-    """Mean loss over the rows."""
-    panels, step, summed = padded(rows.count) // LANES, block_panels(net.n1), 0.0
-    for first in range(0, panels, step):
-        count = min(step, panels - first)
-        forward(net, rows.x, first * net.d * LANES, count, scratch.hidden, scratch.output)
-        summed += loss_and_error(loss, scratch.output, rows, first, count, net.k)
+    """Mean loss over the rows; of a huge network, threads have left the losses of the blocks."""
+    summed, ready = 0.0, scratch.parts.ready[0]
+    for block in range(blocks_of(rows.count, net.n1)):
+        if ready:
+            summed += scratch.parts.val_losses[block]
+        else:
+            summed += block_loss(net, loss, rows, block, scratch)
     return summed / rows.totals[rows.fold]
 
 
@@ -176,8 +191,8 @@ def part_sums(net, loss, rows, part, parts, scratch):
     d, k = net.d, net.k
     panels, step, summed = padded(rows.count) // LANES, block_panels(net.n1), 0.0
     blocks = (panels + step - 1) // step
-    last = min(panels, blocks * (part + 1) // parts * step)
-    start = blocks * part // parts * step
+    last = min(panels, first_block(part + 1, parts, blocks) * step)
+    start = first_block(part, parts, blocks) * step
     for first in range(start, last, step):
         count = min(step, last - first)
         forward(net, rows.x, first * d * LANES, count, scratch.hidden, scratch.output)
@@ -187,12 +202,44 @@ def part_sums(net, loss, rows, part, parts, scratch):
 
 
 @inner
+def keep_part(parts, part, count, length, sums):
+    """Keep a part's sums; the last part of a group to be kept adds up the group in its order."""
+    for i in range(length):
+        parts.sums[part * length + i] = sums[i]
+    first = part // GROUP * GROUP
+    size = min(GROUP, count - first)
+    if atomic_add(parts.finished, part // GROUP, 1) < size - 1:
+        return
+    parts.finished[part // GROUP] = 0
+    for other in range(first + 1, first + size):
+        parts.losses[first] += parts.losses[other]
+        for i in range(length):
+            parts.sums[first * length + i] += parts.sums[other * length + i]
+
+
+@inner
+def sum_parts(net, problem, scratch):
+    """Sum what is left of a huge network's parts and of the blocks of its validation set."""
+    parts, loss, train, val = scratch.parts, problem.loss, problem.train, problem.val
+    n1, d, k = net.n1, net.d, net.k
+    count, length = parts_of(train.count, n1, d, k), sums_length(n1, d, k)
+    item = atomic_add(parts.taken, 0, 1)
+    while item < count + blocks_of(val.count, n1):
+        if item < count:
+            parts.losses[item] = part_sums(net, loss, train, item, count, scratch)
+            keep_part(parts, item, count, length, scratch.sums)
+        else:
+            parts.val_losses[item - count] = block_loss(net, loss, val, item - count, scratch)
+        item = atomic_add(parts.taken, 0, 1)
+
+
+@inner
 def add_parts(parts, count, length, sums):
-    """Add up all parts, in their order, in `sums`; return the summed loss."""
+    """Add up all groups of parts, in their order, in `sums`; return the summed loss."""
     for i in range(length):
         sums[i] = parts.sums[i]
     summed = parts.losses[0]
-    for part in range(1, count):
+    for part in range(GROUP, count, GROUP):
         summed += parts.losses[part]
         for i in range(length):
             sums[i] += parts.sums[part * length + i]
@@ -205,6 +252,7 @@ def loss_and_sums(net, loss, rows, scratch):
     n1, d, k = net.n1, net.d, net.k
     if scratch.parts.ready[0]:
         scratch.parts.ready[0] = 0
+        scratch.parts.taken[0] = 0
         count, length = parts_of(rows.count, n1, d, k), sums_length(n1, d, k)
         summed = add_parts(scratch.parts, count, length, scratch.sums)
     else:

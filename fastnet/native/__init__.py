@@ -14,8 +14,9 @@ The path of a call, and the file of each step:
             LLVM -> object file compile.py  object_file(); then into the cache
 
 processes.py compiles several kernels at once. choice.py, vector.py, wire.py, entry.py, cache.py,
-processes.py and versions.py import no Numba: with kernels in the cache a process starts without it. Those that the engine imports are choice (its tables),
-vector (its arithmetic) and entry (its marks).
+processes.py and versions.py import no Numba: with kernels in the cache a process starts without it.
+Those that the engine imports are choice (its tables), vector (its arithmetic) and entry (its
+marks).
 
 fastpath.py saves Numba work and is the only file that knows Numba's internals. versions.py says
 with which versions of Numba it is used. Without it kernels take about three times as long to

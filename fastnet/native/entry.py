@@ -60,10 +60,42 @@ class Code:
         self.function = ctypes.CFUNCTYPE(None, ctypes.c_int64)(address)
 
     def __call__(self, words):
-        words = array.array("q", [0, *words])
+        self.run(array.array("q", [0, *words]))
+
+    def run(self, words):
+        """Call the code with an array of the words, the first for errors."""
         self.function(words.buffer_info()[0])
         if words[0]:
+            words[0] = 0
             raise RuntimeError("a kernel ended with an error, which is a bug in fastnet")
+
+
+class Call:
+    """A call that is made many times; whole numbers among its arguments may change each time.
+
+    Flattening the arguments takes ten times as long as such a call.
+    """
+
+    def __init__(self, entry, arguments):
+        self.entry, self.arguments, self.words = entry, list(arguments), array.array("q", [0])
+        self.places = []  # of the whole numbers: among the arguments, among the words
+        words = []
+        for i, argument in enumerate(arguments):
+            if isinstance(argument, int):
+                self.places.append((i, 1 + len(words)))
+            flatten(argument, words)
+        self.words.extend(words)
+        self.code = None if INTERPRETED else entry.code_of(flatten(tuple(arguments), []))
+
+    def __call__(self, *numbers):
+        if INTERPRETED:
+            for (place, _), number in zip(self.places, numbers, strict=True):
+                self.arguments[place] = number
+            self.entry.function(*unbound(self.arguments))
+            return
+        for (_, place), number in zip(self.places, numbers, strict=True):
+            self.words[place] = number
+        self.code.run(self.words)
 
 
 class Entry:
@@ -82,11 +114,18 @@ class Entry:
         if INTERPRETED:
             self.function(*unbound(arguments))
             return
-        code = self.codes.get(kind)
-        if code is None:
+        self.code_of(kind)(words)
+
+    def repeated(self, *arguments):
+        """The call with these arguments, to be made many times with other whole numbers."""
+        return Call(self, arguments)
+
+    def code_of(self, kind):
+        """The code for arguments of that kind, which is prepared once."""
+        if kind not in self.codes:
             with self.lock:
-                code = self.codes[kind] = self.codes.get(kind) or self.prepare(kind)
-        code(words)
+                self.codes[kind] = self.codes.get(kind) or self.prepare(kind)
+        return self.codes[kind]
 
     def prepare(self, kind):
         """The code for arguments of that kind, from the cache or compiled."""

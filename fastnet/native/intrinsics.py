@@ -266,6 +266,16 @@ def unchecked(typingctx, array, i):
     return array.dtype(array, types.intp), codegen
 
 
+@in_place_of(python.atomic_add)
+def atomic_add(typingctx, array, i, value):
+    def codegen(context, builder, sig, args):
+        array, i, value = args
+        pointer = element_pointer(context, builder, sig.args[0], array, i)
+        return builder.atomic_rmw("add", pointer, value, "seq_cst")
+
+    return types.intp(array, types.intp, types.intp), codegen
+
+
 @in_place_of(python.transpose)
 def transpose(typingctx, array, start, step, out, out_start, out_step):
     sig = types.none(array, types.intp, types.intp, out, types.intp, types.intp)

@@ -9,12 +9,15 @@ compiled code it is one value of LLVM's type <LANES x float>, which LLVM maps to
 NEON registers; intrinsics.py and tiles.py define what each function becomes.
 """
 
+import threading
+
 import numpy as np
 
 LANES = 16  # one AVX-512 register of float32; two of float64, or of AVX2, work side by side
 # Adding and subtracting 1.5 * 2**(mantissa bits) rounds to a whole number.
 ROUND_SINGLE, ROUND_DOUBLE = 1.5 * 2.0**23, 1.5 * 2.0**52
 SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
+LOCK = threading.Lock()
 
 
 def never_inline():
@@ -31,6 +34,17 @@ def always_inline():
 def unchecked(array, i):
     """array[i] for i >= 0, without the test for an index that counts from the end."""
     return array[i]
+
+
+def atomic_add(array, i, value):
+    """Add `value` to array[i], which other threads change, too; return what it was before.
+
+    What a thread has written before is seen by those that add later.
+    """
+    with LOCK:
+        before = int(array[i])
+        array[i] = before + value
+    return before
 
 
 def load(array, i):

@@ -22,16 +22,18 @@ from fastnet.engine.layers import layers_of
 from fastnet.engine.layout import Problem
 from fastnet.engine.records import COLUMNS, RUNNING, STATE, STOPPED, TARGET, TIME_LIMIT, Pack
 from fastnet.errors import DataError, UsageError, quoted
+from fastnet.native.processes import compile_apart
 from fastnet.options.kinds import is_list
 from fastnet.options.methods import CLASSIFIERS, FIRST_ORDER, OPTIMIZERS, WITH_MATRIX
 from fastnet.training.checkpoint import Run, misfit
 from fastnet.training.cores import granted
 from fastnet.training.history import History, Snapshots, history_names, kept_epochs
-from fastnet.training.plan import Plan
-from fastnet.training.threads import Threads, chunks
+from fastnet.training.plan import Plan, has_optimizer
+from fastnet.training.threads import Threads, chunks, worthwhile
 
 ROUND_SECONDS = 0.4  # seconds that a round aims at
 ROUND_BYTES = 1 << 26  # bytes of the buffer for its history
+UNIT_SECONDS = 1e-9  # of a hidden unit, sample and epoch, until members have been timed
 
 
 def load_backend(name):
@@ -52,7 +54,7 @@ def unit_cost(plan: Plan) -> np.ndarray:
     sample. With a matrix, five times that, in float64, and the products of P parameters."""
     n1 = plan.settings["n1"]
     parameters = n1 * (plan.d + 1 + plan.k) + plan.k
-    held = np.isin(plan.columns["optimizer"], WITH_MATRIX)
+    held = has_optimizer(plan.columns, WITH_MATRIX)
     return np.where(held, 5 * (n1 + 4) + parameters**2 // 9, n1 + 4)
 
 
@@ -84,14 +86,13 @@ class Training:
         self.shared = self.room_for_parts()
         # The common arguments of calls of the backend.
         self.common = [self.backend.bind(value) for value in (self.problem, self.pack)]
-        self.scratches = [self.backend.bind(self.make_scratch()) for _ in range(self.threads)]
-        self.workers = Threads(self.scratches)
+        self.workers = Threads(self.threads, lambda: self.backend.bind(self.make_scratch()))
 
     def parts_of_members(self):
         """Parts that each member's full batch is cut into; more than 1 for huge networks."""
         settings = self.plan.settings
         parts = np.ones(settings.size, np.int64)
-        stepped = np.isin(self.plan.columns["optimizer"], FIRST_ORDER)
+        stepped = has_optimizer(self.plan.columns, FIRST_ORDER)
         if self.options["backend"] == "kernels":
             count, shape = self.sets["train"].count, (self.plan.d, self.plan.k)
             for n1 in np.unique(settings["n1"]):
@@ -101,11 +102,14 @@ class Training:
 
     def room_for_parts(self):
         """The memory for the sums of a huge network's parts, or None."""
-        huge = self.plan.settings["n1"][self.parts > 1]
-        if huge.size == 0:
+        shapes = {*zip(self.plan.settings["n1"].tolist(), self.parts.tolist())}
+        huge = [(n1, count) for n1, count in shapes if count > 1]
+        if not huge:
             return None
-        length = layout.sums_length(int(huge.max()), self.plan.d, self.plan.k)
-        return layout.parts(length, self.dtype)
+        d, k = self.plan.d, self.plan.k
+        numbers = max(count * layout.sums_length(n1, d, k) for n1, count in huge)
+        blocks = max(layout.blocks_of(self.sets["val"].count, n1) for n1, _ in huge)
+        return layout.parts(numbers, blocks, self.dtype)
 
     def make_scratch(self):
         """Working memory for one thread, enough for the widest member."""
@@ -115,7 +119,7 @@ class Training:
         widest, batch = int(settings["n1"].max()), int(settings["batch_size"].max())
         chosen = [self.choices(member)[0] for member in self.one_of_each_kind()]
         keeps_z = any(activation.needs_z for activation in chosen)
-        held = np.isin(self.plan.columns["optimizer"], WITH_MATRIX)
+        held = has_optimizer(self.plan.columns, WITH_MATRIX)
         matrix_n1 = int(settings["n1"][held].max(initial=0))
         return layout.scratch(
             self.problem, widest, batch, self.dtype, self.shared, keeps_z, matrix_n1
@@ -131,30 +135,43 @@ class Training:
         """One member for each group that shares its kernels."""
         return np.unique(self.kind, return_index=True)[1]
 
-    def first_calls(self):
-        """Entry points that the run needs, and arguments for each without a member."""
+    def first_calls(self, kinds):
+        """Entry points that members of these kinds need, and arguments for each without a member.
+
+        `kinds` is one member of each kind.
+        """
         nobody, numbers = np.empty(0, np.int64), np.empty(0)
-        buffer, scratch = np.empty((0, 1, COLUMNS)), self.scratches[0]
+        buffer, scratch = np.empty((0, 1, COLUMNS)), self.workers.scratches(1)[0]
         problem, pack = self.common
-        for member in self.one_of_each_kind():
+        for member in kinds:
             activation, optimizer = self.choices(member)
             advance = activation, optimizer, problem, pack, nobody, 0, buffer, nobody
             yield self.backend.advance, (*advance, scratch)
             rest = self.sets["train"], pack, nobody, numbers, numbers
             yield self.backend.evaluate, (activation, problem, *rest, scratch)
             if self.shared is not None:
-                yield self.backend.add_part, (activation, problem, pack, nobody, 0, scratch)
+                yield self.backend.share_parts, (activation, problem, pack, nobody, scratch)
 
-    def is_ready(self) -> bool:
-        """Whether warm_up() compiles nothing."""
-        return self.options["backend"] == "reference" or all(
-            function.is_ready(*arguments) for function, arguments in self.first_calls()
-        )
+    def not_ready(self, calls):
+        """Those of the calls that have to be compiled for."""
+        if self.options["backend"] == "reference":
+            return []
+        return [(entry, arguments) for entry, arguments in calls if not entry.is_ready(*arguments)]
+
+    def missing(self) -> list[str]:
+        """What warm_up() compiles kernels for, each as "adam with relu"."""
+        found = []
+        for member in self.one_of_each_kind():
+            if self.not_ready(self.first_calls([member])):
+                activation, optimizer = self.choices(member)
+                found.append(f"{optimizer.name} with {activation.name}")
+        return list(dict.fromkeys(found))
 
     def warm_up(self) -> float:
         """Compile, or load from the cache, what the run needs; the seconds it took."""
-        before = time.perf_counter()
-        for function, arguments in self.first_calls():
+        before, calls = time.perf_counter(), list(self.first_calls(self.one_of_each_kind()))
+        compile_apart(self.not_ready(calls), self.threads)
+        for function, arguments in calls:
             function(*arguments)
         return time.perf_counter() - before
 
@@ -163,12 +180,24 @@ class Training:
         """Numbers of the members that are still training."""
         return np.flatnonzero(self.pack.states["stop"] == RUNNING)
 
-    def spread(self, ids, work):
-        """Call work(ids of a chunk, its slice, scratch) for all members, on all threads."""
+    def seconds_of_epoch(self):
+        """About the seconds that an epoch of each member takes one thread: by its cost, and by what
+        members of its kind took so far."""
+        trained = (self.pack.states["last_epoch"] + 1) * self.cost
+        trained, seconds = (np.bincount(self.kind, each) for each in (trained, self.seconds))
+        if (trained[self.kind] == 0).any():
+            return self.cost * self.sets["train"].count * UNIT_SECONDS
+        return self.cost * (seconds / np.maximum(trained, 1))[self.kind]
+
+    def spread(self, ids, work, epochs=1):
+        """Call work(ids of a chunk, its slice, scratch) for all members, on the threads that some
+        epochs of them are worth."""
         if ids.size == 0:
             return ids
-        ids, slices = chunks(ids, self.cost, self.kind, self.threads)
-        self.workers.share(slices, lambda part, scratch: work(ids[part], part, scratch))
+        cost = self.seconds_of_epoch() * epochs
+        threads = worthwhile(cost[ids].sum(), self.threads)
+        ids, slices = chunks(ids, cost, self.kind, threads)
+        self.workers.share(slices, lambda part, scratch: work(ids[part], part, scratch), threads)
         return ids
 
     def advance(self, end):
@@ -186,18 +215,16 @@ class Training:
     def advance_together(self, member, end, entries):
         """Advance one huge network with all threads; return how many entries were recorded."""
         began, state = time.perf_counter(), self.pack.states[member]
-        choices = self.choices(member)
-        ids, entry, count = np.array([member]), np.empty((1, 1, COLUMNS)), np.zeros(1, int)
-        recorded = 0
-
-        def work(part, scratch):
-            self.backend.add_part(choices[0], *self.common, ids, part, scratch)
-
+        choices, scratches = self.choices(member), self.workers.scratches(self.threads)
+        ids, entry, count = np.array([member]), np.empty((1, 1, COLUMNS)), np.zeros(1, np.int64)
+        recorded, stretch = 0, (ids, 0, entry, count)
+        one = *choices, *self.common, *stretch, scratches[0]
+        advance, share = self.backend.advance.repeated(*one), self.backend.share_parts.repeated
+        calls = [share(choices[0], *self.common, ids, scratch) for scratch in scratches]
         while state["stop"] == RUNNING and state["epoch"] < end:
-            self.workers.share(range(self.parts[member]), work)
+            self.workers.run(calls)
             self.shared.ready[0] = 1
-            stretch = ids, int(state["epoch"]) + 1, entry, count
-            self.backend.advance(*choices, *self.common, *stretch, self.scratches[0])
+            advance(int(state["epoch"]) + 1)
             entries[recorded : recorded + count[0]] = entry[0, : count[0]]
             recorded += int(count[0])
         self.seconds[member] += time.perf_counter() - began
@@ -205,7 +232,7 @@ class Training:
 
     def advance_apart(self, ids, end, buffer, counts):
         """Advance members on all threads; return them in the order of buffer and counts."""
-        states = self.pack.states
+        states, epochs = self.pack.states, end - self.start
 
         def work(chunk, part, scratch):
             began, first = time.perf_counter(), states["epoch"][chunk]
@@ -214,7 +241,7 @@ class Training:
             cost = (states["epoch"][chunk] - first + 1) * self.cost[chunk]
             self.seconds[chunk] += (time.perf_counter() - began) * cost / cost.sum()
 
-        return self.spread(ids, work)
+        return self.spread(ids, work, epochs)
 
     def round(self) -> None:
         """Train one round of about ROUND_SECONDS."""
@@ -261,7 +288,8 @@ class Training:
     def mark_last(self, ids):
         """The epoch of each member's last entry: its stop, or the one before the next."""
         states = self.pack.states
-        ongoing = np.isin(states["stop"][ids], (RUNNING, STOPPED))
+        stop = states["stop"][ids]
+        ongoing = (stop == RUNNING) | (stop == STOPPED)
         states["last_epoch"][ids] = np.where(
             ongoing, states["epoch"][ids] - 1, states["epoch"][ids]
         )

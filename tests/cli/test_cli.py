@@ -1,6 +1,7 @@
 """The command line as a person or a script meets it: exit codes, what is printed where, files."""
 
 import io
+import itertools
 import json
 import os
 import re
@@ -539,17 +540,31 @@ def test_lines_come_ever_more_rarely_without_a_terminal(capsys):
 
 
 def test_compiling_is_told_once_and_loading_is_not(capsys, monkeypatch):
-    monkeypatch.setattr(show, "why_plain", lambda: None)
+    monkeypatch.setattr(show, "reason_for_plain", lambda: None)
     with show.Display(quiet=False) as display:
-        display(api.Progress("compile", members=8))
+        display(api.Progress("compile", members=8, compiling=("lm with tanh",)))
         display(api.Progress("ready", members=8, seconds=12.3))
     assert capsys.readouterr().err == (
-        "Compiling the kernels (first run; later runs take them from a cache) ...\n"
+        "Compiling the kernels for lm with tanh (first run; later runs take them from a cache) "
+        "...\n"
         "Kernels ready in 12.3 s.\n"
     )
     with show.Display(quiet=False) as display:
         display(api.Progress("load", members=8))
     assert capsys.readouterr().err == ""
+
+
+def test_a_clock_runs_while_kernels_are_compiled(terminal, monkeypatch):
+    monkeypatch.setattr(show, "reason_for_plain", lambda: None)
+    clock = itertools.chain([10.0], itertools.repeat(12.5))
+    monkeypatch.setattr(show.time, "perf_counter", lambda: next(clock))
+    with show.Display(quiet=False) as display:
+        display(api.Progress("compile", compiling=("lm with tanh",)))
+        display(api.Progress("ready", seconds=12.3))
+        assert display.live is None
+    text = terminal.getvalue()
+    assert "Compiling the kernels for lm with tanh (first run; " in text and " ... 2.5 s" in text
+    assert text.count(HIDE) == text.count(SHOW) == 1
 
 
 def test_a_quiet_display_shows_nothing(capsys, terminal):

@@ -21,7 +21,7 @@ SOURCES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FOLDER.
 ONLY_ENGINE = {"__init__", "cholesky", "elementary", "init", "layers", "layout"}
 # Names without a namesake in the others: the full batch of a huge network is summed in parts, which
 # threads share out.
-ONLY_KERNELS = {"part_sums", "add_part"}
+ONLY_KERNELS = {"sum_parts", "share_parts"}
 
 
 def engine_files():
@@ -75,7 +75,7 @@ def test_what_other_files_use_has_its_namesake(file):
 
 def test_the_sources_show_what_is_used():
     """The test above would hold of nothing, too."""
-    assert used("kernels") >= {"advance", "evaluate", "add_part", "bind"}
+    assert used("kernels") >= {"advance", "evaluate", "share_parts", "bind"}
     assert used("network") >= {"forward", "mean_loss", "loss_and_gradient"}
     assert used("methods") >= {"METHODS", "CHOICES"}
     assert used("lbfgs") == used("levenberg") == {"METHODS"}

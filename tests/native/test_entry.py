@@ -194,6 +194,40 @@ def test_whole_numbers_of_any_type_are_sent(fresh):
         assert out[0] == number
 
 
+def test_a_repeated_call_takes_other_whole_numbers(fresh):
+    @Entry
+    def put(place, values, step, out):
+        for i in range(place, out.size, step):
+            out[i] += values[i]
+
+    values, out = np.arange(6.0), np.zeros(6)
+    call = put.repeated(0, Bound(values), 1, out)
+    call(3, 2)
+    call(4, 9)
+    assert out.tolist() == [0, 0, 0, 3, 4, 5]
+    values *= 10
+    call(5, 1)
+    assert out.tolist() == [0, 0, 0, 3, 4, 55]
+    with pytest.raises(ValueError, match="zip"):
+        call(5)
+
+
+@compiled_only
+def test_an_error_in_a_repeated_call_is_raised_and_the_next_one_works(fresh):
+    @Entry
+    def divide(number, out):
+        if number == 0:
+            raise ValueError("no")
+        out[0] = 6 // number
+
+    out = np.zeros(1, np.int64)
+    call = divide.repeated(1, out)
+    with pytest.raises(RuntimeError, match="a kernel ended with an error, which is a bug"):
+        call(0)
+    call(2)
+    assert out[0] == 3
+
+
 @compiled_only
 def test_a_kernel_cannot_call_what_a_process_without_numba_lacks(fresh):
     def call(values):

@@ -202,7 +202,7 @@ def test_a_folder_that_others_can_write_to_is_not_read(folders, monkeypatch):
 @pytest.mark.skipif(INTERPRETED, reason="nothing is compiled")
 def test_it_is_said_that_no_folder_can_be_written(folders, monkeypatch):
     refuse_writing(monkeypatch, *folders)
-    line = compiling()
+    line = compiling(["lm with sin"])
     assert "(no cache folder can be written, so every run does it: see fastnet doctor" in line
     (advice,) = doctor.cache_advice()
     assert advice == (

@@ -57,12 +57,20 @@ def test_a_variable_asks_for_the_plain_path(monkeypatch):
 @pytest.mark.parametrize("reason", [None, "Numba is new"])
 def test_the_plain_path_is_named_where_it_is_used(monkeypatch, command, reason):
     monkeypatch.setattr(cache, "folder", lambda: ROOT)
-    for module in (terminal, doctor):
-        monkeypatch.setattr(module, "why_plain", lambda: reason)
+    monkeypatch.setattr(terminal, "reason_for_plain", lambda: reason)
+    monkeypatch.setattr(doctor, "why_plain", lambda: reason)
     monkeypatch.setattr(doctor, "INTERPRETED", False)
     slower = f"; without shortcuts, three times as long, because {reason}" if reason else ""
     cached = "first run; later runs take them from a cache"
-    assert compiling() == f"Compiling the kernels ({cached}{slower}) ..."
+    assert (
+        compiling(["lm with sin"])
+        == f"Compiling the kernels for lm with sin ({cached}{slower}) ..."
+    )
+    pairs = [f"{name} with relu" for name in ("sgd", "momentum", "nesterov", "adam", "adamw", "lm")]
+    assert (
+        " for sgd with relu, momentum with relu, nesterov with relu, adam with relu and 2 more ("
+        in (compiling(pairs))
+    )
     facts = command("doctor --json").json
     assert facts["compiler"] == (f"plain path ({reason})" if reason else "fast path")
     advised = any("The shortcuts were tested with numba>=" in line for line in facts["advice"])

@@ -1,11 +1,13 @@
-"""Vectors: sums of lanes and transposition to the bit, and the height of a tile."""
+"""Vectors: sums of lanes and transposition to the bit, the height of a tile; shared counters."""
+
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from fastnet.native import tiles
 from fastnet.native.compile import compile_for_python
-from fastnet.native.vector import LANES, store, sum_lanes_each, transpose
+from fastnet.native.vector import LANES, atomic_add, store, sum_lanes_each, transpose
 
 DTYPES = ("float32", "float64")
 
@@ -19,6 +21,23 @@ def run_totals(array, out):
 @compile_for_python
 def run_transpose(array, step, out):
     transpose(array, 0, step, out, 0, LANES)
+
+
+def count_up(counter, seen, times):
+    for _ in range(times):
+        seen[atomic_add(counter, 1, 2)] += 1
+
+
+@pytest.mark.parametrize("function", [count_up, compile_for_python(count_up, nogil=True)])
+def test_threads_that_count_up_together_miss_and_repeat_nothing(function):
+    """Each number comes out once; it is an even one that the counter had before."""
+    times, threads = 3000, 4
+    counter, seen = np.zeros(3, np.int64), np.zeros(2 * times * threads, np.int64)
+    with ThreadPoolExecutor(threads) as pool:
+        for call in [pool.submit(function, counter, seen, times) for _ in range(threads)]:
+            call.result()
+    assert counter.tolist() == [0, 2 * times * threads, 0]
+    assert (seen[::2] == 1).all() and (seen[1::2] == 0).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
