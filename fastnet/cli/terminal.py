@@ -120,7 +120,7 @@ class Display:
             return
         line = progress_line(where)
         if self.console.is_terminal:
-            self.show(Text(line))
+            self.show_live(Text(line))
         elif where.seconds >= self.due or where.running == 0:
             self.say(line)
             while self.due <= where.seconds:
@@ -129,11 +129,11 @@ class Display:
     def compile(self, line):
         """Say what is compiled; on a terminal a clock runs meanwhile."""
         if self.console.is_terminal:
-            self.show(Clock(line))
+            self.show_live(Clock(line))
         else:
             self.say(line)
 
-    def show(self, text):
+    def show_live(self, text):
         """Show a text in the live line."""
         if self.live is None:
             self.live = Live(console=self.console, refresh_per_second=4, transient=True)

@@ -48,18 +48,27 @@ def compile_apart(calls, processes):
     packages = {module.split(".")[0] for module, _, _ in pending}
     found = {kernel.__module__ for kernel in KERNELS}
     modules = sorted(module for module in found if module.split(".")[0] in packages)
+    started = []
     with ThreadPoolExecutor(processes) as pool:
         try:
-            wait([pool.submit(hand_out, pending, modules) for _ in range(processes)])
-        finally:
-            pending.clear()  # after an interruption each process ends with what it compiles
+            wait([pool.submit(hand_out, pending, modules, started) for _ in range(processes)])
+        except BaseException:  # an interruption
+            with LOCK:
+                pending.clear()
+                for process in started:
+                    process.kill()
+            raise
 
 
-def hand_out(pending, modules):
+def hand_out(pending, modules, started):
     """Start a process and give it one call after another, until none is left."""
     command = [sys.executable, "-c", START.format(path=[path for path in sys.path if path])]
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with contextlib.suppress(OSError), subprocess.Popen(command, **streams) as process:
+        with LOCK:
+            started.append(process)
+            if not pending:  # others have taken all, or an interruption came first
+                process.kill()
         pickle.dump(modules, process.stdin)
         job = take_alike(pending, None)
         while job:

@@ -4,6 +4,7 @@ import importlib
 import re
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -111,10 +112,23 @@ def test_a_process_takes_what_is_like_its_last_call():
 
 
 def test_an_interruption_ends_the_processes(store, calls, monkeypatch):
+    """Also one that would compile for ever."""
+    running = []
+
+    class Noted(subprocess.Popen):
+        def __init__(self, *args, **more):
+            super().__init__(*args, **more)
+            running.append(self)
+
     def interrupted(futures):
+        while len(running) < 2:
+            time.sleep(0.01)
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(processes, "START", "import time; time.sleep(600)")
     monkeypatch.setattr(processes, "wait", interrupted)
+    monkeypatch.setattr(subprocess, "Popen", Noted)
     with pytest.raises(KeyboardInterrupt):
         compile_apart(calls, 2)
-    assert len(list(store.glob("weigh-*.kernel"))) < 3
+    assert [process.returncode != 0 for process in running] == [True, True]
+    assert not list(store.glob("weigh-*.kernel"))
