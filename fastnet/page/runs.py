@@ -231,6 +231,8 @@ def done_view(result):
     if result.command != "train":
         st.write(escape_markdown(answer.sentence(result.members, result.options)))
     st.write(escape_markdown(words.best_line(result)))
+    for notice in result.notices:
+        st.warning(escape_markdown(notice))
     views = {
         "Answer": answer_view,
         "Figures": figure_view,
@@ -252,8 +254,18 @@ def by_n1_frame(result):
     return frame if frame["setting"].any() else frame.drop(columns="setting")
 
 
+def metrics_frame(result):
+    """The metrics of the best member on each set, and those of the baseline, as texts."""
+    (_, *names), rows = words.metric_cells(result.metrics, result.targets)
+    sets = [f"{of} {name}" if name == "baseline" else name for of, name in zip(["", *names], names)]
+    return pd.DataFrame(rows, columns=["metric", *sets])
+
+
 def answer_view(result):
-    """The table by N1 and the two figures that say most."""
+    """The metrics, the table by N1 and the two figures that say most."""
+    if result.task is None and result.metrics:
+        st.dataframe(metrics_frame(result), hide_index=True)
+        st.caption(escape_markdown(words.baseline_line(result.metrics["train"])))
     st.dataframe(by_n1_frame(result), hide_index=True, column_config=LOSS_FORMATS)
     chosen = [f for f in figures.applying(result) if f.name in ("loss-by-n1", "success-by-n1")]
     chosen = chosen or [figures.FIGURES["loss-curves"]]

@@ -133,6 +133,19 @@ def test_a_finished_run(page, runs):
     assert not app.error
 
 
+def test_own_data_are_answered_in_their_units_beside_the_baseline(page, tmp_path, rng):
+    X, y = rng.normal(size=(80, 2)), rng.normal(size=80) * 1e4
+    given = {"n1": 2, "max_epochs": 1, "validation_fraction": 0.5}
+    result = fastnet.train(X, y, **given, out=tmp_path / "own")
+    app = page(tmp_path, view="runs", run="own")
+    table = app.dataframe[0].value.set_index("metric")
+    assert list(table) == ["train", "train baseline", "val", "val baseline"]
+    found = result.metrics["val"]["baseline"]["rmse"]
+    assert table["val baseline"]["RMSE"] == f"{float(f'{found:.4g}'):,.15g}"
+    assert [w.value.replace("\\", "") for w in app.warning] == list(result.notices)
+    assert result.notices
+
+
 def test_the_table_by_n1_names_the_setting_of_each_row(page, runs):
     assert page(runs, view="runs", run="two-rates").dataframe[0].value["setting"].tolist() == [
         *("learning_rate 0.2", "learning_rate 0.2")
