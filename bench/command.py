@@ -15,6 +15,7 @@ from bench.session import ROOT, PeerError, environment
 from bench.workloads import WORKLOADS
 from fastnet.errors import FastnetError, UsageError
 from fastnet.results import environment as facts
+from fastnet.results.words import counted
 from fastnet.training.cores import granted
 
 LIBRARIES = ("scipy", "scikit-learn", "joblib", "torch", "jax", "jaxlib")
@@ -123,6 +124,7 @@ def run(workloads, peers, runs, dtype, threads, size, say, finished=lambda name,
         "runs": runs,
         "tolerance": runner.TOLERANCE,
     }
+    warn_if_busy(head["machine"], say)
     say("limits of the machine")
     head["limits"] = measured_limits(settings.threads, dtype)
     parts = []
@@ -131,6 +133,16 @@ def run(workloads, peers, runs, dtype, threads, size, say, finished=lambda name,
         finished(name, document(head, found))
         parts += found
     return document(head, parts)
+
+
+def warn_if_busy(machine, say):
+    """Say that other work will blur the figures."""
+    busy = machine["load_before"]
+    if busy is not None and busy > machine["cores"] / 2:
+        say(
+            f"The machine is busy (load {busy:.1f} on {counted(machine['cores'], 'core')}): "
+            "seconds will be too long; the ratios of runs in turn suffer less."
+        )
 
 
 def document(head, parts):

@@ -8,6 +8,7 @@ from bench import NAMES
 from bench.peers import PEERS
 from fastnet.errors import FastnetError, UsageError
 from fastnet.extras import missing_extra
+from fastnet.results.words import counted
 
 
 def figure(value, digits=3):
@@ -90,7 +91,7 @@ def setting(document):
     versions = ", ".join(f"{n} {v}" for n, v in document["versions"].items() if v)
     lines = [
         f"{machine['processor']} ({machine['core']}), {machine['simd_bits']} bits, "
-        f"{document['threads']} threads; load before {figure(machine['load_before'])}, "
+        f"{counted(document['threads'], 'thread')}; load before {figure(machine['load_before'])}, "
         f"after {figure(machine.get('load_after'))}",
     ]
     for name, limit in limits.items():
@@ -136,7 +137,8 @@ def where(documents):
     days = {}
     for document in documents:
         machine = document["machine"]
-        place = f"{machine['processor']} ({machine['core']}), {document['threads']} threads"
+        threads = counted(document["threads"], "thread")
+        place = f"{machine['processor']} ({machine['core']}), {threads}"
         days.setdefault(place, set()).add(document["date"][:10])
     return "; ".join(f"{place}, {', '.join(sorted(on))}" for place, on in days.items()) + "."
 

@@ -370,6 +370,15 @@ def test_children_start_without_what_disturbs(monkeypatch):
     assert clean["XLA_FLAGS"] == "--xla_cpu_prefer_vector_width=512"
 
 
+def test_a_busy_machine_is_said():
+    said = []
+    command.warn_if_busy({"load_before": 0.9, "cores": 2}, said.append)
+    command.warn_if_busy({"load_before": None, "cores": 2}, said.append)
+    assert not said
+    command.warn_if_busy({"load_before": 3.0, "cores": 2}, said.append)
+    assert said[0].startswith("The machine is busy (load 3.0 on 2 cores)")
+
+
 def test_a_loss_that_is_no_number_differs():
     assert runner.worst(np.array([np.nan]), np.array([1.0])) == np.inf
     assert command.finite({"a": [np.inf, 1.0]}) == {"a": [None, 1.0]}
