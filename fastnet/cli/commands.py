@@ -516,7 +516,7 @@ def main():
             cli.main(standalone_mode=False, obj=settings)
         except (click.ClickException, click.Abort, KeyboardInterrupt, Exception) as error:
             message, code = explain(error)
-            with signals.without_terminal():
+            with contextlib.suppress(OSError), signals.without_terminal():
                 if settings.get("debug"):
                     traceback.print_exc()
                 echo(f"Error: {message}", err=True)

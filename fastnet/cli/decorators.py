@@ -240,4 +240,6 @@ def explain(error):
         return message, signals.exit_code()
     if isinstance(error, MemoryError):
         return "out of memory; train fewer members (--n1, --seeds) or use --keep best.", 1
+    if isinstance(error, OSError) and error.filename is None:  # our own files have their names
+        return f"the output cannot be written ({error.strerror}); see where it goes.", 1
     return f"{type(error).__name__}: {error} (--debug shows where).", 1

@@ -202,7 +202,12 @@ def test_debug_shows_the_traceback_before_the_line(command, line):
         ),
         (
             OSError(28, "No space left"),
-            "OSError: [Errno 28] No space left (--debug shows where).",
+            "the output cannot be written (No space left); see where it goes.",
+            1,
+        ),
+        (
+            OSError(28, "No space left", "a.txt"),
+            "OSError: [Errno 28] No space left: 'a.txt' (--debug shows where).",
             1,
         ),
     ],

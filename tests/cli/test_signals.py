@@ -184,3 +184,13 @@ def test_runs_that_start_together_each_get_a_folder(tmp_path):
     together = [subprocess.Popen(line, cwd=tmp_path) for _ in range(4)]
     assert [process.wait(100) for process in together] == [0] * 4
     assert len([run for run in (tmp_path / "runs").iterdir() if fastnet.load(run)]) == 4
+
+
+@pytest.mark.parametrize("more", [["--json"], []])
+def test_a_result_that_cannot_be_printed_is_one_line(tmp_path, more):
+    with open("/dev/full", "w") as full:
+        line = [*LONG[:-1], "20", "--out", "run", *more]
+        done = subprocess.run(line, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    text = "Error: the output cannot be written (No space left on device); see where it goes."
+    assert done.returncode == 1 and done.stderr.splitlines()[-1] == text
+    assert (tmp_path / "run" / "summary.json").exists()
