@@ -235,7 +235,8 @@ class Choices(Choice):
 
     def check(self, option: Option, value: Any, label: str | None) -> Any:
         names = [v.strip() for v in value.split(",") if v] if isinstance(value, str) else value
-        bad = [n for n in names if n not in option.choices] if is_list(names) else [value]
+        names = as_tuple(names) if is_list(names) else (value,)
+        bad = [n for n in names if not (isinstance(n, str) and n in option.choices)]
         if bad:
             raise refusal(option, bad[0], label)
         return tuple(dict.fromkeys(names))

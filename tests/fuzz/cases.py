@@ -3,6 +3,7 @@
 Each function returns the kind of outcome, or raises a Fault.
 """
 
+import contextlib
 import decimal
 import fractions
 import functools
@@ -21,6 +22,7 @@ from outcomes import outcome_of_call, outcome_of_command
 
 import fastnet
 from fastnet import figures, job
+from fastnet.cli.commands import cli
 from fastnet.options.arguments import SAMPLE_NAMES
 from fastnet.options.table import EXPORTS, OPTIONS
 from fastnet.results import collect, environment
@@ -153,8 +155,9 @@ def arguments_of(option):
     return texts_of(option).map(lambda text: [option.flag, text])
 
 
-given_options = st.lists(st.sampled_from([*OPTIONS.values()]).flatmap(arguments_of), max_size=4)
-commands = st.sampled_from(["train", "sweep"])
+some_option = st.sampled_from([*OPTIONS.values()]).flatmap(arguments_of)
+given_options = st.lists(some_option, max_size=3)
+trainings = st.sampled_from(["train", "sweep", "smallest"])
 TASK_1 = ["--task", "1", "--samples", "16"]
 TASK_2 = ["--task", "2", "--batch-size", "600", "--seeds", "0,"]
 tasks = st.sampled_from([TASK_1, TASK_1, TASK_1, TASK_2, [], ["--task", "3"]])
@@ -162,10 +165,75 @@ tasks = st.sampled_from([TASK_1, TASK_1, TASK_1, TASK_2, [], ["--task", "3"]])
 
 @in_folder
 def run_options(case):
-    command, task, given = case
+    command, task, given, variable = case
     shutil.copy(home() / "t.csv", "t.csv")
     line = [*itertools.chain.from_iterable(given)]
-    return outcome_of_command([command, *task, *SMALL, "--n1", "2", *line, "--out", "r", "--quiet"])
+    line = [command, *task, *SMALL, "--n1", "2", *line, "--out", "r", "--quiet"]
+    with in_environment(command, variable):
+        return outcome_of_command(line)
+
+
+@contextlib.contextmanager
+def in_environment(command, variable):
+    """An option's text in the environment, if it can be there."""
+    if variable is None or len(variable) == 1 or not is_of_environment(variable[1]):
+        yield
+        return
+    name = f"FASTNET_{command}_{variable[0][2:]}".upper().replace("-", "_")
+    os.environ[name] = variable[1]
+    try:
+        yield
+    finally:
+        del os.environ[name]
+
+
+def is_of_environment(text):
+    """Whether a text can be a variable."""
+    return "\0" not in text and text.isascii()
+
+
+# ---------------------------------------------------------------- the other commands
+
+USUAL = {
+    "ls": ["--runs", "."],
+    "show": ["r"],
+    "plot": ["r"],
+    "export": ["r", "--to", "npy"],
+    "predict": ["r", "--data", "x.csv"],
+    "evaluate": ["r", "--data", "x.csv"],
+    "report": ["missing"],  # a whole one takes seconds; `views` makes its parts
+    "inspect": ["--data", "t.csv"],
+}
+
+
+def texts_of_parameter(parameter):
+    """An option of click on a command line: its choices, what is usual, odd texts."""
+    flag = parameter.opts[-1]
+    if parameter.is_flag:
+        return st.just([flag])
+    choices = [*getattr(parameter.type, "choices", [])]
+    names = ["1", "0", "r", "x.csv", "a.html", "b.png", "loss-curves", "price", "made", "f1", "0.5"]
+    return st.sampled_from([*choices, *choices, *names, *ODD_TEXTS]).map(lambda text: [flag, text])
+
+
+def lines_of(name):
+    """Command lines of a command that reads."""
+    found = [p for p in cli.commands[name].params if p.param_type_name == "option"]
+    found = [p for p in found if p.name not in ("debug", "help")]
+    more = st.lists(st.sampled_from(found).flatmap(texts_of_parameter), max_size=3)
+    return more.map(lambda lists: [name, *USUAL[name], *itertools.chain.from_iterable(lists)])
+
+
+command_lines = st.sampled_from([*USUAL]).flatmap(lines_of)
+
+
+@in_folder
+def run_command_line(case):
+    source, line = case
+    shutil.copytree(home() / source, "r")
+    shutil.copy(home() / "t.csv", "t.csv")
+    Path("x.csv").write_text("x0,x,y,size,colour,price\n0.5,0.5,1,1,red,2\n")
+    return outcome_of_command(line)
 
 
 # ---------------------------------------------------------------- configuration files
@@ -391,7 +459,10 @@ some_damages = st.lists(file_damages, min_size=1, max_size=2)
 sources = st.sampled_from(["run", "classes", "table"])
 maybe_damage = st.none() | of_bytes
 TARGETS = {
-    "options": Target(st.tuples(commands, tasks, given_options), run_options),
+    "options": Target(
+        st.tuples(trainings, tasks, given_options, st.none() | some_option), run_options
+    ),
+    "commands": Target(st.tuples(sources, command_lines), run_command_line),
     "toml": Target(st.tuples(toml_files, maybe_damage), run_config_file),
     "run folder": Target(
         st.tuples(st.sampled_from(["run", "classes"]), some_damages, st.sampled_from([*READERS])),
