@@ -233,8 +233,9 @@ def encode_number(table: Table, column: Column, out: np.ndarray, impute: str) ->
     """A column of numbers as one input."""
     if kind_of(table, column.name) != "number":
         values = table.series(column.name)
-        bad = ~values.astype(str).map(is_number).to_numpy(bool)
-        bad = bad if bad.any() else ~bad  # dates, or categories that are numbers
+        there, bad = values.notna().to_numpy(), np.zeros(len(values), bool)
+        bad[there] = [not is_number(text) for text in values[there].astype(str)]
+        bad = bad if bad.any() else there  # dates, or categories that are numbers
         first = str(values[bad].iloc[0])
         table.refuse(column.name, bad, f"must hold numbers, got {first!r}", "write a number")
     numbers = numbers_of(table.columns[column.name])

@@ -661,3 +661,11 @@ def test_a_foreign_or_broken_model_is_refused(saved, change, message):
     np.savez(path, **arrays)
     with pytest.raises(DataError, match=f"{message}"):
         fastnet.load_model(path)
+
+
+def test_a_text_beside_a_missing_number_is_named(tmp_path):
+    frame = pandas.DataFrame({"size": [1.0, 2.0, 3.0], "price": [2.0, 4.0, 6.0]})
+    model = fastnet.train(frame[["size"]], frame["price"], n1=2, max_epochs=1).model()
+    (tmp_path / "new.csv").write_text("size,price\n,1\n:,1\n")
+    with pytest.raises(DataError, match=r"new\.csv.*'size' must hold numbers, got ':'"):
+        fastnet.predict(model, tmp_path / "new.csv")
