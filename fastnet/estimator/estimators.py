@@ -16,6 +16,7 @@ from fastnet import api
 from fastnet.data.split import FEW_ROWS
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, UsageError
+from fastnet.estimator import frames
 from fastnet.estimator.parameters import ClassifierParameters, Parameters, documented
 from fastnet.extras import missing_extra
 from fastnet.options.table import OPTIONS
@@ -35,7 +36,12 @@ try:
     from sklearn.utils import check_consistent_length, check_random_state
     from sklearn.utils.class_weight import compute_sample_weight
     from sklearn.utils.multiclass import check_classification_targets
-    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+    from sklearn.utils.validation import (
+        _check_sample_weight,
+        check_is_fitted,
+        check_X_y,
+        validate_data,
+    )
 except ImportError as error:
     need = f"fastnet.estimator needs scikit-learn 1.6 or later ({error})"
     raise missing_extra(need, "sklearn") from None
@@ -72,6 +78,8 @@ ATTRIBUTES = """Attributes
     n_features_in_, n_outputs_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Only where X has names that are all strings.
+    columns_ : tuple
+        Name, kind and levels of the columns of a data frame that holds texts; else empty.
 """
 
 
@@ -121,12 +129,29 @@ def threads(n_jobs):
 
 
 def checked(estimator, X, y):
-    """X and y as checked arrays; the estimator (or search) stores the features' names."""
+    """X and y as checked arrays; the estimator (or search) stores the features' names, and the
+    columns of a data frame that are not all numbers."""
     numbers = {} if is_classifier(estimator) else {"multi_output": True, "y_numeric": True}
-    X, y = validate_data(estimator, X, y, dtype=FLOATS, ensure_min_samples=2, **numbers)
+    estimator.columns_ = ()
+    if frames.is_mixed(X):
+        validate_data(estimator, X, skip_check_array=True)
+        estimator.columns_ = frames.described(X)
+        X = frames.encoded(X, estimator.columns_)
+        X, y = check_X_y(X, y, dtype=FLOATS, ensure_min_samples=2, **numbers)
+    else:
+        X, y = validate_data(estimator, X, y, dtype=FLOATS, ensure_min_samples=2, **numbers)
     if is_classifier(estimator):
         check_classification_targets(y)
     return X, y
+
+
+def inputs_of(estimator, X):
+    """X as a checked array with the inputs that the estimator was fitted to."""
+    if not estimator.columns_:
+        return validate_data(estimator, X, reset=False, dtype=FLOATS)
+    frames.require_frame(X, estimator.columns_)
+    validate_data(estimator, X, reset=False, skip_check_array=True)
+    return frames.encoded(X, estimator.columns_)
 
 
 def weights_of(estimator, sample_weight, X, y):
@@ -167,6 +192,8 @@ class _FastNet(BaseEstimator, Parameters):
         Parameters
         ----------
         X : array or DataFrame of shape (n, d)
+            A data frame of pandas or polars may have columns of texts and categories: each level
+            becomes an input.
         y : array of shape (n,) or (n, k)
             Numbers, (n, k) for several targets; for a classifier, labels (n,).
         sample_weight : array of shape (n,), optional
@@ -225,7 +252,7 @@ class _FastNet(BaseEstimator, Parameters):
             return {}
         if X_val is None or y_val is None:
             raise ValueError("give both X_val and y_val, or neither.")
-        X_val = validate_data(self, X_val, reset=False, dtype=FLOATS)
+        X_val = inputs_of(self, X_val)
         y_val = np.asarray(y_val)
         weights = weights_of(self, None, X_val, y_val)
         return {"validation": (X_val, y_val, weights), "validation_fraction": 0.0}
@@ -284,7 +311,7 @@ class FastNetRegressor(MultiOutputMixin, RegressorMixin, _FastNet):
         ndarray of shape (n,) or (n, k)
         """
         model = self._predictor()
-        return model.predict(validate_data(self, X, reset=False, dtype=FLOATS))
+        return model.predict(inputs_of(self, X))
 
 
 class FastNetClassifier(ClassifierMixin, ClassifierParameters, _FastNet):
@@ -331,4 +358,4 @@ class FastNetClassifier(ClassifierMixin, ClassifierParameters, _FastNet):
             Columns in the order of classes_.
         """
         model = self._predictor()
-        return model.predict_proba(validate_data(self, X, reset=False, dtype=FLOATS))
+        return model.predict_proba(inputs_of(self, X))

@@ -239,7 +239,8 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
         rows = [fold_rows(train, strata, weights, chosen) for train, _ in folds]
         swept = as_axes({**chosen, "validation_fraction": 0.0}, settings)
         self.result_ = api.sweep(X, y, folds=rows, sample_weight=weights, **swept)
-        estimator.n_features_in_, self.n_splits_ = self.n_features_in_, len(folds)
+        estimator.n_features_in_, self.n_splits_ = X.shape[1], len(folds)
+        estimator.columns_ = ()  # the scorer gets X as an array
         members = self.result_.members.reshape(len(settings), -1, len(folds))
         scored = self._scores(estimator, settings, members, X, y, sample_weight, folds)
         self.cv_results_ = results_table(settings, members["seconds"].sum(axis=1), *scored)
