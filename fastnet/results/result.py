@@ -388,6 +388,11 @@ class Result(Described, ResultFields):
         """
         from fastnet.results.folder import save_result
 
+        if (self.members["member"] != np.arange(len(self.members))).any():
+            raise UsageError(
+                "the result of one member alone has no run folder; save the whole result, or "
+                "export the member's model."
+            )
         save_result(self, folder)
 
 

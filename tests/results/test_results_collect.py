@@ -52,6 +52,13 @@ def test_a_member_that_does_not_exist_has_no_result(trained):
         trained[0].of_member(4)
 
 
+def test_one_member_alone_is_not_saved(trained, tmp_path):
+    """Its folder would say that its options make other members."""
+    with pytest.raises(UsageError, match="the result of one member alone has no run folder; save"):
+        trained[0].of_member(2).save(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_there_is_nothing_to_peek_at_once_a_run_has_ended(trained):
     assert peek(trained[0].run) is None
 
