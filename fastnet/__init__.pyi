@@ -67,6 +67,7 @@ Record: TypeAlias = Literal["gradient_norm", "clipped", "snapshots"]
 ClassWeight: TypeAlias = Literal["balanced"]
 Impute: TypeAlias = Literal["none", "median"]
 Scale: TypeAlias = Literal["standard", "minmax", "none"]
+Unknown: TypeAlias = Literal["error", "other"]
 
 def train(
     X: ArrayLike | None = None,
@@ -131,6 +132,8 @@ def train(
     categorical: str | Iterable[str] = (),
     numeric: str | Iterable[str] = (),
     strip_units: str | Iterable[str] = (),
+    unknown: Unknown = "error",
+    min_level_count: int = 1,
     exclude: str | Iterable[str] = (),
     separator: str = "auto",
     decimal: str = "auto",
@@ -215,6 +218,8 @@ def sweep(
     categorical: str | Iterable[str] = (),
     numeric: str | Iterable[str] = (),
     strip_units: str | Iterable[str] = (),
+    unknown: Unknown = "error",
+    min_level_count: int = 1,
     exclude: str | Iterable[str] = (),
     separator: str = "auto",
     decimal: str = "auto",
@@ -296,6 +301,8 @@ def dry_run(
     categorical: str | Iterable[str] = (),
     numeric: str | Iterable[str] = (),
     strip_units: str | Iterable[str] = (),
+    unknown: Unknown = "error",
+    min_level_count: int = 1,
     exclude: str | Iterable[str] = (),
     separator: str = "auto",
     decimal: str = "auto",
@@ -332,6 +339,8 @@ def inspect(
     categorical: str | Iterable[str] = (),
     numeric: str | Iterable[str] = (),
     strip_units: str | Iterable[str] = (),
+    unknown: Unknown = "error",
+    min_level_count: int = 1,
     exclude: str | Iterable[str] = (),
     separator: str = "auto",
     decimal: str = "auto",

@@ -14,18 +14,21 @@ import numpy as np
 
 from fastnet.data.checks import LARGEST_WHOLE
 from fastnet.data.dialect import is_number, listed
-from fastnet.data.frames import is_text
+from fastnet.data.levels import (
+    LEAVE_OUT,
+    NO_LEVELS_TOLD,
+    LevelRules,
+    category_of,
+    encode_category,
+    levels_of,
+    no_dates,
+)
 from fastnet.data.schema import Column
 from fastnet.data.tables import Table
 from fastnet.errors import DataError, UsageError
 from fastnet.options.methods import CLASSIFIERS
 
-MAX_CATEGORIES = 100  # most categories of a column; more distinct texts are names, numbers or prose
 FEW_INTEGERS = 20  # most distinct whole numbers that may be either classes or measurements
-NUMERIC_SHARE = 0.8  # from this share of numbers among the distinct texts, the others are mistakes
-DATE = re.compile(r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3(\d{4}|\d\d))\b.*")
-TIME = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?")
-FEW_TIMES = 10  # up to so many different times of day are categories, such as shifts
 # Dates whose texts sort as they do.
 ISO_DATE = re.compile(r"\d{4}-\d\d(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?)?Z?")
 # Types that float32 holds exactly; all others become float64.
@@ -36,7 +39,6 @@ CURES = {
     "model": "fill it in, or train the model with --impute median",
     "weight": "fill it in; 0 leaves the row out",
 }
-LEAVE_OUT = "or leave it out with --features"
 OTHER_TARGET = "or predict another column"
 
 
@@ -90,7 +92,7 @@ def require_columns(table: Table, names: Sequence[str], option: str) -> None:
 
 
 def describe_inputs(
-    table: Table, names: Sequence[str], categorical: Sequence[str] = ()
+    table: Table, names: Sequence[str], rules: LevelRules = NO_LEVELS_TOLD
 ) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """The Columns of the named inputs, and notices about those that are left out.
 
@@ -98,15 +100,15 @@ def describe_inputs(
     ----------
     table : Table
     names : sequence of str
-    categorical : sequence of str
-        Those that are categories whatever they hold.
+    rules : LevelRules
+        Which of them are categories, and what becomes of their levels.
 
     Raises
     ------
     DataError
         for dates, free text and columns without any value.
     """
-    columns, constant = [], []
+    columns, constant, shared = [], [], []
     for name in names:
         values = table.columns[name]
         missing = is_missing(values)
@@ -117,11 +119,13 @@ def describe_inputs(
             raise no_dates(table, name, values.dropna().iloc[0])
         if not missing.any() and is_constant(values):
             constant.append(name)
-        elif kind == "number" and name not in categorical:
+        elif kind == "number" and name not in rules.categorical:
             columns.append(Column(name, "number"))
         else:
-            columns.append(Column(name, "category", categories(table, name)))
-    notices = list(table.notices)
+            column, said = category_of(table, name, rules)
+            columns.append(column)
+            shared += said
+    notices = [*table.notices, *shared]
     if constant:
         several = len(constant) > 1
         notices.append(
@@ -145,48 +149,6 @@ def is_constant(values: Any) -> bool:
     if isinstance(values, np.ndarray):
         return bool((values == values[0]).all())
     return values.nunique() == 1
-
-
-def texts_of_column(table: Table, name: str) -> Any:
-    """A column as texts; whole numbers have no decimal point, whatever their type."""
-    values = table.series(name)
-    if is_text(values):
-        return values
-    numbers = values.dropna()
-    if numbers.dtype.kind == "f" and (numbers == np.floor(numbers)).all():
-        numbers = numbers.astype(np.int64)
-    return numbers.astype(str).reindex(values.index)
-
-
-def categories(
-    table: Table, name: str, most: int = MAX_CATEGORIES, cure: str = LEAVE_OUT
-) -> tuple[str, ...]:
-    """The distinct texts of a column, sorted; refused if they are not categories."""
-    values = texts_of_column(table, name)
-    distinct = sorted(map(str, values.dropna().unique()))
-    times = len(distinct) > FEW_TIMES and all(TIME.fullmatch(text) for text in distinct)
-    if times or all(DATE.fullmatch(text) for text in distinct):
-        raise no_dates(table, name, distinct[0], cure)
-    odd = [text for text in distinct if not is_number(text)]
-    if odd and len(odd) <= (1 - NUMERIC_SHARE) * len(distinct):
-        bad = (values.astype(str) == odd[0]).to_numpy()
-        table.refuse(name, bad, f"has {odd[0]!r} among numbers", "write a number")
-    most = min(most, max(len(values) // 2, 10))
-    if len(distinct) > most:
-        raise DataError(
-            f"{table.name}: column {name!r} has {len(distinct)} different texts in {len(values)} "
-            f"rows, such as {distinct[0]!r}; at most {most} are taken as categories. Group them, "
-            f"{cure}."
-        )
-    return tuple(distinct)
-
-
-def no_dates(table: Table, name: str, example: Any, cure: str = LEAVE_OUT) -> DataError:
-    """The error for a column of dates."""
-    return DataError(
-        f"{table.name}: column {name!r} holds dates such as {example}; make numbers of them, for "
-        f"example the day of the year, {cure}."
-    )
 
 
 def encode_inputs(
@@ -246,27 +208,9 @@ def encode_number(table: Table, column: Column, out: np.ndarray, impute: str) ->
     if column.fill is not None:
         numbers = np.where(missing, column.fill, numbers)
     elif impute in CURES:
-        table.refuse(column.name, missing, "has no value", CURES[impute])
+        table.refuse_missing(column.name, missing, CURES[impute])
     table.refuse(column.name, np.isinf(numbers), "is infinite", "replace it")
     out[:, 0] = numbers
-
-
-def encode_category(table: Table, column: Column, out: np.ndarray, impute: str) -> None:
-    """A column of texts as one input per category: 1 for the row's own, else 0."""
-    import pandas
-
-    values = texts_of_column(table, column.name)
-    missing = values.isna().to_numpy()
-    table.refuse(column.name, missing, "has no value", "write a text there, such as unknown")
-    texts = values.astype(str)
-    codes = pandas.Index(column.categories).get_indexer(texts)
-    unknown = codes < 0
-    if unknown.any():
-        known = listed(column.categories)
-        first = str(texts[unknown].iloc[0])
-        table.refuse(column.name, unknown, f"has the unknown category {first!r}", f"known: {known}")
-    out[...] = 0
-    out[np.arange(len(codes)), codes] = 1
 
 
 # ---------------------------------------------------------------- targets
@@ -308,7 +252,7 @@ def target_values(table: Table, names: Sequence[str], loss: str | None) -> tuple
 
 def target_kind(table: Table, name: str) -> str:
     """What a target holds: "number", "text" or "bool"."""
-    table.refuse(name, is_missing(table.columns[name]), "has no value", "remove those rows")
+    table.refuse_missing(name, is_missing(table.columns[name]), "remove those rows")
     kind, values = kind_of(table, name), table.series(name)
     if kind == "date":
         raise no_dates(table, name, values.iloc[0], OTHER_TARGET)
@@ -341,7 +285,7 @@ def label_values(table: Table, name: str) -> np.ndarray:
     values = table.series(name)
     kind = target_kind(table, name)
     if kind == "text":
-        categories(table, name, len(values), OTHER_TARGET)
+        levels_of(table, name, OTHER_TARGET)
         return values.astype(str).to_numpy(str)
     if kind == "bool":
         return values.to_numpy(bool)
@@ -388,14 +332,14 @@ def weight_values(table: Table, name: str) -> np.ndarray:
 
 def group_values(table: Table, name: str) -> np.ndarray:
     """A column of groups as texts: whatever is written alike is one group."""
-    table.refuse(name, is_missing(table.columns[name]), "has no value", "name a group in every row")
+    table.refuse_missing(name, is_missing(table.columns[name]), "name a group in every row")
     values = table.series(name)
     return values.astype(str).to_numpy(str)
 
 
 def order_values(table: Table, name: str) -> np.ndarray:
     """A column that orders the rows as numbers, dates, or texts that sort as what they mean."""
-    table.refuse(name, is_missing(table.columns[name]), "has no value", "write one in every row")
+    table.refuse_missing(name, is_missing(table.columns[name]), "write one in every row")
     kind, values = kind_of(table, name), table.series(name)
     if kind == "number":
         return numbers_of(table.columns[name])

@@ -20,6 +20,7 @@ AUTO = "auto"
 BLANKS = r"\s+"  # pandas' separator for runs of blanks
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "space": BLANKS}
 MARK_WORDS = {"comma": ",", "point": ".", "space": " "}
+MARKS_IN_WORDS = (AUTO, *SEPARATORS, *MARK_WORDS)
 HEAD = 1 << 16  # characters after the first line that show how a file is written
 PACKED = (".gz", ".bz2", ".xz", ".zip")
 UNPACK = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}

@@ -18,6 +18,7 @@ from fastnet.data.columns import (
     weight_values,
 )
 from fastnet.data.dialect import Reading, Writing, dialect_of, plain_name
+from fastnet.data.levels import rules_of
 from fastnet.data.numerals import find_writings, with_numbers
 from fastnet.data.remarks import Remark, remarks_of, sentences
 from fastnet.data.schema import Column
@@ -125,7 +126,7 @@ def samples_of(joined: Joined) -> tuple[dict[str, Any], list[Remark]]:
     for doubt in joined.doubts.values():
         raise doubt
     y, loss = target_values(main, options["target"], loss_of(options))
-    columns, notices = describe_inputs(main, joined.names, options["categorical"])
+    columns, notices = describe_inputs(main, joined.names, rules_of(options))
     remarks = remarks_of(main, columns, options["target"], y, loss)
     texts = texts_of(main, columns, options["target"])
     known = Reading(dialect_of(options), texts, known=True, writings=joined.writings)

@@ -19,6 +19,7 @@ from fastnet.data.columns import (
     weight_values,
 )
 from fastnet.data.joining import Joined, loss_of, split_of
+from fastnet.data.levels import rules_of
 from fastnet.errors import DataError, FastnetError
 from fastnet.options.methods import CLASSIFIERS
 from fastnet.options.rules import COLUMNS
@@ -93,12 +94,13 @@ def look_at_input(joined: Joined, name: str) -> Look:
     if not missing.any() and is_constant(table.columns[name]):
         return Look("left out: one value")
     try:
-        columns, _ = describe_inputs(alone, [name], options["categorical"])
+        columns, _ = describe_inputs(alone, [name], rules_of(options))
         width = len(columns[0].inputs())
         encode_inputs(alone, columns, np.empty((table.rows, width)), options["impute"])
     except FastnetError as error:
         return Look("refused", 0, str(error))
-    filled = "missing: median" if missing.any() else ""
+    way = "median" if columns[0].kind == "number" else "a level of their own"
+    filled = f"missing: {way}" if missing.any() else ""
     inputs = f"{width} inputs" if columns[0].kind == "category" else "input"
     return Look(", ".join(filter(None, (inputs, filled))), width)
 

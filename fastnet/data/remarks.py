@@ -58,7 +58,7 @@ KINDS = {
         "Numbers with marks, taken as levels",
         "Say how to read them (--decimal, --thousands), or strip signs and units.",
     ),
-    "rare": ("Levels with one row", "Share one level, such as other, among them."),
+    "rare": ("Levels with one row", "Let them share one: --min-level-count."),
     "single": ("Classes with one row", "They cannot be learnt and tested: join or remove them."),
     "repeated": (
         "Repeated rows",

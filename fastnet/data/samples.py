@@ -375,7 +375,7 @@ def with_scaled_inputs(
     schema = data.schema
     if fills:
         fill = dict(zip(names, fills))
-        filled = tuple(c._replace(fill=fill.get(f"column {c.name!r}")) for c in columns)
+        filled = tuple(c._replace(fill=fill.get(f"column {c.name!r}", c.fill)) for c in columns)
         schema = schema._replace(columns=filled)
     learnt = schema.scaling._replace(x_shift=shift, x_scale=width)
     return data._replace(X=X, schema=schema._replace(scaling=learnt))

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnet.data.dialect import Dialect, Reading, Writing
+from fastnet.data.dialect import MARKS_IN_WORDS, Dialect, Reading, Writing
 from fastnet.data.scaling import Ranges, Scaling
 from fastnet.errors import quoted
 from fastnet.options.methods import CLASSIFIERS, LOSSES, SIGMOID
-from fastnet.shapes import NUMBER, TEXT, Absent, Leaf, Maybe, misfit, one_of
+from fastnet.shapes import COUNT, FLAG, NUMBER, TEXT, Absent, Leaf, Maybe, misfit, one_of
 
 
 class Column(NamedTuple):
@@ -28,8 +28,11 @@ class Column(NamedTuple):
     kind : {"number", "category"}
     categories : tuple of str
         The categories in the order of their one-hot inputs; empty for a number.
-    fill : float or None
-        The number that replaces a missing one; None if missing numbers are refused.
+    fill : float, str or None
+        The number or level that replaces a missing one; None if missing ones are refused.
+    shares : bool
+        Whether levels that are not among the categories are allowed: they are the level "other",
+        or none of the levels if there is no such one.
 
     Examples
     --------
@@ -40,7 +43,13 @@ class Column(NamedTuple):
     name: str
     kind: str
     categories: tuple = ()
-    fill: float | None = None
+    fill: float | str | None = None
+    shares: bool = False
+
+    @property
+    def number_fill(self) -> float | None:
+        """The number that replaces a missing one; None for categories."""
+        return None if isinstance(self.fill, str) else self.fill
 
     def inputs(self) -> tuple[str, ...]:
         """Names of the inputs that the column becomes: one per category, one for a number."""
@@ -48,7 +57,7 @@ class Column(NamedTuple):
 
 
 # Shapes of the JSON in config.json: the fields of a Column, and those of a Schema.
-COLUMN = (TEXT, one_of(("number", "category")), [TEXT], Maybe(NUMBER))
+FILL = Leaf("a number or a text", lambda v: NUMBER.accepts(v) or TEXT.accepts(v))
 LABELS = Leaf(
     "a list of texts, of integers or of booleans",
     lambda value: isinstance(value, list) and set(map(label_kind, value)) in LABEL_KINDS,
@@ -58,6 +67,18 @@ LABEL_DTYPE = Leaf(
     "the dtype of texts, integers or booleans",
     lambda value: isinstance(value, str) and re.fullmatch(r"[<>|=][Uiub]\d{1,6}", value),
 )
+COLUMN = (TEXT, one_of(("number", "category")), [TEXT], Maybe(FILL), FLAG)
+MARK = Leaf(
+    "a character or auto", lambda v: TEXT.accepts(v) and (len(v) == 1 or v in MARKS_IN_WORDS)
+)
+DIALECT = {
+    **dict.fromkeys(("separator", "decimal", "thousands"), MARK),
+    "encoding": TEXT,
+    "na_values": Maybe([TEXT]),
+    "no_header": FLAG,
+    "skip_lines": COUNT,
+    **dict.fromkeys(("comment", "quote"), Maybe(MARK)),
+}
 SHAPE = {
     "loss": one_of(LOSSES),
     "features": [TEXT],
@@ -67,6 +88,8 @@ SHAPE = {
     "columns": [COLUMN],
     "scaling": {name: [NUMBER] for name in Scaling._fields},
     "ranges": {name: [NUMBER] for name in Ranges._fields},
+    "dialect": DIALECT,
+    "writings": {str: (MARK, TEXT, TEXT)},
 }
 
 
@@ -179,8 +202,8 @@ class Schema(NamedTuple):
     @classmethod
     def from_arrays(cls, arrays: Mapping) -> "Schema":
         """The schema in a model.npz; KeyError, TypeError or ValueError if it has none."""
-        columns = json.loads(str(arrays["columns"]))
-        wrong = misfit(columns, SHAPE["columns"], "columns")
+        told = {name: json.loads(str(arrays[name])) for name in ("columns", "dialect", "writings")}
+        wrong = misfit(told, {name: SHAPE[name] for name in told})
         if wrong:
             raise ValueError(wrong)
         return cls(
@@ -188,11 +211,11 @@ class Schema(NamedTuple):
             classes=arrays.get("classes"),
             features=tuple(str(name) for name in arrays["features"]),
             targets=tuple(str(name) for name in arrays["targets"]),
-            columns=columns_from_json(columns),
+            columns=columns_from_json(told["columns"]),
             scaling=arrays_from(Scaling, arrays),
             ranges=arrays_from(Ranges, arrays),
-            dialect=dialect_from_json(json.loads(str(arrays["dialect"]))),
-            writings=writings_from_json(json.loads(str(arrays["writings"]))),
+            dialect=dialect_from_json(told["dialect"]),
+            writings=writings_from_json(told["writings"]),
         )
 
     def sizes(self) -> dict[str, int]:
@@ -245,7 +268,7 @@ def writings_from_json(facts: Mapping) -> dict[str, Writing]:
 
 def columns_from_json(rows: list) -> tuple[Column, ...]:
     """Columns from the lists that JSON makes of them."""
-    return tuple(Column(name, kind, tuple(kinds), fill) for name, kind, kinds, fill in rows)
+    return tuple(Column(name, kind, tuple(levels), *rest) for name, kind, levels, *rest in rows)
 
 
 def arrays_from(kind: Any, arrays: Mapping) -> Any:

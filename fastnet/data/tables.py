@@ -94,6 +94,16 @@ class Table(NamedTuple):
         if bad.any():
             raise DataError(f"{self.name}: column {column!r} {what} in {self.places(bad)}; {cure}.")
 
+    def refuse_missing(self, column: str, missing: np.ndarray, cure: str) -> None:
+        """An error for the rows without a value; it quotes a text that stands for none."""
+        if missing.any() and self.text is not None:
+            row = int(missing.argmax()) + self.first
+            cell = self.text.cell(row, column)
+            if cell:
+                what = f"has {cell!r}, a missing value,"
+                self.refuse(column, missing, what, f"{cure}; --na-values says what is missing")
+        self.refuse(column, missing, "has no value", cure)
+
 
 def table_of_frame(frame: Any, name: str, **facts: Any) -> Table:
     """The Table of a data frame, whose columns must have different names."""

@@ -111,12 +111,25 @@ class TextFile(NamedTuple):
 
     def lines(self, rows: np.ndarray) -> list[int]:
         """Lines of the file (the first is 1) on which the given data rows begin."""
+        return [line for line, _ in self.found(rows)]
+
+    def cell(self, row: int, name: str) -> str:
+        """The text of a cell, as it is in the file."""
+        place = self.names.index(name)
+        cells = self.found([row])[0][1]
+        return cells[place].strip() if place < len(cells) else ""
+
+    def found(self, rows: Iterable[int]) -> list[tuple[int, list[str]]]:
+        """Line and cells of the given data rows."""
         with unpacked(self.source, self.name) as file:
             file.seek(0)
             text = io.TextIOWrapper(file, self.encoding, newline="")
             try:
                 with long_cells():
-                    return lines_of(self.records(text), {int(row) for row in rows})
+                    wanted = {int(row) for row in rows}
+                    return [
+                        place for row, place in enumerate(self.records(text), -1) if row in wanted
+                    ]
             finally:
                 text.detach()
 
@@ -141,11 +154,6 @@ def numbered(records: Any) -> Iterator[tuple[int, list[str]]]:
     for cells in records:
         yield line, cells
         line = records.line_num + 1
-
-
-def lines_of(records: Iterable[tuple[int, list[str]]], rows: set[int]) -> list[int]:
-    """The lines of the given rows; the names are row -1."""
-    return [line for row, (line, _) in enumerate(records, -1) if row in rows]
 
 
 # ---------------------------------------------------------------- reading

@@ -460,7 +460,7 @@ ROWS = (
         "data",
         CHOICE,
         "none",
-        "Replacement for missing numbers; none = missing numbers are refused.",
+        "median = missing numbers become it, texts a level of their own; none = both are refused.",
         choices=("none", "median"),
     ),
     Option(
@@ -498,6 +498,23 @@ ROWS = (
     Option("categorical", "data", NAMES, (), "Columns of categories that look like numbers."),
     Option("numeric", "data", NAMES, (), "Columns of numbers, though some have leading zeros."),
     Option("strip_units", "data", NAMES, (), "Columns of numbers whose unit is taken away: 12 %."),
+    Option(
+        "unknown",
+        "data",
+        CHOICE,
+        "error",
+        "What a category becomes that the table does not have: an error, or other.",
+        choices=("error", "other"),
+    ),
+    Option(
+        "min_level_count",
+        "data",
+        INTEGER,
+        1,
+        "Categories with fewer rows share one input, other.",
+        low=1,
+        high=10**9,
+    ),
     Option("exclude", "data", NAMES, (), "Columns to leave out."),
     Option(
         "separator",
@@ -615,7 +632,7 @@ OF_DATA = (
     "order",
     "validation_data",
     "test_data",
-    *("categorical", "numeric", "strip_units", "exclude"),
+    *("categorical", "numeric", "strip_units", "unknown", "min_level_count", "exclude"),
     *OF_TEXT,
 )
 AXES = tuple(option.name for option in TABLE if option.axis)

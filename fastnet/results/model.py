@@ -219,7 +219,7 @@ class Model(Described, ModelFields):
             X = np.empty((table.rows, len(self.features)))
             encode_inputs(table, columns, X, impute="model")
             return X
-        d, fills = len(self.features), [column.fill for column in self.columns]
+        d, fills = len(self.features), [column.number_fill for column in self.columns]
         missing = bool(fills) and None not in fills
         X = as_array(X, "X", missing)
         shape = X.shape
@@ -240,7 +240,7 @@ class Model(Described, ModelFields):
             A network with the single logit of the second class has two columns here, and the
             first class has 0.
         """
-        fills = [column.fill for column in self.columns for _ in column.inputs()]
+        fills = [column.number_fill for column in self.columns for _ in column.inputs()]
 
         def scale(block):
             return scaling.scaled(block, self.x_shift, self.x_scale, np.float64, fills)

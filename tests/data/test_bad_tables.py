@@ -111,13 +111,29 @@ BAD_TABLES = [
         GOOD.replace("20,", "?,").replace("40,", "NA,"),
         "--target price",
         3,
-        "data.csv: column 'size' has no value in lines 3, 5; fill it in or use --impute median.",
+        "data.csv: column 'size' has '?', a missing value, in lines 3, 5; fill it in or use "
+        "--impute median; --na-values says what is missing.",
     ),
     (
         GOOD.replace("Ulm", ""),
-        "--target price --impute median",
+        "--target price",
         3,
-        "data.csv: column 'town' has no value in lines 2, 4; write a text there, such as unknown.",
+        "data.csv: column 'town' has no value in lines 2, 4; write a text there, such as unknown, "
+        "or train with --impute median.",
+    ),
+    (
+        "town,price\nNA,1.5\nUlm,2.5\nNA,3.5\n",
+        "--target price",
+        3,
+        "data.csv: column 'town' has 'NA', a missing value, in lines 2, 4; write a text there, "
+        "such as unknown, or train with --impute median; --na-values says what is missing.",
+    ),
+    (
+        GOOD,
+        "--target price --min-level-count 3",
+        3,
+        "data.csv: column 'town' has no level with 3 rows; lower --min-level-count, or leave it "
+        "out with --exclude.",
     ),
     (
         GOOD.replace("2.5", ""),
@@ -141,14 +157,14 @@ BAD_TABLES = [
         "size,more,price\n1,,2.5\n2,,3.5\n",
         "--target price",
         3,
-        "data.csv: column 'more' is empty; fill it in or leave it out with --features.",
+        "data.csv: column 'more' is empty; fill it in or leave it out with --exclude.",
     ),
     (
         "sold,price\n2020-01-31,2.5\n2021-12-01,3.5\n",
         "--target price",
         3,
         "data.csv: column 'sold' holds dates such as 2020-01-31; make numbers of them, for example "
-        "the day of the year, or leave it out with --features.",
+        "the day of the year, or leave it out with --exclude.",
     ),
     (
         "size,sold\n1,31.1.2020\n2,1.12.2021\n",
@@ -183,7 +199,8 @@ BAD_TABLES = [
         "--target price",
         3,
         "data.csv: column 'note' has 40 different texts in 40 rows, such as 'note 0'; at most 20 "
-        "are taken as categories. Group them, or leave it out with --features.",
+        "are taken as categories. Let rare ones share one with --min-level-count, or leave it out "
+        "with --exclude.",
     ),
     (
         "size,rooms,price\n" + BROKEN,

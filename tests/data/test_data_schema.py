@@ -10,7 +10,10 @@ from fastnet.data.samples import make_data
 from fastnet.data.scaling import Ranges, Scaling
 from fastnet.data.schema import Column, Schema
 
-COLUMNS = (Column("size", "number", (), 0.5), Column("colour", "category", ("blue", "größer")))
+COLUMNS = (
+    Column("size", "number", (), 0.5),
+    Column("colour", "category", ("blue", "größer"), "blue", True),
+)
 SCALING = Scaling(np.array([0.1, 0, 0]), np.array([3, 1, 1.0]), np.zeros(2), np.ones(2))
 RANGES = Ranges(np.array([0.1, 0, 0]), np.array([9, 1, 1.0]), np.array([1 / 3, 2 / 3]))
 SCHEMAS = {

@@ -216,10 +216,12 @@ def test_all_problems_at_once(command):
     Path("bad.csv").write_text(BAD)
     found = fastnet.inspect("bad.csv", target="price", weights="w")
     assert found["problems"] == [
-        "column 'size' has no value in line 3; fill it in or use --impute median.",
-        "column 'town' has no value in line 4; write a text there, such as unknown.",
+        "column 'size' has '?', a missing value, in line 3; fill it in or use --impute median; "
+        "--na-values says what is missing.",
+        "column 'town' has no value in line 4; write a text there, such as unknown, or train with "
+        "--impute median.",
         "column 'when' holds dates such as 2020-01-02; make numbers of them, for example the day "
-        "of the year, or leave it out with --features.",
+        "of the year, or leave it out with --exclude.",
         "column 'w' is a negative weight in line 5; make it 0 or more.",
     ]
     got = command("train --data bad.csv --target price --weights w")

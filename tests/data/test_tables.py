@@ -409,7 +409,8 @@ def test_encode_takes_columns_by_name(model_columns):
         ("size\n3\n", "t.csv has no column 'town'; the model was trained on size, town."),
         (
             "size,town\n3,Kiel\n",
-            "t.csv: column 'town' has the unknown category 'Kiel' in line 2; known: Bonn, Ulm.",
+            "t.csv: column 'town' has the unknown category 'Kiel' in line 2; known: Bonn, Ulm; "
+            "--unknown other in training allows others.",
         ),
         (
             "size,town\n3,Ulm\nbig,Ulm\n",
@@ -425,7 +426,8 @@ def test_encode_takes_columns_by_name(model_columns):
         ),
         (
             "size,town\n1,Ulm\n2,\n",
-            "t.csv: column 'town' has no value in line 3; write a text there, such as unknown.",
+            "t.csv: column 'town' has no value in line 3; write a text there, such as unknown, "
+            "or train with --impute median.",
         ),
     ],
 )

@@ -431,7 +431,7 @@ MISFITS = [
     (
         "config.json",
         lambda c: c.update(columns=[["a", "number", []]]),
-        "columns[0] must be a list of 4",
+        "columns[0] must be a list of 5",
     ),
     (
         "config.json",

@@ -1,0 +1,147 @@
+"""Levels of categories: which there are, which share one input, and what new ones become."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastnet.data.dialect import is_number, listed
+from fastnet.data.frames import is_text
+from fastnet.data.schema import Column
+from fastnet.data.tables import Table
+from fastnet.errors import DataError
+
+MAX_CATEGORIES = 100  # most categories of a column; more distinct texts are names, numbers or prose
+NUMERIC_SHARE = 0.8  # from this share of numbers among the distinct texts, the others are mistakes
+DATE = re.compile(r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3(\d{4}|\d\d))\b.*")
+TIME = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?")
+FEW_TIMES = 10  # up to so many different times of day are categories, such as shifts
+LEAVE_OUT = "or leave it out with --exclude"
+OTHER, MISSING = "other", "missing"  # the levels of rare and new texts, and of missing ones
+
+
+class LevelRules(NamedTuple):
+    """What is said about categories.
+
+    Attributes
+    ----------
+    categorical : collection of str
+        Columns that are categories whatever they hold.
+    impute : str
+        "none" refuses missing texts; else they have a level of their own.
+    unknown : {"error", "other"}
+        What a level becomes that no training row has.
+    min_count : int
+        A level with fewer rows shares the level "other" with its like.
+    """
+
+    categorical: Collection[str] = ()
+    impute: str = "none"
+    unknown: str = "error"
+    min_count: int = 1
+
+
+NO_LEVELS_TOLD = LevelRules()
+
+
+def rules_of(options: Mapping[str, Any]) -> LevelRules:
+    """The LevelRules in the options of a run."""
+    names = ("categorical", "impute", "unknown", "min_level_count")
+    return LevelRules(*(options[name] for name in names))
+
+
+def category_of(table: Table, name: str, rules: LevelRules) -> tuple[Column, list[str]]:
+    """A column of texts as a Column, and the notice on levels that share one."""
+    levels = levels_of(table, name)
+    texts = texts_of_column(table, name).dropna().astype(str)
+    counts = texts.value_counts()
+    rare = {level for level in levels if counts[level] < rules.min_count}
+    kept = {*levels} - rare
+    refuse_many(table, name, sorted(kept), rules)
+    if not kept:
+        raise DataError(
+            f"{table.name}: column {name!r} has no level with {rules.min_count} rows; lower "
+            f"--min-level-count, {LEAVE_OUT}."
+        )
+    fill = None
+    if rules.impute != "none":
+        gaps = len(texts) < table.rows
+        fill = MISSING if gaps else str(counts.index[0])
+        kept |= {fill} if gaps else set()
+    kept |= {OTHER} if rare else set()
+    shares = rules.unknown == "other" or rules.min_count > 1
+    said = f"Levels of column {name!r} with fewer than {rules.min_count} rows share one input"
+    said = [f"{said}, {name}={OTHER}: {listed(sorted(rare))}."] * bool(rare)
+    return Column(name, "category", tuple(sorted(kept)), fill, shares), said
+
+
+def refuse_many(table: Table, name: str, levels: list[str], rules: LevelRules) -> None:
+    """Refuse more levels than categories have."""
+    most = min(MAX_CATEGORIES, max(table.rows // 2, 10))
+    if len(levels) > most:
+        raise DataError(
+            f"{table.name}: column {name!r} has {len(levels)} different texts in {table.rows} "
+            f"rows, such as {levels[0]!r}; at most {most} are taken as categories. Let rare ones "
+            f"share one with --min-level-count, {LEAVE_OUT}."
+        )
+
+
+def texts_of_column(table: Table, name: str) -> Any:
+    """A column as texts; whole numbers have no decimal point, whatever their type."""
+    values = table.series(name)
+    if is_text(values):
+        return values
+    numbers = values.dropna()
+    if numbers.dtype.kind == "f" and (numbers == np.floor(numbers)).all():
+        numbers = numbers.astype(np.int64)
+    return numbers.astype(str).reindex(values.index)
+
+
+def levels_of(table: Table, name: str, cure: str = LEAVE_OUT) -> list[str]:
+    """The distinct texts of a column, sorted; dates and mistakes among numbers are refused."""
+    values = texts_of_column(table, name)
+    distinct = sorted(map(str, values.dropna().unique()))
+    times = len(distinct) > FEW_TIMES and all(TIME.fullmatch(text) for text in distinct)
+    if times or all(DATE.fullmatch(text) for text in distinct):
+        raise no_dates(table, name, distinct[0], cure)
+    odd = [text for text in distinct if not is_number(text)]
+    if odd and len(odd) <= (1 - NUMERIC_SHARE) * len(distinct):
+        bad = (values.astype(str) == odd[0]).to_numpy()
+        table.refuse(name, bad, f"has {odd[0]!r} among numbers", "write a number")
+    return distinct
+
+
+def no_dates(table: Table, name: str, example: Any, cure: str = LEAVE_OUT) -> DataError:
+    """The error for a column of dates."""
+    return DataError(
+        f"{table.name}: column {name!r} holds dates such as {example}; make numbers of them, for "
+        f"example the day of the year, {cure}."
+    )
+
+
+def encode_category(table: Table, column: Column, out: np.ndarray, impute: str) -> None:
+    """A column of texts as one input per category: 1 for the row's own, else 0.
+
+    A level that is not among the categories is "other" if there is such an input, and none of
+    them if there is not.
+    """
+    import pandas
+
+    values = texts_of_column(table, column.name)
+    missing = values.isna().to_numpy(bool)
+    if column.fill is None:
+        cure = "write a text there, such as unknown, or train with --impute median"
+        table.refuse_missing(column.name, missing, cure)
+    texts = values.astype(str).where(~missing, column.fill)
+    codes = pandas.Index(column.categories).get_indexer(texts)
+    unknown = codes < 0
+    if unknown.any() and not column.shares:
+        known = f"known: {listed(column.categories)}; --unknown other in training allows others"
+        first = str(texts[unknown].iloc[0])
+        table.refuse(column.name, unknown, f"has the unknown category {first!r}", known)
+    if OTHER in column.categories:
+        codes[unknown] = column.categories.index(OTHER)
+    out[...] = 0
+    rows = np.flatnonzero(codes >= 0)
+    out[rows, codes[rows]] = 1
