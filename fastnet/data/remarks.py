@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnet.data.columns import NUMERIC_SHARE, numbers_of
+from fastnet.data.columns import numbers_of
 from fastnet.data.dialect import is_number
+from fastnet.data.levels import NUMERIC_SHARE
 from fastnet.data.samples import Data
 from fastnet.data.schema import Column
 from fastnet.data.tables import Table, listed

@@ -642,7 +642,10 @@ def test_a_model_with_a_wrong_byte_is_refused_or_the_same(saved, rng):
         ({"columns": None}, "is not a model of fastnet: it has no 'columns'"),
         ({"columns": "[["}, "is broken: its columns cannot be read"),
         ({"columns": "[]", "features": ["a"]}, r"is broken: W1 has shape \(4, 6\), not \(4, 1\)"),
-        ({"columns": '[["a", "number", [], null, false]]'}, "columns make 1 inputs, its features name 6"),
+        (
+            {"columns": '[["a", "number", [], null, false]]'},
+            "columns make 1 inputs, its features name 6",
+        ),
         ({"b1": np.zeros(9)}, r"is broken: W1 has shape \(4, 6\), not \(9, 6\)"),
         ({"b2": np.array([0, 1, np.nan])}, "b2 has values that are not finite numbers"),
         ({"x_scale": np.zeros(2)}, r"x_scale has shape \(2,\), not \(6,\)"),
