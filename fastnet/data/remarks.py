@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnet.data.columns import numbers_of
-from fastnet.data.dialect import is_number
-from fastnet.data.levels import NUMERIC_SHARE
 from fastnet.data.samples import Data
 from fastnet.data.schema import Column
 from fastnet.data.tables import Table, listed
@@ -27,7 +25,6 @@ DRIFT = 0.5  # standard deviations between the means of the halves, and 5 standa
 MOST_CLASSES = 50  # correlations with more classes are not looked at
 MOST_NAMES = 5  # named in a sentence
 IDENTIFIER = re.compile(r"(.*[ _.-])?(id|nr|no|number|index|row|key|uuid)", re.IGNORECASE)
-MARKED = re.compile(r"[^\w\s.,]?\s?[-+]?\d[\d.,' \u00a0]*(%|[^\W\d_]{1,4}|[^\w\s])?")
 GROUP = re.compile(
     r"(patient|subject|person|participant|customer|client|user|household|animal|student|machine|"
     r"device|batch|site|hospital)s?([ _.-]?(id|nr|no|number|name|code))?",
@@ -55,10 +52,6 @@ KINDS = {
         "Their steps are uneven (0131, 0201): make days or months of them.",
     ),
     "far": ("Far out", "Check them: a few such values decide the scaling and the loss."),
-    "marked": (
-        "Numbers with marks, taken as levels",
-        "Say how to read them (--decimal, --thousands), or strip signs and units.",
-    ),
     "rare": ("Levels with one row", "Let them share one: --min-level-count."),
     "single": ("Classes with one row", "They cannot be learnt and tested: join or remove them."),
     "repeated": (
@@ -159,8 +152,6 @@ class Goal:
     def remarks(self, names: Sequence[str]) -> Iterator[Remark]:
         """What is remarkable about the targets themselves."""
         if self.counts is not None and self.classes is not None:
-            if self.classes.dtype.kind == "U" and is_marked(self.classes.tolist()):
-                yield Remark("marked", names[0], str(self.classes[0]))
             alone = self.classes[self.counts == 1]
             if len(alone):
                 texts = listed([str(label) for label in alone], MOST_NAMES)
@@ -318,12 +309,6 @@ def of_numbers(block: Block, goal: Goal) -> Iterator[Remark]:
 # ---------------------------------------------------------------- columns of categories
 
 
-def is_marked(levels: Sequence[str]) -> bool:
-    """Whether nearly all levels are numbers with a sign, a unit, or other marks than a point."""
-    marked = [text for text in levels if MARKED.fullmatch(text) and not is_number(text)]
-    return len(marked) >= max(3, NUMERIC_SHARE * len(levels))
-
-
 def of_category(column: Column, values: Any, goal: Goal, rows: Rows) -> Iterator[Remark]:
     """What is remarkable about an input of categories; the rows take in its codes."""
     import pandas
@@ -332,9 +317,6 @@ def of_category(column: Column, values: Any, goal: Goal, rows: Rows) -> Iterator
     rows.add(codes[None].astype(float))
     counts = np.bincount(codes[codes >= 0])
     n, levels, alone = len(codes), len(counts), int((counts == 1).sum())
-    if is_marked(column.categories):
-        yield Remark("marked", column.name, column.categories[0])
-        return
     if goal.classes is not None and n >= FEW and levels == len(goal.classes):
         pairs = len(np.unique(codes * len(goal.classes) + goal.codes[0]))
         if pairs == levels:

@@ -118,24 +118,6 @@ def test_a_class_with_one_row_and_a_target_far_out():
 
 
 @pytest.mark.parametrize(
-    "texts",
-    [
-        ["2.450,50", "1.299,00", "950,00", "12,5"],
-        ["43%", "5 %", "17%", "81%"],
-        ["$340.00", "$12.50", "$7", "$1,200.00"],
-        ["71 kg", "82 kg", "90 kg", "101 kg"],
-        ["12 €", "1 200 €", "15€", "3,50 €"],
-    ],
-)
-def test_numbers_with_marks_are_no_levels(texts):
-    column = np.resize(texts, N)
-    assert remarks({"x": column, "z": OTHER, "y": NOISE})["marked"].startswith(
-        f"Numbers with marks, taken as levels: x ({min(texts)}). Say how to read them"
-    )
-    assert "marked" in remarks({"z": OTHER, "y": column})
-
-
-@pytest.mark.parametrize(
     "texts", [["01", "02", "W1A"], ["D001", "D002", "D003"], ["a", "b", "c"], ["3-room", "4-room"]]
 )
 def test_codes_are_levels(texts):
