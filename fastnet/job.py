@@ -371,6 +371,7 @@ class Job:
         self.began = began
         self.folder: Folder | None = None
         self.resumed_at = 0.0  # seconds trained before this process started
+        self.asked = False  # whether progress asked for an end
         self.saved_at, self.save_cost, self.event_at = time.perf_counter(), 0.0, 0.0
 
     def run(self, checkpoint: Path | None = None) -> Result:
@@ -427,22 +428,24 @@ class Job:
         with trainings.interruptible() as interrupted:
             while True:
                 status = trainings.train(self.training, self.after_round, began, interrupted)
-                if status != "done" or not self.extend():
+                longer = self.longer_plan() if status == "done" else None
+                if longer is None:
                     return status
+                if self.asked or interrupted.is_set():
+                    return "interrupted"
+                self.training = grown(self.training, longer, self.data)
 
-    def extend(self) -> bool:
-        """Add the next members of a search for the smallest N1; whether there are any."""
+    def longer_plan(self) -> Plan | None:
+        """The plan with the next members of a search for the smallest N1, or None if it is over."""
         training, stops = self.training, stops_of(self.training.pack.states)
         if not is_searched(training.options) or set(stops) & set(CUT_SHORT):
-            return False
+            return None
         search, blocks = replayed(training.options, stops)
         block = search.next_block()
         if block is None:
-            return False
+            return None
         counts = self.data.train_counts()
-        plan = plan_of_blocks(training.options, training.plan, counts, [*blocks, block])
-        self.training = grown(training, plan, self.data)
-        return True
+        return plan_of_blocks(training.options, training.plan, counts, [*blocks, block])
 
     def warm_up(self) -> float:
         """Load or compile the kernels between the first two calls of progress; their seconds."""
@@ -482,13 +485,12 @@ class Job:
 
         Whether progress returned True, which interrupts the run.
         """
-        asked = False
         now = time.perf_counter()
         event = self.folder is not None and now - self.event_at >= EVENT_SECONDS
         if self.progress or event:
             standing = self.standing()
             if self.progress:
-                asked = self.progress(standing) is True
+                self.asked = self.progress(standing) is True
             if self.folder is not None and event:
                 self.folder.event(**event_fields(standing), status="running")
                 self.event_at = now
@@ -497,7 +499,7 @@ class Job:
             self.folder.checkpoint(training.checkpoint())
             self.save_cost = time.perf_counter() - now
             self.saved_at = time.perf_counter()
-        return asked
+        return self.asked
 
     def standing(self) -> Progress:
         """The run's Progress."""

@@ -81,16 +81,16 @@ def test_a_killed_search_goes_on_to_the_same_bytes(sine, block, tmp_path, monkey
         pass
 
     extended = []
-    original = job.Job.extend
+    original = job.Job.longer_plan
 
-    def extend(self):
+    def longer_plan(self):
         if len(extended) == block:
             self.folder.checkpoint(self.training.checkpoint())
             raise Died
         extended.append(1)
         return original(self)
 
-    monkeypatch.setattr(job.Job, "extend", extend)
+    monkeypatch.setattr(job.Job, "longer_plan", longer_plan)
     with pytest.raises(Died):
         fastnet.smallest(task=1, samples=200, out=tmp_path / "run")
     seen = peek(tmp_path / "run")

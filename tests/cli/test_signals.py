@@ -165,6 +165,24 @@ def test_progress_that_returns_true_interrupts(tmp_path):
     np.testing.assert_array_equal(again.packed["W1"], whole.packed["W1"])
 
 
+@pytest.mark.parametrize("by", ["Ctrl-C", "progress"])
+def test_a_search_is_interrupted_between_its_blocks_of_members(tmp_path, by):
+    """Each block is trained in one round here: none is running when the round is over."""
+    given = {"task": 1, "samples": 50, "n1": [1, 2], "max_epochs": 8}
+
+    def press(where):
+        if by == "Ctrl-C" and where.stage == "train":
+            signal.raise_signal(signal.SIGINT)
+        return True
+
+    whole = fastnet.smallest(**given)
+    cut = fastnet.smallest(**given, out=tmp_path / "run", progress=press)
+    assert cut.status == "interrupted" and len(cut.members) < len(whole.members)
+    again = fastnet.resume(tmp_path / "run")
+    assert again.status == "done"
+    np.testing.assert_array_equal(again.packed["W1"], whole.packed["W1"])
+
+
 # ---------------------------------------------------------------- a stderr that is closed
 
 
