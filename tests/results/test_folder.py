@@ -407,7 +407,11 @@ MISFITS = [
         lambda c: c["options"].update(optimizer=["lbfgs"], learning_rate=[0.5]),
         "config.json has options that do not go together: learning_rate 0.5 has no effect",
     ),
-    ("config.json", lambda c: c.update(command=[[]]), "command must be one of train, sweep, got"),
+    (
+        "config.json",
+        lambda c: c.update(command=[[]]),
+        "command must be one of train, sweep, smallest, got",
+    ),
     ("config.json", lambda c: c.update(task=True), "task must be one of 1, 2, null, got True."),
     (
         "config.json",
@@ -564,6 +568,18 @@ def test_json_nested_too_deep(run, name):
     (run / name).write_text('{"versions": ' + deep(1) + "}")
     with saying(f"{run / name} cannot be read (its values are nested too deep)."):
         fastnet.load(run)
+
+
+def test_what_another_version_chose_by_itself_may_differ(run):
+    """A learning rate that was not given was this version's own when the run was made."""
+    header, *rows = [line.split(",") for line in (run / "members.csv").read_text().splitlines()]
+    assert json.loads((run / "config.json").read_text())["options"]["decay_epochs"] == [None]
+    for row in rows:
+        row[header.index("decay_epochs")] = "3"
+    lines = [",".join(cells) for cells in (header, *rows)]
+    (run / "members.csv").write_text("\n".join(lines) + "\n")
+    edit_json(run / "summary.json", lambda s: s["best"].update(decay_epochs=3))
+    assert fastnet.load(run).members["decay_epochs"].tolist() == [3] * 4
 
 
 CELLS = [
