@@ -129,9 +129,16 @@ class Entrant:
             return truth.reference_difference()
         most = self.workload.check_members
         members = self.members[spread(len(self.members), most)]
-        if len(members) < len(self.members):
-            session.prepare(self.work(members))
+        if self.other_work(members):
+            work = self.work(members)
+            session.prepare(work._replace(keep_best=True) if self.peer.watches else work)
         return worst(session.epochs(truth.epochs)[1], truth.losses(self.peer.extras)[members])
+
+    def other_work(self, members):
+        """Whether the losses are those of another work than the one that is timed: of fewer
+        members, or monitored, because the peer has no exact losses without."""
+        blind = self.peer.watches and not self.workload.work.monitored
+        return len(members) < len(self.members) or blind
 
     def measure(self, session, truth):
         """Try one way: its compilation, its losses, its speed."""
@@ -139,7 +146,7 @@ class Entrant:
         first, second = session.epochs(1)[0], session.epochs(1)[0]
         if self.difference is None:
             self.difference = self.check(session, truth)
-            if len(self.members) > self.workload.check_members:
+            if self.other_work(self.members[: self.workload.check_members]):
                 session.prepare(self.work(self.members))
         epochs, seconds = self.calibrate(session, second)
         rate = epochs / (seconds * self.scale)

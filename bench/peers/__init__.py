@@ -23,6 +23,7 @@ class Peer(NamedTuple):
     loops: bool = False  # costs of members add up: a sample of them can stand for all
     extras: bool = True  # whether it clips, lowers the rate on a plateau, keeps the best weights
     environment: dict = KEEP_MEMORY
+    watches: bool = False  # whether its exact losses are only those that it monitors
     pinned: bool = False  # one core per process if it is to use one thread
     note: str = ""
 
@@ -37,6 +38,7 @@ ROWS = (
         "bench.peers.fastnet_kernels",
         ways=("1 thread", "threads"),
         environment={},
+        watches=True,
         note="whole calls of fastnet.sweep(), planning and result included",
     ),
     Peer(
@@ -44,6 +46,7 @@ ROWS = (
         "bench.peers.fastnet_reference",
         ways=("1 thread", "processes"),
         loops=True,
+        watches=True,
         note="fastnet's own backend='reference': plain NumPy, one member at a time",
     ),
     Peer(

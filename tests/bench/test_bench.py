@@ -158,6 +158,17 @@ def test_without_a_monitored_loss_fastnet_trains_the_same():
         assert found[1].history(m).val_loss[-1] == pytest.approx(loss, rel=1e-12)
 
 
+def test_the_reference_agrees_where_no_loss_is_monitored(tmp_path):
+    parts = workloads.WORKLOADS["grid10000"]("smoke", "float64")
+    blind = next(part for part in parts if not part.work.monitored)
+    settings = runner.Settings(("fastnet", "numpy-reference"), 1, 1, "smoke", lambda text: None)
+    truth = runner.Truth(blind, 1, tmp_path)
+    entrant = runner.Entrant(PEERS["numpy-reference"], blind, settings, tmp_path)
+    entrant.prepare(truth)
+    entrant.close()
+    assert entrant.error is None and entrant.difference < 1e-12
+
+
 OUTSIDE = [n for n, p in PEERS.items() if {"torch", "jax"} & set(p.needs) and "compiled" not in n]
 
 
