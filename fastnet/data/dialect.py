@@ -205,9 +205,15 @@ def find_separator(lines: list[str], dialect: Dialect, name: str) -> str:
 
 
 def records(lines: list[str], separator: str, quote: str | None) -> list[list[str]]:
-    """The cells of some lines, empty lines left out."""
+    """The cells of some lines, empty lines left out; none where quotes end inside of cells."""
+    found = []
     with long_cells():
-        found = list(csv.reader(lines, **csv_form(separator, quote)))
+        reader = csv.reader(lines, strict=True, **csv_form(separator, quote))
+        try:
+            found += reader
+        except csv.Error as error:
+            if "end of data" not in str(error):  # the last cell may be cut
+                return []
     return [cells for cells in found if cells]
 
 

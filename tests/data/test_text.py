@@ -137,6 +137,8 @@ def test_an_unknown_encoding():
     [
         ('"T, in C";"p, in bar"\n18.0;3.14\n', ["T, in C", "p, in bar"]),
         ('"a;b",c\n"1;2",3\n', ["a;b", "c"]),
+        ('"T, in C";"y, in %"\n1,5;2%\n', ["T, in C", "y, in %"]),
+        ('a,b\n"x\ny",' + "1\n" * 3, ["a", "b"]),
         ("a b,c d\n1,2\n", ["a b", "c d"]),
         ("my price\n3\n", ["my price"]),
         ("a;b\n1,5;2,5\n", ["a", "b"]),
