@@ -11,7 +11,6 @@ import os
 import unicodedata
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import IO, Any, NamedTuple
 
 from fastnet.errors import DataError
@@ -104,7 +103,7 @@ class Reading(NamedTuple):
     texts: frozenset[str] = frozenset()
     numbers: frozenset[str] = frozenset()
     known: bool = False
-    writings: Mapping[str, Writing] = MappingProxyType({})
+    writings: Mapping[str, Writing] = {}  # never changed; a read-only one could not be pickled
 
 
 NOTHING_KNOWN = Reading()

@@ -7,7 +7,6 @@ model.npz; both forms are made and read only here.
 import json
 import re
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -143,7 +142,7 @@ class Schema(NamedTuple):
     targets: tuple[str, ...]
     ranges: Ranges
     dialect: Dialect = Dialect()
-    writings: Mapping[str, Writing] = MappingProxyType({})
+    writings: Mapping[str, Writing] = {}  # never changed; a read-only one could not be pickled
 
     @property
     def reading(self) -> Reading:
