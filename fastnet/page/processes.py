@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from fastnet.errors import FastnetError, UsageError
+from fastnet.files import WriteError
 from fastnet.results.lock import in_use
 from fastnet.results.reading import read_json
 from fastnet.shapes import COUNT, NUMBER, Maybe, misfit
@@ -65,8 +66,12 @@ def resume(runs, name):
 def launch(arguments, runs, name):
     """Start the command line; its messages go into a file beside the runs."""
     notes = note_file(runs, name)
-    notes.parent.mkdir(parents=True, exist_ok=True)
-    with open(notes, "wb") as said:
+    try:
+        notes.parent.mkdir(parents=True, exist_ok=True)
+        said = open(notes, "wb")
+    except OSError as error:
+        raise WriteError(notes, error) from None
+    with said:
         return subprocess.Popen(
             [sys.executable, "-m", "fastnet", *arguments, "--quiet"],
             stdin=subprocess.DEVNULL,

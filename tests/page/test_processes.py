@@ -141,6 +141,13 @@ def test_a_run_that_could_not_start_says_why(tmp_path):
     assert watch.status(tmp_path, "other") == "missing" and watch.said(tmp_path, "other") == ""
 
 
+def test_a_disk_too_full_for_the_messages_of_a_run_is_told(tmp_path):
+    (tmp_path / ".notes").write_text("")  # as a disk on which no folder can be made
+    with pytest.raises(FastnetError, match=r"\.notes/one\.txt cannot be written \(.*\); "):
+        watch.start(["train", "--task", "1"], tmp_path, "one")
+    assert not (tmp_path / "one").exists()
+
+
 def test_an_estimate_is_the_dry_run(tmp_path):
     plan = watch.estimate(["sweep", "--task", "1", "--n1", "2:4", "--seeds", "2"])
     assert plan["members"] == 6 and plan["seconds"] > 0
