@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "fuzz")]
-CASES = 100  # of a round
+CASES = 60  # of a round
 SECONDS = 300  # of a round, shrinking included
 
 

@@ -239,13 +239,26 @@ class Model(Described, ModelFields):
         ndarray of shape (n, k)
             A network with the single logit of the second class has two columns here, and the
             first class has 0.
+
+        Raises
+        ------
+        DataError
+            for inputs and weights so large that an output is not finite.
         """
         fills = [column.number_fill for column in self.columns for _ in column.inputs()]
 
         def scale(block):
             return scaling.scaled(block, self.x_shift, self.x_scale, np.float64, fills)
 
-        return self.forward(self.inputs(X), scale)
+        with np.errstate(over="ignore", invalid="ignore"):
+            Z2 = self.forward(self.inputs(X), scale)
+        bad = np.flatnonzero(~np.isfinite(Z2).all(axis=1))
+        if bad.size:
+            raise DataError(
+                f"the network's output for row {bad[0]} (counted from 0; {bad.size} such in all) "
+                "is not finite; its inputs, or the weights, are too large."
+            )
+        return Z2
 
     def forward(self, X: np.ndarray, scale: Callable, rows: np.ndarray | None = None) -> np.ndarray:
         """z2 (n, k) of X or of some of its rows, in blocks; `scale` makes inputs of a block."""
@@ -270,7 +283,8 @@ class Model(Described, ModelFields):
         """The numbers (n, k) in their own units, or the class labels (n,), from z2."""
         if self.classes is not None:
             return self.classes[metrics.predicted_classes(Z2, threshold)]
-        return self.means(Z2) * self.y_scale + self.y_shift
+        with np.errstate(over="ignore"):  # infinite, and written as such
+            return self.means(Z2) * self.y_scale + self.y_shift
 
     def probabilities(self, Z2: np.ndarray) -> np.ndarray:
         """softmax of z2, row by row."""
@@ -348,16 +362,17 @@ class Model(Described, ModelFields):
             rows, loss and metrics; for classes also their labels, the threshold and the
             confusion matrix.
         """
-        if self.classes is not None:
-            Y = one_hot(y, self.classes, f"target {self.targets[0]!r}")
-        else:
-            Y = (y.reshape(len(y), -1) - self.y_shift) / self.y_scale
         Z2 = self.outputs(X)
-        found = {
-            "rows": len(y),
-            "loss": self.mean_loss(Z2, Y, weight),
-            "metrics": self.metrics(Z2, Y, weight, threshold),
-        }
+        with np.errstate(over="ignore", invalid="ignore"):  # scores that are not finite are None
+            if self.classes is not None:
+                Y = one_hot(y, self.classes, f"target {self.targets[0]!r}")
+            else:
+                Y = (y.reshape(len(y), -1) - self.y_shift) / self.y_scale
+            found = {
+                "rows": len(y),
+                "loss": self.mean_loss(Z2, Y, weight),
+                "metrics": self.metrics(Z2, Y, weight, threshold),
+            }
         if self.classes is not None:
             found["classes"] = self.classes.tolist()
             found["threshold"] = threshold

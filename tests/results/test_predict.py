@@ -672,3 +672,20 @@ def test_a_text_beside_a_missing_number_is_named(tmp_path):
     (tmp_path / "new.csv").write_text("size,price\n,1\n:,1\n")
     with pytest.raises(DataError, match=r"new\.csv.*'size' must hold numbers, got ':'"):
         fastnet.predict(model, tmp_path / "new.csv")
+
+
+def test_weights_and_inputs_so_large_that_nothing_is_finite():
+    x = np.linspace(-1, 1, 20)
+    model = fastnet.train(x, x**2, n1=2, max_epochs=1, dtype="float64").model()
+    large = model._replace(weights=model.weights._replace(W2=np.full((1, 2), 1.7e308)))
+    with pytest.raises(DataError, match=r"output for row \d+ .* such in all.* are too large"):
+        large.predict(x)
+    with pytest.raises(DataError, match=r"output for row \d+ .*weights, are too large\.$"):
+        fastnet.evaluate(large, pandas.DataFrame({"x0": x, "y": x}))
+
+
+def test_scores_that_are_not_finite_are_none():
+    x = np.linspace(-1, 1, 20)
+    model = fastnet.train(x, x**2, n1=2, max_epochs=1).model()
+    found = fastnet.evaluate(model, pandas.DataFrame({"x0": x, "y": np.full(20, 1e200)}))
+    assert found["metrics"]["rmse"] is None and found["rows"] == 20
