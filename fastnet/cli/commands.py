@@ -106,7 +106,7 @@ def run(command, dry_run, require_target, json, quiet, **arguments):
         if json:
             echo(document(result.summary()))
         elif not quiet:
-            terminal.print_result(result)
+            terminal.print_result(result, display.told)
         if last_line:
             echo(last_line, err=True)
     sys.exit(code)

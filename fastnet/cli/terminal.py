@@ -94,6 +94,7 @@ class Display:
         self.console = console(stderr=True)
         self.live = None
         self.due = 1.0
+        self.told = ()  # the notices that were shown
 
     def say(self, text):
         if text and not self.quiet:
@@ -111,6 +112,7 @@ class Display:
     def show(self, where):
         if where.plan is not None:
             self.say(plan_text(where.plan))
+            self.told = where.plan["notices"]
         if where.stage == "compile":
             self.compile(compiling(where.compiling))
         if where.stage == "ready":
@@ -157,8 +159,8 @@ class Display:
 # ---------------------------------------------------------------- results
 
 
-def print_result(result):
-    """A run for people: the answer, tables, files, what to do next."""
+def print_result(result, told=()):
+    """A run for people: the answer, tables, notices not yet told, files, what to do next."""
     out = console()
     if result.command != "train":
         print_table(out, *by_n1_cells(result))
@@ -182,7 +184,8 @@ def print_result(result):
         f"train {seconds(times['train'])}, in all {seconds(times['total'])}."
     )
     for notice in result.notices:
-        echo(notice)
+        if notice not in told:
+            echo(notice)
     print_files(result)
 
 
