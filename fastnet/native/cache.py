@@ -119,7 +119,8 @@ def folder():
 
 @functools.cache
 def folders():
-    """The folders that kernels are read from, the best first."""
+    """The folders that kernels are read from, the best first, with the one that is written to."""
+    folder()  # makes it: other processes may fill it after this one has looked
     return [path for path in candidates() if is_readable(path)]
 
 

@@ -5,10 +5,12 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import fastnet
 from fastnet.native import cache, processes
 from fastnet.native.entry import INTERPRETED, Entry
 from fastnet.native.processes import compile_apart, take_alike
@@ -62,6 +64,34 @@ def test_processes_fill_the_cache(store, calls, monkeypatch, capfd):
     monkeypatch.setattr(Entry, "compiled", lambda self, kind: pytest.fail("compiled here, too"))
     assert results(calls) == [0.0, 2.0, 4.0]
     assert capfd.readouterr() == ("", "")
+
+
+FRESH = """
+import sys
+sys.path.insert(0, {folder!r})
+import numpy as np
+from {name} import FRUIT, weigh
+from fastnet.native.processes import compile_apart
+
+calls = [(weigh, (fruit, np.zeros(1))) for fruit in FRUIT.values()]
+assert not any(entry.is_ready(*arguments) for entry, arguments in calls)
+compile_apart(calls, 2)
+for entry, arguments in calls:
+    entry(*arguments)
+print([arguments[1][0] for _, arguments in calls] == [0, 2, 4], "numba" in sys.modules)
+"""
+
+
+def test_a_process_finds_what_others_put_into_a_new_cache(calls, monkeypatch, tmp_path):
+    """It looks there first, when not even the folder exists."""
+    module = calls[0][0].__module__
+    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "new"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(fastnet.__file__).parents[1]))
+    code = FRESH.format(folder=str(tmp_path / "modules"), name=module)
+    line = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"
 
 
 def test_the_folder_of_the_caller_is_not_searched_for_modules(store, calls, monkeypatch, tmp_path):
