@@ -7,7 +7,7 @@ state["steps"] counts from 1, `loss` is the loss of the samples of this step, st
 that of the step before.
 """
 
-from fastnet.engine.elementary import sign
+from fastnet.engine.elementary import quotient, sign
 from fastnet.engine.layout import parameter_length
 from fastnet.native.choice import table
 from fastnet.native.entry import inner
@@ -66,16 +66,17 @@ def adam(net, length, gradient, memory, setting, state, loss):
     w, o, at = net.w, net.o, int(setting["memory"])
     rate, epsilon = float(state["learning_rate"]), float(setting["epsilon"])
     beta_1, beta_2 = float(setting["beta_1"]), float(setting["beta_2"])
-    whole_1 = 1.0 - beta_1 ** int(state["steps"])
-    whole_2 = 1.0 - beta_2 ** int(state["steps"])
+    whole_1 = splat(w, 1.0 - beta_1 ** int(state["steps"]))
+    whole_2 = splat(w, 1.0 - beta_2 ** int(state["steps"]))
+    inverse_1, inverse_2 = 1.0 / whole_1, 1.0 / whole_2
     for i in range(0, length, LANES):
         g = load(gradient, i)
         m = fma(load(memory, at + i), beta_1, (1.0 - beta_1) * g)
         v = fma(load(memory, at + length + i), beta_2, (1.0 - beta_2) * (g * g))
         store(memory, at + i, m)
         store(memory, at + length + i, v)
-        moved = rate * (m / whole_1) / (sqrt(v / whole_2) + epsilon)
-        store(w, o + i, load(w, o + i) - moved)
+        mean, square = quotient(m, whole_1, inverse_1), quotient(v, whole_2, inverse_2)
+        store(w, o + i, load(w, o + i) - rate * mean / (sqrt(square) + epsilon))
 
 
 @inner

@@ -12,7 +12,7 @@ from nets import DTYPES, INTERPRETED, LIMIT, longer, spread_values, ulps
 
 from fastnet.engine import elementary
 from fastnet.native.compile import compile_for_python
-from fastnet.native.vector import LANES, load, sqrt, store
+from fastnet.native.vector import LANES, load, splat, sqrt, store
 
 # In units of the last place, measured over a million values and rounded up; the interpreter, which
 # rounds a * b + c twice, needs about half a unit more.
@@ -135,3 +135,27 @@ def test_magnitude_and_sign():
 def test_sqrt():
     values = np.array([0.0, 2.0, 1e-300, np.inf, np.nan])
     np.testing.assert_array_equal(over(sqrt, values), np.sqrt(values))
+
+
+@compile_for_python
+def run_quotient(values, by, out):
+    whole = splat(values, by)
+    inverse = 1.0 / whole
+    for i in range(0, values.size, LANES):
+        store(out, i, elementary.quotient(load(values, i), whole, inverse))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_quotient_is_that_of_a_division(rng, dtype):
+    """To the bit where a * b + c rounds once, as in compiled code; what is not finite stays so."""
+    for by in (0.1, 1 - 0.999, 1 - 0.9**7, 1 / 3, 1.0):
+        size = 16000
+        values = (rng.normal(size=size) * 10.0 ** rng.uniform(-12, 6, size)).astype(dtype)
+        values[:3] = np.inf, -np.inf, np.nan
+        out = np.empty_like(values)
+        run_quotient(values, by, out)
+        wanted = values / np.dtype(dtype).type(by)
+        if INTERPRETED:
+            np.testing.assert_array_max_ulp(out[3:], wanted[3:], 1)
+        else:
+            np.testing.assert_array_equal(out, wanted)
