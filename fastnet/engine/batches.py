@@ -2,6 +2,7 @@
 
 import math
 
+from fastnet.engine import units
 from fastnet.engine.layout import Rows, padded
 from fastnet.engine.network import loss_and_gradient
 from fastnet.engine.optimizers import descend
@@ -108,8 +109,12 @@ def batch_epoch(optimizer, net, loss, setting, state, memory, train, scratch):
     summed, largest, clipped, steps = 0.0, 0.0, 0, 0
     for first in range(0, n, size):
         count = min(size, n - first)
-        rows = gather(net, train, order, first, count, scratch.batch)
-        mean, norm = loss_and_gradient(net, loss, float(setting["l2"]), rows, scratch)
+        if net.inputs.units:
+            rows = units.gather(net, train, order, first, count, scratch.batch)
+            mean, norm = units.loss_and_gradient(net, loss, float(setting["l2"]), rows, scratch)
+        else:
+            rows = gather(net, train, order, first, count, scratch.batch)
+            mean, norm = loss_and_gradient(net, loss, float(setting["l2"]), rows, scratch)
         summed += mean * rows.totals[0]
         largest = max(largest, norm)
         if not math.isfinite(norm):

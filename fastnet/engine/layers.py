@@ -196,6 +196,7 @@ def nothing(*_):
 INPUTS = table(
     "inputs",
     one={
+        "units": False,
         "one": True,
         "many": False,
         "forward": nothing,
@@ -203,6 +204,7 @@ INPUTS = table(
         "mean": mean_lanes,
     },
     few={
+        "units": False,
         "one": False,
         "many": False,
         "forward": nothing,
@@ -210,6 +212,7 @@ INPUTS = table(
         "mean": mean_lanes,
     },
     many={
+        "units": False,
         "one": False,
         "many": True,
         "forward": many_inputs,

@@ -20,6 +20,8 @@ A member's parameters are one run of a flat array: W1 (N1, d), b1 (N1,), W2 tran
 (N1, k), b2 (k,), then zeros up to a multiple of L. Gradients, best weights and the optimisers'
 memory have the same layout. No padding between widths, no masks: member m's run starts at
 offsets[m].
+
+Mini-batches of some shapes (in_units()) have the hidden units in the lanes: units.py explains it.
 """
 
 from typing import NamedTuple
@@ -55,7 +57,7 @@ class Rows(NamedTuple):
 
     x: np.ndarray  # panels of inputs, (panels, d, L) flat
     x_rows: np.ndarray  # the same inputs, L of a sample side by side: (padded d / L, padded n, L)
-    #                     flat; unused unless d >= WIDE
+    #                     flat; unused unless d >= WIDE; the records of units.py in its problem
     y: np.ndarray  # panels of targets (one-hot for classes), (panels, k, L) flat
     y_rows: np.ndarray  # the same targets laid out as x_rows; unused unless k >= WIDE
     weight: np.ndarray  # (folds, panels, L) flat: a sample's weight; 0 if it is not in the fold
@@ -103,6 +105,7 @@ class Scratch(NamedTuple):
     batch: Rows  # room for a mini-batch
     parts: Parts
     solver: Solver  # of second-order methods
+    units: np.ndarray  # a member's weights as units.py arranges them
 
 
 class Net(NamedTuple):
@@ -182,6 +185,17 @@ def first_block(part, parts, blocks):
         return blocks * part // parts
     left, spare = parts - part, blocks - parts
     return part + spare - spare * left * left // (parts * parts)
+
+
+def in_units(n1, batch_size, d, k):
+    """Whether a member's mini-batches have the units in the lanes (units.py), by the shape alone.
+
+    It pays with few outputs, and where units fill most of their lanes: of few inputs and outputs 70
+    % are enough, 80 % up to 32 inputs, 90 % beyond. With one input it never does (measured for N1
+    of 1 to 320: docs/performance.md).
+    """
+    share = 0.7 if 3 < d + k <= 12 else 0.8 if d <= 32 else 0.9
+    return (batch_size > 0) & (d > 1) & (k < WIDE) & (n1 >= share * padded(n1))
 
 
 @inner
@@ -275,10 +289,10 @@ def panels(values, dtype):
     return filled.reshape(-1)
 
 
-def side_by_side(values, dtype):
-    """Rows (n, c) as (padded c / LANES, padded n, LANES), flat; one element unless c >= WIDE."""
+def side_by_side(values, dtype, least=WIDE):
+    """Rows (n, c) as (padded c / LANES, padded n, LANES), flat; one element unless c >= least."""
     n, c = values.shape
-    if c < WIDE:
+    if c < least:
         return np.zeros(1, dtype)
     flat, groups = zeros(padded(n) * padded(c), dtype), padded(c) // LANES
     filled = flat.reshape(groups, padded(n), LANES)
@@ -346,11 +360,11 @@ def scratch(problem, n1, batch_size, dtype, shared=None, keeps_z=True, matrix_n1
         output=zeros(block * k + slack, dtype),
         error_rows=zeros(block * padded(k) if k >= WIDE else 1, dtype),
         sums=zeros(sums_length(n1, d, k) + slack, dtype),
-        gradient=zeros(parameter_length(n1, d, k) + LANES, dtype),
+        gradient=zeros(parameter_length(padded(n1), d, k) + LANES, dtype),
         order=np.zeros(problem.train.count, np.int64),
         batch=Rows(
-            x=zeros(batch * d + slack, dtype),
-            x_rows=zeros(batch * padded(d) if d >= WIDE else 1, dtype),
+            x=zeros(max(batch, block * (batch > 0)) * (d + 1 + k) + slack, dtype),
+            x_rows=zeros(max(batch * padded(d) if d >= WIDE else 1, slack), dtype),
             y=zeros(batch * k + slack, dtype),
             y_rows=zeros(batch * padded(k) if k >= WIDE else 1, dtype),
             weight=zeros(batch, dtype),
@@ -360,4 +374,5 @@ def scratch(problem, n1, batch_size, dtype, shared=None, keeps_z=True, matrix_n1
         ),
         parts=parts(0, 0, dtype) if shared is None else shared,
         solver=solver(matrix_n1, n1, d, k),
+        units=zeros(parameter_length(padded(n1), d, k) + LANES, dtype),
     )

@@ -1,13 +1,21 @@
 """The table METHODS: what each optimizer does at an entry and between two entries."""
 
-from fastnet.engine import lbfgs, levenberg
+from fastnet.engine import lbfgs, levenberg, network, units
 from fastnet.engine.activations import ACTIVATIONS
 from fastnet.engine.batches import batch_epoch
 from fastnet.engine.losses import LOSSES
-from fastnet.engine.network import loss_and_gradient, mean_loss
+from fastnet.engine.network import loss_and_gradient
 from fastnet.engine.optimizers import OPTIMIZERS, descend
 from fastnet.native.choice import table
 from fastnet.native.entry import inner
+
+
+@inner
+def mean_loss(net, loss, rows, scratch):
+    """Mean loss over the rows, in the layout of the member's mini-batches."""
+    if net.inputs.units:
+        return units.mean_loss(net, loss, rows, scratch)
+    return network.mean_loss(net, loss, rows, scratch)
 
 
 @inner
@@ -34,9 +42,12 @@ def step_epoch(method, net, problem, setting, state, memory, train_loss, scratch
     if method.full_batch:
         norm = float(state["gradient_norm"])
         descend(method, net, setting, state, memory, train_loss, norm, scratch)
+    elif net.inputs.units:
+        own = units.arrange(net, scratch.units)
+        batch_epoch(method, own, problem.loss, setting, state, memory, problem.train, scratch)
+        units.put_back(own, net)
     else:
-        loss, train = problem.loss, problem.train
-        batch_epoch(method, net, loss, setting, state, memory, train, scratch)
+        batch_epoch(method, net, problem.loss, setting, state, memory, problem.train, scratch)
 
 
 # A member's method: mean_loss of a set of samples, loss_at_entry and, between two entries, epoch.

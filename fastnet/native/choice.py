@@ -9,8 +9,8 @@ Kernels take it as an argument, alone or in a NamedTuple, and call what it stand
 the place of `activation.value` while the caller is compiled (passes.py). Nothing is decided inside
 loops, and functions that nobody chose are never compiled. The cache keeps one kernel per choice.
 A row can also hold True or False, or False in place of a function. A test of it is decided during
-compilation, too, and the branch it rules out is never compiled. In Python the same line is a plain
-look-up.
+compilation, too, and the branch it rules out is never compiled. A whole number in a row is a
+constant of the kernel. In Python the same line is a plain look-up.
 
 docs/extending.md explains how to add one.
 """

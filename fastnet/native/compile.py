@@ -22,13 +22,13 @@ from numba import types
 from numba.extending import intrinsic, register_jitable
 
 from fastnet.native import versions
+from fastnet.native.bundles import DEFINITIONS
 from fastnet.native.choice import Choice
 from fastnet.native.entry import INTERPRETED, KERNELS, Code
 from fastnet.native.intrinsics import register_definition
 from fastnet.native.passes import KernelCompiler
 from fastnet.native.rebuild import unpacker
 from fastnet.native.subnormals import flush_subnormals, restore_control
-from fastnet.native.tiles import DEFINITIONS
 from fastnet.native.wire import flatten
 
 # Without error_model="numpy" each division would be guarded by a branch. Without the runtime

@@ -151,3 +151,36 @@ def tile(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, overwrite
             row[:] = 0
         for j in range(depth):
             row += a[a0 + i * a_row + j * a_col] * b[b0 + j * b_row : b0 + j * b_row + LANES]
+
+
+# ---------------------------------------------------------------- a few vectors in registers
+# A tuple of vectors; how many is known when the kernel is compiled.
+
+
+def zeros_each(array, count):
+    """`count` vectors of zeros, in the dtype of `array`."""
+    return (splat(array, 0.0),) * count
+
+
+def load_each(array, i, step, count):
+    """load(array, i + j * step) for each j < count."""
+    return tuple(load(array, i + j * step) for j in range(count))
+
+
+def add_each(array, i, step, vectors, overwrite):
+    """Add vector j to the vector at array[i + j * step], or with `overwrite` store it there."""
+    for j, v in enumerate(vectors):
+        store(array, i + j * step, v if overwrite else load(array, i + j * step) + v)
+
+
+def fma_each(v, array, i, step, sums):
+    """v * array[i + j * step] + sums[j] for each of the sums."""
+    return tuple(fma(v, array[i + j * step], total) for j, total in enumerate(sums))
+
+
+def dot_each(vectors, array, i, step):
+    """The sum over j of vectors[j] * array[i + j * step], in order."""
+    total = vectors[0] * array[i]
+    for j in range(1, len(vectors)):
+        total = fma(vectors[j], array[i + j * step], total)
+    return total

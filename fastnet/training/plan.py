@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnet.data.samples import Data
-from fastnet.engine.layout import offsets
+from fastnet.engine.layout import in_units, offsets, padded
 from fastnet.engine.methods import METHODS
 from fastnet.engine.records import SETTINGS
 from fastnet.errors import UsageError
@@ -290,6 +290,8 @@ def with_places(plan):
     runs = np.zeros(names.size, np.int64)
     for name, optimizer in METHODS.items():
         runs[names == name] = optimizer.memory
-    starts, memory = (offsets(n1, plan.d, plan.k, count) for count in (1, runs))
+    units = in_units(n1, plan.settings["batch_size"], plan.d, plan.k)
+    starts = offsets(n1, plan.d, plan.k)
+    memory = offsets(np.where(units, padded(n1), n1), plan.d, plan.k, runs)
     plan.settings["offset"], plan.settings["memory"] = starts[:-1], memory[:-1]
     return plan._replace(length=int(starts[-1]), memory=int(memory[-1]))

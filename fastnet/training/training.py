@@ -17,7 +17,7 @@ import numpy as np
 from fastnet import reference
 from fastnet.data.checks import as_array
 from fastnet.data.samples import Data
-from fastnet.engine import init, kernels, layout, methods
+from fastnet.engine import init, kernels, layout, methods, units
 from fastnet.engine.layers import layers_of
 from fastnet.engine.layout import Problem
 from fastnet.engine.records import COLUMNS, RUNNING, STATE, STOPPED, TARGET, TIME_LIMIT, Pack
@@ -43,10 +43,10 @@ def load_backend(name):
     return kernels, methods.CHOICES, layout.rows
 
 
-def kinds(settings):
+def kinds(settings, units):
     """A number for each member: equal where the same kernels train them."""
     chosen = settings["activation"] * len(OPTIMIZERS) + settings["optimizer"]
-    return 2 * chosen + (settings["batch_size"] > 0)
+    return 3 * chosen + (settings["batch_size"] > 0) + units
 
 
 def unit_cost(plan: Plan) -> np.ndarray:
@@ -77,7 +77,8 @@ class Training:
         self.problem = Problem(plan.d, plan.k, loss, *sets, *layers_of(plan.d, plan.k))
         self.pack = start_pack(plan, self.dtype, initial_weights)
         self.cost = unit_cost(plan)
-        self.kind = kinds(plan.settings)
+        self.units = self.members_in_units()
+        self.kind = kinds(plan.settings, self.units)
         self.seconds = np.zeros(plan.settings.size)
         self.history = History(plan.settings.size, history_names(options, self.sets["val"].count))
         self.snapshots = Snapshots() if "snapshots" in options["record"] else None
@@ -86,7 +87,18 @@ class Training:
         self.shared = self.room_for_parts()
         # The common arguments of calls of the backend.
         self.common = [self.backend.bind(value) for value in (self.problem, self.pack)]
+        self.common_in_units = self.common
+        if self.units.any():
+            problem = units.problem_in_units(self.problem, *data.subset("train")[:2])
+            self.common_in_units = [self.backend.bind(problem), self.common[1]]
         self.workers = Threads(self.threads, lambda: self.backend.bind(self.make_scratch()))
+
+    def members_in_units(self):
+        """Which members' mini-batches have the units in the lanes."""
+        settings = self.plan.settings
+        if self.options["backend"] == "reference":
+            return np.zeros(settings.size, bool)
+        return layout.in_units(settings["n1"], settings["batch_size"], self.plan.d, self.plan.k)
 
     def parts_of_members(self):
         """Parts that each member's full batch is cut into; more than 1 for huge networks."""
@@ -131,6 +143,10 @@ class Training:
         optimizers = self.tables["optimizer in batches" if batches else "optimizer"]
         return self.tables["activation"][names["activation"]], optimizers[names["optimizer"]]
 
+    def common_of(self, member):
+        """The common arguments of the kernels that advance a member."""
+        return self.common_in_units if self.units[member] else self.common
+
     def one_of_each_kind(self):
         """One member for each group that shares its kernels."""
         return np.unique(self.kind, return_index=True)[1]
@@ -145,7 +161,8 @@ class Training:
         problem, pack = self.common
         for member in kinds:
             activation, optimizer = self.choices(member)
-            advance = activation, optimizer, problem, pack, nobody, 0, buffer, nobody
+            common = self.common_of(member)
+            advance = activation, optimizer, *common, nobody, 0, buffer, nobody
             yield self.backend.advance, (*advance, scratch)
             rest = self.sets["train"], pack, nobody, numbers, numbers
             yield self.backend.evaluate, (activation, problem, *rest, scratch)
@@ -237,7 +254,7 @@ class Training:
         def work(chunk, part, scratch):
             began, first = time.perf_counter(), states["epoch"][chunk]
             choices, stretch = self.choices(chunk[0]), (chunk, end, buffer[part], counts[part])
-            self.backend.advance(*choices, *self.common, *stretch, scratch)
+            self.backend.advance(*choices, *self.common_of(chunk[0]), *stretch, scratch)
             cost = (states["epoch"][chunk] - first + 1) * self.cost[chunk]
             self.seconds[chunk] += (time.perf_counter() - began) * cost / cost.sum()
 

@@ -7,7 +7,19 @@ import pytest
 
 from fastnet.native import tiles
 from fastnet.native.compile import compile_for_python
-from fastnet.native.vector import LANES, atomic_add, store, sum_lanes_each, transpose
+from fastnet.native.vector import (
+    LANES,
+    add_each,
+    atomic_add,
+    dot_each,
+    fma_each,
+    load,
+    load_each,
+    store,
+    sum_lanes_each,
+    transpose,
+    zeros_each,
+)
 
 DTYPES = ("float32", "float64")
 
@@ -58,6 +70,30 @@ def test_transpose_exchanges_rows_and_columns(dtype):
     run_transpose(array, step, out)
     wanted = array.reshape(LANES, step)[:, :LANES].T
     np.testing.assert_array_equal(out.reshape(LANES, LANES), wanted)
+
+
+@compile_for_python
+def run_each(array, step, out, overwrite):
+    sums = fma_each(load(array, 0), array, 1, step, zeros_each(array, 3))
+    sums = fma_each(load(array, LANES), array, 2, step, sums)
+    store(out, 0, dot_each(load_each(array, 5, step, 3), array, 4, step))
+    add_each(out, LANES, LANES, sums, overwrite)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_few_vectors_at_a_time(dtype, overwrite):
+    """Whole numbers, so that each sum is exact."""
+    step = LANES + 3
+    array = np.arange(4 * step).astype(dtype)
+    out = np.ones(4 * LANES, dtype)
+    rows = [array[5 + j * step :][:LANES] for j in range(3)]
+    wanted = [sum(row * array[4 + j * step] for j, row in enumerate(rows))]
+    for j in range(3):
+        total = array[:LANES] * array[1 + j * step] + array[LANES:][:LANES] * array[2 + j * step]
+        wanted.append(total if overwrite else total + 1)
+    run_each(array, step, out, overwrite)
+    np.testing.assert_array_equal(out.reshape(4, LANES), wanted)
 
 
 def test_tiles_fit_the_registers(monkeypatch):
