@@ -277,7 +277,8 @@ def all_inputs(
     memory as the frames release it. docs/data.md has the measured bytes.
     """
     numbers = [column.name for column in columns if column.kind == "number"]
-    kinds = {t.columns[n].dtype.name for t in tables for n in numbers if n in t.columns}
+    kinds = {t.columns[n].dtype for t in tables for n in numbers if n in t.columns}
+    kinds = {dtype.name for dtype in kinds}
     single = options["dtype"] == "float32" and options["scale"] == "none"
     dtype = np.float32 if single or kinds <= set(SMALL) else np.float64
     ends = np.cumsum([0, *(table.rows for table in tables)])

@@ -136,6 +136,8 @@ def find_writings(
     found: dict[str, Writing] = {}
     notices = []
     for name in names:
+        if isinstance(table.columns[name], np.ndarray):
+            continue
         try:
             writing, said = written(table, name, dialect, name in units, name in numeric)
         except DataError as error:

@@ -5,6 +5,7 @@ pandas is imported when a table is read, not before.
 
 import contextlib
 import io
+import json
 import lzma
 import os
 import sys
@@ -30,7 +31,7 @@ FORMATS = (*TEXTS, ".parquet", ".feather", ".jsonl", *SHEETS, ".npz", ".npy")
 FRAMES: dict[str, tuple[str, dict[str, Any], str, str]] = {
     ".parquet": ("read_parquet", {}, "parquet", "Parquet files need pyarrow"),
     ".feather": ("read_feather", {}, "parquet", "Feather files need pyarrow"),
-    ".jsonl": ("read_json", {"lines": True, "convert_dates": False, "dtype": False}, "", ""),
+    ".jsonl": ("DataFrame", {}, "", ""),
     ".xlsx": ("read_excel", {"engine": "openpyxl"}, "excel", "Excel files need openpyxl"),
     ".ods": ("read_excel", {"engine": "odf"}, "excel", "OpenDocument files need odfpy"),
 }
@@ -226,7 +227,11 @@ def pandas_frame(file: IO[bytes], name: str, ending: str, reading: Reading) -> A
     if ending in SHEETS:
         given = {**given, "dtype": dict.fromkeys(reading.texts, "str") or None}
     try:
-        frame = getattr(pandas, verb)(file, **given)
+        # pandas.read_json makes dates of numbers in columns with certain names.
+        content = (
+            [json.loads(line) for line in file if line.strip()] if ending == ".jsonl" else file
+        )
+        frame = getattr(pandas, verb)(content, **given)
     except ImportError:
         raise missing_library(name, ending) from None
     except Exception as error:  # these libraries raise many kinds for a broken file

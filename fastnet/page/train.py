@@ -10,10 +10,11 @@ import streamlit as st
 from fastnet import files
 from fastnet.api import inspect
 from fastnet.data import tables
+from fastnet.data.dialect import PACKED, Reading, dialect_of, unpacked_name
 from fastnet.errors import UsageError
 from fastnet.options.defaults import defaults, resolve
 from fastnet.options.kinds import CHOICES, FLAG
-from fastnet.options.table import AXES, OF_DATA, OF_TASK_1, OPTIONS, TABLE, parse
+from fastnet.options.table import AXES, OF_DATA, OF_TASK_1, OF_TEXT, OPTIONS, TABLE, parse
 from fastnet.page import processes
 from fastnet.page.parts import errors_in_page, escape_markdown, go_to
 from fastnet.results.folder import default_folder
@@ -29,6 +30,8 @@ COMMANDS = {"train": "One network that reaches the target", "sweep": "How small 
 MAIN_OPTIONS = ("n1", "seeds", "learning_rate", "target_loss", "max_epochs")
 CHOSEN_ABOVE = ("data", "target")  # with the data, above the options
 OF_TABLE = ("data", *OF_DATA)
+OF_LEVELS = ("exclude", "categorical", "numeric", "strip_units", "unknown", "min_level_count")
+OF_READING = (*OF_TEXT, *OF_LEVELS, "impute")  # also before the target is chosen
 UPLOADS = ".uploads"  # folder beside the runs
 
 
@@ -61,12 +64,14 @@ def chosen_data(source, runs):
 
 def uploaded(runs):
     """Keep an uploaded table beside the runs, under a name made from its bytes alone."""
-    endings = [ending[1:] for ending in tables.FORMATS]
+    endings = [ending[1:] for ending in (*tables.FORMATS, *PACKED)]
     file = st.file_uploader(f"A table: {', '.join(endings)}", endings, key="upload")
     if file is None:
         return None
     content = file.getvalue()
-    ending = Path(file.name).suffix.lower()
+    inner = unpacked_name(file.name)
+    packed = "" if inner == file.name else Path(file.name).suffix
+    ending = f"{Path(inner).suffix}{packed}".lower()
     path = Path(runs) / UPLOADS / f"{hashlib.sha256(content).hexdigest()[:16]}{ending}"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,26 +82,34 @@ def uploaded(runs):
 def with_target(path):
     """The arguments for a table, once its target column is chosen."""
     with errors_in_page():
-        head = first_rows(path, Path(path).stat().st_mtime_ns)
+        version, told = Path(path).stat().st_mtime_ns, told_of_reading()
+        head = first_rows(path, version, told)
         st.dataframe(head, height=180)
         target = st.multiselect("Target columns", list(head.columns), key="target")
         if target:
-            show_look(look(path, Path(path).stat().st_mtime_ns, tuple(target)))
+            show_look(look(path, version, tuple(target), told))
             return ["--data", path, "--target", ",".join(target)]
         st.info("Choose what to predict: one column, or several columns of numbers.")
     return None
 
 
+def told_of_reading():
+    """What the options below say about reading a table: names and values, as far as given."""
+    state = {name: st.session_state.get(f"option-{name}") for name in OF_READING}
+    return tuple((name, parse(name, value)) for name, value in state.items() if value)
+
+
 @st.cache_data(max_entries=8, show_spinner="Reading the table ...")
-def first_rows(path, version):
+def first_rows(path, version, told):
     """The first rows of a table; read once for each version of the file."""
-    return tables.read_table(path).frame.head(100)
+    values = {name: OPTIONS[name].default for name in OF_TEXT} | dict(told)
+    return tables.read_table(path, reading=Reading(dialect_of(values))).frame.head(100)
 
 
 @st.cache_data(max_entries=8, show_spinner="Looking at the table ...")
-def look(path, version, target):
+def look(path, version, target, told):
     """The document of fastnet inspect; made once for each version of the file."""
-    return inspect(path, target=target)
+    return inspect(path, target=target, **dict(told))
 
 
 def show_look(found):
