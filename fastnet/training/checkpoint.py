@@ -27,6 +27,7 @@ from fastnet.training.plan import Plan
 OWN_L2 = tuple(name for name, row in OPTIMIZERS.items() if row.own_l2)
 # Members with these stops have begun the epoch after their last entry.
 BETWEEN_ENTRIES = (RUNNING, STOPPED, TIME_LIMIT)
+MOST_SECONDS = 1e10  # 300 years; more could overflow where times are added up
 ROUNDING = 1 + 1e-9  # a schedule's rate may exceed the first one by its rounding
 
 
@@ -233,7 +234,7 @@ def odd_progress(progress: np.ndarray, run: Run) -> str | None:
         return f"progress: the next round starts at epoch {start:g}, not from 0 to {most}"
     if not 1 <= count < np.inf:
         return f"progress: the next round has {count:g} epochs"
-    return None if 0 <= elapsed < np.inf else f"progress: it took {elapsed:g} seconds"
+    return None if 0 <= elapsed <= MOST_SECONDS else f"progress: it took {elapsed:g} seconds"
 
 
 def odd_state(states: np.ndarray, run: Run) -> str | None:
@@ -250,7 +251,7 @@ def odd_numbers(saved: Mapping[str, np.ndarray], run: Run) -> str | None:
     """Best weights, seconds or counts of entries that cannot be."""
     if not np.isfinite(saved["best"]).all():
         return "best has values that are not finite"
-    if not between(0, saved["seconds"], np.finfo(float).max).all():
+    if not between(0, saved["seconds"], MOST_SECONDS).all():
         return "seconds has values that are no times"
     last = saved["states"]["last_epoch"]
     kept = kept_epochs(int(last.max()) + 1)

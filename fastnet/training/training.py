@@ -264,7 +264,7 @@ class Training:
         """Train one round of about ROUND_SECONDS."""
         began = time.perf_counter()
         live = self.live
-        limit = int(self.plan.settings["max_epochs"].max()) + 1
+        limit = self.limit()
         width = max(1, ROUND_BYTES // (8 * COLUMNS * live.size))
         end = min(self.start + min(self.epochs, width), limit)
         if self.snapshots is not None:
@@ -300,7 +300,11 @@ class Training:
 
     def next_epochs(self, took):
         """Epochs of the next round, after one that took this many seconds."""
-        return max(1, min(4 * self.epochs, int(self.epochs * ROUND_SECONDS / took)))
+        return max(1, min(4 * self.epochs, int(self.epochs * ROUND_SECONDS / took), self.limit()))
+
+    def limit(self) -> int:
+        """The epoch at which no member trains any more."""
+        return int(self.plan.settings["max_epochs"].max()) + 1
 
     def mark_last(self, ids):
         """The epoch of each member's last entry: its stop, or the one before the next."""
@@ -366,7 +370,7 @@ class Training:
         self.pack.memory[...] = saved["memory"]
         self.seconds[...] = saved["seconds"]
         start, epochs, self.elapsed = saved["progress"]
-        self.start, self.epochs = int(start), int(epochs)
+        self.start, self.epochs = int(start), min(int(epochs), self.limit())
         self.history.restore(saved)
         if self.snapshots is not None and "snapshot_W1" in saved:
             self.snapshots.pieces = [[saved[f"snapshot_{name}"] for name in Snapshots.ARRAYS]]

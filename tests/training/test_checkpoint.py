@@ -95,6 +95,18 @@ def test_every_checkpoint_of_a_run_is_its_own(given):
             assert array.tobytes() == saved[name].tobytes(), name
 
 
+def test_rounds_that_take_no_time_do_not_grow_beyond_the_last_epoch():
+    """With many threads, rounds may be short however many epochs they are given."""
+    run = training(**METHODS)
+    for _ in range(2000):
+        run.epochs = run.next_epochs(1e-9)
+    assert run.epochs == 41
+    saved = middle(**METHODS)
+    saved["progress"][1] = 1e308
+    run.restore(saved)
+    assert run.epochs == 41
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -142,6 +154,7 @@ CHANGES = [
     (lambda s: s["progress"].__setitem__(0, 13), "the state of member 0 has epoch 7"),
     (lambda s: s["best"].__setitem__(0, np.nan), "best has values that are not finite"),
     (lambda s: s["seconds"].__setitem__(0, -1), "seconds has values that are no times"),
+    (lambda s: s["seconds"].__setitem__(0, 1e308), "seconds has values that are no times"),
     (lambda s: s["history_counts"].__setitem__(1, 2**62), "history_counts has 46.* of member 1"),
     (lambda s: s.update(history_values=s["history_values"][:, 1:]), "history_values has shape"),
     (lambda s: s.pop("snapshot_b1"), "it has no snapshot_b1"),
