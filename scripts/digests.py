@@ -25,6 +25,7 @@ TWO = np.where(X[:, 0] + X[:, 1] ** 2 > 0.2, "yes", "no")
 THREE = np.array(["a", "b", "c"])[np.searchsorted([-0.3, 0.4], X[:, 0])]
 WIDE = np.random.default_rng(1).normal(size=(150, 20))
 TWELVE = np.array(list("abcdefghijkl"))[np.arange(150) % 12]
+FIVE = np.array(list("abcde"))[np.arange(150) % 5]
 WEIGHTS = np.random.default_rng(2).uniform(0, 2, 200)
 FOLDS = [(np.flatnonzero(np.arange(200) % 4 != f), np.arange(f, 200, 4)) for f in range(4)]
 HUGE = np.random.default_rng(3).uniform(-1, 1, (4000, 70))
@@ -57,6 +58,10 @@ def runs():
     yield "schedules", X, NUMBERS, {"schedule": ["cosine", "step", "one_cycle"], "warmup_epochs": 2}
     yield "weights", X, NUMBERS, {"sample_weight": WEIGHTS, "batch_size": [None, 32], **STEPS}
     yield "folds", X, NUMBERS, {"folds": FOLDS, "batch_size": [None, 32], **STEPS}
+    units = {"n1": [13, 30], "optimizer": "adam", "batch_size": 32, **STEPS}
+    yield "units in the lanes", X, NUMBERS, {**units, "sample_weight": WEIGHTS, "l2": 1e-3}
+    nine = {"n1": [16, 40], "batch_size": 48, "dtype": "float64", "activation": "silu", **STEPS}
+    yield "units in the lanes, classes", WIDE[:, :9], FIVE, {**nine, "validation_fraction": 0.2}
     huge = {"n1": 128, "seeds": 1, "max_epochs": 4, "clip_norm": 0.5, "optimizer": "sgd"}
     yield "huge", HUGE, np.tanh(HUGE.sum(axis=1)), {**huge, "learning_rate": 0.1}
     yield "task 1", None, None, {"task": 1, "n1": [2, 5], "record": ["gradient_norm", "clipped"]}
