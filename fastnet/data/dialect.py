@@ -111,7 +111,9 @@ NOTHING_KNOWN = Reading()
 
 def dialect_of(options: Mapping[str, Any]) -> Dialect:
     """The Dialect in the options of a run."""
-    return Dialect(**{name: options[name] for name in Dialect._fields})
+    told = {name: options[name] for name in Dialect._fields}
+    nothing = {"na_values": ("none",), "quote": "none"}
+    return Dialect(**{n: None if value == nothing.get(n) else value for n, value in told.items()})
 
 
 # ---------------------------------------------------------------- compressed files

@@ -26,6 +26,7 @@ WORDS_FOR_MARKS = {
     "separator": ("tab", "space", "comma", "semicolon"),
     "thousands": ("space",),
     "decimal": ("comma", "point"),
+    "quote": ("none",),
 }
 # The options that name one column beside the target and the features.
 COLUMNS = ("weights", "split_column", "group", "order")

@@ -165,6 +165,19 @@ def test_namibia(trained):
     assert trained(content, "life", na_values="-999").features[1] == "country=NA"
 
 
+def test_options_of_reading_on_the_command_line(command):
+    rows = [f"{country};{size},5;'{size}\"" for country, size in zip(["NA", "ZA"] * 30, SIZES)]
+    Path("t.csv").write_text(table("land;gdp;note", rows))
+    line = "train --data t.csv --target gdp --exclude note --n1 2 --max-epochs 3 --out run"
+    assert "'NA', a missing value" in command(line).err
+    got = command(f"{line} --na-values none --quote none --decimal , --separator semicolon")
+    assert got.code == 0, got.err
+    assert fastnet.load("run").features == ("land=NA", "land=ZA")
+    Path("new.csv").write_text("land;gdp;note\nNA;1,5;'\"\n")
+    assert command("predict run --data new.csv").code == 0
+    assert command("evaluate run --data new.csv").code == 0
+
+
 def test_gaps_in_a_column_of_towns(trained):
     towns = np.resize(["Ulm", "Bonn", ""], 60)
     content = table("town,size,price", [f"{t},{s},{s * 3}.5" for t, s in zip(towns, SIZES)])

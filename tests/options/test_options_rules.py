@@ -158,7 +158,7 @@ def test_columns_and_files_that_contradict(given, message):
         ({"thousands": ""}, "thousands must be one character, space, got ''."),
         ({"separator": "blank"}, "separator must be one character, tab, space, comma, semicolon, "),
         ({"comment": "//"}, "comment must be one character, got '//'."),
-        ({"quote": "''"}, "quote must be one character, got \"''\"."),
+        ({"quote": "''"}, "quote must be one character, none, got \"''\"."),
         (
             {"decimal": ".", "thousands": "."},
             "decimal and thousands are both '.'; they must differ",
@@ -167,7 +167,7 @@ def test_columns_and_files_that_contradict(given, message):
     ],
 )
 def test_marks_of_numbers_and_cells(given, message):
-    usual = {"decimal": ",", "thousands": "space", "separator": "tab", "quote": None}
+    usual = {"decimal": ",", "thousands": "space", "separator": "tab", "quote": "none"}
     rules.refuse_marks(resolve(usual, "train"))
     with pytest.raises(UsageError, match=f"^{re.escape(message)}"):
         rules.refuse_marks(resolve(given, "train"))
