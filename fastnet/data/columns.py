@@ -79,8 +79,9 @@ def require_columns(table: Table, names: Sequence[str], option: str) -> None:
     for name in names:
         if name not in table.columns:
             there = list(table.columns)
-            near = difflib.get_close_matches(name, there[:1000], 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            folded = {own.casefold(): own for own in there[:1000]}
+            near = difflib.get_close_matches(name.casefold(), folded, 1)
+            hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
             if any(map(is_number, there)):
                 hint = " If its first line is a row, use --no-header."
             raise DataError(

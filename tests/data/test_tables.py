@@ -434,3 +434,18 @@ def test_encode_takes_columns_by_name(model_columns):
 def test_encode_refuses(model_columns, content, message):
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         columns.encode_inputs(text(content), model_columns, np.empty((content.count("\n") - 1, 3)))
+
+
+@pytest.mark.parametrize(
+    "name, hint",
+    [
+        ("prize", "it has size, town, Price. Did you mean 'Price'?"),
+        ("SIZE", "it has size, town, Price. Did you mean 'size'?"),
+        ("weight", "it has size, town, Price."),
+    ],
+)
+def test_a_name_nearby_is_proposed(name, hint):
+    table = text(GOOD.replace("price", "Price"))
+    message = f"target: t.csv has no column {name!r}; {hint}"
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        columns.require_columns(table, [name], "target")
