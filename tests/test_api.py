@@ -295,7 +295,7 @@ def test_numpy_integers_name_a_task(tmp_path):
 def test_options_of_task_1_are_refused_elsewhere():
     with pytest.raises(UsageError, match="samples belongs to task 1; drop samples 7"):
         fastnet.train(X, Y, samples=7)
-    with pytest.raises(UsageError, match="function belongs to task 1; drop function humps"):
+    with pytest.raises(UsageError, match="function belongs to task 1; drop function 'humps'"):
         fastnet.train(task=2, function="humps")
 
 

@@ -460,7 +460,7 @@ ROWS = (
         "data",
         CHOICE,
         "none",
-        "median = missing numbers become it, texts a level of their own; none = both are refused.",
+        "Missing values: median = numbers become it, texts a level of their own; none = refused.",
         choices=("none", "median"),
     ),
     Option(

@@ -271,7 +271,7 @@ NOT_TAKEN = [
     ("n1", [[4]], "n1 must be an integer >= 1 and <= 65536, got [4]."),
     ("n1", math.nan, "n1 must be an integer >= 1 and <= 65536, got nan."),
     ("n1", math.inf, "n1 must be an integer >= 1 and <= 65536, got inf."),
-    ("n1", 10**400, f"n1 must be an integer >= 1 and <= 65536, got {10**59}..."),
+    ("n1", 10**400, f"n1 must be an integer >= 1 and <= 65536, got {10**59}...."),
     ("n1", 4j, "n1 must be an integer >= 1 and <= 65536, got 4j."),
     ("n1", [4, 4.0], "n1 names 4 twice; give each value once."),
     ("seeds", 0, f"seeds must be {COUNT}, got 0."),
