@@ -1,5 +1,6 @@
 """The exceptions of fastnet, each with its exit code on the command line; values in messages."""
 
+from collections.abc import Iterable
 from typing import Any
 
 MOST_LETTERS = 63  # of a value in a message
@@ -36,3 +37,20 @@ def quoted(value: Any) -> str:
     except Exception:  # str() of an object, or of an integer of over 4,300 digits
         return f"a value of type {type(value).__name__}"
     return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 3]}..."
+
+
+def did_you_mean(name: Any, names: Iterable[str]) -> str:
+    """A question that ends a message: the name that is nearest to a wrong one; "" if none is near.
+
+    Examples
+    --------
+    >>> did_you_mean("Learning-Rat", ["n1", "learning_rate"])
+    " Did you mean 'learning_rate'?"
+    """
+    import difflib  # here: only an error needs it
+
+    if not isinstance(name, str):
+        return ""
+    folded = {own.casefold(): own for own in names}
+    near = difflib.get_close_matches(name[:MOST_LETTERS].casefold(), folded, 1)
+    return f" Did you mean {folded[near[0]]!r}?" if near else ""

@@ -6,7 +6,7 @@ import click
 from click.core import ParameterSource
 
 from fastnet.cli import signals
-from fastnet.errors import FastnetError, UsageError, quoted
+from fastnet.errors import FastnetError, UsageError, did_you_mean, quoted
 from fastnet.options.table import TABLE
 
 # Options whose help line states the default, or whose default is not one of their values.
@@ -125,7 +125,8 @@ def read_config(ctx, param, path):
     known = {p.name: p for p in ctx.command.params if p.name != param.name}
     for name, value in values.items():
         if name not in known:
-            raise UsageError(f"--config: {path} sets the unknown option {name!r}.")
+            hint = did_you_mean(name, known)
+            raise UsageError(f"--config: {path} sets the unknown option {name!r}.{hint}")
         require_type(known[name], value)
     ctx.default_map = values
 

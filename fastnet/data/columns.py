@@ -5,7 +5,6 @@ category and 0 for the others. For values that cannot be used, the error names t
 lines of the file and what to do.
 """
 
-import difflib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +24,7 @@ from fastnet.data.levels import (
 )
 from fastnet.data.schema import Column
 from fastnet.data.tables import Table
-from fastnet.errors import DataError, UsageError
+from fastnet.errors import DataError, UsageError, did_you_mean
 from fastnet.options.methods import CLASSIFIERS
 
 FEW_INTEGERS = 20  # most distinct whole numbers that may be either classes or measurements
@@ -79,9 +78,7 @@ def require_columns(table: Table, names: Sequence[str], option: str) -> None:
     for name in names:
         if name not in table.columns:
             there = list(table.columns)
-            folded = {own.casefold(): own for own in there[:1000]}
-            near = difflib.get_close_matches(name.casefold(), folded, 1)
-            hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
+            hint = did_you_mean(name, there[:1000])
             if any(map(is_number, there)):
                 hint = " If its first line is a row, use --no-header."
             raise DataError(

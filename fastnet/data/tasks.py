@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastnet.errors import UsageError, quoted
+from fastnet.errors import UsageError, did_you_mean, quoted
 
 
 class Function(NamedTuple):
@@ -269,7 +269,8 @@ def function_data(
     array([1. , 0.5, 0. , 0.5, 1. ])
     """
     if function not in FUNCTIONS:
-        raise UsageError(f"function must be one of {', '.join(FUNCTIONS)}, got {quoted(function)}.")
+        wanted, hint = ", ".join(FUNCTIONS), did_you_mean(function, FUNCTIONS)
+        raise UsageError(f"function must be one of {wanted}, got {quoted(function)}.{hint}")
     _, _, _, low, high, f = FUNCTIONS[function]
     X = np.linspace(low, high, samples)[:, None]
     return X, f(X) + np.random.default_rng(data_seed).normal(0.0, noise, X.shape)

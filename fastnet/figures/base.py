@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnet import files
 from fastnet.data.sources import reason_samples_missing
-from fastnet.errors import UsageError
+from fastnet.errors import UsageError, did_you_mean
 from fastnet.figures import style
 from fastnet.figures.html import chart_tag, page, vl_convert
 from fastnet.results import answer, collect, reading
@@ -119,7 +119,8 @@ def refuse(name, result, data=None):
         reason = FIGURES[name].obstacle(result, data)
     if reason is not None:
         names = ", ".join(figure.name for figure in applying(result))
-        raise UsageError(f"figure {name}: {reason}; for this run there are {names}.")
+        hint = "" if name in FIGURES else did_you_mean(name, names.split(", "))
+        raise UsageError(f"figure {name}: {reason}; for this run there are {names}.{hint}")
 
 
 # The shape of what is drawn of a document of fastnet bench.

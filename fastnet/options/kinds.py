@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any
 
-from fastnet.errors import UsageError, quoted
+from fastnet.errors import UsageError, did_you_mean, quoted
 from fastnet.options.ranges import (
     MAX_MEMBERS,
     MOST_DIGITS,
@@ -26,6 +26,8 @@ from fastnet.options.ranges import (
 
 if TYPE_CHECKING:
     from fastnet.options.option import Option
+
+FEW_CHOICES = 2  # so many, which the message names, need no "did you mean"
 
 
 def is_list(values: Any) -> bool:
@@ -44,7 +46,10 @@ def as_tuple(values: Any) -> tuple[Any, ...]:
 
 def refusal(option: Option, value: Any, label: str | None) -> UsageError:
     """The error for a value that the option does not accept."""
-    return UsageError(f"{label or option.name} must be {option.wanted()}, got {quoted(value)}.")
+    hint = did_you_mean(value, option.choices) if len(option.choices) > FEW_CHOICES else ""
+    return UsageError(
+        f"{label or option.name} must be {option.wanted()}, got {quoted(value)}.{hint}"
+    )
 
 
 class Kind:

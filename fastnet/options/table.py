@@ -6,7 +6,7 @@ No numpy and no numba in this folder: `fastnet --help` imports it.
 import math
 from typing import Any
 
-from fastnet.errors import UsageError
+from fastnet.errors import UsageError, did_you_mean
 from fastnet.options.kinds import (
     CHOICE,
     CHOICES,
@@ -653,7 +653,8 @@ def own_options(choice: str, name: str) -> tuple[str, ...]:
 def find(name: str) -> Option:
     """The option of that name."""
     if name not in OPTIONS:
-        raise UsageError(f"unknown option {name!r}; the options are {', '.join(OPTIONS)}.")
+        hint = did_you_mean(name, OPTIONS)
+        raise UsageError(f"unknown option {name!r}; the options are {', '.join(OPTIONS)}.{hint}")
     return OPTIONS[name]
 
 

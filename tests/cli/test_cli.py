@@ -159,7 +159,7 @@ def test_messages_name_the_choices(command):
         "got 'xavier'.\n"
     )
     assert re.fullmatch(
-        r"Error: function must be one of sine, square, .*, got 'sin'\.\n",
+        r"Error: function must be one of sine, square, .*, got 'sin'\. Did you mean 'sine'\?\n",
         command("train --task 1 --function sin").err,
     )
 
@@ -685,6 +685,10 @@ def test_a_number_of_seeds_in_a_file(command):
         ("n1 = ", "--config: run.toml is not TOML: "),
         (b"\xff\xfe", "--config: run.toml is not TOML: 'utf-8' codec can't decode byte 0xff"),
         ("lr = 0.1", "--config: run.toml sets the unknown option 'lr'."),
+        (
+            "max-epoch = 5",
+            "--config: run.toml sets the unknown option 'max_epoch'. Did you mean 'max_epochs'?",
+        ),
         ("[train]\nn1 = 4", "--config: run.toml sets the unknown option 'train'."),
         ("n1 = 0", "--config: n1 must be an integer >= 1 and <= 65536, got '0'."),
         ("n1 = [4, 0]", "--config: n1 must be an integer >= 1 and <= 65536, got '0'."),

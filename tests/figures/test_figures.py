@@ -406,6 +406,8 @@ def test_a_figure_that_does_not_apply_says_why_and_which_do(few, spirals):
         UsageError, match=r"figure pie: there is no such figure; for this run .*fit"
     ):
         figures.chart("pie", few)
+    with pytest.raises(UsageError, match=r"figure curve: .* Did you mean 'loss-curves'\?$"):
+        figures.chart("curve", few)
     with pytest.raises(UsageError, match="it draws a run, not a bench"):
         figures.chart("fit", {})
     with pytest.raises(UsageError, match=r"samples of your own data; give data=\(X, y\)"):

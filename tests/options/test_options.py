@@ -185,13 +185,13 @@ REFUSED = [
         "activation",
         "Tanh",
         " must be one of sigmoid, tanh, relu, identity, leaky_relu, "
-        "elu, softplus, gelu, silu, sin, got 'Tanh'.",
+        "elu, softplus, gelu, silu, sin, got 'Tanh'. Did you mean 'tanh'?",
     ),
     (
         "optimizer",
         "Adam",
         " must be one of sgd, momentum, nesterov, rmsprop, adam, adamw, rprop, lm, br, lbfgs, "
-        "got 'Adam'.",
+        "got 'Adam'. Did you mean 'adam'?",
     ),
     ("momentum", "1", " must be a number >= 0 and < 1, got '1'."),
     ("quantile", "0", " must be a number > 0 and < 1, got '0'."),
@@ -319,6 +319,23 @@ def test_unknown_option_names_those_there_are():
         UsageError, match=r"^unknown option 'lr'; the options are n1, seeds, learning_rate, "
     ):
         check("lr", 0.1)
+
+
+@pytest.mark.parametrize(
+    "name, value, said",
+    [
+        ("learnig_rate", 0.1, r"^unknown option .* Did you mean 'learning_rate'\?$"),
+        ("Max-Epochs", 5, r"^unknown option .* Did you mean 'max_epochs'\?$"),
+        ("loss", "sqared", r"or none, got 'sqared'\. Did you mean 'squared'\?$"),
+        ("optimizer", "Adam", r"got 'Adam'\. Did you mean 'adam'\?$"),
+        ("record", ["gradient-norm"], r"got 'gradient-norm'\. Did you mean 'gradient_norm'\?$"),
+        ("activation", "x" * 10**6, r"got 'xxx[x]*\.\.\.\.$"),
+        ("dtype", "float16", r"one of float32, float64, got 'float16'\.$"),
+    ],
+)
+def test_a_name_near_to_one_that_exists_is_proposed(name, value, said):
+    with pytest.raises(UsageError, match=said):
+        check(name, value)
 
 
 # ---------------------------------------------------------------- all together
