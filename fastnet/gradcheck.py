@@ -16,7 +16,7 @@ STEP = 1e-5  # about the cube root of float64's precision, where central differe
 # The defaults of the losses' parameters; a quantile of 0.5 would treat above and below alike.
 OF_LOSSES = [option for option in SETTINGS.values() if option.users[:1] == ("loss",)]
 SETTING = {option.name: option.default[0] for option in OF_LOSSES} | {"quantile": 0.3}
-# (d, N1, k); a softmax takes those with k >= 2, a sigmoid those with k = 1.
+# (d, N1, k); a softmax takes those with k >= 2.
 SHAPES = ((1, 1, 1), (1, 7, 1), (3, 5, 1), (2, 1, 3), (5, 4, 2), (9, 3, 10))
 
 
@@ -37,8 +37,7 @@ def numeric_gradient(net, activation, loss, rows):
 
 def suits(loss: str, k: int) -> bool:
     """Whether a network with k outputs can have the loss."""
-    link = LOSSES[loss].link
-    return k > 1 if link == SOFTMAX else k == 1 or link != SIGMOID
+    return k > 1 or LOSSES[loss].link != SOFTMAX
 
 
 def targets(loss: str, rng: np.random.Generator, samples: int, k: int) -> np.ndarray:

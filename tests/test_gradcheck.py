@@ -41,8 +41,8 @@ def test_every_kind_of_network_is_among_the_rows(rows):
         widths, inputs, outputs = ({row[name] for row in some} for name in ("n1", "d", "k"))
         assert 1 in widths and any(n1 > 1 and n1 % 2 for n1 in widths)
         assert max(inputs) > 1
-        # One class is no classification, and one logit no more than two.
-        assert max(outputs) > 1 or loss == "binary_cross_entropy"
+        # One class is no classification.
+        assert max(outputs) > 1
         assert 1 in outputs or loss == "cross_entropy"
 
 

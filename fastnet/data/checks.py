@@ -201,7 +201,10 @@ def checked_labels(y: np.ndarray, loss: str, name: str = "y") -> np.ndarray:
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
-        raise DataError(f"{name} must hold one label per row for loss {loss}, got shape {y.shape}.")
+        several = "; use loss binary_cross_entropy for several targets of 0 and 1" * (y.ndim == 2)
+        raise DataError(
+            f"{name} must hold one label per row for loss {loss}, got shape {y.shape}{several}."
+        )
     if y.dtype.kind == "S":
         return np.char.decode(y, "utf-8", "backslashreplace")
     if y.dtype.kind == "f":
@@ -218,6 +221,20 @@ def checked_labels(y: np.ndarray, loss: str, name: str = "y") -> np.ndarray:
         return y
     refuse_where(y, np.abs(y) > LARGEST_WHOLE, f"{name}, whose labels are beyond 2**53 as floats,")
     return y.astype(np.int64)
+
+
+def checked_indicators(y: np.ndarray, name: str = "y") -> np.ndarray:
+    """Several 0/1 targets as an array of shape (n, k), float64; booleans are 0 and 1."""
+    if y.dtype.kind not in "fiub":
+        raise DataError(f"{name} must hold 0 and 1 in several targets, got dtype {y.dtype}.")
+    y = require_finite(y.astype(np.float64), name)
+    refuse_where(y, (y != 0) & (y != 1), f"{name}, whose targets must all be 0 or 1,")
+    return y
+
+
+def has_several_labels(y: np.ndarray, loss: str | None) -> bool:
+    """Whether these are several 0/1 targets, and not one column of classes or numbers."""
+    return loss in LOSSES and LOSSES[loss].link == SIGMOID and y.ndim == 2 and y.shape[1] > 1
 
 
 def checked_targets(
@@ -239,10 +256,10 @@ def checked_targets(
     Returns
     -------
     Y : ndarray of shape (n, k)
-        Float64 numbers, or one-hot rows; one column with loss binary_cross_entropy.
+        Float64 numbers, or one-hot rows; 0 or 1 with loss binary_cross_entropy.
     loss : str
     classes : ndarray of shape (n_classes,) or None
-        None for numbers.
+        None for numbers, and for several 0/1 targets.
 
     Raises
     ------
@@ -253,7 +270,7 @@ def checked_targets(
     if y.ndim not in (1, 2) or len(y) != len(X):
         raise DataError(f"{name} must have a row for each of X's {len(X)}, got shape {y.shape}.")
     loss, classes = loss_of_targets(y, loss), None
-    if loss in CLASSIFIERS:
+    if loss in CLASSIFIERS and not has_several_labels(y, loss):
         classes = np.unique(checked_labels(y, loss, name)[rows])
         if len(classes) < 2:
             raise DataError(f"{name} has one class only ({classes[0]}); at least two are needed.")
@@ -270,10 +287,13 @@ def encoded_targets(
 ) -> np.ndarray:
     """Targets as the loss takes them, shape (n, k): numbers or one-hot rows.
 
-    With loss binary_cross_entropy one column, 1 for the second class.
+    With loss binary_cross_entropy one column, 1 for the second class; without classes all of
+    several 0/1 targets.
     """
     if loss not in CLASSIFIERS:
         return checked_numbers(y, loss, name)
+    if classes is None:
+        return checked_indicators(y if y.ndim == 2 else y[:, None], name)
     Y = one_hot(checked_labels(y, loss, name), classes, name)
     return Y[:, 1:] if LOSSES[loss].link == SIGMOID else Y
 

@@ -39,6 +39,7 @@ CURES = {
     "weight": "fill it in; 0 leaves the row out",
 }
 OTHER_TARGET = "or predict another column"
+SEVERAL_LABELS = "binary_cross_entropy"  # the loss of several targets of two labels each
 
 
 def kind_of(table: Table, name: str) -> str:
@@ -213,17 +214,24 @@ def encode_number(table: Table, column: Column, out: np.ndarray, impute: str) ->
 
 # ---------------------------------------------------------------- targets
 
+Labels = tuple[tuple[Any, Any], ...]
 
-def target_values(table: Table, names: Sequence[str], loss: str | None) -> tuple[np.ndarray, str]:
+
+def target_values(
+    table: Table, names: Sequence[str], loss: str | None, labels: Labels = ()
+) -> tuple[np.ndarray, str]:
     """The target columns as y of shape (n,) or (n, k), and the loss, chosen by them if not given.
 
     Parameters
     ----------
     table : Table
     names : sequence of str
-        Columns to predict; several must be numbers.
+        Columns to predict; several are numbers, or with loss binary_cross_entropy have two labels
+        each and become 0 and 1.
     loss : str or None
         None chooses it by the values.
+    labels : tuple of pairs
+        The labels of several targets, if they are known.
 
     Raises
     ------
@@ -232,9 +240,14 @@ def target_values(table: Table, names: Sequence[str], loss: str | None) -> tuple
     """
     kinds = {name: target_kind(table, name) for name in names}
     texts = [name for name in names if kinds[name] != "number"]
+    if len(names) > 1 and loss == SEVERAL_LABELS:
+        return indicators(table, names, labels or label_pairs(table, names)), loss
     if len(names) > 1 and (texts or loss in CLASSIFIERS):
         name = texts[0] if texts else names[0]
-        raise UsageError(f"target {name!r} would be classes; several targets must be numbers.")
+        raise UsageError(
+            f"target {name!r} would be classes; several targets must be numbers, or have two "
+            f"labels each with --loss {SEVERAL_LABELS}."
+        )
     numeric = loss is not None and loss not in CLASSIFIERS
     if numeric and kinds[names[0]] == "text":
         raise UsageError(f"target {names[0]!r} holds texts; loss {loss} needs numbers.")
@@ -288,6 +301,43 @@ def label_values(table: Table, name: str) -> np.ndarray:
     if kind == "bool":
         return values.to_numpy(bool)
     return whole_labels(table, name)
+
+
+def label_pairs(table: Table, names: Sequence[str]) -> Labels:
+    """The two labels of each of several targets, sorted.
+
+    Examples
+    --------
+    >>> import io
+    >>> from fastnet.data.tables import read_table
+    >>> table = read_table(io.BytesIO(b"spam,long\\nno,0\\nyes,1\\n"), "t.csv")
+    >>> label_pairs(table, ["spam", "long"])
+    (('no', 'yes'), (0, 1))
+    """
+    pairs = []
+    for name in names:
+        found = np.unique(label_values(table, name)).tolist()
+        if len(found) != 2:
+            raise DataError(
+                f"{table.name}: target {name!r} must have two labels with loss {SEVERAL_LABELS}, "
+                f"got {len(found)}: {listed([str(label) for label in found], 5)}."
+            )
+        pairs.append(tuple(found))
+    return tuple(pairs)
+
+
+def indicators(table: Table, names: Sequence[str], labels: Labels) -> np.ndarray:
+    """Several targets as 1 for the second of a column's two labels and 0 for the first, (n, k)."""
+    found = np.empty((table.rows, len(names)))
+    for j, (name, pair) in enumerate(zip(names, labels)):
+        values = label_values(table, name)
+        if (values.dtype.kind == "U") != isinstance(pair[0], str):
+            values = values.astype(object)  # compared one by one: none of them is known
+        found[:, j] = values == pair[1]
+        unknown = ~(values == pair[0]) & ~(values == pair[1])
+        first = str(values[unknown][:1].tolist()).strip("[]")
+        table.refuse(name, unknown, f"has the label {first}", f"known: {pair[0]!r} and {pair[1]!r}")
+    return found
 
 
 def whole_labels(table: Table, name: str) -> np.ndarray:

@@ -7,11 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnet.data.columns import (
+    SEVERAL_LABELS,
     SMALL,
+    Labels,
     describe_inputs,
     encode_inputs,
     group_values,
     kind_of,
+    label_pairs,
     order_values,
     require_columns,
     target_values,
@@ -125,7 +128,9 @@ def samples_of(joined: Joined) -> tuple[dict[str, Any], list[Remark]]:
     main, options = joined.main, joined.options
     for doubt in joined.doubts.values():
         raise doubt
-    y, loss = target_values(main, options["target"], loss_of(options))
+    several = len(options["target"]) > 1 and loss_of(options) == SEVERAL_LABELS
+    labels = label_pairs(main, options["target"]) if several else ()
+    y, loss = target_values(main, options["target"], loss_of(options), labels)
     columns, notices = describe_inputs(main, joined.names, rules_of(options))
     remarks = remarks_of(main, columns, options["target"], y, loss)
     texts = texts_of(main, columns, options["target"])
@@ -136,7 +141,8 @@ def samples_of(joined: Joined) -> tuple[dict[str, Any], list[Remark]]:
     for table in others.values():
         require_columns(table, options["target"], "target")
     made = {
-        "y": all_targets(y, tables, options["target"], loss),
+        "y": all_targets(y, tables, options["target"], loss, labels),
+        "labels": labels,
         "loss": loss,
         "columns": columns,
         "split": split_of(main, options["split_column"], others),
@@ -218,12 +224,12 @@ def loss_of(options: Mapping[str, Any]) -> str | None:
 
 
 def all_targets(
-    y: np.ndarray, tables: Sequence[Table], names: Sequence[str], loss: str
+    y: np.ndarray, tables: Sequence[Table], names: Sequence[str], loss: str, labels: Labels = ()
 ) -> np.ndarray:
     """The targets of all tables, one after another; y are those of the first."""
     parts = [y]
     for table in tables[1:]:
-        part, _ = target_values(table, names, loss)
+        part, _ = target_values(table, names, loss, labels)
         kinds = {part.dtype.kind, y.dtype.kind}
         if loss in CLASSIFIERS and len(kinds) > 1 and kinds != {"i", "u"}:
             raise DataError(

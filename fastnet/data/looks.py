@@ -116,4 +116,5 @@ def looks_at_targets(joined: Joined) -> dict[str, Look]:
         problem = str(error)
         return {name: Look("target", 0, problem if name == names[0] else None) for name in names}
     kind = "classes" if loss in CLASSIFIERS else "numbers"
+    kind = "two labels" if kind == "classes" and len(names) > 1 else kind
     return {name: Look(f"target ({kind})") for name in names}

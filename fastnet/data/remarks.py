@@ -119,7 +119,7 @@ def of_size(data: Data, options: Mapping[str, Any]) -> list[Remark]:
 
 
 class Goal:
-    """The targets: numbers as they are, classes one-hot.
+    """The targets: numbers as they are, classes one-hot, several targets of labels as 0 and 1.
 
     Attributes
     ----------
@@ -134,7 +134,8 @@ class Goal:
 
     def __init__(self, y: np.ndarray, loss: str) -> None:
         self.classes = self.counts = None
-        if loss in CLASSIFIERS:
+        self.are_labels = loss in CLASSIFIERS
+        if loss in CLASSIFIERS and y.ndim == 1:
             self.classes, codes, self.counts = np.unique(y, return_inverse=True, return_counts=True)
             self.codes = codes.reshape(1, -1).astype(float)
             few = len(self.classes) <= MOST_CLASSES
@@ -158,7 +159,8 @@ class Goal:
                 yield Remark("single", names[0], texts)
             return
         block = Block(list(names), self.codes, True)
-        yield from block.far()
+        if not self.are_labels:
+            yield from block.far()
         if not self.is_sorted:
             yield from block.drift()
 

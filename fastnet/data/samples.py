@@ -25,8 +25,8 @@ from fastnet.data.folds import make_folds
 from fastnet.data.scaling import no_scaling, ranges_of
 from fastnet.data.schema import Column, Described, Schema
 from fastnet.data.split import SETS, rows_outside, split_rows
-from fastnet.errors import DataError, UsageError
-from fastnet.options.methods import LOSSES, NUMBER
+from fastnet.errors import DataError, UsageError, quoted
+from fastnet.options.methods import CLASSIFIERS, LOSSES, NUMBER
 from fastnet.options.rules import refuse_two_sets
 
 
@@ -51,7 +51,7 @@ class Data(Described, DataFields):
     X : ndarray of shape (n, d)
         Inputs of all rows, scaled.
     Y : ndarray of shape (n, k)
-        Targets of all rows: scaled numbers, or one-hot classes.
+        Targets of all rows: scaled numbers, one-hot classes, or several targets of 0 and 1.
     schema : Schema
         The meaning of inputs and outputs; its facts are attributes of the Data, too.
     split : dict of ndarray
@@ -144,6 +144,7 @@ def make_data(
     target_names: tuple[str, ...] = (),
     notices: tuple[str, ...] = (),
     reading: Reading = NOTHING_KNOWN,
+    labels: tuple[tuple[Any, Any], ...] = (),
 ) -> Data:
     """Check, split, fill in and scale: the Data of a run.
 
@@ -183,6 +184,9 @@ def make_data(
         What was left out of the table.
     reading : Reading
         How the table was written.
+    labels : tuple of pairs
+        The labels of each of several targets of 0 and 1; by default False and True for booleans,
+        else 0 and 1.
 
     Raises
     ------
@@ -203,7 +207,15 @@ def make_data(
         raise DataError(f"X has no rows, shape {X.shape}; there is nothing to train on.")
     named, rest = dict(split or {}), rows_outside(len(X), split or {})
     y_name = f"target {target_names[0]!r}" if target_names else "y"
+    y = as_array(y, y_name)
     Y, loss, classes = checked_targets(y, loss, X, y_name, rest)
+    if loss in CLASSIFIERS and classes is None and not labels:
+        labels = ((False, True) if y.dtype.kind == "b" else (0, 1),) * Y.shape[1]
+    if labels and class_weight is not None:
+        raise UsageError(
+            f"class_weight {quoted(class_weight)} needs one target of classes, not {len(labels)}; "
+            "weigh rows."
+        )
     refuse_two_sets(validation, test, validation_fraction, test_fraction, folds)
     weight = checked_sample_weights(sample_weight, len(X))
     known = {
@@ -230,6 +242,7 @@ def make_data(
         ranges=ranges_of(X, Y if classes is None else as_one_hot(Y), weight, sets["train"]),
         dialect=reading.dialect,
         writings=reading.writings,
+        labels=labels,
     )
     class_factors = checked_class_weights(class_weight, Y[sets["train"]], classes)
     notices = (*notices, *division(sets, folds, known))

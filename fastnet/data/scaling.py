@@ -40,7 +40,8 @@ class Ranges(NamedTuple):
     x_low, x_high : ndarray of shape (d,)
         Least and largest value of each input.
     y_mean : ndarray of shape (k,) or (n_classes,)
-        Mean of each target, or share of each class: the best prediction that looks at no input.
+        Mean of each target, or share of each class, or of the second of a target's two labels: the
+        best prediction that looks at no input.
     """
 
     x_low: np.ndarray

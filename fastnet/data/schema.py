@@ -80,6 +80,7 @@ DIALECT = {
 }
 SHAPE = {
     "loss": one_of(LOSSES),
+    "labels": [LABELS],
     "features": [TEXT],
     "classes": Maybe(LABELS),
     "classes_dtype": Absent(Maybe(LABEL_DTYPE)),
@@ -109,7 +110,8 @@ class Schema(NamedTuple):
     loss : str
         A name of options.LOSSES.
     classes : ndarray of shape (n_classes,) or None
-        Labels in the order of the outputs, sorted; None if the targets are numbers.
+        Labels in the order of the outputs, sorted; None if the targets are numbers, or several of
+        two labels each.
     features : tuple of str
         Names of the d inputs.
     columns : tuple of Column
@@ -124,6 +126,8 @@ class Schema(NamedTuple):
         How text files are written.
     writings : dict
         For columns whose numbers are not written plainly, how they are: a Writing by name.
+    labels : tuple of pairs
+        For several targets of two labels, those of each: an output is the logit of the second.
 
     Examples
     --------
@@ -143,6 +147,7 @@ class Schema(NamedTuple):
     ranges: Ranges
     dialect: Dialect = Dialect()
     writings: Mapping[str, Writing] = {}  # never changed; a read-only one could not be pickled
+    labels: tuple[tuple[Any, Any], ...] = ()
 
     @property
     def reading(self) -> Reading:
@@ -150,6 +155,7 @@ class Schema(NamedTuple):
         texts = {column.name for column in self.columns if column.kind == "category"}
         if self.classes is not None and self.classes.dtype.kind == "U":
             texts |= {*self.targets}
+        texts |= {name for name, pair in zip(self.targets, self.labels) if isinstance(pair[0], str)}
         return Reading(self.dialect, frozenset(texts), known=True, writings=self.writings)
 
     def to_config(self) -> dict[str, Any]:
@@ -160,6 +166,7 @@ class Schema(NamedTuple):
             "classes": None if self.classes is None else self.classes.tolist(),
             "classes_dtype": None if self.classes is None else self.classes.dtype.str,
             "targets": list(self.targets),
+            "labels": self.labels,
             "columns": self.columns,
             "scaling": {name: array.tolist() for name, array in self.scaling._asdict().items()},
             "ranges": {name: array.tolist() for name, array in self.ranges._asdict().items()},
@@ -181,6 +188,7 @@ class Schema(NamedTuple):
             ranges=arrays_from(Ranges, config["ranges"]),
             dialect=dialect_from_json(config["dialect"]),
             writings=writings_from_json(config["writings"]),
+            labels=tuple(map(tuple, config["labels"])),
         )
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -191,6 +199,7 @@ class Schema(NamedTuple):
             "columns": np.array(json.dumps(self.columns)),
             "dialect": np.array(json.dumps(self.dialect._asdict())),
             "writings": np.array(json.dumps(dict(self.writings))),
+            "labels": np.array(json.dumps(self.labels)),
             **self.scaling._asdict(),
             **self.ranges._asdict(),
         }
@@ -201,7 +210,8 @@ class Schema(NamedTuple):
     @classmethod
     def from_arrays(cls, arrays: Mapping) -> "Schema":
         """The schema in a model.npz; KeyError, TypeError or ValueError if it has none."""
-        told = {name: json.loads(str(arrays[name])) for name in ("columns", "dialect", "writings")}
+        names = ("columns", "dialect", "writings", "labels")
+        told = {name: json.loads(str(arrays[name])) for name in names}
         wrong = misfit(told, {name: SHAPE[name] for name in told})
         if wrong:
             raise ValueError(wrong)
@@ -215,6 +225,7 @@ class Schema(NamedTuple):
             ranges=arrays_from(Ranges, arrays),
             dialect=dialect_from_json(told["dialect"]),
             writings=writings_from_json(told["writings"]),
+            labels=tuple(map(tuple, told["labels"])),
         )
 
     def sizes(self) -> dict[str, int]:
@@ -244,14 +255,26 @@ class Schema(NamedTuple):
         if self.loss not in LOSSES:
             yield f"it has the unknown loss {quoted(self.loss)}"
         elif self.loss not in CLASSIFIERS:
-            if self.classes is not None:
+            if self.classes is not None or self.labels:
                 yield f"it has classes, and loss {self.loss} has none"
+        elif self.labels:
+            yield from self.misfits_of_labels(k)
         elif self.classes is None:
             yield f"it has no classes, and loss {self.loss} needs them"
         elif self.classes.shape != (max(k, 2),) or self.classes.dtype.kind not in "Uiub":
             yield f"its classes have shape {self.classes.shape}, its outputs need {(max(k, 2),)}"
         elif LOSSES[self.loss].link == SIGMOID and k != 1:
             yield f"loss {self.loss} has 1 output, not {k}"
+
+    def misfits_of_labels(self, k: int) -> Iterator[str]:
+        """Labels of several targets that are not those of k outputs with two labels each."""
+        if self.classes is not None or LOSSES[self.loss].link != SIGMOID:
+            yield f"it has labels of several targets beside classes or loss {self.loss}"
+        elif len(self.labels) != k or k < 2:
+            yield f"it has labels of {len(self.labels)} targets, and {k} outputs"
+        for pair in self.labels:
+            if len(pair) != 2 or pair[0] == pair[1]:
+                yield f"it has a target with the labels {list(pair)}, not two"
 
 
 def dialect_from_json(facts: Mapping) -> Dialect:
@@ -290,6 +313,11 @@ class Described:
     def classes(self) -> np.ndarray | None:
         """Class labels in the order of the outputs; None if the targets are numbers."""
         return self.schema.classes
+
+    @property
+    def labels(self) -> tuple[tuple[Any, Any], ...]:
+        """For several targets of two labels, the labels of each; else empty."""
+        return self.schema.labels
 
     @property
     def features(self) -> tuple[str, ...]:

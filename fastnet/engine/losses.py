@@ -138,11 +138,14 @@ def cross_entropy_error(output, z0, y, y0, weight, k, loss):
 
 @inner
 def binary_cross_entropy_error(output, z0, y, y0, weight, k, loss):
-    """log(1 + e**z2) - y z2 of one logit, y 0 or 1, as max(z2, 0) - y z2 + log1p(e**-|z2|)."""
-    z, label = load(output, z0), load(y, y0)
-    far = fma(0.0 - label, z, where_greater(0.0, z, 0.0, z))
-    store(output, z0, (sigmoid(z) - label) * weight)
-    return to_float64(far) + log1p(to_float64(exp(magnitude(z), -1.0)))
+    """sum of log(1 + e**z2) - y z2, y 0 or 1, as max(z2, 0) - y z2 + log1p(e**-|z2|)."""
+    losses = to_float64(splat(output, 0.0))
+    for j in range(k):
+        z, label = load(output, z0 + j * LANES), load(y, y0 + j * LANES)
+        far = fma(0.0 - label, z, where_greater(0.0, z, 0.0, z))
+        losses = losses + (to_float64(far) + log1p(to_float64(exp(magnitude(z), -1.0))))
+        store(output, z0 + j * LANES, (sigmoid(z) - label) * weight)
+    return losses
 
 
 # ---------------------------------------------------------------- right answers
@@ -162,8 +165,11 @@ def largest_is_right(output, z0, y, y0, k):
 
 @inner
 def sign_is_right(output, z0, y, y0, k):
-    """Whether the one logit is above 0 where the sample is of the second class."""
-    return (output[z0] > 0.0) == (y[y0] == 1.0)
+    """Whether each logit is above 0 where its target is 1, and no other."""
+    for j in range(k):
+        if (output[z0 + j * LANES] > 0.0) != (y[y0 + j * LANES] == 1.0):
+            return False
+    return True
 
 
 @inner

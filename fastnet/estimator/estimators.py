@@ -35,11 +35,12 @@ try:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.utils import check_consistent_length, check_random_state
     from sklearn.utils.class_weight import compute_sample_weight
-    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.multiclass import check_classification_targets, type_of_target
     from sklearn.utils.validation import (
         _check_sample_weight,
         check_is_fitted,
         check_X_y,
+        column_or_1d,
         validate_data,
     )
 except ImportError as error:
@@ -115,7 +116,9 @@ def options(estimator):
                 raise UsageError(f"options cannot have {name!r}; {cure}.")
         chosen = {name: OPTIONS[name].check_one(v) for name, v in {**given, **more}.items()}
         restarts = seeds(estimator)
-    loss = "cross_entropy" if is_classifier(estimator) else "squared"
+    loss = "squared"
+    if is_classifier(estimator):
+        loss = "binary_cross_entropy" if estimator.several_labels_ else "cross_entropy"
     own = {"seeds": restarts, "data_seed": restarts[0]}
     return {"loss": loss, **chosen, **own, "threads": threads(estimator.n_jobs)}
 
@@ -131,7 +134,7 @@ def threads(n_jobs):
 def checked(estimator, X, y):
     """X and y as checked arrays; the estimator (or search) stores the features' names, and the
     columns of a data frame that are not all numbers."""
-    numbers = {} if is_classifier(estimator) else {"multi_output": True, "y_numeric": True}
+    numbers = {"multi_output": True, "y_numeric": not is_classifier(estimator)}
     estimator.columns_ = ()
     if frames.is_mixed(X):
         validate_data(estimator, X, skip_check_array=True)
@@ -141,8 +144,20 @@ def checked(estimator, X, y):
     else:
         X, y = validate_data(estimator, X, y, dtype=FLOATS, ensure_min_samples=2, **numbers)
     if is_classifier(estimator):
-        check_classification_targets(y)
+        y = checked_labels(estimator, y)
     return X, y
+
+
+def checked_labels(estimator, y):
+    """Labels (n,), or a 0/1 indicator matrix (n, k) of several, which the estimator remembers."""
+    check_classification_targets(y)
+    kind = type_of_target(y)
+    if kind == "multiclass-multioutput":
+        raise ValueError(f"y must be labels (n,) or a matrix of 0 and 1, got shape {y.shape}.")
+    estimator.several_labels_ = kind == "multilabel-indicator"
+    if not estimator.several_labels_:
+        return column_or_1d(y, warn=True)
+    return y.toarray() if hasattr(y, "toarray") else y
 
 
 def inputs_of(estimator, X):
@@ -160,6 +175,8 @@ def weights_of(estimator, sample_weight, X, y):
         raise ValueError("sample_weight is zero for all rows; at least one must be positive.")
     weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     if getattr(estimator, "class_weight", None) is not None:
+        if y.ndim > 1:
+            raise ValueError("class_weight needs one label per row; use sample_weight.")
         used = weights > 0
         weights[used] *= compute_sample_weight(estimator.class_weight, y[used])
     return weights
@@ -195,7 +212,8 @@ class _FastNet(BaseEstimator, Parameters):
             A data frame of pandas or polars may have columns of texts and categories: each level
             becomes an input.
         y : array of shape (n,) or (n, k)
-            Numbers, (n, k) for several targets; for a classifier, labels (n,).
+            Numbers, (n, k) for several targets; for a classifier, labels (n,), or a matrix of 0
+            and 1 for several labels per row.
         sample_weight : array of shape (n,), optional
             Weights >= 0 in every loss; a row of weight 0 counts as absent.
         groups : array of shape (n,), optional
@@ -218,7 +236,8 @@ class _FastNet(BaseEstimator, Parameters):
         if not rows.all():
             inputs, targets, weights = inputs[rows], targets[rows], weights[rows]
         if is_classifier(self):
-            self.classes_ = np.unique(targets)
+            several = self.several_labels_
+            self.classes_ = np.arange(targets.shape[1]) if several else np.unique(targets)
         given = {**options(self), "sample_weight": weights, **self._validation(X_val, y_val)}
         given |= self._division(given["validation_fraction"], groups, rows)
         with value_errors():
@@ -317,9 +336,14 @@ class FastNetRegressor(MultiOutputMixin, RegressorMixin, _FastNet):
 class FastNetClassifier(ClassifierMixin, ClassifierParameters, _FastNet):
     __doc__ = f"""A classifier: one hidden layer, softmax, trained on the cross-entropy.
 
+    A matrix of 0 and 1 as y asks for several labels per row: a sigmoid for each, trained on the
+    binary cross-entropy.
+
     {documented(ClassifierParameters)}
     {ATTRIBUTES}    classes_ : ndarray of shape (n_outputs_,)
-        The labels, sorted: the columns of predict_proba.
+        The labels, sorted: the columns of predict_proba. The columns of y where it is a matrix.
+    several_labels_ : bool
+        Whether y was a matrix of 0 and 1.
 
     Examples
     --------
@@ -332,7 +356,7 @@ class FastNetClassifier(ClassifierMixin, ClassifierParameters, _FastNet):
     """
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """The most probable label of every row.
+        """The most probable label of every row, or whether each label is more probable than not.
 
         Parameters
         ----------
@@ -340,9 +364,11 @@ class FastNetClassifier(ClassifierMixin, ClassifierParameters, _FastNet):
 
         Returns
         -------
-        ndarray of shape (n,)
+        ndarray of shape (n,) or (n, k)
         """
         probabilities = self.predict_proba(X)
+        if self.several_labels_:
+            return (probabilities > 0.5).astype(type(self.model_.labels[0][1]))
         return self.classes_[probabilities.argmax(axis=1)]
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
@@ -355,7 +381,12 @@ class FastNetClassifier(ClassifierMixin, ClassifierParameters, _FastNet):
         Returns
         -------
         ndarray of shape (n, k)
-            Columns in the order of classes_.
+            Columns in the order of classes_; for several labels the probability of each.
         """
         model = self._predictor()
         return model.predict_proba(inputs_of(self, X))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -212,6 +212,7 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
             estimator.set_params(n_jobs=self.n_jobs)
         given = X, y
         X, y = checked(self, X, y)
+        estimator.several_labels_ = getattr(self, "several_labels_", False)
         with value_errors():
             self._search(estimator, X, y, sample_weight, groups)
         self.best_index_ = int(self.cv_results_["rank_test_score"].argmin())
@@ -235,7 +236,9 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
         folds = list(check_cv(self.cv, y, classifier=is_classifier(estimator)).split(X, y, groups))
         weights, strata = weights_of(estimator, sample_weight, X, y), None
         if is_classifier(estimator):
-            estimator.classes_, strata = np.unique(y, return_inverse=True)
+            estimator.classes_ = np.arange(y.shape[-1])
+            if y.ndim == 1:
+                estimator.classes_, strata = np.unique(y, return_inverse=True)
         rows = [fold_rows(train, strata, weights, chosen) for train, _ in folds]
         swept = as_axes({**chosen, "validation_fraction": 0.0}, settings)
         self.result_ = api.sweep(X, y, folds=rows, sample_weight=weights, **swept)

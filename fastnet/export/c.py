@@ -11,6 +11,13 @@ from fastnet.export.text import block, fill, identifier
 
 # In these texts, net and NET are replaced by the name of the file.
 
+# The predicted number from z2[o].
+LINKS = {
+    "": "z2[o]",
+    "exp": "NET_F(exp)(z2[o])",
+    "sigmoid": "(NET_F(1.0) / (NET_F(1.0) + NET_F(exp)(-z2[o])))",
+}
+
 FLOAT_ARITHMETIC = """\
 /* Arithmetic is in double, so that results are fastnet's to 1e-6. Where there is no double unit,
  * define NET_FLOAT before including this file: all but the scaling is then in float. */
@@ -29,6 +36,10 @@ typedef double net_number, net_real;
 
 USE_OF_NUMBERS = """\
 net_predict(x, y): y[NET_OUTPUTS], the predicted numbers"""
+
+USE_OF_LABELS = """\
+net_predict(x, y): y[NET_OUTPUTS], the probability of each label:
+@labels"""
 
 USE_OF_CLASSES = """\
 net_classify(x): the most probable class, an index; net_classes[net_classify(x)] is its label
@@ -139,7 +150,6 @@ def header(model, name):
     classes = [] if model.classes is None else model.classes.tolist()
     constants, is_float = facts.constants(model), model.weights.W1.dtype == np.float32
     parts = {
-        "use": USE_OF_CLASSES if classes else USE_OF_NUMBERS,
         "arithmetic": FLOAT_ARITHMETIC if is_float else DOUBLE_ARITHMETIC,
         "arrays": "\n\n".join(array_code(*item) for item in constants.items()),
         "activation": activation_code(model.activation),
@@ -149,12 +159,21 @@ def header(model, name):
     texts = {
         **facts.sizes(model),
         "title": facts.title(model),
+        "use": use(model, name),
         "columns": "\n".join(f" *     {line}" for line in facts.input_lines(model, "x[{}]")),
         "labels": ",\n".join(f"    {string_code(str(label))}" for label in classes),
         **{key: renamed(part, name) for key, part in parts.items()},
     }
     template = HEADER + CLASS_FUNCTIONS * bool(classes)
     return fill(renamed(template, name), texts) + "\n#endif\n"
+
+
+def use(model, name):
+    """What the functions of a header whose names begin with `name` are for."""
+    if model.labels:
+        lines = (f" *     {line}" for line in facts.output_lines(model, "y[{}]"))
+        return fill(renamed(USE_OF_LABELS, name), {"labels": "\n".join(lines)})
+    return renamed(USE_OF_NUMBERS if model.classes is None else USE_OF_CLASSES, name)
 
 
 def renamed(code, name):
@@ -185,7 +204,7 @@ def scaled_code(constants):
 
 def unscaled_code(model, constants):
     """The predicted number y[o]."""
-    code = "NET_F(exp)(z2[o])" if facts.predicts_exponential(model) else "z2[o]"
+    code = LINKS[facts.link(model)]
     if "y_shift" not in constants:
         return code
     return f"((double){code} * net_y_scale[o] + net_y_shift[o])"

@@ -6,7 +6,7 @@ import numpy as np
 
 import fastnet
 from fastnet.data.checks import unnamed_features
-from fastnet.options.methods import EXP, LOSSES, SIGMOID
+from fastnet.options.methods import EXP, LOSSES
 
 # ---------------------------------------------------------------- arrays
 
@@ -44,14 +44,16 @@ def sizes(model):
 # ---------------------------------------------------------------- the loss's output
 
 
-def predicts_exponential(model):
-    """Whether the predicted number is e^z2 instead of z2."""
-    return LOSSES[model.loss].link == EXP
+def link(model):
+    """How a predicted number comes from z2: "exp", "sigmoid" (probabilities of labels) or ""."""
+    if model.labels:
+        return "sigmoid"
+    return "exp" if LOSSES[model.loss].link == EXP else ""
 
 
 def with_all_logits(model):
     """The model with one logit per class; if a single logit is learned, the other is 0."""
-    if LOSSES[model.loss].link != SIGMOID:
+    if not model.has_one_logit:
         return model
     W2, b2 = model.weights.W2, model.weights.b2
     zeros = np.zeros_like(W2)
@@ -70,6 +72,8 @@ def title(model):
     outputs = f"outputs {size['outputs']}"
     if model.classes is not None:
         outputs = f"classes {size['outputs']} (softmax)"
+    if model.labels:
+        outputs = f"labels {size['outputs']} (sigmoid)"
     return (
         f"Inputs {size['inputs']}, hidden units {size['n1']} ({model.activation}), "
         f"{outputs}, {size['dtype']}; made by fastnet {fastnet.__version__}"
@@ -84,6 +88,11 @@ def input_lines(model, place):
         return [f"{place.format(j)} {quoted(name)}" for j, name in enumerate(model.features)]
     meanings = [line for column in model.columns for line in column_meanings(column)]
     return [f"{place.format(j)} {meaning}" for j, meaning in enumerate(meanings)]
+
+
+def output_lines(model, place):
+    """One line per label: `place` with its number, then the target and label it is of."""
+    return [f"{place.format(o)} {quoted(name)}" for o, name in enumerate(model.probability_names())]
 
 
 def column_meanings(column):

@@ -25,6 +25,8 @@ def without_weights(model):
         "activation": model.activation,
         "loss": model.loss,
         "classes": None if model.classes is None else model.classes.tolist(),
+        "targets": list(model.targets),
+        "labels": [list(pair) for pair in model.labels],
         "features": list(model.features),
         "columns": [column._asdict() for column in model.columns],
         **{name: getattr(model, name).tolist() for name in SCALING},

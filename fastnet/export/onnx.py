@@ -21,8 +21,10 @@ def contents(model, path):
         producer_name="fastnet",
         producer_version=fastnet.__version__,
     )
-    inputs = "\n".join(facts.input_lines(model, "X[:, {}]"))
-    onnx.helper.set_model_props(built, {"inputs": inputs})
+    told = {"inputs": "\n".join(facts.input_lines(model, "X[:, {}]"))}
+    if model.labels:
+        told["outputs"] = "\n".join(facts.output_lines(model, "variable[:, {}]"))
+    onnx.helper.set_model_props(built, told)
     onnx.checker.check_model(built, full_check=True)
     return {path.name: built.SerializeToString()}
 
@@ -50,8 +52,8 @@ def node_lines(model):
     yield from ACTIVATIONS[model.activation].onnx.split("; ")
     yield "Gemm h W2 b2 transB=1 -> z2"
     y = "z2"
-    if facts.predicts_exponential(model):
-        yield "Exp z2 -> mean"
+    if facts.link(model):
+        yield f"{facts.link(model).capitalize()} z2 -> mean"
         y = "mean"
     if "y_shift" in scaled:
         yield from unscaling_lines(y, dtype)

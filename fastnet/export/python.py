@@ -35,6 +35,20 @@ def predict(X):
     return @unscaled
 '''
 
+PREDICT_LABELS = '''\
+def predict(X):
+    """The label of each target, (n, @outputs): the second where its probability is above 1/2."""
+    return np.where(outputs(X) > 0, labels[:, 1], labels[:, 0])
+
+
+def predict_proba(X):
+    """The probability of the second label of each target, (n, @outputs):
+@label_lines
+    """
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-outputs(X)))
+'''
+
 PREDICT_CLASSES = '''\
 def predict(X):
     """The most probable class of each row of X."""
@@ -78,9 +92,12 @@ def python_file(model):
         "scaled": "\n    X = (X - x_shift) / x_scale" if "x_shift" in arrays else "",
         "activation": activation,
         "number": "number for" if single else "numbers for",
+        "outputs": model.weights.b2.size,
+        "label_lines": "\n".join(f"    {t}" for t in facts.output_lines(model, "[:, {}]")),
         "unscaled": unscaled_code(model, arrays) + ("[:, 0]" if single else ""),
     }
     predict = PREDICT_NUMBERS if model.classes is None else PREDICT_CLASSES
+    predict = PREDICT_LABELS if model.labels else predict
     return fill(OUTPUTS + predict, texts)
 
 
@@ -106,10 +123,12 @@ def array_code(model, arrays):
         ]
     if model.classes is not None:
         lines.append(f"classes = np.array({model.classes.tolist()})")
+    if model.labels:
+        lines.append(f"labels = np.array({[list(pair) for pair in model.labels]}, object)")
     return "\n".join(lines)
 
 
 def unscaled_code(model, arrays):
     """The predicted numbers in the units of the targets."""
-    code = "np.exp(outputs(X))" if facts.predicts_exponential(model) else "outputs(X)"
+    code = "np.exp(outputs(X))" if facts.link(model) == "exp" else "outputs(X)"
     return f"({code} * y_scale + y_shift)" if "y_shift" in arrays else code

@@ -52,7 +52,7 @@ def fit(table, result):
     epochs = np.unique(table["frame"][is_fit])
     names = list(dict.fromkeys(table["output"]))
     x = alt.X("x:Q", title=result.features[0], scale=alt.Scale(nice=False))
-    title = "probability" if result.classes is not None else ", ".join(names)
+    title = ", ".join(names) if networks.predicts_numbers(result) else "probability"
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
     dot_colour = line_colour = alt.Color("output:N", sort=names, scale=class_scale())
     if len(names) == 1:
@@ -270,6 +270,8 @@ def unit_lines(table, result, title):
     under = f"thick: their sum with the bias, the output {output}"
     if result.classes is not None:
         under = f"thick: their sum with the bias, z2 of class {output} (before softmax)"
+    if result.labels:
+        under = f"thick: their sum with the bias, z2 of {output} (before the sigmoid)"
     return chart.properties(title=text_title(title + " add up to the fit", under))
 
 

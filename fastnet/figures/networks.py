@@ -35,8 +35,15 @@ def other_inputs_than(count):
 
 
 def outputs_of(model, X):
-    """Predictions (n, k): numbers, or probabilities of the classes."""
-    return model.predict(X).reshape(len(X), -1) if model.classes is None else model.predict_proba(X)
+    """Predictions (n, k): numbers, or probabilities of the classes or labels."""
+    if predicts_numbers(model):
+        return model.predict(X).reshape(len(X), -1)
+    return model.predict_proba(X)
+
+
+def predicts_numbers(described):
+    """Whether a model or result predicts numbers, not classes or labels."""
+    return described.classes is None and not described.labels
 
 
 def output_names(result, k):

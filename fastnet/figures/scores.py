@@ -17,13 +17,15 @@ SET_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 
 def not_regression(result):
-    """Obstacle: the targets are classes."""
-    return None if result.classes is None else "it predicts classes, not numbers"
+    """Obstacle: the targets are classes or labels."""
+    what = "labels" if result.labels else "classes"
+    return None if networks.predicts_numbers(result) else f"it predicts {what}, not numbers"
 
 
 def not_classification(result):
-    """Obstacle: the targets are numbers."""
-    return "it predicts numbers, not classes" if result.classes is None else None
+    """Obstacle: the targets are numbers, or several of two labels."""
+    what = "several labels" if result.labels else "numbers"
+    return f"it predicts {what}, not classes" if result.classes is None else None
 
 
 def sets_of(result):

@@ -77,7 +77,7 @@ def cross_entropy_error(Z2, Y, setting=None):
 
 
 def binary_cross_entropy_error(Z2, Y, setting=None):
-    """One logit: L = log(1 + e^z2) - y z2 for y = 0 or 1, and dL/dz2 = sigmoid(z2) - y.
+    """L = sum_k log(1 + e^z2) - y z2 for y = 0 or 1, and dL/dz2 = sigmoid(z2) - y.
 
     As max(z2, 0) - y z2 + log1p(e^-|z2|) no digits are lost when the network is sure.
     """
@@ -87,11 +87,11 @@ def binary_cross_entropy_error(Z2, Y, setting=None):
     return losses, sigmoid(Z2) - Y
 
 
-def hits(Z2, rows):
-    """Weight of the samples whose class is predicted correctly, by the largest logit (the first
-    of equals) or by the sign of a single one."""
-    if Z2.shape[1] == 1:
-        right = (Z2[:, 0] > 0) == (rows.Y[:, 0] == 1)
+def hits(loss, Z2, rows):
+    """Weight of the samples that are right: the largest logit (the first of equals) is that of the
+    class; with binary cross-entropy each logit is above 0 where its target is 1, and no other."""
+    if loss.func is binary_cross_entropy_error:
+        right = ((Z2 > 0) == (rows.Y == 1)).all(axis=1)
     else:
         right = Z2.argmax(axis=1) == rows.Y.argmax(axis=1)
     return float((right * rows.weight.astype(np.float64)).sum())

@@ -19,6 +19,7 @@ from fastnet.files import json_value
 from fastnet.options.methods import EXP, LOSSES, SIGMOID
 from fastnet.options.table import own_options
 from fastnet.results import metrics
+from fastnet.results.labels import of_labels
 
 FOLD_LIMIT = 100  # scales from 0 up to which float32 keeps 1e-5: 100 units of 6e-8
 BLOCK_ROWS, BLOCK_VALUES = 1 << 15, 1 << 24  # rows, and values of hidden units, predicted at once
@@ -148,7 +149,8 @@ class Model(Described, ModelFields):
         -------
         ndarray of shape (n,) or (n, k)
             Numbers in the units of the targets, (n, k) if there are several targets; with
-            loss poisson the mean, with loss quantile the quantile. For classes the labels (n,).
+            loss poisson the mean, with loss quantile the quantile. For classes the labels (n,),
+            for several targets of two labels those of each (n, k).
 
         Raises
         ------
@@ -168,7 +170,7 @@ class Model(Described, ModelFields):
         return predicted if several else predicted.reshape(-1)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probability of each class.
+        """Probability of each class, or of the second label of each of several targets.
 
         Parameters
         ----------
@@ -176,8 +178,9 @@ class Model(Described, ModelFields):
 
         Returns
         -------
-        ndarray of shape (n, n_classes)
-            Columns in the order of `classes`; each row sums to 1.
+        ndarray of shape (n, n_classes) or (n, k)
+            Columns in the order of `classes`; each row sums to 1. For several targets of two
+            labels a column per target, in the order of `targets`.
 
         Raises
         ------
@@ -194,7 +197,7 @@ class Model(Described, ModelFields):
         >>> result.model().predict_proba(x).shape
         (50, 2)
         """
-        if self.classes is None:
+        if self.classes is None and not self.labels:
             raise UsageError(
                 f"predict_proba needs a classifier; this model was trained for loss {self.loss}."
             )
@@ -271,9 +274,14 @@ class Model(Described, ModelFields):
             part = slice(first, first + step)
             block = scale(X[part if rows is None else rows[part]])
             _, Z2[part] = reference.network.forward(net, activation, block)
-        if LOSSES[self.loss].link == SIGMOID:  # one logit, against the first class' 0
+        if self.has_one_logit:  # against the first class' 0
             return np.hstack([np.zeros_like(Z2), Z2])
         return Z2
+
+    @property
+    def has_one_logit(self) -> bool:
+        """Whether it has two classes and the logit of the second alone."""
+        return LOSSES[self.loss].link == SIGMOID and not self.labels
 
     def means(self, Z2: np.ndarray) -> np.ndarray:
         """The network's prediction from z2: z2 itself, or e^z2 with loss poisson."""
@@ -283,12 +291,27 @@ class Model(Described, ModelFields):
         """The numbers (n, k) in their own units, or the class labels (n,), from z2."""
         if self.classes is not None:
             return self.classes[metrics.predicted_classes(Z2, threshold)]
+        if self.labels:
+            return self.decoded_labels(Z2)
         with np.errstate(over="ignore"):  # infinite, and written as such
             return self.means(Z2) * self.y_scale + self.y_shift
 
+    def decoded_labels(self, Z2: np.ndarray) -> np.ndarray:
+        """The label of each target (n, k), the second where its logit is above 0; as objects if
+        they are of several kinds."""
+        kinds = {type(label) for pair in self.labels for label in pair}
+        pairs = np.array(self.labels, None if len(kinds) == 1 else object)
+        return np.where(Z2 > 0, pairs[:, 1], pairs[:, 0])
+
     def probabilities(self, Z2: np.ndarray) -> np.ndarray:
-        """softmax of z2, row by row."""
-        return metrics.softmax(Z2)
+        """softmax of z2, row by row; the sigmoid of each for several targets of labels."""
+        return reference.activations.sigmoid(Z2) if self.labels else metrics.softmax(Z2)
+
+    def probability_names(self) -> list[str]:
+        """What the columns of probabilities are of: the class, or target=label of each target."""
+        if self.classes is not None:
+            return [str(label) for label in self.classes]
+        return [f"{name}={pair[1]}" for name, pair in zip(self.targets, self.labels)]
 
     def threshold(self, given: float | str | None) -> float | None:
         """A threshold as given: a probability, or what it was chosen by; None is the likeliest.
@@ -303,6 +326,7 @@ class Model(Described, ModelFields):
             return None
         if self.classes is None or len(self.classes) != 2:
             what = "numbers" if self.classes is None else f"{len(self.classes)} classes"
+            what = f"{len(self.labels)} targets of labels" if self.labels else what
             raise UsageError(
                 f"threshold {quoted(given)} needs a model of two classes, not of {what}."
             )
@@ -330,6 +354,8 @@ class Model(Described, ModelFields):
         if self.classes is not None:
             labels = self.classes.tolist()
             return metrics.of_classes(as_one_hot(Y), Z2, weight, labels, mean, threshold)
+        if self.labels:
+            return of_labels(Y, Z2, weight, self.targets, mean)
         own = Y * self.y_scale + self.y_shift
         return metrics.of_numbers(own, self.decoded(Z2), weight, self.targets, mean)
 
@@ -337,8 +363,7 @@ class Model(Described, ModelFields):
         """The mean loss; None if the loss has a parameter, which a model does not keep."""
         if own_options("loss", self.loss):
             return None
-        one_logit = LOSSES[self.loss].link == SIGMOID  # outputs() has made two columns of it
-        loss = "cross_entropy" if one_logit else self.loss
+        loss = "cross_entropy" if self.has_one_logit else self.loss  # outputs() has two columns
         losses, _ = reference.losses.LOSSES[loss](Z2, Y)
         return json_value(losses @ weight / weight.sum())
 
@@ -351,7 +376,7 @@ class Model(Described, ModelFields):
         ----------
         X : array, DataFrame or Table of shape (n, d)
         y : ndarray of shape (n,) or (n, k)
-            Numbers or class labels.
+            Numbers or class labels; for several targets of two labels 1 for the second, else 0.
         weight : ndarray of shape (n,)
         threshold : float, optional
             For two classes: the probability from which the second is predicted.
@@ -360,7 +385,7 @@ class Model(Described, ModelFields):
         -------
         dict
             rows, loss and metrics; for classes also their labels, the threshold and the
-            confusion matrix.
+            confusion matrix; for several targets of two labels those of each.
         """
         Z2 = self.outputs(X)
         with np.errstate(over="ignore", invalid="ignore"):  # scores that are not finite are None
@@ -373,6 +398,8 @@ class Model(Described, ModelFields):
                 "loss": self.mean_loss(Z2, Y, weight),
                 "metrics": self.metrics(Z2, Y, weight, threshold),
             }
+        if self.labels:
+            found["labels"] = {name: list(pair) for name, pair in zip(self.targets, self.labels)}
         if self.classes is not None:
             found["classes"] = self.classes.tolist()
             found["threshold"] = threshold

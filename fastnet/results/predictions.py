@@ -93,8 +93,9 @@ def predict(
     Returns
     -------
     DataFrame
-        One column per target, with `proba` then one per class, p_<class>. A prediction whose
-        name is that of a kept column is called predicted_<name>.
+        One column per target, with `proba` then one per class, p_<class>; for several targets of
+        two labels one for the second of each, p_<target>=<label>. A prediction whose name is that
+        of a kept column is called predicted_<name>.
 
     Raises
     ------
@@ -147,11 +148,11 @@ class Predictions:
         keep: Sequence[str] = (),
     ) -> None:
         self.model = model = as_model(model)
-        if proba and model.classes is None:
+        if proba and model.classes is None and not model.labels:
             raise UsageError("proba needs a model of classes; this one predicts numbers.")
         self.threshold, self.keep, self.proba = model.threshold(threshold), tuple(keep), proba
         self.names = [f"predicted_{n}" if n in self.keep else n for n in model.targets]
-        self.shares = [f"p_{name}" for name in model.classes] if proba else []
+        self.shares = [f"p_{name}" for name in model.probability_names()] if proba else []
         refuse_twice([*self.keep, *self.names, *self.shares])
         inputs = {column.name for column in model.columns} | set(model.features)
         verbatim = [name for name in self.keep if name not in inputs]
@@ -173,7 +174,11 @@ class Predictions:
         Z2 = self.model.outputs(X)
         predicted = self.model.decoded(Z2, self.threshold).reshape(len(Z2), -1)
         frame = {name: table.columns[name] for name in self.keep}
-        frame |= dict(zip(self.names, predicted.T))
+        if predicted.dtype == object:  # labels of several kinds: each column has its own
+            predicted = pandas.DataFrame(predicted).infer_objects()
+            frame |= {name: predicted[j] for j, name in enumerate(self.names)}
+        else:
+            frame |= dict(zip(self.names, predicted.T))
         if self.proba:
             frame |= dict(zip(self.shares, self.model.probabilities(Z2).T))
         return pandas.DataFrame(frame)
@@ -249,7 +254,7 @@ def evaluate(
     threshold = model.threshold(threshold)
     loss = "squared" if model.classes is None else "cross_entropy"
     require_columns(table, model.targets, "target")
-    y, _ = target_values(table, model.targets, loss)
+    y, _ = target_values(table, model.targets, model.loss if model.labels else loss, model.labels)
     weight = np.ones(len(y))
     if not isinstance(weights, (str, type(None))):
         raise UsageError(f"weights must be the name of a column, got {quoted(weights)}.")

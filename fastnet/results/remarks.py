@@ -41,6 +41,8 @@ def remarks(metrics: Mapping[str, Any], targets: Sequence[str]) -> tuple[str, ..
     found, rows = metrics[name], f"{JUDGES[name]} rows"
     if "classes" in found:
         return (*no_better_than_shares(found, rows), *never_predicted(found, rows))
+    if "subset_accuracy" in found:
+        return tuple(no_better_than_shares_of_labels(found, rows, targets))
     return tuple(no_better_than_the_mean(found, rows, targets))
 
 
@@ -66,6 +68,21 @@ def no_better_than_shares(found: Mapping, rows: str) -> Iterator[str]:
             f"No better than the most frequent class; the accuracy on the {rows} is "
             f"{number(right)}, that of always predicting this class {number(often)}."
         )
+
+
+def no_better_than_shares_of_labels(
+    found: Mapping, rows: str, targets: Sequence[str]
+) -> Iterator[str]:
+    """A line for each target whose labels and probabilities are no better than its shares."""
+    for target in targets:
+        one, guess = found["targets"][target], found["baseline"]["targets"][target]
+        worse = one["log_loss"] is None or one["log_loss"] > (1 - GAIN) * guess["log_loss"]
+        if one["accuracy"] <= guess["accuracy"] and worse:
+            yield (
+                f"{target}: no better than its more frequent label; the accuracy on the {rows} is "
+                f"{number(one['accuracy'])}, that of always predicting this label "
+                f"{number(guess['accuracy'])}."
+            )
 
 
 def never_predicted(found: Mapping, rows: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ METRICS = {
     "mae": "MAE",
     "r2": "R2",
     "mape": "MAPE",
+    "subset_accuracy": "all labels right",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "precision": "precision",
@@ -33,6 +34,7 @@ METRICS = {
 BASELINE = {
     "numbers": "baseline: always the mean of the training rows",
     "classes": "baseline: always the most frequent class of the training rows, with their shares",
+    "labels": "baseline: always the more frequent label of each target, with their shares",
 }
 MACRO = ("precision", "recall", "f1")  # means over the classes, unless of one class
 MOST_CLASSES = 20  # classes in a table
@@ -180,7 +182,8 @@ def metric_cells(
         for name in METRICS:
             if name in parts[0]:
                 cells = [metric(name, part[name]) for part in parts]
-                first = "macro" if name in MACRO else label
+                first = "macro" if name in MACRO and not label else label
+                first = "" if name == "subset_accuracy" else first
                 rows.append([f"{first} {METRICS[name]}".strip(), *cells])
     return header, rows
 
@@ -221,6 +224,8 @@ def class_cells(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 def baseline_line(found: Mapping[str, Any]) -> str:
     """What the baseline is, for a table of metrics."""
+    if "subset_accuracy" in found:
+        return BASELINE["labels"]
     return BASELINE["classes" if "classes" in found else "numbers"]
 
 

@@ -232,7 +232,8 @@ BAD_TABLES = [
         FLOWERS,
         "--target kind,width",
         2,
-        "target 'kind' would be classes; several targets must be numbers.",
+        "target 'kind' would be classes; several targets must be numbers, or have two labels each "
+        "with --loss binary_cross_entropy.",
     ),
     (
         GOOD,

@@ -1,11 +1,14 @@
-"""Cross-entropy where a network is sure: the loss keeps its digits.
+"""Cross-entropy where a network is sure: the loss keeps its digits, and binary cross-entropy.
 
-test_methods.py has all losses against their formulas.
+Binary cross-entropy of one and of several outputs. test_methods.py has all losses against their
+formulas.
 """
+
+from functools import partial
 
 import numpy as np
 import pytest
-from nets import EPS, panels_of
+from nets import DTYPES, EPS, panels_of
 
 from fastnet import reference
 from fastnet.engine import layout, losses
@@ -73,3 +76,49 @@ def test_the_reference_keeps_them_too(gap):
         logits, np.eye(3, dtype=np.float32)[labels], {}
     )
     np.testing.assert_allclose(losses, exact_cross_entropy(logits, labels), rtol=CONFIDENT_RTOL)
+
+
+# ---------------------------------------------------------------- one logit, and several
+
+
+@compile_for_python
+def run_binary(output, y, weight, k, each, right):
+    for lane in range(LANES):
+        right[lane] = losses.sign_is_right(output, lane, y, lane, k)
+    store(each, 0, losses.binary_cross_entropy_error(output, 0, y, 0, load(weight, 0), k, None))
+
+
+def binary(Z2, Y):
+    """Losses, slopes and whether all is right, of LANES samples by the kernel."""
+    output, y = layout.panels(Z2, Z2.dtype), layout.panels(Y, Z2.dtype)
+    each, right = np.empty(LANES), np.empty(LANES, bool)
+    run_binary(output, y, np.ones(LANES, Z2.dtype), Z2.shape[1], each, right)
+    return each, panels_of(output, LANES, Z2.shape[1]), right
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_binary_cross_entropy_is_the_sum_over_the_outputs(rng, dtype, k):
+    Y = rng.integers(0, 2, (LANES, k)).astype(dtype)
+    Z2 = (4 * rng.normal(size=Y.shape) + 4 * (2 * Y - 1)).astype(dtype)
+    Z2[0] = 0  # 0 predicts the first label
+    each, slopes, right = binary(Z2, Y)
+    alone = [binary(Z2[:, j : j + 1], Y[:, j : j + 1]) for j in range(k)]
+    np.testing.assert_array_equal(each, sum(one[0] for one in alone))
+    np.testing.assert_array_equal(slopes, np.hstack([one[1] for one in alone]))
+    np.testing.assert_array_equal(right, ((Z2 > 0) == (Y == 1)).all(axis=1))
+    assert 0 < right.sum() < LANES
+    expected, dZ2 = reference.losses.binary_cross_entropy_error(Z2.astype(float), Y.astype(float))
+    np.testing.assert_allclose(each, expected, rtol=30 * EPS[dtype], atol=30 * EPS[dtype])
+    np.testing.assert_allclose(slopes, dZ2, rtol=0, atol=10 * EPS[dtype])
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_the_reference_counts_the_rows_all_of_whose_labels_are_right(rng, k):
+    Y = rng.integers(0, 2, (40, k)).astype(float)
+    Z2 = rng.normal(size=Y.shape) + 2 * (2 * Y - 1)
+    weight = rng.uniform(0, 2, 40)
+    rows = reference.network.Rows(np.zeros((40, 1)), Y, weight)
+    loss = partial(reference.losses.binary_cross_entropy_error, setting={})
+    right = ((Z2 > 0) == (Y == 1)).all(axis=1)
+    np.testing.assert_allclose(reference.losses.hits(loss, Z2, rows), weight @ right)

@@ -17,12 +17,20 @@ from fastnet.errors import FastnetError
 pytest.importorskip("sklearn", minversion="1.6", reason="the extra [sklearn]")
 
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_multilabel_classification,
+)
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastnet.estimator import FastNetClassifier, FastNetRegressor
+from fastnet.estimator import FastNetClassifier, FastNetRegressor, FastNetSearchCV
 from fastnet.options.defaults import TASK_COMMANDS, TASKS
 from fastnet.options.table import OPTIONS
 
@@ -376,3 +384,36 @@ def test_an_unknown_parameter_names_the_class(kind):
         TypeError, match=rf"^{kind.__name__}\.__init__\(\) got an unexpected .*'foo'"
     ):
         kind(foo=1)
+
+
+# ---------------------------------------------------------------- several labels per row
+
+
+def test_a_matrix_of_0_and_1_gives_several_labels():
+    X, Y = make_multilabel_classification(150, 5, n_classes=3, random_state=0)
+    options = {"backend": "reference"}
+    net = FastNetClassifier(**{**SHORT, "options": options}).fit(X, Y)
+    assert net.several_labels_ and net.classes_.tolist() == [0, 1, 2]
+    shares, predicted = net.predict_proba(X), net.predict(X)
+    assert shares.shape == predicted.shape == (150, 3) and predicted.dtype.kind == "i"
+    assert ((shares > 0.5) == predicted).all()
+    assert net.score(X, Y) == accuracy_score(Y, predicted)
+    assert net.score(X, Y) == pytest.approx(
+        net.model_.metrics(net.model_.outputs(X), Y, np.ones(150))["subset_accuracy"]
+    )
+    assert net.fit(X, Y[:, 0]).predict(X).shape == (150,)  # not several any more
+    search = FastNetSearchCV(net, {"n1": [2, 4]}, cv=3).fit(X, Y)
+    assert search.predict(X).shape == (150, 3) and 0 < search.best_score_ < 1
+
+
+@pytest.mark.parametrize(
+    "more, y, message",
+    [
+        ({"class_weight": "balanced"}, [[0, 1], [1, 0]], "class_weight needs one label per row"),
+        ({}, [["a", "b"], ["b", "c"]], r"y must be labels \(n,\) or a matrix of 0 and 1, got sh"),
+        ({}, [[1, 2], [2, 1]], "y, whose targets must all be 0 or 1, has 2.0 in row 0, column 1"),
+    ],
+)
+def test_other_matrices_are_refused(more, y, message):
+    with pytest.raises(ValueError, match=message):
+        FastNetClassifier(**SHORT, **more).fit(np.eye(2), y)

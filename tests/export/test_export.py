@@ -97,6 +97,18 @@ def one_logit(dtype):
     return network(3, 4, 1, dtype, classes=["no", "yes"], loss="binary_cross_entropy")
 
 
+def several_labels(dtype):
+    """Three targets of two labels each, of three kinds."""
+    pairs = (("no", 'y"*/e@s'), (0, 1), (False, True))
+    facts = {"loss": "binary_cross_entropy", "labels": pairs, "targets": ("a", "b\\", "net_c")}
+    return network(4, 5, 3, dtype, **facts)
+
+
+def numbers_of(model, X):
+    """What exports without classes give: the predicted numbers, or probabilities of labels."""
+    return model.predict_proba(X) if model.labels else columns_of(model.predict(X))
+
+
 def cases(dtype):
     """One of each kind, odd sizes among them."""
     return {
@@ -110,6 +122,7 @@ def cases(dtype):
         "counts": network(2, 7, 2, dtype, loss="poisson"),
         "scaled_counts": network(2, 3, 1, dtype, loss="poisson", **scaled_outputs(1)),
         "one_logit": one_logit(dtype),
+        "several_labels": several_labels(dtype),
         "sure": network(2, 9, 4, dtype, classes=range(4), **plain_inputs(2)),
     }
 
@@ -227,7 +240,7 @@ def test_the_header_gives_what_predict_gives(name, tmp_path):
     numbers, labels = run_c(model, X, tmp_path)
     tolerance = C_TOLERANCE[dtype_of(model)]
     if model.classes is None:
-        assert_close(numbers[:, 0], columns_of(model.predict(X)), tolerance)
+        assert_close(numbers[:, 0], numbers_of(model, X), tolerance)
     else:
         assert_close(numbers[:, 0], model.outputs(X), tolerance)
         assert_close(numbers[:, 1], model.predict_proba(X), tolerance)
@@ -240,7 +253,8 @@ def test_the_header_in_float_alone(name, tmp_path):
     """Its bound is in units of y_scale, in which the network computes."""
     model, X = MODELS[name], samples(MODELS[name])
     numbers, _ = run_c(model, X, tmp_path, "-DNET_FLOAT", "-Wdouble-promotion")
-    mean, got = model.means(model.outputs(X)), (numbers[:, 0] - model.y_shift) / model.y_scale
+    mean = numbers_of(model, X) if model.labels else model.means(model.outputs(X))
+    got = (numbers[:, 0] - model.y_shift) / model.y_scale
     assert_close(got, mean, C_FLOAT_TOLERANCE * max(1, np.abs(model.weights.W2).max()))
 
 
@@ -329,12 +343,26 @@ def test_onnx_gives_what_predict_gives(name, tmp_path):
     if model.classes is None:
         assert list(got) == ["variable"]
         bound = tolerance * max(1, model.y_scale.max())
-        assert_close(got["variable"], columns_of(model.predict(X)), bound)
+        assert_close(got["variable"], numbers_of(model, X), bound)
     else:
         assert list(got) == ["label", "probabilities"]
         tolerance *= max(1, np.abs(model.weights.W2).max())
         assert_close(got["probabilities"], model.predict_proba(X), tolerance)
         assert got["label"].tolist() == model.predict(X).tolist()
+
+
+def test_exports_say_which_label_each_probability_is_of(tmp_path):
+    model = MODELS["several_labels_float32"]
+    export.write(model, "c", tmp_path / "net.h")
+    assert ' *     y[2] "net_c=True"\n' in (tmp_path / "net.h").read_text()
+    export.write(model, "numpy", tmp_path / "net.py")
+    assert '[:, 0] "a=y\\"* /e@s"' in (tmp_path / "net.py").read_text()
+    export.write(model, "npy", tmp_path / "net")
+    rest = json.loads((tmp_path / "net" / "model.json").read_text())
+    assert rest["labels"][1:] == [[0, 1], [False, True]] and rest["targets"] == list(model.targets)
+    _, built = run_onnx(model, samples(model), tmp_path)
+    outputs = {p.key: p.value for p in built.metadata_props}["outputs"]
+    assert outputs.splitlines()[2] == 'variable[:, 2] "net_c=True"'
 
 
 def test_an_onnx_model_states_its_opset_and_its_inputs(tmp_path):
@@ -376,7 +404,7 @@ def test_the_python_file_gives_what_predict_gives(name, inside, tmp_path, monkey
     module = imported(tmp_path / "net.py")
     for key, array in facts.constants(facts.with_all_logits(model)).items():
         np.testing.assert_array_equal(getattr(module, key), array, strict=True)
-    if model.classes is None:
+    if model.classes is None and not model.labels:
         assert_close(module.predict(X), model.predict(X), NUMPY_TOLERANCE)
     else:
         np.testing.assert_array_equal(module.predict(X), model.predict(X))
