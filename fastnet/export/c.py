@@ -21,7 +21,7 @@ LINKS = {
 FLOAT_ARITHMETIC = """\
 /* Arithmetic is in double, so that results are fastnet's to 1e-6. Where there is no double unit,
  * define NET_FLOAT before including this file: all but the scaling is then in float. */
-typedef float net_number;
+typedef @number net_number;
 #ifdef NET_FLOAT
 typedef float net_real;
 #define NET_F(x) x##f
@@ -148,9 +148,9 @@ def contents(model, path):
 def header(model, name):
     """The header whose names begin with `name`."""
     classes = [] if model.classes is None else model.classes.tolist()
-    constants, is_float = facts.constants(model), model.weights.W1.dtype == np.float32
+    constants = facts.constants(model)
     parts = {
-        "arithmetic": FLOAT_ARITHMETIC if is_float else DOUBLE_ARITHMETIC,
+        "arithmetic": arithmetic_code(model),
         "arrays": "\n\n".join(array_code(*item) for item in constants.items()),
         "activation": activation_code(model.activation),
         "scaled": scaled_code(constants),
@@ -174,6 +174,14 @@ def use(model, name):
         lines = (f" *     {line}" for line in facts.output_lines(model, "y[{}]"))
         return fill(renamed(USE_OF_LABELS, name), {"labels": "\n".join(lines)})
     return renamed(USE_OF_NUMBERS if model.classes is None else USE_OF_CLASSES, name)
+
+
+def arithmetic_code(model):
+    """The types of the numbers outside and inside the network."""
+    if model.weights.W1.dtype != np.float32:
+        return DOUBLE_ARITHMETIC
+    kind = "float" if facts.input_dtype(model) == np.float32 else "double"
+    return fill(FLOAT_ARITHMETIC, {"number": kind})
 
 
 def renamed(code, name):

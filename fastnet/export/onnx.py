@@ -116,7 +116,8 @@ def parse(line):
 def graph_ends(helper, model):
     """The graph's inputs and its outputs."""
     dtype, k = ONNX_TYPES[str(model.weights.W1.dtype)], model.weights.b2.size
-    X = helper.make_tensor_value_info("X", dtype, ["n", model.weights.W1.shape[1]])
+    of_inputs = ONNX_TYPES[str(facts.input_dtype(model))]
+    X = helper.make_tensor_value_info("X", of_inputs, ["n", model.weights.W1.shape[1]])
     if model.classes is None:
         return [X], [helper.make_tensor_value_info("variable", dtype, ["n", k])]
     return [X], [

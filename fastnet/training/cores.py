@@ -50,6 +50,16 @@ def granted(process: Path = PROCESS) -> Cores:
     return Cores(allowed, machine, "affinity" if allowed < machine else None)
 
 
+def idle_cores() -> int:
+    """The cores that nobody else keeps busy, at least 1: by the load of the last minute."""
+    try:
+        load = os.getloadavg()[0]
+    except (AttributeError, OSError):  # not every system tells
+        load = 0.0
+    cores = granted()
+    return max(1, min(cores.count, round(cores.machine - load)))
+
+
 def affinity() -> int:
     """The cores that the scheduler may put this process on."""
     try:

@@ -26,7 +26,7 @@ from fastnet.native.processes import compile_apart
 from fastnet.options.kinds import is_list
 from fastnet.options.methods import CLASSIFIERS, FIRST_ORDER, OPTIMIZERS, WITH_MATRIX
 from fastnet.training.checkpoint import Run, misfit
-from fastnet.training.cores import granted
+from fastnet.training.cores import granted, idle_cores
 from fastnet.training.history import History, Snapshots, history_names, kept_epochs
 from fastnet.training.plan import Plan, has_optimizer
 from fastnet.training.threads import Threads, chunks, worthwhile
@@ -187,7 +187,7 @@ class Training:
     def warm_up(self) -> float:
         """Compile, or load from the cache, what the run needs; the seconds it took."""
         before, calls = time.perf_counter(), list(self.first_calls(self.one_of_each_kind()))
-        compile_apart(self.not_ready(calls), self.threads)
+        compile_apart(self.not_ready(calls), min(self.threads, idle_cores()))
         for function, arguments in calls:
             function(*arguments)
         return time.perf_counter() - before

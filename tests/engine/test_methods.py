@@ -337,9 +337,7 @@ def test_members_of_a_mixed_sweep_have_the_bytes_they_have_alone(mixed, monkeypa
 def test_an_interrupted_mixed_sweep_resumes_to_the_same_bytes(mixed, tmp_path, monkeypatch):
     monkeypatch.setattr("fastnet.training.training.ROUND_SECONDS", 1e-9)
     train, stopped = training.train, lambda job, *_: job.start >= 9
-    monkeypatch.setattr(
-        "fastnet.training.training.train", lambda job, after=None: train(job, stopped)
-    )
+    monkeypatch.setattr("fastnet.training.training.train", lambda job, *_: train(job, stopped))
     first = fastnet.sweep(*SINE, out=tmp_path / "run", threads=1, **MIXED)
     assert first.status == "interrupted"
     monkeypatch.setattr("fastnet.training.training.train", train)

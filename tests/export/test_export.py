@@ -266,6 +266,27 @@ def test_nan_comes_through_every_activation_of_the_header(activation, tmp_path):
     assert np.isnan(numbers).all()
 
 
+def seconds_since_1970():
+    """A model of an input that float32 cannot hold: neighbours in it are 128 seconds apart."""
+    return network(1, 8, 1, x_shift=np.array([1.7e9]), x_scale=np.array([5e3]))
+
+
+@needs_cc
+def test_the_header_takes_double_for_inputs_far_from_0(tmp_path):
+    model = seconds_since_1970()
+    X = 1.7e9 + np.arange(0.0, 10_000.0, 61.0)[:, None]
+    numbers, _ = run_c(model, X, tmp_path)
+    assert_close(numbers[:, 0], columns_of(model.predict(X)), C_TOLERANCE["float32"])
+
+
+def test_onnx_takes_double_for_inputs_far_from_0(tmp_path):
+    pytest.importorskip("onnxruntime")
+    model = seconds_since_1970()
+    X = 1.7e9 + np.arange(0.0, 10_000.0, 61.0)[:, None]
+    found, _ = run_onnx(model, X, tmp_path)
+    assert_close(found["variable"], columns_of(model.predict(X)), ONNX_TOLERANCE["float32"])
+
+
 @needs_cc
 def test_two_headers_live_in_one_program(tmp_path):
     for name in ("sine", "digits"):

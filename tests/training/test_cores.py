@@ -144,3 +144,22 @@ def test_n_jobs_of_the_surroundings_is_followed(three_cores, monkeypatch):
     joblib = pytest.importorskip("joblib")
     with joblib.parallel_config(backend="threading", n_jobs=2):
         assert estimators.threads(None) == 2
+
+
+@pytest.mark.parametrize(("load", "count"), [(0.0, 4), (1.4, 3), (2.6, 1), (9.0, 1)])
+def test_idle_cores_are_those_that_nobody_keeps_busy(load, count, monkeypatch):
+    monkeypatch.setattr(cores, "granted", lambda: Cores(4, 4, None))
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
+    assert cores.idle_cores() == count
+
+
+def test_idle_cores_are_never_more_than_granted(monkeypatch):
+    monkeypatch.setattr(cores, "granted", lambda: Cores(2, 64, "quota"))
+    monkeypatch.setattr(os, "getloadavg", lambda: (30.0, 0.0, 0.0))
+    assert cores.idle_cores() == 2
+
+
+def test_a_system_that_tells_no_load_counts_as_idle(monkeypatch):
+    monkeypatch.setattr(cores, "granted", lambda: Cores(4, 4, None))
+    monkeypatch.delattr(os, "getloadavg")
+    assert cores.idle_cores() == 4
