@@ -17,16 +17,24 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from fastnet.data.checks import refuse_same_names
-from fastnet.data.dialect import NOTHING_KNOWN, PACKED, Reading, listed, unpacked, unpacked_name
+from fastnet.data.dialect import (
+    NOTHING_KNOWN,
+    PACKED,
+    Reading,
+    encoding_of,
+    listed,
+    unpacked,
+    unpacked_name,
+)
 from fastnet.data.frames import arrays_of_frame, is_plain
-from fastnet.data.text import TextFile, read_text
+from fastnet.data.text import TextFile, read_text, text_errors
 from fastnet.errors import DataError, UsageError
 from fastnet.extras import missing_extra
 from fastnet.files import checked_path, load_arrays
 
 TEXTS = (".csv", ".tsv", ".txt", ".data", ".dat")
 SHEETS = (".xlsx", ".ods")
-FORMATS = (*TEXTS, ".parquet", ".feather", ".jsonl", *SHEETS, ".npz", ".npy")
+FORMATS = (*TEXTS, ".parquet", ".feather", ".jsonl", *SHEETS, ".arff", ".npz", ".npy")
 # For each ending pandas' function, its arguments, the extra that it needs, and why.
 FRAMES: dict[str, tuple[str, dict[str, Any], str, str]] = {
     ".parquet": ("read_parquet", {}, "parquet", "Parquet files need pyarrow"),
@@ -34,6 +42,7 @@ FRAMES: dict[str, tuple[str, dict[str, Any], str, str]] = {
     ".jsonl": ("DataFrame", {}, "", ""),
     ".xlsx": ("read_excel", {"engine": "openpyxl"}, "excel", "Excel files need openpyxl"),
     ".ods": ("read_excel", {"engine": "odf"}, "excel", "OpenDocument files need odfpy"),
+    ".arff": ("DataFrame", {}, "arff", "ARFF files need liac-arff"),
 }
 # What a broken compressed file raises.
 BROKEN = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
@@ -227,11 +236,15 @@ def pandas_frame(file: IO[bytes], name: str, ending: str, reading: Reading) -> A
     if ending in SHEETS:
         given = {**given, "dtype": dict.fromkeys(reading.texts, "str") or None}
     try:
-        # pandas.read_json makes dates of numbers in columns with certain names.
-        content = (
-            [json.loads(line) for line in file if line.strip()] if ending == ".jsonl" else file
-        )
+        content = file
+        if ending == ".jsonl":
+            # pandas.read_json makes dates of numbers in columns with certain names.
+            content = [json.loads(line) for line in file if line.strip()]
+        elif ending == ".arff":
+            content, given = arff_content(file, name, reading)
         frame = getattr(pandas, verb)(content, **given)
+    except DataError:
+        raise
     except ImportError:
         raise missing_library(name, ending) from None
     except Exception as error:  # these libraries raise many kinds for a broken file
@@ -239,6 +252,28 @@ def pandas_frame(file: IO[bytes], name: str, ending: str, reading: Reading) -> A
         raise DataError(f"{name} cannot be read: {reason}.") from None
     frame = frame.rename(columns=lambda own: str(own).strip())
     return frame.reset_index(drop=True)
+
+
+def arff_content(file: IO[bytes], name: str, reading: Reading) -> tuple[list, dict[str, Any]]:
+    """The rows of an ARFF file, and the other arguments of pandas.DataFrame.
+
+    Levels of nominal attributes are texts, also where they look like numbers.
+    """
+    import arff
+
+    encoding = encoding_of(file, reading.dialect.encoding)
+    file.seek(0)
+    text = io.TextIOWrapper(file, encoding)
+    try:
+        with text_errors(name, reading.dialect):
+            found = arff.load(text)
+    except arff.ArffException as error:
+        reason, odd_type = str(error).rstrip("."), isinstance(error, arff.BadAttributeType)
+        cure = "; it may be numeric, integer, real, string or levels: save others as CSV"
+        raise DataError(f"{name} cannot be read: {reason}{cure * odd_type}.") from None
+    finally:
+        text.detach()
+    return found["data"], {"columns": [own for own, _ in found["attributes"]]}
 
 
 def no_pyarrow(name: str) -> Exception:

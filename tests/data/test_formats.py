@@ -2,6 +2,7 @@
 
 import datetime
 import io
+import sys
 
 import numpy as np
 import pandas
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from fastnet.data import tables
 from fastnet.data.columns import describe_inputs
-from fastnet.data.dialect import Reading, is_number, plain_name
+from fastnet.data.dialect import Dialect, Reading, is_number, plain_name
 from fastnet.data.levels import LevelRules
 from fastnet.errors import DataError
 
@@ -80,6 +81,7 @@ def test_formats_of_other_libraries(tmp_path, ending, module, write):
         ("xlsx", "Excel files need openpyxl", "excel"),
         ("ods", "OpenDocument files need odfpy", "excel"),
         ("feather", "Feather files need pyarrow", "parquet"),
+        ("arff", "ARFF files need liac-arff", "arff"),
     ],
 )
 def test_a_missing_library_names_its_extra(monkeypatch, ending, reason, extra):
@@ -88,9 +90,56 @@ def test_a_missing_library_names_its_extra(monkeypatch, ending, reason, extra):
 
     for verb in ("read_excel", "read_feather"):
         monkeypatch.setattr(pandas, verb, refuse)
+    monkeypatch.setitem(sys.modules, "arff", None)
     message = rf"t\.{ending}: {reason}; install it with: .*\[{extra}\]'$"
     with pytest.raises(DataError, match=message):
         tables.read_table(io.BytesIO(b""), f"t.{ending}")
+
+
+ARFF = """% three rows
+@RELATION shop
+@ATTRIBUTE size NUMERIC
+@attribute 'net weight' real
+@ATTRIBUTE code {1, 01, 'a b'}
+@ATTRIBUTE note STRING
+@DATA
+1.5, ?, 01, "x, y"
+2,4.5,'a b',z
+3,1,?,'gr\u00f6\u00dfe'
+"""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_attributes_of_arff_keep_names_and_types(encoding, end):
+    pytest.importorskip("arff", reason="an extra")
+    table = tables.read_table(io.BytesIO(ARFF.replace("\n", end).encode(encoding)), "t.arff")
+    assert list(table.columns) == ["size", "net weight", "code", "note"]
+    assert table.columns["size"].tolist() == [1.5, 2, 3]
+    assert np.array_equal(table.columns["net weight"], [np.nan, 4.5, 1], equal_nan=True)
+    assert table.frame["code"].isna().tolist() == [False, False, True]
+    assert table.frame["note"].tolist() == ["x, y", "z", "gr\u00f6\u00dfe"]
+    found, _ = describe_inputs(table, ["code", "note"], LevelRules(impute="median"))
+    assert found[0].categories == ("01", "a b", "missing")
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ("STRING", "DATE", r"t\.arff cannot be read: Bad @ATTRIBUTE type, at line 6; .* as CSV\."),
+        ("?, 01", "?, 2", r"t\.arff cannot be read: Data value 2 not found .*, at line 8\.$"),
+        ("1.5", "wide", r"t\.arff cannot be read: Invalid numerical value, at line 8\.$"),
+        ("size", "code", r"t\.arff cannot be read: Bad @ATTRIBUTE name code at line 5"),
+        (ARFF[ARFF.index("1.5") :], "", r"t\.arff has no rows below its column names"),
+        (ARFF, "size,code", r"t\.arff cannot be read: Invalid layout of the ARFF file"),
+        ("three", "\u2026", r"t\.arff is not ASCII text .*; use --encoding"),
+    ],
+)
+def test_what_is_wrong_in_an_arff_file(old, new, message):
+    pytest.importorskip("arff", reason="an extra")
+    ascii_only = Reading(Dialect(encoding="ascii" if new == "\u2026" else "auto"))
+    with pytest.raises(DataError, match=message):
+        tables.read_table(io.BytesIO(ARFF.replace(old, new).encode()), "t.arff", ascii_only)
 
 
 def test_dates_of_spreadsheets_are_refused_where_they_are_used():
