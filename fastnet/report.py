@@ -129,8 +129,9 @@ def scores(result):
         table_tag(*words.metric_cells(result.metrics, result.targets)),
         f'<p class="soft">{text(words.baseline_line(found))}</p>',
     ]
-    if "classes" in found:
-        parts += [f"<p>Each class, on the {rows}:</p>", table_tag(*words.class_cells(found))]
+    title, each = words.parts_of(found)
+    if each:
+        parts += [f"<p>Each {title}, on the {rows}:</p>", table_tag(*words.class_cells(found))]
     if result.thresholds is not None:
         parts.append(f"<p>{text(words.threshold_line(result.thresholds, result.classes[1]))}</p>")
     return "\n".join(parts)

@@ -29,6 +29,7 @@ from fastnet.results.words import (
     folds_lines,
     metric_cells,
     number,
+    parts_of,
     plan_text,
     progress_line,
     seconds,
@@ -194,7 +195,7 @@ def print_metrics(out, result):
     print_table(out, *metric_cells(result.metrics, result.targets), names=True)
     judging = result.metrics[judge(result.metrics)]
     echo(baseline_line(judging))
-    if "classes" in judging:
+    if parts_of(judging)[1]:
         echo(f"\nOn the {JUDGES[judge(result.metrics)]} rows:")
         print_table(out, *class_cells(judging), names=True)
     if result.thresholds is not None:
@@ -207,12 +208,14 @@ def print_evaluation(found, targets):
     echo(f"{counted(found['rows'], 'row')}, loss {number(found['loss'])}")
     print_table(out, *metric_cells({"model": metrics}, targets), names=True)
     echo(baseline_line(metrics))
-    if "confusion" not in found:
-        return
-    echo("")
-    print_table(out, *class_cells(metrics), names=True)
-    if len(found["classes"]) > MOST_CLASSES:
-        echo(f"The {MOST_CLASSES} most frequent of {len(found['classes'])} classes; all: --json.")
+    kind, each = parts_of(metrics)
+    if each:
+        echo("")
+        print_table(out, *class_cells(metrics), names=True)
+    if len(each) > MOST_CLASSES:
+        kinds = "classes" if kind == "class" else "labels"
+        echo(f"The {MOST_CLASSES} most frequent of {len(each)} {kinds}; all: --json.")
+    if "confusion" not in found or len(each) > MOST_CLASSES:
         return
     echo("\nConfusion: one row per true class, one column per predicted class.")
     labels = found["classes"]

@@ -40,7 +40,8 @@ def of_labels(
     dict
         subset_accuracy, the share of rows all of whose labels are right; and accuracy, precision,
         recall, f1, roc_auc, average_precision, brier and log_loss of each target's second label
-        under "targets", and their means. A precision, recall or F1 that is 0 / 0 is 0; roc_auc and
+        under "targets" beside its rows and the rows for which it is predicted, and their means. A
+        precision, recall or F1 that is 0 / 0 is 0; roc_auc and
         average_precision are None if a label does not occur. Under "baseline" those of always
         predicting the shares.
 
@@ -56,6 +57,7 @@ def of_labels(
     right = ((Z2 > 0) == (Y == 1)).all(axis=1)
     each = [scores_of_label(Y[:, j], Z2[:, j], weight) for j in range(len(names))]
     found = {"subset_accuracy": ratio(weight @ right, weight.sum()), **averaged(each, names)}
+    del found["rows"], found["predicted"]  # no means of counts
     if shares is not None:
         tiny = np.finfo(np.float64).tiny
         logits = np.log(np.maximum(shares, tiny)) - np.log(np.maximum(1 - shares, tiny))
@@ -73,6 +75,8 @@ def scores_of_label(y: np.ndarray, z: np.ndarray, weight: np.ndarray) -> dict[st
     if 0 < there and truth.any() and not truth.all() and np.isfinite(z).all():
         areas = Ranking.of(truth, z, weight).areas()
     return {
+        "rows": int(truth.sum()),
+        "predicted": int(guess.sum()),
         "accuracy": json_value(weight @ (guess == truth) / total),
         "precision": ratio(hits, called),
         "recall": ratio(hits, there),

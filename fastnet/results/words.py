@@ -198,6 +198,8 @@ def metric_parts(
     pairs = [part for one in found.values() for part in (one, one["baseline"])]
     if "targets" not in pairs[0]:
         return [("", pairs)]
+    if "subset_accuracy" in pairs[0]:  # class_cells() has those of each
+        return [("mean", pairs)]
     each = [(name, [part["targets"][name] for part in pairs]) for name in targets]
     return [("mean", pairs), *each]
 
@@ -210,16 +212,25 @@ def metric(name: str, value: float | None) -> str:
 
 
 def class_cells(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table of the metrics of each class; the most frequent of many."""
-    names = list(next(iter(found["classes"].values())))
-    header = ["class", *(METRICS.get(name, name) for name in names)]
-    most = sorted(found["classes"].items(), key=lambda item: -item[1]["rows"])[:MOST_CLASSES]
+    """Header and rows of the table of the metrics of each class, or of the second label of each
+    target; the most frequent of many."""
+    title, each = parts_of(found)
+    names = [name for name in next(iter(each.values())) if name != "brier"]
+    header = [title, *(METRICS.get(name, name) for name in names)]
+    most = sorted(each.items(), key=lambda item: -item[1]["rows"])[:MOST_CLASSES]
     chosen = dict(most)
     return header, [
         [label, *(number(one[name]) for name in names)]
-        for label, one in found["classes"].items()
+        for label, one in each.items()
         if label in chosen
     ]
+
+
+def parts_of(found: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """What the parts of metrics are, and those of each class or label; none of numbers."""
+    if "subset_accuracy" in found:
+        return "label", found["targets"]
+    return "class", found.get("classes", {})
 
 
 def baseline_line(found: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Runs of several targets of two labels each: metrics as in scikit-learn, predictions, figures."""
 
 import json
+import re
 
 import numpy as np
 import pandas
@@ -29,6 +30,8 @@ def theirs(y, z, weight):
     p, guess, given = 1 / (1 + np.exp(-z)), z > 0, {"sample_weight": weight}
     counted = {"zero_division": 0, **given}
     return {
+        "rows": y[weight > 0].sum(),
+        "predicted": guess[weight > 0].sum(),
         "accuracy": sklearn.accuracy_score(y, guess, **given),
         "precision": sklearn.precision_score(y, guess, **counted),
         "recall": sklearn.recall_score(y, guess, **counted),
@@ -180,7 +183,9 @@ def test_the_command_line_shows_a_row_for_each_label(run):
     shown = CliRunner().invoke(cli.cli, ["show", str(run.run)])
     text = shown.output
     assert shown.exit_code == 0
-    assert "all labels right" in text and "spam F1" in text and "mean ROC AUC" in text
+    assert "all labels right" in text and "mean ROC AUC" in text
+    assert re.search(r"^label +rows +predicted +accuracy +precision", text, re.MULTILINE)
+    assert re.search(r"^spam +\d+ +\d+ ", text, re.MULTILINE)
     assert words.BASELINE["labels"] in text
     shown = CliRunner().invoke(cli.cli, ["show", str(run.run), "--json"])
     best = json.loads(shown.stdout)["best"]
@@ -194,7 +199,8 @@ def test_figures_show_probabilities_or_say_why_not(run):
     table = figures.regions.table(run)
     values = table["value"][table["frame"] >= 0].astype(float)
     assert (0 <= values).all() and (values <= 1).all()
-    assert b"mean ROC AUC" in report(run)
+    page = report(run)
+    assert b"mean ROC AUC" in page and b"Each label, on the test rows" in page
 
 
 def test_arrays_give_the_labels_of_their_kind(frame):
