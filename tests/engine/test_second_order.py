@@ -249,7 +249,7 @@ def test_a_pair_is_kept_where_the_loss_curves_upwards(change, stored):
     w, memory = np.zeros(length), np.zeros(2 * layout.PAIRS * length)
     w[:4] = 1.0
     net = Net(w, 0, 1, 1, 1, activations.ACTIVATIONS["tanh"], *layers_of(1, 1))
-    scratch = layout.Scratch(*10 * [None])._replace(
+    scratch = layout.Scratch(*len(layout.Scratch._fields) * [None])._replace(
         solver=dirty_solver(1, 1, 1), gradient=np.where(w == 1, change, 0.0)
     )
     scratch.solver.start[:] = scratch.solver.gradient[:] = 0
