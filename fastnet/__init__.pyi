@@ -68,6 +68,7 @@ ClassWeight: TypeAlias = Literal["balanced"]
 Impute: TypeAlias = Literal["none", "median"]
 Scale: TypeAlias = Literal["standard", "minmax", "none"]
 Unknown: TypeAlias = Literal["error", "other"]
+Dates: TypeAlias = Literal["refuse", "seconds", "parts"]
 
 def train(
     X: ArrayLike | None = None,
@@ -134,6 +135,7 @@ def train(
     strip_units: str | Iterable[str] = (),
     unknown: Unknown = "error",
     min_level_count: int = 1,
+    dates: Dates = "refuse",
     exclude: str | Iterable[str] = (),
     separator: str = "auto",
     decimal: str = "auto",
@@ -220,6 +222,7 @@ def sweep(
     strip_units: str | Iterable[str] = (),
     unknown: Unknown = "error",
     min_level_count: int = 1,
+    dates: Dates = "refuse",
     exclude: str | Iterable[str] = (),
     separator: str = "auto",
     decimal: str = "auto",
@@ -303,6 +306,7 @@ def dry_run(
     strip_units: str | Iterable[str] = (),
     unknown: Unknown = "error",
     min_level_count: int = 1,
+    dates: Dates = "refuse",
     exclude: str | Iterable[str] = (),
     separator: str = "auto",
     decimal: str = "auto",
@@ -341,6 +345,7 @@ def inspect(
     strip_units: str | Iterable[str] = (),
     unknown: Unknown = "error",
     min_level_count: int = 1,
+    dates: Dates = "refuse",
     exclude: str | Iterable[str] = (),
     separator: str = "auto",
     decimal: str = "auto",

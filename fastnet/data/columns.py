@@ -5,13 +5,13 @@ category and 0 for the others. For values that cannot be used, the error names t
 lines of the file and what to do.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastnet.data.checks import LARGEST_WHOLE
+from fastnet.data.dates import ISO_DATE, date_of, encode_date, holds_dates
 from fastnet.data.dialect import is_number, listed
 from fastnet.data.levels import (
     LEAVE_OUT,
@@ -28,8 +28,6 @@ from fastnet.errors import DataError, UsageError, did_you_mean
 from fastnet.options.methods import CLASSIFIERS
 
 FEW_INTEGERS = 20  # most distinct whole numbers that may be either classes or measurements
-# Dates whose texts sort as they do.
-ISO_DATE = re.compile(r"\d{4}-\d\d(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?)?Z?")
 # Types that float32 holds exactly; all others become float64.
 SMALL = ("float32", "float16", "bool", "int8", "uint8", "int16", "uint16")
 # What to do about missing numbers in training, for a model that is trained, and in weights.
@@ -100,12 +98,12 @@ def describe_inputs(
     table : Table
     names : sequence of str
     rules : LevelRules
-        Which of them are categories, and what becomes of their levels.
+        Which of them are categories, and what becomes of their levels and of dates.
 
     Raises
     ------
     DataError
-        for dates, free text and columns without any value.
+        for dates without a rule, free text and columns without any value.
     """
     columns, constant, shared = [], [], []
     for name in names:
@@ -114,10 +112,14 @@ def describe_inputs(
         if missing.all():
             raise DataError(f"{table.name}: column {name!r} is empty; fill it in {LEAVE_OUT}.")
         kind = kind_of(table, name)
-        if kind == "date":
+        dated = rules.dates != "refuse" and name not in rules.categorical
+        dated = dated and holds_dates(table, name)
+        if kind == "date" and not dated:
             raise no_dates(table, name, values.dropna().iloc[0])
         if not missing.any() and is_constant(values):
             constant.append(name)
+        elif dated:
+            columns.append(date_of(table, name, rules.dates))
         elif kind == "number" and name not in rules.categorical:
             columns.append(Column(name, "number"))
         else:
@@ -183,8 +185,7 @@ def encode_inputs(
                 f"{table.name} has no column {column.name!r}; the model was trained on {names}."
             )
         width = len(column.inputs())
-        write = encode_number if column.kind == "number" else encode_category
-        write(table, column, out[:, at : at + width], impute)
+        ENCODERS[column.kind](table, column, out[:, at : at + width], impute)
         if take:
             del table.columns[column.name]
         at += width
@@ -211,6 +212,8 @@ def encode_number(table: Table, column: Column, out: np.ndarray, impute: str) ->
     table.refuse(column.name, np.isinf(numbers), "is infinite", "replace it")
     out[:, 0] = numbers
 
+
+ENCODERS = {"number": encode_number, "category": encode_category, "date": encode_date}
 
 # ---------------------------------------------------------------- targets
 

@@ -206,7 +206,7 @@ def input_names(options: Mapping[str, Any], main: Table) -> list[str]:
 
 def texts_of(main: Table, columns: Sequence[Column], targets: Sequence[str]) -> frozenset[str]:
     """The columns whose cells are texts, in other files as well."""
-    texts = {column.name for column in columns if column.kind == "category"}
+    texts = {column.name for column in columns if column.kind != "number"}
     return frozenset(texts | {name for name in targets if kind_of(main, name) == "text"})
 
 
@@ -285,6 +285,7 @@ def all_inputs(
     numbers = [column.name for column in columns if column.kind == "number"]
     kinds = {t.columns[n].dtype for t in tables for n in numbers if n in t.columns}
     kinds = {dtype.name for dtype in kinds}
+    kinds |= {"float64"} if any(column.kind == "date" for column in columns) else set()
     single = options["dtype"] == "float32" and options["scale"] == "none"
     dtype = np.float32 if single or kinds <= set(SMALL) else np.float64
     ends = np.cumsum([0, *(table.rows for table in tables)])

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastnet.data.dates import ISO_DATE
 from fastnet.data.dialect import is_number, listed
 from fastnet.data.frames import is_text
 from fastnet.data.schema import Column
@@ -22,7 +23,7 @@ OTHER, MISSING = "other", "missing"  # the levels of rare and new texts, and of 
 
 
 class LevelRules(NamedTuple):
-    """What is said about categories.
+    """What is said about categories and dates.
 
     Attributes
     ----------
@@ -34,12 +35,15 @@ class LevelRules(NamedTuple):
         What a level becomes that no training row has.
     min_count : int
         A level with fewer rows shares the level "other" with its like.
+    dates : {"refuse", "seconds", "parts"}
+        What becomes of dates.
     """
 
     categorical: Collection[str] = ()
     impute: str = "none"
     unknown: str = "error"
     min_count: int = 1
+    dates: str = "refuse"
 
 
 NO_LEVELS_TOLD = LevelRules()
@@ -47,7 +51,7 @@ NO_LEVELS_TOLD = LevelRules()
 
 def rules_of(options: Mapping[str, Any]) -> LevelRules:
     """The LevelRules in the options of a run."""
-    names = ("categorical", "impute", "unknown", "min_level_count")
+    names = ("categorical", "impute", "unknown", "min_level_count", "dates")
     return LevelRules(*(options[name] for name in names))
 
 
@@ -114,9 +118,12 @@ def levels_of(table: Table, name: str, cure: str = LEAVE_OUT) -> list[str]:
 
 def no_dates(table: Table, name: str, example: Any, cure: str = LEAVE_OUT) -> DataError:
     """The error for a column of dates."""
+    form, day = "", ISO_DATE.match(str(example))
+    if cure == LEAVE_OUT and not TIME.fullmatch(str(example)):
+        form = " with --dates" if day else " with --dates once they are written as 2020-01-31"
     return DataError(
-        f"{table.name}: column {name!r} holds dates such as {example}; make numbers of them, for "
-        f"example the day of the year, {cure}."
+        f"{table.name}: column {name!r} holds dates such as {example}; make numbers of them{form}, "
+        f"for example the day of the year, {cure}."
     )
 
 

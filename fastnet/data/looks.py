@@ -101,7 +101,7 @@ def look_at_input(joined: Joined, name: str) -> Look:
         return Look("refused", 0, str(error))
     way = "median" if columns[0].kind == "number" else "a level of their own"
     filled = f"missing: {way}" if missing.any() else ""
-    inputs = f"{width} inputs" if columns[0].kind == "category" else "input"
+    inputs = f"{width} inputs" if width > 1 or columns[0].kind == "category" else "input"
     return Look(", ".join(filter(None, (inputs, filled))), width)
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnet.data.columns import numbers_of
+from fastnet.data.dates import parts_of
 from fastnet.data.samples import Data
 from fastnet.data.schema import Column
 from fastnet.data.tables import Table, listed
@@ -379,7 +380,9 @@ def all_remarks(
         rows.add(values)
         yield from of_numbers(Block(names, values, len(columns) > 1), goal)
     for column in columns:
-        if column.kind != "number":
+        if column.kind == "date":
+            rows.add(parts_of(table, column.name)["seconds"][None])
+        elif column.kind == "category":
             yield from of_category(column, table.series(column.name), goal, rows)
     repeated = rows.repeated()
     if repeated:

@@ -381,13 +381,17 @@ def with_scaled_inputs(
 ) -> Data:
     """The Data with X filled in and scaled as the given rows say."""
     columns = data.columns or tuple(Column(name, "number") for name in data.features)
-    names = [None if c.categories else f"column {c.name!r}" for c in columns for _ in c.inputs()]
+    names = [
+        None if c.kind == "category" else f"column {c.name!r}" for c in columns for _ in c.inputs()
+    ]
     fills = scaling.medians(data.X, rows, names) if impute == "median" else ()
     shift, width = scaling.learn(scale, data.X, rows, names)
     X = scaling.scaled(data.X, shift, width, dtype or data.X.dtype, fills)
     schema = data.schema
     if fills:
         fill = dict(zip(names, fills))
+        numbers = {f"column {c.name!r}" for c in columns if c.kind == "number"}
+        fill = {name: fill[name] for name in numbers}
         filled = tuple(c._replace(fill=fill.get(f"column {c.name!r}", c.fill)) for c in columns)
         schema = schema._replace(columns=filled)
     learnt = schema.scaling._replace(x_shift=shift, x_scale=width)

@@ -11,11 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnet.data.dialect import MARKS_IN_WORDS, Dialect, Reading, Writing
+from fastnet.data.dialect import MARKS_IN_WORDS, Dialect, Reading, Writing, listed
 from fastnet.data.scaling import Ranges, Scaling
 from fastnet.errors import quoted
 from fastnet.options.methods import CLASSIFIERS, LOSSES, SIGMOID
 from fastnet.shapes import COUNT, FLAG, NUMBER, TEXT, Absent, Leaf, Maybe, misfit, one_of
+
+# The numbers that stand for a date, in UTC; the hour has fractions, Monday is weekday 0.
+DATE_PARTS = ("seconds", "year", "month", "day_of_year", "weekday", "hour")
 
 
 class Column(NamedTuple):
@@ -24,9 +27,10 @@ class Column(NamedTuple):
     Attributes
     ----------
     name : str
-    kind : {"number", "category"}
+    kind : {"number", "category", "date"}
     categories : tuple of str
-        The categories in the order of their one-hot inputs; empty for a number.
+        The categories in the order of their one-hot inputs; for a date those of DATE_PARTS that are
+        inputs; empty for a number.
     fill : float, str or None
         The number or level that replaces a missing one; None if missing ones are refused.
     shares : bool
@@ -51,7 +55,9 @@ class Column(NamedTuple):
         return None if isinstance(self.fill, str) else self.fill
 
     def inputs(self) -> tuple[str, ...]:
-        """Names of the inputs that the column becomes: one per category, one for a number."""
+        """Names of the inputs that the column becomes: one per category or part, or its own."""
+        if self.kind == "date":
+            return tuple(f"{self.name}.{part}" for part in self.categories)
         return tuple(f"{self.name}={c}" for c in self.categories) or (self.name,)
 
 
@@ -66,7 +72,7 @@ LABEL_DTYPE = Leaf(
     "the dtype of texts, integers or booleans",
     lambda value: isinstance(value, str) and re.fullmatch(r"[<>|=][Uiub]\d{1,6}", value),
 )
-COLUMN = (TEXT, one_of(("number", "category")), [TEXT], Maybe(FILL), FLAG)
+COLUMN = (TEXT, one_of(("number", "category", "date")), [TEXT], Maybe(FILL), FLAG)
 MARK = Leaf(
     "a character or auto", lambda v: TEXT.accepts(v) and (len(v) == 1 or v in MARKS_IN_WORDS)
 )
@@ -152,7 +158,7 @@ class Schema(NamedTuple):
     @property
     def reading(self) -> Reading:
         """How a table of new rows is read: types come from here, never from its values."""
-        texts = {column.name for column in self.columns if column.kind == "category"}
+        texts = {column.name for column in self.columns if column.kind != "number"}
         if self.classes is not None and self.classes.dtype.kind == "U":
             texts |= {*self.targets}
         texts |= {name for name, pair in zip(self.targets, self.labels) if isinstance(pair[0], str)}
@@ -246,6 +252,9 @@ class Schema(NamedTuple):
         inputs = sum(len(column.inputs()) for column in self.columns)
         if self.columns and inputs != d:
             yield f"its columns make {inputs} inputs, its features name {d}"
+        odd = [c for c in self.columns if c.kind == "date" and {*c.categories} - {*DATE_PARTS}]
+        if odd:
+            yield f"column {odd[0].name!r} has the unknown parts {listed(odd[0].categories)}"
         wanted = k if self.classes is None else 1
         if len(self.targets) != wanted:
             yield f"it names {len(self.targets)} targets, not {wanted}"

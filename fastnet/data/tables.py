@@ -28,7 +28,7 @@ from fastnet.data.dialect import (
 )
 from fastnet.data.frames import arrays_of_frame, is_plain
 from fastnet.data.text import TextFile, read_text, text_errors
-from fastnet.errors import DataError, UsageError
+from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.extras import missing_extra
 from fastnet.files import checked_path, load_arrays
 
@@ -243,7 +243,7 @@ def pandas_frame(file: IO[bytes], name: str, ending: str, reading: Reading) -> A
         elif ending == ".arff":
             content, given = arff_content(file, name, reading)
         frame = getattr(pandas, verb)(content, **given)
-    except DataError:
+    except FastnetError:
         raise
     except ImportError:
         raise missing_library(name, ending) from None
@@ -261,18 +261,19 @@ def arff_content(file: IO[bytes], name: str, reading: Reading) -> tuple[list, di
     """
     import arff
 
-    encoding = encoding_of(file, reading.dialect.encoding)
-    file.seek(0)
-    text = io.TextIOWrapper(file, encoding)
     try:
         with text_errors(name, reading.dialect):
-            found = arff.load(text)
+            encoding = encoding_of(file, reading.dialect.encoding)
+            file.seek(0)
+            text = io.TextIOWrapper(file, encoding)
+            try:
+                found = arff.load(text)
+            finally:
+                text.detach()
     except arff.ArffException as error:
         reason, odd_type = str(error).rstrip("."), isinstance(error, arff.BadAttributeType)
         cure = "; it may be numeric, integer, real, string or levels: save others as CSV"
         raise DataError(f"{name} cannot be read: {reason}{cure * odd_type}.") from None
-    finally:
-        text.detach()
     return found["data"], {"columns": [own for own, _ in found["attributes"]]}
 
 

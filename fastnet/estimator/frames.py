@@ -16,7 +16,7 @@ from fastnet.data.tables import Table, table_of_frame
 from fastnet.errors import DataError
 
 # What messages advise on the command line alone.
-OPTIONS = re.compile(r" or use --impute median| with --\w+")
+OPTIONS = re.compile(r" or use --impute median| with --dates once[^,]*| with --\w+")
 
 
 def is_mixed(X: Any) -> bool:

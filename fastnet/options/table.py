@@ -515,6 +515,14 @@ ROWS = (
         low=1,
         high=10**9,
     ),
+    Option(
+        "dates",
+        "data",
+        CHOICE,
+        "refuse",
+        "What dates become: seconds since 1970, or parts: year, month, day of the year, ...",
+        choices=("refuse", "seconds", "parts"),
+    ),
     Option("exclude", "data", NAMES, (), "Columns to leave out."),
     Option(
         "separator",
@@ -631,7 +639,7 @@ OF_DATA = (
     "order",
     "validation_data",
     "test_data",
-    *("categorical", "numeric", "strip_units", "unknown", "min_level_count", "exclude"),
+    *("categorical", "numeric", "strip_units", "unknown", "min_level_count", "dates", "exclude"),
     *OF_TEXT,
 )
 AXES = tuple(option.name for option in TABLE if option.axis)

@@ -30,7 +30,15 @@ COMMANDS = {"train": "One network that reaches the target", "sweep": "How small 
 MAIN_OPTIONS = ("n1", "seeds", "learning_rate", "target_loss", "max_epochs")
 CHOSEN_ABOVE = ("data", "target")  # with the data, above the options
 OF_TABLE = ("data", *OF_DATA)
-OF_LEVELS = ("exclude", "categorical", "numeric", "strip_units", "unknown", "min_level_count")
+OF_LEVELS = (
+    "exclude",
+    "categorical",
+    "numeric",
+    "strip_units",
+    "unknown",
+    "min_level_count",
+    "dates",
+)
 OF_READING = (*OF_TEXT, *OF_LEVELS, "impute")  # also before the target is chosen
 UPLOADS = ".uploads"  # folder beside the runs
 

@@ -163,8 +163,8 @@ BAD_TABLES = [
         "sold,price\n2020-01-31,2.5\n2021-12-01,3.5\n",
         "--target price",
         3,
-        "data.csv: column 'sold' holds dates such as 2020-01-31; make numbers of them, for example "
-        "the day of the year, or leave it out with --exclude.",
+        "data.csv: column 'sold' holds dates such as 2020-01-31; make numbers of them with "
+        "--dates, for example the day of the year, or leave it out with --exclude.",
     ),
     (
         "size,sold\n1,31.1.2020\n2,1.12.2021\n",

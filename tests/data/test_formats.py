@@ -14,7 +14,7 @@ from fastnet.data import tables
 from fastnet.data.columns import describe_inputs
 from fastnet.data.dialect import Dialect, Reading, is_number, plain_name
 from fastnet.data.levels import LevelRules
-from fastnet.errors import DataError
+from fastnet.errors import DataError, UsageError
 
 FRAME = pandas.DataFrame({"size": [10.5, 20, 30], "code": ["01", "2", "x"], "price": [1, 2, 3]})
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_size=1, max_size=8)
@@ -140,6 +140,12 @@ def test_what_is_wrong_in_an_arff_file(old, new, message):
     ascii_only = Reading(Dialect(encoding="ascii" if new == "\u2026" else "auto"))
     with pytest.raises(DataError, match=message):
         tables.read_table(io.BytesIO(ARFF.replace(old, new).encode()), "t.arff", ascii_only)
+
+
+def test_an_unknown_encoding_of_an_arff_file():
+    pytest.importorskip("arff", reason="an extra")
+    with pytest.raises(UsageError, match="encoding 'klingon' is unknown; utf-8, latin-1 or utf-16"):
+        tables.read_table(io.BytesIO(ARFF.encode()), "t.arff", Reading(Dialect(encoding="klingon")))
 
 
 def test_dates_of_spreadsheets_are_refused_where_they_are_used():

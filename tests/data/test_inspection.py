@@ -202,8 +202,8 @@ def test_all_problems_at_once(command):
         "--na-values says what is missing.",
         "column 'town' has no value in line 4; write a text there, such as unknown, or train with "
         "--impute median.",
-        "column 'when' holds dates such as 2020-01-02; make numbers of them, for example the day "
-        "of the year, or leave it out with --exclude.",
+        "column 'when' holds dates such as 2020-01-02; make numbers of them with --dates, for "
+        "example the day of the year, or leave it out with --exclude.",
         "column 'w' is a negative weight in line 5; make it 0 or more.",
     ]
     got = command("train --data bad.csv --target price --weights w")
