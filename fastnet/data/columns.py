@@ -19,6 +19,7 @@ from fastnet.data.levels import (
     LevelRules,
     category_of,
     encode_category,
+    encode_ordinal,
     levels_of,
     no_dates,
 )
@@ -112,12 +113,14 @@ def describe_inputs(
         if missing.all():
             raise DataError(f"{table.name}: column {name!r} is empty; fill it in {LEAVE_OUT}.")
         kind = kind_of(table, name)
-        dated = rules.dates != "refuse" and name not in rules.categorical
+        dated = rules.dates != "refuse" and name not in (*rules.categorical, *rules.ordinal)
         dated = dated and holds_dates(table, name)
         if kind == "date" and not dated:
             raise no_dates(table, name, values.dropna().iloc[0])
         if not missing.any() and is_constant(values):
             constant.append(name)
+        elif name in rules.ordinal:
+            columns.append(Column(name, "ordinal", rules.ordinal[name]))
         elif dated:
             columns.append(date_of(table, name, rules.dates))
         elif kind == "number" and name not in rules.categorical:
@@ -213,7 +216,12 @@ def encode_number(table: Table, column: Column, out: np.ndarray, impute: str) ->
     out[:, 0] = numbers
 
 
-ENCODERS = {"number": encode_number, "category": encode_category, "date": encode_date}
+ENCODERS = {
+    "number": encode_number,
+    "category": encode_category,
+    "ordinal": encode_ordinal,
+    "date": encode_date,
+}
 
 # ---------------------------------------------------------------- targets
 

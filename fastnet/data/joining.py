@@ -21,12 +21,12 @@ from fastnet.data.columns import (
     weight_values,
 )
 from fastnet.data.dialect import Reading, Writing, dialect_of, plain_name
-from fastnet.data.levels import rules_of
+from fastnet.data.levels import orders_of, rules_of
 from fastnet.data.numerals import find_writings, with_numbers
 from fastnet.data.remarks import Remark, remarks_of, sentences
 from fastnet.data.schema import Column
 from fastnet.data.tables import Table, read_table
-from fastnet.errors import DataError
+from fastnet.errors import DataError, UsageError
 from fastnet.options.methods import CLASSIFIERS
 from fastnet.options.rules import (
     COLUMNS,
@@ -95,9 +95,11 @@ def join_files(options: Mapping[str, Any], main: Table | None = None) -> Joined:
     refuse_marks(options)
     if main is None:
         texts, numbers = (frozenset(spellings(options[n])) for n in ("categorical", "numeric"))
+        texts |= orders_of(options["ordinal"]).keys()
         main = read_table(options["data"], reading=Reading(dialect_of(options), texts, numbers))
     options = with_columns(options, main)
     names = input_names(options, main)
+    refuse_orders(options, names)
     used = [*names, *options["target"], *[options["weights"]] * bool(options["weights"])]
     return joined_in_numbers(main, options, names, used)
 
@@ -107,7 +109,8 @@ def joined_in_numbers(
 ) -> Joined:
     """The first table with numbers for the texts in the `used` columns that are written so."""
     units, numeric = options["strip_units"], {*options["numeric"], *options["strip_units"]}
-    used = [name for name in used if name not in options["categorical"]]
+    texts = {*options["categorical"], *orders_of(options["ordinal"])}
+    used = [name for name in used if name not in texts]
     found, notices, doubts = find_writings(main, used, dialect_of(options), units, numeric)
     main = with_numbers(main, found)
     main = main._replace(notices=(*main.notices, *notices))
@@ -170,6 +173,7 @@ def with_columns(options: Mapping[str, Any], main: Table) -> dict[str, Any]:
     for name in (*LISTS, *COLUMNS):
         own = found[name] if name in LISTS else [found[name]] * (found[name] is not None)
         require_columns(main, own, name)
+    require_columns(main, list(orders_of(options["ordinal"])), "ordinal")
     return found
 
 
@@ -196,6 +200,16 @@ def spellings(parts: Sequence[str]) -> Iterator[str]:
     for first in range(len(parts)):
         for end in range(first + 1, min(len(parts), first + MOST_PARTS) + 1):
             yield plain_name(",".join(parts[first:end]))
+
+
+def refuse_orders(options: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Refuse an order of levels for what is no input, or has another type by an option."""
+    for name in orders_of(options["ordinal"]):
+        others = [n for n in ("categorical", "numeric", "strip_units") if name in options[n]]
+        if others:
+            raise UsageError(f"ordinal and {others[0]} name the column {name!r}; one of them can.")
+        if name not in names:
+            raise UsageError(f"ordinal names the column {name!r}, which is no input.")
 
 
 def input_names(options: Mapping[str, Any], main: Table) -> list[str]:

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnet.data.dates import ISO_DATE
-from fastnet.data.dialect import is_number, listed
+from fastnet.data.dialect import is_number, listed, plain_name
 from fastnet.data.frames import is_text
 from fastnet.data.schema import Column
 from fastnet.data.tables import Table
-from fastnet.errors import DataError
+from fastnet.errors import DataError, UsageError, quoted
 
 MAX_CATEGORIES = 100  # most categories of a column; more distinct texts are names, numbers or prose
 NUMERIC_SHARE = 0.8  # from this share of numbers among the distinct texts, the others are mistakes
@@ -37,6 +37,8 @@ class LevelRules(NamedTuple):
         A level with fewer rows shares the level "other" with its like.
     dates : {"refuse", "seconds", "parts"}
         What becomes of dates.
+    ordinal : dict
+        Columns whose levels have an order: their levels, the lowest first, by name.
     """
 
     categorical: Collection[str] = ()
@@ -44,6 +46,7 @@ class LevelRules(NamedTuple):
     unknown: str = "error"
     min_count: int = 1
     dates: str = "refuse"
+    ordinal: Mapping[str, tuple[str, ...]] = {}  # never changed
 
 
 NO_LEVELS_TOLD = LevelRules()
@@ -52,7 +55,28 @@ NO_LEVELS_TOLD = LevelRules()
 def rules_of(options: Mapping[str, Any]) -> LevelRules:
     """The LevelRules in the options of a run."""
     names = ("categorical", "impute", "unknown", "min_level_count", "dates")
-    return LevelRules(*(options[name] for name in names))
+    return LevelRules(*(options[name] for name in names), orders_of(options["ordinal"]))
+
+
+def orders_of(parts: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The levels of columns, the lowest first, from texts such as size=S<M<L.
+
+    Examples
+    --------
+    >>> orders_of(["size=S<M<L", "taste=bad<good"])
+    {'size': ('S', 'M', 'L'), 'taste': ('bad', 'good')}
+    """
+    orders: dict[str, tuple[str, ...]] = {}
+    for part in parts:
+        name, _, text = part.partition("=")
+        levels, name = tuple(level.strip() for level in text.split("<")), plain_name(name)
+        if not name or name in orders or "" in levels or not 1 < len(levels) == len({*levels}):
+            raise UsageError(
+                "ordinal must name each column once with two or more different levels, the lowest "
+                f"first, such as size=S<M<L, got {quoted(part)}."
+            )
+        orders[name] = levels
+    return orders
 
 
 def category_of(table: Table, name: str, rules: LevelRules) -> tuple[Column, list[str]]:
@@ -152,3 +176,17 @@ def encode_category(table: Table, column: Column, out: np.ndarray, impute: str) 
     out[...] = 0
     rows = np.flatnonzero(codes >= 0)
     out[rows, codes[rows]] = 1
+
+
+def encode_ordinal(table: Table, column: Column, out: np.ndarray, impute: str) -> None:
+    """A column of texts as one input: the place of each in the order of the levels."""
+    import pandas
+
+    values = texts_of_column(table, column.name)
+    known = f"write one of {' < '.join(column.categories)}"
+    table.refuse_missing(column.name, values.isna().to_numpy(bool), known)
+    places = pandas.Index(column.categories).get_indexer(values.astype(str))
+    if (places < 0).any():
+        first = str(values[places < 0].iloc[0])
+        table.refuse(column.name, places < 0, f"has the unknown level {first!r}", known)
+    out[:, 0] = places

@@ -382,7 +382,7 @@ def all_remarks(
     for column in columns:
         if column.kind == "date":
             rows.add(parts_of(table, column.name)["seconds"][None])
-        elif column.kind == "category":
+        elif column.kind != "number":
             yield from of_category(column, table.series(column.name), goal, rows)
     repeated = rows.repeated()
     if repeated:

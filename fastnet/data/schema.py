@@ -27,10 +27,10 @@ class Column(NamedTuple):
     Attributes
     ----------
     name : str
-    kind : {"number", "category", "date"}
+    kind : {"number", "category", "ordinal", "date"}
     categories : tuple of str
-        The categories in the order of their one-hot inputs; for a date those of DATE_PARTS that are
-        inputs; empty for a number.
+        The categories in the order of their one-hot inputs, or of their numbers; for a date those
+        of DATE_PARTS that are inputs; empty for a number.
     fill : float, str or None
         The number or level that replaces a missing one; None if missing ones are refused.
     shares : bool
@@ -56,6 +56,8 @@ class Column(NamedTuple):
 
     def inputs(self) -> tuple[str, ...]:
         """Names of the inputs that the column becomes: one per category or part, or its own."""
+        if self.kind == "ordinal":
+            return (self.name,)
         if self.kind == "date":
             return tuple(f"{self.name}.{part}" for part in self.categories)
         return tuple(f"{self.name}={c}" for c in self.categories) or (self.name,)
@@ -72,7 +74,7 @@ LABEL_DTYPE = Leaf(
     "the dtype of texts, integers or booleans",
     lambda value: isinstance(value, str) and re.fullmatch(r"[<>|=][Uiub]\d{1,6}", value),
 )
-COLUMN = (TEXT, one_of(("number", "category", "date")), [TEXT], Maybe(FILL), FLAG)
+COLUMN = (TEXT, one_of(("number", "category", "ordinal", "date")), [TEXT], Maybe(FILL), FLAG)
 MARK = Leaf(
     "a character or auto", lambda v: TEXT.accepts(v) and (len(v) == 1 or v in MARKS_IN_WORDS)
 )

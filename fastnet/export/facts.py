@@ -113,6 +113,9 @@ def column_meanings(column):
     name = quoted(column.name)
     if column.kind == "number":
         return [name]
+    if column.kind == "ordinal":
+        levels = (f"{j} = {quoted(level)}" for j, level in enumerate(column.categories))
+        return [f"{name}: {', '.join(levels)}"]
     if column.kind == "date":
         return [f"{name}: {part} in UTC" for part in column.categories]
     return [f"{name}: 1 if {quoted(category)}, else 0" for category in column.categories]

@@ -523,6 +523,14 @@ ROWS = (
         "What dates become: seconds since 1970, or parts: year, month, day of the year, ...",
         choices=("refuse", "seconds", "parts"),
     ),
+    Option(
+        "ordinal",
+        "data",
+        NAMES,
+        (),
+        "Columns whose levels have an order, which become the numbers 0, 1, 2, ...",
+        syntax="For example 'size=S<M<L'.",
+    ),
     Option("exclude", "data", NAMES, (), "Columns to leave out."),
     Option(
         "separator",
@@ -639,7 +647,8 @@ OF_DATA = (
     "order",
     "validation_data",
     "test_data",
-    *("categorical", "numeric", "strip_units", "unknown", "min_level_count", "dates", "exclude"),
+    *("categorical", "numeric", "strip_units", "ordinal", "dates"),
+    *("unknown", "min_level_count", "exclude"),
     *OF_TEXT,
 )
 AXES = tuple(option.name for option in TABLE if option.axis)

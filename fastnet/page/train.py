@@ -38,6 +38,7 @@ OF_LEVELS = (
     "unknown",
     "min_level_count",
     "dates",
+    "ordinal",
 )
 OF_READING = (*OF_TEXT, *OF_LEVELS, "impute")  # also before the target is chosen
 UPLOADS = ".uploads"  # folder beside the runs
