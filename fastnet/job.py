@@ -60,7 +60,7 @@ class Progress(NamedTuple):
         The member with the lowest monitored loss so far.
     seconds : float
     remaining : float or None
-        An estimate in seconds, as if no member stopped early.
+        An estimate in seconds, as if no member stopped early; None where more may be added.
     plan : dict or None
         What is trained, as `dry_run` returns it; only with the first stage.
     compiling : tuple of str
@@ -508,6 +508,7 @@ class Job:
         found = np.isfinite(states["best_loss"][best])
         columns, live, cost = training.plan.columns, training.live, training.cost
         spent = float(((states["last_epoch"] + 1) * cost).sum())
+        known = spent and not is_searched(training.options)
         left = (training.plan.settings["max_epochs"][live] - states["epoch"][live]) * cost[live]
         return Progress(
             stage="train",
@@ -515,14 +516,14 @@ class Job:
             running=live.size,
             reached=int((states["stop"] == TARGET).sum()),
             diverged=int((states["stop"] == DIVERGED).sum()),
-            epoch=training.start,
+            epoch=max(training.start - 1, 0),
             member_epochs=int((states["last_epoch"] + 1).sum()),
             best_member=best if found else None,
             best_loss=float(states["best_loss"][best]) if found else None,
             best_n1=int(columns["n1"][best]) if found else None,
             best_seed=int(columns["seed"][best]) if found else None,
             seconds=training.elapsed,
-            remaining=training.elapsed * float(left.sum()) / spent if spent else None,
+            remaining=training.elapsed * float(left.sum()) / spent if known else None,
         )
 
 

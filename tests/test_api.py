@@ -480,7 +480,7 @@ def test_progress_is_called_in_order():
     running = [where.running for where in train]
     assert running == sorted(running, reverse=True) and running[-1] == 0
     last = train[-1]
-    assert last.diverged == 4 and last.reached == 0 and last.epoch == 301
+    assert last.diverged == 4 and last.reached == 0 and last.epoch == 300
     assert last.member_epochs == (result.members["epochs"] + 1).sum()
     assert (last.best_member, last.best_n1) == (result.best_member, result.best["n1"])
     assert last.best_loss == pytest.approx(result.best["train_loss"], rel=1e-6)

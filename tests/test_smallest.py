@@ -8,8 +8,10 @@ from click.testing import CliRunner
 
 import fastnet
 from fastnet.cli import cli
+from fastnet.job import Progress
 from fastnet.results import answer
 from fastnet.results.collect import peek
+from fastnet.results.words import progress_line
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +135,19 @@ def test_max_members_ends_with_what_is_known():
     assert "Not decided: N1 = 3:" in said
 
 
+def test_widths_for_which_no_members_are_left_are_not_called_tried():
+    result = fastnet.smallest(task=1, samples=100, n1=[1, 2], max_epochs=20, max_members=10)
+    said = answer.sentence(result.members, result.options)
+    assert said.endswith("Tried was N1 = 1 alone; raise --max-members or --time-limit.")
+
+
+def test_no_end_is_foretold_while_members_may_be_added():
+    seen = []
+    fastnet.smallest(task=1, samples=100, n1=[1], max_epochs=20, progress=seen.append)
+    assert {where.remaining for where in seen} == {None}
+    assert " left" not in progress_line(Progress("train", members=2, running=2))
+
+
 def test_all_widths_fail():
     result = fastnet.smallest(task=1, samples=100, n1=[1, 2], max_epochs=20)
     said = answer.sentence(result.members, result.options)
@@ -165,8 +180,9 @@ def test_classes_with_a_validation_set():
     [
         ({"seeds": 4}, "smallest adds seeds by itself and takes no seeds; drop it"),
         ({"zip": True}, "takes no zip"),
+        ({"folds": 5}, "takes no folds"),
         ({"learning_rate": [0.1, 0.2], "optimizer": "sgd"}, "got 2 values of learning_rate"),
-        ({"target_loss": None}, "smallest needs a target; give target_loss"),
+        ({"target_loss": None}, "smallest needs a loss to reach; give target_loss"),
         ({"success_rate": 1.0}, "success_rate 1 of all possible seeds cannot be decided"),
         ({"stop": "all"}, "stop decided and the command smallest belong together"),
         ({"confidence": 1.0}, "confidence must be a number >= 0.5 and < 1, got 1.0"),

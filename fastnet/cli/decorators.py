@@ -1,12 +1,11 @@
 """The common parts of commands: options from the table and others, --config, error texts."""
 
-import csv
-
 import click
 from click.core import ParameterSource
 
 from fastnet.cli import signals
 from fastnet.errors import FastnetError, UsageError, did_you_mean, quoted
+from fastnet.options.kinds import cells
 from fastnet.options.table import TABLE
 
 # Options whose help line states the default, or whose default is not one of their values.
@@ -22,7 +21,7 @@ CONTEXT = {
 
 
 class Names(click.ParamType):
-    """Names of columns, separated by commas; a name with a comma is quoted, as in CSV."""
+    """Names of columns, separated by commas, or quoted as in CSV."""
 
     name = "names"
 
@@ -30,8 +29,8 @@ class Names(click.ParamType):
         """The names as a tuple."""
         if not isinstance(value, str):
             return value
-        names = next(csv.reader([value], skipinitialspace=True), [])
-        if not names or "" in names:
+        names = cells(value)
+        if not all(map(str.strip, names)):
             raise UsageError(f"--{param.name} must be column names, COL,COL, got {value!r}.")
         return tuple(names)
 
@@ -230,12 +229,22 @@ model_options = decorator(
 # ---------------------------------------------------------------- errors
 
 
+def of_others(error):
+    """What to say of an option that other commands have; "" of other errors."""
+    if not isinstance(error, click.NoSuchOption):
+        return ""
+    name = error.option_name
+    owners = ", ".join(next((o.commands for o in TABLE if o.flag == name), ()))
+    own = error.ctx.info_name
+    return f"No such option {name!r} of {own}; it belongs to {owners}." if owners else ""
+
+
 def explain(error):
     """One line and the exit code for an exception."""
     if isinstance(error, FastnetError):
         return str(error), error.exit_code
     if isinstance(error, click.ClickException):
-        return " ".join(error.format_message().split()), error.exit_code
+        return of_others(error) or " ".join(error.format_message().split()), error.exit_code
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
         message = "interrupted at once; a run folder keeps its last checkpoint for --resume."
         return message, signals.exit_code()

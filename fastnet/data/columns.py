@@ -81,8 +81,9 @@ def require_columns(table: Table, names: Sequence[str], option: str) -> None:
             hint = did_you_mean(name, there[:1000])
             if any(map(is_number, there)):
                 hint = " If its first line is a row, use --no-header."
+            told = [repr(own) if "," in own else own for own in there]
             raise DataError(
-                f"{option}: {table.name} has no column {name!r}; it has {listed(there, 20)}.{hint}"
+                f"{option}: {table.name} has no column {name!r}; it has {listed(told, 20)}.{hint}"
             )
 
 

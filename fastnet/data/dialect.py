@@ -250,5 +250,6 @@ def is_number(text: str) -> bool:
 
 
 def listed(names: Sequence, most: int = 10) -> str:
-    """Names for a message, at most `most` of them."""
-    return ", ".join(map(str, names[:most])) + ", ..." * (len(names) > most)
+    """Names for a message, at most `most` of them, and how many there are."""
+    more = f", ... ({len(names):,} in all)" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more

@@ -85,6 +85,10 @@ def refuse_of_task_1(given: Mapping[str, Any], task: int | None) -> None:
 
 def refuse_of_search(command: str, options: Mapping[str, Any], folds: Any) -> None:
     """Refuse what does not go with the search for the smallest N1."""
+    chosen = [name for name in ("seeds", "zip", "folds") if options[name] != OPTIONS[name].default]
+    chosen += ["folds"] * (folds is not None)
+    if command == "smallest" and chosen:
+        raise UsageError(f"smallest adds seeds by itself and takes no {chosen[0]}; drop it.")
     if (command == "smallest") != (options["stop"] == "decided"):
         raise UsageError(
             f"stop decided and the command smallest belong together; {command} has stop "
@@ -92,9 +96,6 @@ def refuse_of_search(command: str, options: Mapping[str, Any], folds: Any) -> No
         )
     if command != "smallest":
         return
-    chosen = [name for name in ("seeds", "zip", "folds") if options[name] != OPTIONS[name].default]
-    for name in [*chosen, *["folds"] * (folds is not None)]:
-        raise UsageError(f"smallest adds seeds by itself and takes no {name}; drop it.")
     for name in AXES:
         if name != "n1" and len(options[name]) > 1:
             raise UsageError(
@@ -106,7 +107,7 @@ def refuse_of_search(command: str, options: Mapping[str, Any], folds: Any) -> No
             "success_rate 1 of all possible seeds cannot be decided by trying some; give less."
         )
     if options["target_loss"] == (None,):
-        raise UsageError("smallest needs a target; give target_loss.")
+        raise UsageError("smallest needs a loss to reach; give target_loss.")
 
 
 def refuse_of_tables(options: Mapping[str, Any], source: str) -> None:

@@ -56,6 +56,9 @@ def falls(search: Search, top: int) -> list[str]:
 def unfinished(search: Search) -> str:
     """What is known of the widths without a verdict, and how to decide them."""
     still = [width for width in search.widths.values() if width.verdict == "open"]
+    if not still and search.next_width() is not None:
+        tried = ", ".join(map(str, sorted(search.widths)))
+        return f"Tried was N1 = {tried} alone; raise --max-members or --time-limit."
     if not still:
         return f"Candidates up to {search.candidates[-1]} were tried: raise --n1 or --max-epochs."
     told = ", ".join(f"N1 = {width.n1}: {between(width)}" for width in still)

@@ -11,6 +11,7 @@ import numpy as np
 from fastnet.data.chunks import table_chunks
 from fastnet.data.columns import require_columns, target_values, weight_values
 from fastnet.data.dialect import listed
+from fastnet.data.joining import spellings, whole_names
 from fastnet.data.numerals import with_numbers
 from fastnet.data.tables import Table, read_table, table_of_frame
 from fastnet.errors import DataError, FastnetError, UsageError, quoted
@@ -71,7 +72,7 @@ def predict(
     source: Any,
     proba: bool = False,
     threshold: float | str | None = None,
-    keep: Sequence[str] = (),
+    keep: str | Sequence[str] = (),
 ) -> "pandas.DataFrame":
     """Predictions for every row of a table, in its order.
 
@@ -86,7 +87,7 @@ def predict(
     threshold : float, "f1" or "balanced_accuracy", optional
         For two classes: the probability from which the second is predicted, or what the model's
         own threshold was chosen by on the validation rows. By default the likelier class.
-    keep : sequence of str
+    keep : str or sequence of str
         Columns of the table that come before the predictions. Those of a text file that are no
         inputs are texts, as they are written there.
 
@@ -145,17 +146,16 @@ class Predictions:
         source: Any,
         proba: bool = False,
         threshold: float | str | None = None,
-        keep: Sequence[str] = (),
+        keep: str | Sequence[str] = (),
     ) -> None:
         self.model = model = as_model(model)
         if proba and model.classes is None and not model.labels:
             raise UsageError("proba needs a model of classes; this one predicts numbers.")
-        self.threshold, self.keep, self.proba = model.threshold(threshold), tuple(keep), proba
-        self.names = [f"predicted_{n}" if n in self.keep else n for n in model.targets]
+        self.threshold, self.proba = model.threshold(threshold), proba
+        self.keep = (keep,) if isinstance(keep, str) else tuple(keep)
         self.shares = [f"p_{name}" for name in model.probability_names()] if proba else []
-        refuse_twice([*self.keep, *self.names, *self.shares])
         inputs = {column.name for column in model.columns} | set(model.features)
-        verbatim = [name for name in self.keep if name not in inputs]
+        verbatim = [name for name in spellings(self.keep) if name not in inputs]
         self.tables = table_chunks(source, model.schema.reading, verbatim)
         self.rows, self.outside_rows, self.outside = 0, 0, Counter()
 
@@ -168,20 +168,28 @@ class Predictions:
         """The kept columns and predictions of one part of the table."""
         import pandas
 
-        require_columns(table, self.keep, "keep")
+        keep = whole_names(self.keep, table.columns)
+        names = self.names_beside(keep)
+        require_columns(table, keep, "keep")
         X = self.model.inputs(table)
         self.count(X)
         Z2 = self.model.outputs(X)
         predicted = self.model.decoded(Z2, self.threshold).reshape(len(Z2), -1)
-        frame = {name: table.columns[name] for name in self.keep}
+        frame = {name: table.columns[name] for name in keep}
         if predicted.dtype == object:  # labels of several kinds: each column has its own
             predicted = pandas.DataFrame(predicted).infer_objects()
-            frame |= {name: predicted[j] for j, name in enumerate(self.names)}
+            frame |= {name: predicted[j] for j, name in enumerate(names)}
         else:
-            frame |= dict(zip(self.names, predicted.T))
+            frame |= dict(zip(names, predicted.T))
         if self.proba:
             frame |= dict(zip(self.shares, self.model.probabilities(Z2).T))
         return pandas.DataFrame(frame)
+
+    def names_beside(self, keep: Sequence[str]) -> list[str]:
+        """The names of the predicted columns beside those that are kept."""
+        names = [f"predicted_{n}" if n in keep else n for n in self.model.targets]
+        refuse_twice([*keep, *names, *self.shares])
+        return names
 
     def count(self, X: np.ndarray) -> None:
         """Count rows, and those outside the ranges of the training rows."""

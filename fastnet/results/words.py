@@ -87,7 +87,8 @@ def progress_line(where: Any) -> str:
     if where.best_loss is not None:
         best = f", best {number(where.best_loss)} (N1 {where.best_n1}, seed {where.best_seed})"
     rate = where.member_epochs / where.seconds if where.seconds else 0.0
-    left = f", at most {seconds(where.remaining)} left" if where.running else ""
+    known = where.running and where.remaining is not None
+    left = f", at most {seconds(where.remaining)} left" if known else ""
     done = where.members - where.running
     return (
         f"epoch {where.epoch}: {where.running} running, {done} done, {where.reached} reached, "
@@ -153,7 +154,8 @@ def folds_lines(result: Result) -> str:
     if not folds:
         return ""
     values = ", ".join(
-        f"{METRICS.get(name, f'validation {name}')} {number(mean)} +- {number(folds['sd'][name])}"
+        f"{METRICS.get(name, f'validation {name}')} {metric(name, mean)} +- "
+        f"{metric(name, folds['sd'][name])}"
         for name, mean in folds["mean"].items()
     )
     train = result.split["folds_train"][result.best["fold"]]

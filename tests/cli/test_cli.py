@@ -51,7 +51,16 @@ BAD = [
     ("train --task 1 --n1", 2, "Option '--n1' requires an argument."),
     ("train --task 1 more", 2, "Got unexpected extra argument (more)"),
     ("train --task 1 --zip=3", 2, "Option '--zip' does not take a value."),
-    ("train --task 1 --success-rate 0.5", 2, "No such option '--success-rate'."),
+    (
+        "train --task 1 --success-rate 0.5",
+        2,
+        "No such option '--success-rate' of train; it belongs to sweep, smallest.",
+    ),
+    (
+        "smallest --task 1 --folds 5",
+        2,
+        "No such option '--folds' of smallest; it belongs to train, sweep, inspect.",
+    ),
     ("train --task 1 --n1 0", 2, N1 + "'0'."),
     ("train --task 1 --n1 4.5", 2, N1 + "'4.5'."),
     ("train --task 1 --n1 ''", 2, "--n1 has an empty value in ''; write for example 4,8,16."),
@@ -404,7 +413,7 @@ def test_train_prints_the_answer_on_stdout_and_progress_on_stderr(command):
         r"1 member: N1 2; 7 parameters, at most .* MB of memory, .* MB on disk", members
     )
     assert re.fullmatch(
-        r"epoch 1: 0 running, 1 done, 1 reached, 0 diverged, best 0\.\d+ \(N1 2, seed 0\); "
+        r"epoch 0: 0 running, 1 done, 1 reached, 0 diverged, best 0\.\d+ \(N1 2, seed 0\); "
         r"[\d,]+ member-epochs/s, .* m?s",
         progress[-1],
     )
@@ -537,7 +546,7 @@ def test_the_cursor_is_back_after_an_error(terminal):
 def test_lines_come_ever_more_rarely_without_a_terminal(capsys):
     with show.Display(quiet=False) as display:
         for tenths in range(100):
-            display(progress()._replace(seconds=tenths / 10))
+            display(progress(remaining=9.0)._replace(seconds=tenths / 10))
         display(progress()._replace(seconds=9.9, running=0))
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(", ")[-2] for line in lines[:-1]] == ["1.0 s", "2.0 s", "4.0 s", "8.0 s"]

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -100,6 +101,7 @@ def test_what_is_printed_says_what_the_best_member_was_trained_on(command, patie
     fold = fastnet.load("run").best["fold"]
     assert f"N1 = 3 (seed 0, fold {fold}, member {fold}) is the best member" in got.out
     assert "Over 4 folds (mean +- standard deviation): validation loss " in got.out
+    assert re.search(r"MAPE [\d.]+ % \+- [\d.]+ %\.\n", got.out)
     assert "The best member saw 300 of 400 rows, those of its fold" in got.out
     assert command("show run").out.startswith(got.out.splitlines()[0])
 

@@ -146,7 +146,7 @@ def test_more_weights_than_rows():
 
 def test_many_columns_share_a_sentence():
     assert sentences([Remark("far", name) for name in "abcdefg"])[0].startswith(
-        "Far out: a, b, c, d, e, .... Check them"
+        "Far out: a, b, c, d, e, ... (7 in all). Check them"
     )
 
 

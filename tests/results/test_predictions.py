@@ -276,9 +276,22 @@ def test_a_name_with_a_comma_is_kept_in_quotes(parts, command):
     assert list(pandas.read_csv(io.StringIO(out))) == ["note, long", "id", "price"]
 
 
+def test_a_name_with_a_comma_is_kept_as_it_is_written(parts, command):
+    run()
+    names = {"note": "note, long", "id": "id, in all"}
+    parts.rename(columns=names).to_csv("new.csv", index=False)
+    out = command("predict run --data new.csv --keep 'note, long,id, in all'").out
+    frame = pandas.read_csv(io.StringIO(out), dtype=str)
+    assert list(frame) == ["note, long", "id, in all", "price"]
+    assert frame["id, in all"].tolist() == parts["id"].tolist()
+    got = command("predict run --data new.csv --keep 'note, short'")
+    assert got.code == 3 and "it has 'id, in all'" in got.err
+
+
 def test_a_frame_can_be_kept_from_as_well(parts):
     model = run().model()
     frame = fastnet.predict(model, parts, keep=["id", "price"])
     assert list(frame) == ["id", "price", "predicted_price"]
+    assert list(fastnet.predict(model, parts, keep="id")) == ["id", "price"]
     with pytest.raises(UsageError, match="two columns 'predicted_price'"):
         fastnet.predict(model, parts, keep=["price", "predicted_price"])
