@@ -125,7 +125,14 @@ def test_the_time_limit_ends_with_what_is_known():
     assert summary["by_n1"][0]["verdict"] in (None, "open")
     said = answer.sentence(result.members, result.options)
     assert said.startswith("No N1 is decided to reach the target loss 1e-12")
-    assert "raise --max-members or --time-limit" in said
+    assert "N1 = 64: its first seeds were cut short; raise --max-members or --time-limit." in said
+
+
+def test_an_interrupted_search_says_how_to_go_on():
+    given = {"target_loss": 1e-12, "max_epochs": 10**6, "n1": [64]}
+    ended = fastnet.smallest(task=1, progress=lambda where: where.stage == "train", **given)
+    said = answer.sentence(ended.members, ended.options)
+    assert said.endswith("N1 = 64: its first seeds were cut short; continue the run with --resume.")
 
 
 def test_max_members_ends_with_what_is_known():

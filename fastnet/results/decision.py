@@ -29,7 +29,9 @@ def sentence(members: np.ndarray, options: Mapping[str, Any], target: str) -> st
     top, sure = search.smallest(), f"{100 * options['confidence']:g} % confidence"
     asked = f"{100 * options['success_rate']:g} % of its seeds"
     if top is None:
-        return f"No N1 is decided to reach {target} in at least {asked}. {unfinished(search)}"
+        return (
+            f"No N1 is decided to reach {target} in at least {asked}. {unfinished(search, members)}"
+        )
     parts = [
         f"N1 = {top} reaches {target} in at least {asked}: {counts(search.widths[top])}, "
         f"at least {floor(search.widths[top])} with {sure}."
@@ -38,10 +40,18 @@ def sentence(members: np.ndarray, options: Mapping[str, Any], target: str) -> st
     if below is not None and below.verdict == "insufficient":
         parts.append(f"N1 = {below.n1} does not: {counts(below)}, at most {ceiling(below)}.")
     elif below is not None:
-        parts.append(f"N1 = {below.n1} is not decided: {between(below)}; raise --max-members.")
+        told = f"N1 = {below.n1} is not decided: {between(below)}"
+        parts.append(f"{told}; {how_to_go_on(members)}.")
     elif top != search.candidates[0]:
-        parts.append(f"Smaller ones are not decided. {unfinished(search)}")
+        parts.append(f"Smaller ones are not decided. {unfinished(search, members)}")
     return " ".join(parts + falls(search, top))
+
+
+def how_to_go_on(members: np.ndarray) -> str:
+    """What decides more: the rest of an interrupted run, or more members or time."""
+    if set(members["stop_reason"].tolist()) & {"running", "interrupted"}:
+        return "continue the run with --resume"
+    return "raise --max-members or --time-limit"
 
 
 def falls(search: Search, top: int) -> list[str]:
@@ -53,16 +63,16 @@ def falls(search: Search, top: int) -> list[str]:
     return [f"Success does not rise with N1: {told}."]
 
 
-def unfinished(search: Search) -> str:
+def unfinished(search: Search, members: np.ndarray) -> str:
     """What is known of the widths without a verdict, and how to decide them."""
     still = [width for width in search.widths.values() if width.verdict == "open"]
     if not still and search.next_width() is not None:
         tried = ", ".join(map(str, sorted(search.widths)))
-        return f"Tried was N1 = {tried} alone; raise --max-members or --time-limit."
+        return f"Tried was N1 = {tried} alone; {how_to_go_on(members)}."
     if not still:
         return f"Candidates up to {search.candidates[-1]} were tried: raise --n1 or --max-epochs."
     told = ", ".join(f"N1 = {width.n1}: {between(width)}" for width in still)
-    return f"Not decided: {told}; raise --max-members or --time-limit."
+    return f"Not decided: {told}; {how_to_go_on(members)}."
 
 
 def counts(width: Width) -> str:
@@ -81,5 +91,7 @@ def ceiling(width: Width) -> str:
 
 
 def between(width: Width) -> str:
-    """Counts and bounds of a width."""
+    """Counts and bounds of a width; a block that was cut short does not count."""
+    if not width.members:
+        return "its first seeds were cut short"
     return f"{counts(width)}, between {floor(width)} and {ceiling(width)}"
