@@ -201,6 +201,8 @@ def text_errors(name: str, dialect: Dialect, count: int = 0) -> Iterator[None]:
         ) from None
     except (pandas.errors.ParserError, csv.Error) as error:
         reason = str(error).replace("Error tokenizing data. C error: ", "").strip().rstrip(".")
+        if "inside string" in reason:
+            reason += ", whose quote never ends; if quotes are letters, use --quote none"
         raise DataError(f"{name} cannot be read: {reason}.") from None
 
 

@@ -119,9 +119,12 @@ def writer_of(content):
 
 def write_folder(path, contents, force):
     """Write a new folder beside `path`, then rename it; force replaces only such an export."""
-    files.refuse_existing(path, force, "path")
     if path.exists() and (path.is_file() or {p.name for p in path.iterdir()} - set(contents)):
-        raise FastnetError(f"--force replaces only exported folders; {path} is not one.")
+        raise FastnetError(
+            f"-o: {path} exists and is no exported folder, which --force could replace; name "
+            "another path."
+        )
+    files.refuse_existing(path, force, "path")
     beside, aside = (files.free_path(path, middle) for middle in (".part-", ".old-"))
     try:
         beside.mkdir()

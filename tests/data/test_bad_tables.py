@@ -59,7 +59,8 @@ BAD_TABLES = [
         'size,price\n"1,2\n3,4\n',
         "--target price",
         3,
-        "data.csv cannot be read: EOF inside string starting at row 1.",
+        "data.csv cannot be read: EOF inside string starting at row 1, whose quote never ends; if "
+        "quotes are letters, use --quote none.",
     ),
     (
         b"size,price\n1,\xfc\n",
