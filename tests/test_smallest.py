@@ -11,7 +11,7 @@ from fastnet.cli import cli
 from fastnet.job import Progress
 from fastnet.results import answer
 from fastnet.results.collect import peek
-from fastnet.results.words import progress_line
+from fastnet.results.words import best_line, progress_line
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +126,13 @@ def test_the_time_limit_ends_with_what_is_known():
     said = answer.sentence(result.members, result.options)
     assert said.startswith("No N1 is decided to reach the target loss 1e-12")
     assert "N1 = 64: its first seeds were cut short; raise --max-members or --time-limit." in said
+
+
+def test_one_epoch_is_no_epochs_and_many_are_grouped():
+    result = fastnet.train(task=1, samples=20, n1=2, max_epochs=1200, target_loss=None)
+    for epochs, said in ((1, "; 1 epoch, "), (1200, "; 1,200 epochs, ")):
+        result.members["epochs"] = epochs
+        assert said in best_line(result)
 
 
 def test_an_interrupted_search_says_how_to_go_on():

@@ -144,7 +144,7 @@ def best_line(result: Result) -> str:
     }.get(str(best["stop_reason"]), "is the best member")
     return (
         f"N1 = {best['n1']} (seed {best['seed']}, {fold}member {best['member']}) {verb}: {values}; "
-        f"{best['epochs']} epochs, {seconds(float(best['seconds']))}."
+        f"{counted(int(best['epochs']), 'epoch')}, {seconds(float(best['seconds']))}."
     )
 
 
