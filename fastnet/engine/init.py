@@ -137,13 +137,9 @@ def copy_weights(flat, plan, given):
 
 
 def checked_weights(given, n1, d, k, member, dtype):
-    """The arrays of one member's initial weights, refused if a shape or a number is wrong."""
+    """The four arrays of one member's initial weights, refused if a shape or a number is wrong."""
     shapes = Weights((n1, d), (n1,), (k, n1), (k,))
-    if not hasattr(given, "__len__") or len(given) != 4:
-        raise UsageError(f"initial_weights[{member}] must be (W1, b1, W2, b2), got {given!r}.")
     arrays = [np.asarray(array) for array in given]
-    if not all(array.dtype.kind in "fiu" for array in arrays):
-        raise UsageError(f"initial_weights[{member}] must hold numbers, got {given!r}.")
     for name, array, shape in zip(Weights._fields, arrays, shapes):
         if array.shape != shape:
             raise UsageError(

@@ -153,7 +153,8 @@ def test_whole_numbers_are_classes_when_the_loss_says_so(y, classes):
         (
             [[1, 0], [0, 1], [1, 0]],
             "cross_entropy",
-            "y must hold one label per row for loss cross_entropy, got shape (3, 2).",
+            "y must hold one label per row for loss cross_entropy, got shape (3, 2); use loss "
+            "binary_cross_entropy for several targets of 0 and 1.",
         ),
         (
             [0, 1.5, 1],

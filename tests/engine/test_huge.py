@@ -5,7 +5,7 @@ import pytest
 from nets import INTERPRETED
 
 import fastnet
-from fastnet.engine import layout
+from fastnet.engine import layout, network
 
 N1, D, N = 128, 70, 4000
 OPTIONS = dict(n1=[3, N1], learning_rate=0.1, clip_norm=0.5, max_epochs=5, optimizer="sgd")
@@ -117,3 +117,20 @@ def test_small_parts_interpreted(monkeypatch):
     kernels, reference = (run((X, X[:, 0]), backend=b, **given) for b in ("kernels", "reference"))
     for a, b in zip(kernels.weights(), reference.weights()):
         np.testing.assert_allclose(a, b, rtol=0, atol=SAME_SUMS * np.abs(b).max())
+
+
+@pytest.mark.skipif(not INTERPRETED, reason="compiled kernels hold the constants")
+def test_many_parts_interpreted(monkeypatch):
+    """Groups of parts and the blocks of a validation set, in the interpreter."""
+    for module, name, value in ((layout, "PART_WORK", 1), (layout, "FEW_PARTS", 1)):
+        monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(layout, "GROUP", 2)
+    monkeypatch.setattr(network, "GROUP", 2)
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (2000, 2))
+    assert layout.parts_of(1600, 3, 2, 1) > 2
+    given = {"n1": 3, "dtype": "float64", "max_epochs": 1, "validation_fraction": 0.2}
+    kernels, reference = (run((X, X[:, 0]), backend=b, **given) for b in ("kernels", "reference"))
+    for a, b in zip(kernels.weights(), reference.weights()):
+        np.testing.assert_allclose(a, b, rtol=0, atol=SAME_SUMS * np.abs(b).max())
+    np.testing.assert_allclose(kernels.history().val_loss, reference.history().val_loss)

@@ -34,6 +34,7 @@ GOOD = np.zeros((2, 1)), np.zeros(2), np.zeros((1, 2)), np.zeros(1)
         ([GOOD, GOOD], "must have one .* for each of the 1 members, got 2"),
         ([GOOD[:3]], r"initial_weights\[0\] must be \(W1, b1, W2, b2\), got"),
         ([(*GOOD[:3], "x")], r"initial_weights\[0\] must hold numbers, got"),
+        ([(*GOOD[:3], np.array([1e39]))], r"b2 has 1e\+39, beyond float32"),
         ([(*GOOD[:3], np.zeros(2))], r"b2 must have shape \(1,\), got \(2,\)"),
     ],
 )

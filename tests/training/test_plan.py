@@ -369,7 +369,6 @@ def test_given_weights_are_copied():
             lambda w: w[:1],
             "initial_weights must have one (W1, b1, W2, b2) for each of the 2 members, got 1.",
         ),
-        (lambda w: [w[0], w[1][:3]], "initial_weights[1] must be (W1, b1, W2, b2)."),
         (
             lambda w: [w[0]._replace(W1=w[0].W1.T), w[1]],
             "initial_weights[0]: W1 must have shape (3, 2), got (2, 3).",
