@@ -220,7 +220,7 @@ model_options = decorator(
         "--data",
         required=True,
         type=click.Path(),
-        help="Table: a .csv, .tsv, .parquet, .npz or .npy file, or - for stdin.",
+        help="Table: CSV, TSV, Parquet, Excel, npz, ... (docs/data.md), or - for stdin.",
     ),
     member_option,
 )

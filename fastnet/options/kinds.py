@@ -295,6 +295,11 @@ class File(Kind):
 
     def check(self, option: Option, value: Any, label: str | None) -> Any:
         path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+        if not isinstance(path, str) and hasattr(value, "columns"):
+            raise UsageError(
+                f"{label or option.name} is the path of a file; give a data frame's inputs and "
+                "targets as X and y."
+            )
         if not isinstance(path, str) or "\0" in path:
             raise refusal(option, value, label)
         return path if path == "-" else os.path.abspath(path)

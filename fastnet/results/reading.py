@@ -322,7 +322,9 @@ def read_model(path: str | Path) -> Model:
         activation = str(arrays["activation"])
         model = Model(weights, activation, Schema.from_arrays(arrays), thresholds)
     except KeyError as error:
-        raise DataError(f"{path} is not a model of fastnet: it has no {error}.") from None
+        raise DataError(
+            f"{path} is no model of this version of fastnet: it has no {error}; train it again."
+        ) from None
     except (ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{path} is broken: its columns cannot be read ({error}).") from None
     wrong = next(misfits_of_model(model), None)

@@ -3,8 +3,10 @@
 import math
 import random
 
+import pandas
 import pytest
 
+from fastnet.errors import UsageError
 from fastnet.options.defaults import TASK_COMMANDS, TASKS, defaults
 from fastnet.options.kinds import SEEDS
 from fastnet.options.signatures import hint
@@ -108,3 +110,9 @@ def test_help_lines_stand_alone():
             and option.help[0].isupper() == (option.name != "class_weight")
         )
         assert not {" then.", " them,", " this."} & {option.help[-6:]}
+
+
+def test_a_data_frame_is_no_path():
+    frame = pandas.DataFrame({"x": [1.0]})
+    with pytest.raises(UsageError, match="give a data frame's inputs and targets as X and y"):
+        OPTIONS["data"].check(frame)

@@ -660,14 +660,20 @@ def test_keep_best_of_another_width(tmp_path):
     [
         (
             lambda m: m.pop("schema_version"),
-            "is not a model of fastnet: it has no 'schema_version'.",
+            "is no model of this version of fastnet: it has no 'schema_version'; train it again.",
         ),
         (
             lambda m: m.update(schema_version=np.array(2)),
             "has schema version 2; this fastnet reads",
         ),
-        (lambda m: m.pop("W2"), "is not a model of fastnet: it has no 'W2'."),
-        (lambda m: m.pop("features"), "is not a model of fastnet: it has no 'features'."),
+        (
+            lambda m: m.pop("W2"),
+            "is no model of this version of fastnet: it has no 'W2'; train it again.",
+        ),
+        (
+            lambda m: m.pop("features"),
+            "is no model of this version of fastnet: it has no 'features'; train it again.",
+        ),
         (lambda m: m.update(b1=m["b1"][1:]), "is broken: W1 has shape ("),
         (lambda m: m.update(W2=m["W2"].T), "is broken: W2 has shape ("),
         (
