@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import unicodedata
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from fastnet.errors import DataError
 
 AUTO = "auto"
 BLANKS = r"\s+"  # pandas' separator for runs of blanks
+GROUPED = re.compile(r"[+-]?\d{1,3}( \d{3})+([.,]\d*)?")  # digits in groups of three
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "space": BLANKS}
 MARK_WORDS = {"comma": ",", "point": ".", "space": " "}
 MARKS_IN_WORDS = (AUTO, *SEPARATORS, *MARK_WORDS)
@@ -191,6 +193,10 @@ def find_separator(lines: list[str], dialect: Dialect, name: str) -> str:
     rows = {c: records(lines, c, dialect.quote) for c in ",;\t|"}
     widths = {c: len(found[0]) for c, found in rows.items() if found and len(found[0]) > 1}
     whole = [c for c in widths if all(len(r) in (0, widths[c]) for r in rows[c])]
+    if whole == ["\t"] and has_runs_of_numbers(rows["\t"]):
+        rows[" "] = [blank_cells(line, dialect.quote) for line in lines if line.strip()]
+        widths[" "] = len(rows[" "][0])
+        whole += [" "] * all(len(r) == widths[" "] for r in rows[" "])
     if len(whole) > 1 and len(rows[whole[0]]) > 1:
         one, two = (f"{c!r} ({widths[c]} columns: {rows[c][0]})" for c in whole[:2])
         raise DataError(
@@ -199,7 +205,7 @@ def find_separator(lines: list[str], dialect: Dialect, name: str) -> str:
         )
     if whole or widths:
         return max(whole or widths, key=widths.__getitem__)
-    cells = [line.split() for line in lines if line.strip()]
+    cells = [blank_cells(line, dialect.quote) for line in lines if line.strip()]
     numbers = all(any(map(is_number, row)) for row in cells[1:]) and len(cells) > 1
     equal = len({len(row) for row in cells}) == 1 and len(cells[0]) > 1
     return BLANKS if numbers and equal else ","
@@ -216,6 +222,25 @@ def records(lines: list[str], separator: str, quote: str | None) -> list[list[st
             if "end of data" not in str(error):  # the last cell may be cut
                 return []
     return [cells for cells in found if cells]
+
+
+def blank_cells(line: str, quote: str | None) -> list[str]:
+    """The cells of a line between runs of blanks, of which cells in quotes can contain some."""
+    if quote is None or quote not in line:
+        return line.split()
+    q = re.escape(quote)
+    found = re.findall(rf"{q}(?:[^{q}]|{q}{q})*{q}\S*|\S+", line)
+    return [cell.strip(quote) if cell.startswith(quote) else cell for cell in found]
+
+
+def has_runs_of_numbers(rows: list[list[str]]) -> bool:
+    """Whether every row has a cell of several numbers between blanks, other than 1 299 000."""
+
+    def is_run(cell: str) -> bool:
+        words = cell.split()
+        return sum(map(is_number, words)) > 1 and not GROUPED.fullmatch(" ".join(words))
+
+    return len(rows) > 1 and all(any(map(is_run, row)) for row in rows[1:])
 
 
 def csv_form(separator: str, quote: str | None) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from fastnet.extras import missing_extra
 from fastnet.files import checked_path, load_arrays
 
 TEXTS = (".csv", ".tsv", ".txt", ".data", ".dat")
-SHEETS = (".xlsx", ".ods")
+SHEETS = (".xlsx", ".xls", ".ods")
 FORMATS = (*TEXTS, ".parquet", ".feather", ".jsonl", *SHEETS, ".arff", ".npz", ".npy")
 # For each ending pandas' function, its arguments, the extra that it needs, and why.
 FRAMES: dict[str, tuple[str, dict[str, Any], str, str]] = {
@@ -41,6 +41,7 @@ FRAMES: dict[str, tuple[str, dict[str, Any], str, str]] = {
     ".feather": ("read_feather", {}, "parquet", "Feather files need pyarrow"),
     ".jsonl": ("DataFrame", {}, "", ""),
     ".xlsx": ("read_excel", {"engine": "openpyxl"}, "excel", "Excel files need openpyxl"),
+    ".xls": ("read_excel", {"engine": "xlrd"}, "excel", "Old Excel files need xlrd"),
     ".ods": ("read_excel", {"engine": "odf"}, "excel", "OpenDocument files need odfpy"),
     ".arff": ("DataFrame", {}, "arff", "ARFF files need liac-arff"),
 }

@@ -22,6 +22,7 @@ from fastnet.data.dialect import (
     SEPARATORS,
     Dialect,
     Reading,
+    blank_cells,
     csv_form,
     encoding_of,
     find_separator,
@@ -137,7 +138,8 @@ class TextFile(NamedTuple):
         """Line and cells of each row; the names have the first place if there are some."""
         lines = itertools.islice(text, self.skip, None)
         if self.separator == BLANKS:
-            found = ((number, line.split()) for number, line in enumerate(lines, self.skip + 1))
+            quote, numbered_lines = self.dialect.quote, enumerate(lines, self.skip + 1)
+            found = ((number, blank_cells(line, quote)) for number, line in numbered_lines)
         else:
             found = numbered(csv.reader(lines, **csv_form(self.separator, self.dialect.quote)))
             found = ((number + self.skip, cells) for number, cells in found)

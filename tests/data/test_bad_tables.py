@@ -368,7 +368,7 @@ BAD_FILES = [
         "data.doc",
         b"PK",
         ": data must be a file .csv, .tsv, .txt, .data, .dat, .parquet, .feather, .jsonl, .xlsx, "
-        ".ods, .arff, .npz, .npy, one of them with .gz, .bz2, .xz, .zip, or - for a CSV.",
+        ".xls, .ods, .arff, .npz, .npy, one of them with .gz, .bz2, .xz, .zip, or - for a CSV.",
     ),
     (
         "data.npz",

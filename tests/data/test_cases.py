@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastnet
+from fastnet.data.dialect import Reading, find_separator
 from fastnet.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -231,6 +232,24 @@ def test_benchmark_files_as_they_are(trained):
     rows = [f"-{s}.5  {s % 7}.25   {s * 3}.5" for s in SIZES]
     assert trained(table("a b y", rows), "y", separator="space").features == ("a", "b")
     assert trained(table("a b y", rows), "y").features == ("a", "b")
+
+
+CARS = "\n".join(f'{s}.0   {s % 5}  {s * 9}.\t"car no {s}"' for s in SIZES)
+
+
+def test_a_quoted_name_with_blanks_behind_numbers(trained):
+    given = {"no_header": True, "exclude": "4"}
+    with pytest.raises(DataError, match=r"separator '\\t' \(2 columns.* and with ' ' \(4 columns"):
+        trained(CARS, "1", name="t.data", **given)
+    result = trained(CARS, "1", name="t.data", separator="space", **given)
+    assert result.features == ("2", "3")
+    assert len(predicted('7 2 90.\t"car no 7"\n')) == 1
+
+
+@pytest.mark.parametrize("size", ["1 299", "Ulm 7", "12 m"])
+def test_tabs_between_cells_with_blanks_are_not_doubted(trained, size):
+    lines = table("size\ty", [f"{size}\t{s}.5" for s in SIZES]).splitlines()
+    assert find_separator(lines, Reading().dialect, "t.data") == "\t"
 
 
 def test_compressed_tables(trained):

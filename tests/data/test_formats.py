@@ -79,6 +79,7 @@ def test_formats_of_other_libraries(tmp_path, ending, module, write):
     "ending, reason, extra",
     [
         ("xlsx", "Excel files need openpyxl", "excel"),
+        ("xls", "Old Excel files need xlrd", "excel"),
         ("ods", "OpenDocument files need odfpy", "excel"),
         ("feather", "Feather files need pyarrow", "parquet"),
         ("arff", "ARFF files need liac-arff", "arff"),
