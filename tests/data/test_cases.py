@@ -1,7 +1,9 @@
 """Small tables as people have them: each stands for a kind that public reports describe."""
 
+import bz2
 import gzip
 import io
+import lzma
 from pathlib import Path
 
 import numpy as np
@@ -143,9 +145,10 @@ def named(content):
     return file
 
 
-def test_percentages(trained):
-    content = table("load,temp", [f"{s % 20}%,{s / 2 + 20:.2f}" for s in SIZES])
-    with pytest.raises(DataError, match="'load' holds numbers with the unit '%', such as"):
+@pytest.mark.parametrize("unit", ["%", "km", "kg"])
+def test_percentages(trained, unit):
+    content = table("load,temp", [f"{s % 20}{unit},{s / 2 + 20:.2f}" for s in SIZES])
+    with pytest.raises(DataError, match=f"'load' holds numbers with the unit '{unit}', such as"):
         trained(content, "temp")
     assert trained(content, "temp", strip_units="load").features == ("load",)
     assert len(trained(content, "temp", categorical="load").features) > 10
@@ -252,14 +255,20 @@ def test_tabs_between_cells_with_blanks_are_not_doubted(trained, size):
     assert find_separator(lines, Reading().dialect, "t.data") == "\t"
 
 
-def test_compressed_tables(trained):
-    content = gzip.compress(table("size,price", [f"{s},{s * 3}.5" for s in SIZES]).encode())
-    assert trained(content, "price", name="t.csv.gz").features == ("size",)
-    assert fastnet.evaluate("run", "t.csv.gz")["rows"] == 60
+@pytest.mark.parametrize("ending, module", [("gz", gzip), ("bz2", bz2), ("xz", lzma)])
+def test_compressed_tables(trained, ending, module):
+    content = module.compress(table("size,price", [f"{s},{s * 3}.5" for s in SIZES]).encode())
+    assert trained(content, "price", name=f"t.csv.{ending}").features == ("size",)
+    assert fastnet.evaluate("run", f"t.csv.{ending}")["rows"] == 60
 
 
 @pytest.mark.parametrize(
-    "rows", [["0,0,no", "0,1,yes", "1,0,yes", "1,1,no"], ["-1,0,no", "0,1,yes"]]
+    "rows",
+    [
+        ["0,0,no", "0,1,yes", "1,0,yes", "1,1,no"],
+        ["-1,0,no", "0,1,yes"],
+        ["0,0,no", "0,1,yes", "1,0,yes"],
+    ],
 )
 def test_nothing_is_held_out_of_a_few_rows_in_silence(trained, rows):
     result = trained(table("a,b,y", rows), "y")
