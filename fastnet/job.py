@@ -22,11 +22,10 @@ from fastnet.files import WriteError, checked_path, read_npz
 from fastnet.options.arguments import SAMPLE_NAMES
 from fastnet.options.defaults import resolve
 from fastnet.options.kinds import is_list
-from fastnet.options.methods import STOPS
 from fastnet.options.rules import refuse_of_search, refuse_of_task_1
 from fastnet.options.table import OPTIONS
 from fastnet.results import environment
-from fastnet.results.collect import from_training, load
+from fastnet.results.collect import from_training, load, stops_in, stops_of
 from fastnet.results.folder import CHECKPOINT, Folder, tidy_finished
 from fastnet.results.reading import read_json, read_options
 from fastnet.results.result import Result
@@ -301,7 +300,10 @@ def go_on_locked(
     given = {**read_options(path, config), **changed}
     refuse_lost_input(given["data"], path)
     options, data, plan = prepare(config["command"], X, y, config["task"], given)
-    plan = members_so_far(plan, data, options, stops_in(path / CHECKPOINT))
+    checkpoint = path / CHECKPOINT
+    saved = read_npz(checkpoint) if checkpoint.is_file() else None
+    stops = () if saved is None else stops_in(checkpoint, saved)
+    plan = members_so_far(plan, data, options, stops)
     training = Training(plan, data, options)
     facts = environment.describe(training.threads, data.digest())
     differ = environment.differences(read_json(path, "environment.json"), facts)
@@ -312,7 +314,9 @@ def go_on_locked(
         )
     job = Job(config["command"], config["task"], training, data, facts, progress, began)
     job.folder = folder
-    return job.run(path / CHECKPOINT)
+    if saved is not None:
+        job.restore(checkpoint, saved)
+    return job.run()
 
 
 def refuse_uncallable(progress: Any) -> None:
@@ -333,21 +337,6 @@ def refuse_lost_input(data: str | None, path: Path) -> None:
 def is_empty(stream: Any) -> bool:
     """Whether nothing comes from a stream that can be looked into."""
     return hasattr(stream.buffer, "peek") and not stream.buffer.peek(1)
-
-
-def stops_in(checkpoint: Path) -> list[str]:
-    """Why each member of a checkpoint stopped; empty before the first checkpoint."""
-    if not checkpoint.is_file():
-        return []
-    try:
-        return stops_of(read_npz(checkpoint)["states"])
-    except (KeyError, IndexError, ValueError) as error:
-        raise DataError(f"{checkpoint} is not of this run: {error}.") from None
-
-
-def stops_of(states: np.ndarray) -> list[str]:
-    """Why each member stopped."""
-    return np.array(list(STOPS))[states["stop"]].tolist()
 
 
 # ---------------------------------------------------------------- one run
@@ -374,11 +363,9 @@ class Job:
         self.asked = False  # whether progress asked for an end
         self.saved_at, self.save_cost, self.event_at = time.perf_counter(), 0.0, 0.0
 
-    def run(self, checkpoint: Path | None = None) -> Result:
-        """Train to the end, from a checkpoint if there is one; always release the folder."""
+    def run(self) -> Result:
+        """Train to the end; always release the folder."""
         try:
-            if checkpoint is not None and checkpoint.is_file():
-                self.restore(checkpoint)
             return self.train()
         except WriteError as error:
             if self.folder is None:
@@ -400,9 +387,8 @@ class Job:
             f"{command}"
         )
 
-    def restore(self, checkpoint: Path) -> None:
-        """Continue from the checkpoint."""
-        saved = read_npz(checkpoint)
+    def restore(self, checkpoint: Path, saved: Mapping[str, np.ndarray]) -> None:
+        """Continue from a checkpoint, whose arrays are `saved`."""
         try:
             self.training.restore(saved)
         except DataError as error:
@@ -437,7 +423,7 @@ class Job:
 
     def longer_plan(self) -> Plan | None:
         """The plan with the next members of a search for the smallest N1, or None if it is over."""
-        training, stops = self.training, stops_of(self.training.pack.states)
+        training, stops = self.training, stops_of(self.training.pack.states).tolist()
         if not is_searched(training.options) or set(stops) & set(CUT_SHORT):
             return None
         search, blocks = replayed(training.options, stops)

@@ -104,6 +104,23 @@ def test_a_killed_search_goes_on_to_the_same_bytes(sine, block, tmp_path, monkey
     assert resumed.summary()["by_n1"][0]["verdict"] == "insufficient"
 
 
+@pytest.mark.parametrize("arrays", [{}, {"states": np.zeros(3)}, {"states": np.array([99])}])
+def test_a_damaged_checkpoint_of_a_search_is_refused(arrays, tmp_path, monkeypatch):
+    from fastnet import job
+
+    def die(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job.Job, "train", die)
+    with pytest.raises(KeyboardInterrupt):
+        fastnet.smallest(task=1, samples=200, out=tmp_path / "run")
+    monkeypatch.undo()
+    np.savez(tmp_path / "run" / "checkpoint.npz", **arrays)
+    for read in (peek, fastnet.resume):
+        with pytest.raises(fastnet.DataError, match=r"checkpoint\.npz is not of this run"):
+            read(tmp_path / "run")
+
+
 def test_a_killed_search_without_checkpoint_begins_again(sine, tmp_path, monkeypatch):
     from fastnet import job
 

@@ -273,8 +273,8 @@ def from_checkpoint(
     counts = masks.sum(axis=1)
     plan = plan_of_shape(options, facts["schema"].loss, *shape, counts)
     if is_searched(options):
-        stops = np.array(list(STOPS))[saved["states"]["stop"]]
-        plan = plan_of_blocks(options, plan, counts, replayed(options, stops.tolist())[1])
+        stops = stops_in(path / "checkpoint.npz", saved)
+        plan = plan_of_blocks(options, plan, counts, replayed(options, stops)[1])
     validates = len(split["val"]) > 0 or "folds_val" in split
     history = History(plan.settings.size, history_names(options, validates))
     asked = "snapshots" in options["record"]
@@ -298,7 +298,26 @@ def from_checkpoint(
     )
 
 
+def stops_in(checkpoint: Path, saved: Mapping[str, np.ndarray]) -> list[str]:
+    """Why each member of a checkpoint stopped; `saved` are its arrays, not checked yet.
+
+    Raises
+    ------
+    DataError
+        for arrays without states of members.
+    """
+    try:
+        return stops_of(saved["states"]).tolist()
+    except (KeyError, IndexError, ValueError) as error:
+        raise DataError(f"{checkpoint} is not of this run: {error}.") from None
+
+
 # ---------------------------------------------------------------- records of members
+
+
+def stops_of(states: np.ndarray) -> np.ndarray:
+    """Why each member stopped, by name."""
+    return np.array(list(STOPS))[states["stop"]]
 
 
 def settings_table(plan: Plan, states: np.ndarray) -> np.ndarray:
@@ -309,7 +328,7 @@ def settings_table(plan: Plan, states: np.ndarray) -> np.ndarray:
         table[name] = plan.columns[name]
     table["fold"] = plan.settings["fold"]
     live = states["stop"] == 0
-    table["stop_reason"] = np.array(list(STOPS))[states["stop"]]
+    table["stop_reason"] = stops_of(states)
     table["stop_reason"][live] = "interrupted"
     table["converged_by"] = np.array(CONVERGED_BY)[states["rule"]]
     counted = has_optimizer(table, [n for n, row in OPTIMIZERS.items() if row.own_l2])
