@@ -347,7 +347,7 @@ def of_usual_size(weight: np.ndarray) -> np.ndarray:
 def checked_class_weights(
     given: Any, Y: np.ndarray, classes: np.ndarray | None
 ) -> np.ndarray | None:
-    """The factor of each class in training, shape (n_classes,).
+    """The factor of each class's weights, shape (n_classes,).
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ class Data(Described, DataFields):
     weight : ndarray of shape (n,)
         The weight of each sample in every mean.
     class_weight : ndarray of shape (n_classes,) or None
-        Multiplies the weights in training.
+        Multiplies the weights of the training and validation rows.
     folds : tuple of (training rows, validation rows)
         With folds their rows belong to the training set, and every member belongs to one fold.
     notices : tuple of str
@@ -83,7 +83,7 @@ class Data(Described, DataFields):
         """The weights of a set's rows in each fold, shape (folds, rows)."""
         rows = self.rows(name)
         weights = self.weight[None, rows]
-        if name == "train" and self.class_weight is not None:
+        if name != "test" and self.class_weight is not None:
             weights = weights * (as_one_hot(self.Y[rows]) @ self.class_weight)
         if self.folds and name != "test":
             weights = weights * self.masks(name, len(rows))

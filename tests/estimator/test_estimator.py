@@ -250,6 +250,25 @@ def test_class_weights_multiply_those_of_the_rows(flowers):
     assert named.best_loss_ == rows.best_loss_
 
 
+def test_a_table_and_an_estimator_with_balanced_classes_train_the_same_network(tmp_path, rng):
+    """Of 200 rows 20 are ill, of the 150 that train 15: both have the same factors."""
+    X = rng.normal(size=(200, 2))
+    y = np.where(np.arange(200) % 10 == 0, "ill", "well")
+    X[y == "ill", 0] += 1
+    table = pandas.DataFrame(X, columns=["a", "b"]).assign(state=y)
+    table.to_csv(tmp_path / "patients.csv", index=False)
+    given = {"n1": 8, "max_epochs": 30, "optimizer": "adam", "learning_rate": 0.02, "l2": 0.001}
+    given |= {"activation": "tanh", "class_weight": "balanced", "validation_fraction": 0.25}
+    given["dtype"] = "float64"
+    net = FastNetClassifier(retrain=False, random_state=0, **given).fit(X, y)
+    data = {"data": str(tmp_path / "patients.csv"), "target": "state", "data_seed": 0}
+    result = fastnet.train(**data, **given, seeds=[0])
+    assert result.history().val_loss.min() == net.best_loss_
+    assert result.best["best_epoch"] == net.best_epoch_ > 0
+    for a, b in zip(result.weights(), net.model_.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 # ---------------------------------------------------------------- kinds of data
 
 

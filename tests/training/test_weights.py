@@ -91,13 +91,26 @@ def test_balanced_classes_have_the_same_sum_of_weights(labelled):
     assert_same_training(balanced, by_sample)
 
 
-def test_class_weights_are_for_training_alone(labelled):
+def test_class_weights_are_for_training_and_validation_not_for_the_test(labelled):
+    """Unweighted validation rows would choose the epoch at which the rare classes count least."""
     X, y = labelled
-    given = dict(validation=(X, y), max_epochs=1, n1=3, dtype="float64")
-    plain = fastnet.train(X, y, **given)
-    weighted = fastnet.train(X, y, class_weight={"high": 9.0}, **given)
-    assert plain.history().val_loss[0] == weighted.history().val_loss[0]
-    assert plain.history().train_loss[0] != weighted.history().train_loss[0]
+    weight = np.where(y == "high", 9.0, 1.0)
+    given = dict(test=(X, y), max_epochs=1, n1=3, dtype="float64")
+    plain = fastnet.train(X, y, validation=(X, y), **given)
+    weighted = fastnet.train(X, y, validation=(X, y), class_weight={"high": 9.0}, **given)
+    by_row = fastnet.train(X, y, sample_weight=weight, validation=(X, y, weight), **given)
+    assert weighted.history().val_loss[0] == weighted.history().train_loss[0]
+    assert weighted.history().val_loss[0] != plain.history().val_loss[0]
+    assert_same_training(weighted, by_row)
+    shares = weighted.model().predict_proba(X)[np.arange(len(y)), np.searchsorted(np.unique(y), y)]
+    assert weighted.best["test_loss"] == pytest.approx(-np.log(shares).mean(), rel=1e-12)
+
+
+def test_class_weights_of_folds_weigh_their_validation_rows(labelled):
+    X, y = labelled
+    weight, given = np.where(y == "high", 9.0, 1.0), dict(folds=thirds(len(X)), **OPTIONS)
+    by_class = fastnet.sweep(X, y, class_weight={"high": 9.0}, **given)
+    assert_same_training(by_class, fastnet.sweep(X, y, sample_weight=weight, **given))
 
 
 # ---------------------------------------------------------------- folds
