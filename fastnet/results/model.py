@@ -1,8 +1,8 @@
-"""A Model: one trained network with everything that predicting needs."""
+"""A Model, one trained network, and what it has in common with an ensemble: a Predictor."""
 
 import numbers
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,42 +25,15 @@ FOLD_LIMIT = 100  # scales from 0 up to which float32 keeps 1e-5: 100 units of 6
 BLOCK_ROWS, BLOCK_VALUES = 1 << 15, 1 << 24  # rows, and values of hidden units, predicted at once
 
 
-class ModelFields(NamedTuple):
-    """The fields of a Model."""
-
-    weights: Weights
-    activation: str
-    schema: Schema
-    thresholds: Mapping[str, float] | None = None
-
-
-class Model(Described, ModelFields):
-    """One trained network with everything that predicting needs.
-
-    Attributes
-    ----------
-    weights : Weights
-        W1 of shape (N1, d), b1 (N1,), W2 (k, N1) and b2 (k,).
-    activation : str
-        The activation of the hidden units.
-    schema : Schema
-        The meaning of inputs and outputs. Its facts are attributes of the model, too: loss,
-        classes, features, columns, targets and the four arrays of its scaling.
-    thresholds : dict or None
-        For two classes: the probability from which to predict the second, by what it was chosen
-        by on the validation rows, "f1" and "balanced_accuracy". None if there were none, and for
-        a member that is not its run's best.
-
-    Examples
-    --------
-    >>> import numpy as np, fastnet
-    >>> x = np.linspace(-1, 1, 50)
-    >>> model = fastnet.train(x, x**2, n1=3, max_epochs=10).model()
-    >>> model.activation, model.loss, model.features, model.weights.W1.shape
-    ('sigmoid', 'squared', ('x0',), (3, 1))
-    """
+class Predictor(Described):
+    """What one network and an ensemble have in common: from z2 of new rows to what it means."""
 
     __slots__ = ()
+    thresholds: Mapping[str, float] | None
+
+    if TYPE_CHECKING:
+
+        def outputs(self, X: Any) -> np.ndarray: ...
 
     @property
     def x_shift(self) -> np.ndarray:
@@ -87,53 +60,6 @@ class Model(Described, ModelFields):
         """Whether inputs or predictions are scaled."""
         shifts, scales = (self.x_shift, self.y_shift), (self.x_scale, self.y_scale)
         return any((a != 0).any() for a in shifts) or any((a != 1).any() for a in scales)
-
-    def folded(self) -> "Model":
-        """The same network with its scaling inside the weights: they act on unscaled inputs.
-
-        Returns
-        -------
-        Model
-            Predicts the same up to rounding. Its weights have the dtype of these, or float64 if
-            an input lies further from 0 than FOLD_LIMIT of its scales: z1 is then the difference
-            of large numbers.
-
-        Raises
-        ------
-        UsageError
-            with loss poisson, if its predictions are shifted: the exponential cannot hold that.
-
-        Examples
-        --------
-        >>> import numpy as np, fastnet
-        >>> x = np.linspace(100, 102, 50)
-        >>> model = fastnet.train(x, x**2, n1=3, max_epochs=10, scale="standard").model()
-        >>> W1, b1, W2, b2 = model.folded().weights
-        >>> z1 = np.outer(x, W1[:, 0]) + b1
-        >>> y = (1 / (1 + np.exp(-z1))) @ W2.T + b2
-        >>> bool(np.allclose(y[:, 0], model.predict(x), rtol=1e-5))
-        True
-        """
-        if self.means_are_shifted():
-            raise UsageError(
-                "predictions of loss poisson with a shift cannot be folded; export without fold."
-            )
-        W1, b1, W2, b2 = (array.astype(np.float64) for array in self.weights)
-        W1 = W1 / self.x_scale
-        if LOSSES[self.loss].link == EXP:
-            output = W2, b2 + np.log(self.y_scale)
-        else:
-            output = W2 * self.y_scale[:, None], b2 * self.y_scale + self.y_shift
-        far = (np.abs(self.x_shift) / self.x_scale).max(initial=0) > FOLD_LIMIT
-        dtype = np.float64 if far else self.weights.W1.dtype
-        arrays = (W1, b1 - W1 @ self.x_shift, *output)
-        d, k = len(self.x_shift), len(self.y_shift)
-        schema = self.schema._replace(scaling=scaling.no_scaling(d, k))
-        return self._replace(weights=Weights(*(a.astype(dtype) for a in arrays)), schema=schema)
-
-    def means_are_shifted(self) -> bool:
-        """Whether a prediction is e^z2 y_scale + y_shift with a shift."""
-        return LOSSES[self.loss].link == EXP and bool((self.y_shift != 0).any())
 
     # ------------------------------------------------------------ predictions
 
@@ -233,50 +159,6 @@ class Model(Described, ModelFields):
                 f"{', ...' * (d > 5)}), got shape {shape}."
             )
         return X
-
-    def outputs(self, X: Any) -> np.ndarray:
-        """z2 of every row, computed in float64 whatever the dtype of the weights.
-
-        Returns
-        -------
-        ndarray of shape (n, k)
-            A network with the single logit of the second class has two columns here, and the
-            first class has 0.
-
-        Raises
-        ------
-        DataError
-            for inputs and weights so large that an output is not finite.
-        """
-        fills = [column.number_fill for column in self.columns for _ in column.inputs()]
-
-        def scale(block):
-            return scaling.scaled(block, self.x_shift, self.x_scale, np.float64, fills)
-
-        with np.errstate(over="ignore", invalid="ignore"):
-            Z2 = self.forward(self.inputs(X), scale)
-        bad = np.flatnonzero(~np.isfinite(Z2).all(axis=1))
-        if bad.size:
-            raise DataError(
-                f"the network's output for row {bad[0]} (counted from 0; {bad.size} such in all) "
-                "is not finite; its inputs, or the weights, are too large."
-            )
-        return Z2
-
-    def forward(self, X: np.ndarray, scale: Callable, rows: np.ndarray | None = None) -> np.ndarray:
-        """z2 (n, k) of X or of some of its rows, in blocks; `scale` makes inputs of a block."""
-        net = reference.network.Net(*(array.astype(np.float64) for array in self.weights))
-        activation = reference.activations.ACTIVATIONS[self.activation]
-        count = len(X if rows is None else rows)
-        Z2 = np.empty((count, net.b2.size))
-        step = max(1, min(BLOCK_ROWS, BLOCK_VALUES // net.b1.size))
-        for first in range(0, count, step):
-            part = slice(first, first + step)
-            block = scale(X[part if rows is None else rows[part]])
-            _, Z2[part] = reference.network.forward(net, activation, block)
-        if self.has_one_logit:  # against the first class' 0
-            return np.hstack([np.zeros_like(Z2), Z2])
-        return Z2
 
     @property
     def has_one_logit(self) -> bool:
@@ -406,3 +288,132 @@ class Model(Described, ModelFields):
             guess = metrics.predicted_classes(Z2, threshold)
             found["confusion"] = metrics.confusion_matrix(Y, guess).tolist()
         return found
+
+
+class ModelFields(NamedTuple):
+    """The fields of a Model."""
+
+    weights: Weights
+    activation: str
+    schema: Schema
+    thresholds: Mapping[str, float] | None = None
+
+
+class Model(Predictor, ModelFields):
+    """One trained network with everything that predicting needs.
+
+    Attributes
+    ----------
+    weights : Weights
+        W1 of shape (N1, d), b1 (N1,), W2 (k, N1) and b2 (k,).
+    activation : str
+        The activation of the hidden units.
+    schema : Schema
+        The meaning of inputs and outputs. Its facts are attributes of the model, too: loss,
+        classes, features, columns, targets and the four arrays of its scaling.
+    thresholds : dict or None
+        For two classes: the probability from which to predict the second, by what it was chosen
+        by on the validation rows, "f1" and "balanced_accuracy". None if there were none, and for
+        a member that is not its run's best.
+
+    Examples
+    --------
+    >>> import numpy as np, fastnet
+    >>> x = np.linspace(-1, 1, 50)
+    >>> model = fastnet.train(x, x**2, n1=3, max_epochs=10).model()
+    >>> model.activation, model.loss, model.features, model.weights.W1.shape
+    ('sigmoid', 'squared', ('x0',), (3, 1))
+    """
+
+    __slots__ = ()
+
+    def folded(self) -> "Model":
+        """The same network with its scaling inside the weights: they act on unscaled inputs.
+
+        Returns
+        -------
+        Model
+            Predicts the same up to rounding. Its weights have the dtype of these, or float64 if
+            an input lies further from 0 than FOLD_LIMIT of its scales: z1 is then the difference
+            of large numbers.
+
+        Raises
+        ------
+        UsageError
+            with loss poisson, if its predictions are shifted: the exponential cannot hold that.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnet
+        >>> x = np.linspace(100, 102, 50)
+        >>> model = fastnet.train(x, x**2, n1=3, max_epochs=10, scale="standard").model()
+        >>> W1, b1, W2, b2 = model.folded().weights
+        >>> z1 = np.outer(x, W1[:, 0]) + b1
+        >>> y = (1 / (1 + np.exp(-z1))) @ W2.T + b2
+        >>> bool(np.allclose(y[:, 0], model.predict(x), rtol=1e-5))
+        True
+        """
+        if self.means_are_shifted():
+            raise UsageError(
+                "predictions of loss poisson with a shift cannot be folded; export without fold."
+            )
+        W1, b1, W2, b2 = (array.astype(np.float64) for array in self.weights)
+        W1 = W1 / self.x_scale
+        if LOSSES[self.loss].link == EXP:
+            output = W2, b2 + np.log(self.y_scale)
+        else:
+            output = W2 * self.y_scale[:, None], b2 * self.y_scale + self.y_shift
+        far = (np.abs(self.x_shift) / self.x_scale).max(initial=0) > FOLD_LIMIT
+        dtype = np.float64 if far else self.weights.W1.dtype
+        arrays = (W1, b1 - W1 @ self.x_shift, *output)
+        d, k = len(self.x_shift), len(self.y_shift)
+        schema = self.schema._replace(scaling=scaling.no_scaling(d, k))
+        return self._replace(weights=Weights(*(a.astype(dtype) for a in arrays)), schema=schema)
+
+    def means_are_shifted(self) -> bool:
+        """Whether a prediction is e^z2 y_scale + y_shift with a shift."""
+        return LOSSES[self.loss].link == EXP and bool((self.y_shift != 0).any())
+
+    def outputs(self, X: Any) -> np.ndarray:
+        """z2 of every row, computed in float64 whatever the dtype of the weights.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            A network with the single logit of the second class has two columns here, and the
+            first class has 0.
+
+        Raises
+        ------
+        DataError
+            for inputs and weights so large that an output is not finite.
+        """
+        fills = [column.number_fill for column in self.columns for _ in column.inputs()]
+
+        def scale(block):
+            return scaling.scaled(block, self.x_shift, self.x_scale, np.float64, fills)
+
+        with np.errstate(over="ignore", invalid="ignore"):
+            Z2 = self.forward(self.inputs(X), scale)
+        bad = np.flatnonzero(~np.isfinite(Z2).all(axis=1))
+        if bad.size:
+            raise DataError(
+                f"the network's output for row {bad[0]} (counted from 0; {bad.size} such in all) "
+                "is not finite; its inputs, or the weights, are too large."
+            )
+        return Z2
+
+    def forward(self, X: np.ndarray, scale: Callable, rows: np.ndarray | None = None) -> np.ndarray:
+        """z2 (n, k) of X or of some of its rows, in blocks; `scale` makes inputs of a block."""
+        net = reference.network.Net(*(array.astype(np.float64) for array in self.weights))
+        activation = reference.activations.ACTIVATIONS[self.activation]
+        count = len(X if rows is None else rows)
+        Z2 = np.empty((count, net.b2.size))
+        step = max(1, min(BLOCK_ROWS, BLOCK_VALUES // net.b1.size))
+        for first in range(0, count, step):
+            part = slice(first, first + step)
+            block = scale(X[part if rows is None else rows[part]])
+            _, Z2[part] = reference.network.forward(net, activation, block)
+        if self.has_one_logit:  # against the first class' 0
+            return np.hstack([np.zeros_like(Z2), Z2])
+        return Z2
