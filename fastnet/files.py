@@ -171,11 +171,33 @@ def json_value(value: Any) -> Any:
 
 # ---------------------------------------------------------------- files that a user named with -o
 
+# What a run writes into its folder, each file whole; events.jsonl grows.
+BEFORE_CONFIG = ("split.npz", "environment.json", "checkpoint.npz")  # written before config.json
+AT_END = ("members.csv", "history.npz", "record.npz", "snapshots.npz", "weights.npz", "model.npz")
+BEST = tuple(f"best/{name}.npy" for name in ("W1", "b1", "W2", "b2"))
+RUN_FILES = (*BEFORE_CONFIG, "config.json", *AT_END, *BEST, "summary.json")
+
 
 def refuse_existing(path: str | os.PathLike, force: bool, what: str = "file") -> None:
-    """Raise a FastnetError for a path that exists, unless what is there may be replaced."""
+    """Raise a FastnetError for a path that exists, unless what is there may be replaced.
+
+    The files of a run may never: without them, or with others, the run cannot be read.
+    """
+    run = run_of(path)
+    if run is not None:
+        raise FastnetError(f"-o: {path} is a file of the run in {run}; name another {what}.")
     if os.path.exists(path) and not force:
         raise FastnetError(f"-o: {path} exists; name another {what}, or replace it with --force.")
+
+
+def run_of(path: str | os.PathLike) -> Path | None:
+    """The run folder that has a file or folder of this name of its own; None if there is none."""
+    path = Path(os.path.realpath(path))
+    for run in list(path.parents)[:2]:
+        own = path.relative_to(run).as_posix() in (*RUN_FILES, "best", "events.jsonl", "lock")
+        if own and all((run / name).is_file() for name in ("config.json", "split.npz")):
+            return run
+    return None
 
 
 def write_output(path: str | os.PathLike, write: Callable[[IO[bytes]], Any]) -> None:

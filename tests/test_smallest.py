@@ -139,7 +139,7 @@ def test_the_time_limit_ends_with_what_is_known():
     result = fastnet.smallest(task=1, target_loss=1e-12, max_epochs=10**6, time_limit=0.2, n1=[64])
     summary = result.summary()
     assert summary["smallest_n1"] is None
-    assert summary["by_n1"][0]["verdict"] in (None, "open")
+    assert summary["by_n1"][0]["verdict"] == "open"
     said = answer.sentence(result.members, result.options)
     assert said.startswith("No N1 is decided to reach the target loss 1e-12")
     assert "N1 = 64: its first seeds were cut short; raise --max-members or --time-limit." in said
@@ -182,7 +182,7 @@ def test_no_end_is_foretold_while_members_may_be_added():
 def test_all_widths_fail():
     result = fastnet.smallest(task=1, samples=100, n1=[1, 2], max_epochs=20)
     said = answer.sentence(result.members, result.options)
-    assert "Candidates up to 2 were tried: raise --n1 or --max-epochs." in said
+    assert "Candidates up to 2 were tried; raise --n1 or --max-epochs." in said
 
 
 def test_classes_with_a_validation_set():
@@ -263,3 +263,14 @@ def test_require_target_needs_a_sufficient_width(tmp_path):
     )
     assert done.exit_code == 4
     assert "no N1 is decided to be sufficient" in done.stderr
+
+
+def test_members_that_all_diverge_are_not_told_to_be_wider():
+    given = {"optimizer": "sgd", "learning_rate": 1e30, "loss": "squared", "max_epochs": 20}
+    result = fastnet.smallest([[0.0], [1.0]], [0.0, 1.0], n1=[1, 2], target_loss=1e-9, **given)
+    assert set(result.members["stop_reason"]) == {"diverged"}
+    said = answer.sentence(result.members, result.options)
+    assert said.endswith(
+        "were tried; most members diverged: try a lower --learning-rate, --clip-"
+        "norm 1 or another --optimizer."
+    )

@@ -41,6 +41,7 @@ from fastnet.cli.examples import (
 )
 from fastnet.errors import FastnetError, UsageError
 from fastnet.extras import require_module
+from fastnet.options.methods import STOPS
 from fastnet.options.table import EXPORTS
 
 # ---------------------------------------------------------------- commands
@@ -167,7 +168,7 @@ def ending(result, require_target):
         line = f"Interrupted; state saved. Continue with:\n  {resume_line(result)}"
         return signals.exit_code(), line
     if (reasons == "diverged").all():
-        return 5, "Error: all members diverged; try a lower --learning-rate or --clip-norm 1."
+        return 5, f"Error: all members {STOPS['diverged'].tip}."
     if require_target and not (reasons == "target").any():
         return 4, "Error: no member reached its target loss (--require-target)."
     if require_target and result.command == "smallest" and result.summary()["smallest_n1"] is None:
@@ -515,7 +516,7 @@ def main():
         try:
             cli.main(standalone_mode=False, obj=settings)
         except (click.ClickException, click.Abort, KeyboardInterrupt, Exception) as error:
-            message, code = explain(error)
+            message, code = explain(error, settings.get("resumes"))
             with contextlib.suppress(OSError), signals.without_terminal():
                 if settings.get("debug"):
                     traceback.print_exc()

@@ -181,7 +181,9 @@ debug_option = click.option(
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    callback=lambda ctx, param, value: ctx.ensure_object(dict).update(debug=value),
+    callback=lambda ctx, param, value: ctx.ensure_object(dict).update(
+        debug=value, resumes=any(p.name == "resume" for p in ctx.command.params)
+    ),
     help="Show the traceback of an error.",
 )
 config_option = click.option(
@@ -239,15 +241,15 @@ def of_others(error):
     return f"No such option {name!r} of {own}; it belongs to {owners}." if owners else ""
 
 
-def explain(error):
-    """One line and the exit code for an exception."""
+def explain(error, resumes=False):
+    """One line and the exit code for an exception; `resumes` says whether there is --resume."""
     if isinstance(error, FastnetError):
         return str(error), error.exit_code
     if isinstance(error, click.ClickException):
         return of_others(error) or " ".join(error.format_message().split()), error.exit_code
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
-        message = "interrupted at once; a run folder keeps its last checkpoint for --resume."
-        return message, signals.exit_code()
+        kept = "; a run folder keeps its last checkpoint for --resume" if resumes else ""
+        return f"interrupted at once{kept}.", signals.exit_code()
     if isinstance(error, MemoryError):
         return "out of memory; train fewer members (--n1, --seeds) or use --keep best.", 1
     if isinstance(error, OSError) and error.filename is None:  # our own files have their names

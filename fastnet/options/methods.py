@@ -107,7 +107,10 @@ STOPS = {
         "ran all epochs",
         "were still training at the last epoch: try more --max-epochs or a larger N1",
     ),
-    "diverged": Stop("diverged", "diverged: try a lower --learning-rate or --clip-norm 1"),
+    "diverged": Stop(
+        "diverged",
+        "diverged: try a lower --learning-rate, --clip-norm 1 or another --optimizer",
+    ),
     "converged": Stop(
         "converged", "converged elsewhere: try more seeds, another --init, or a larger N1"
     ),

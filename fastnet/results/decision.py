@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.options.methods import STOPS
 from fastnet.training.search import Search, Width, replayed
 
 
@@ -19,8 +20,10 @@ def with_verdicts(
     """The rows by N1 with each width's verdict, and bounds that hold whenever the run had ended."""
     widths = search_of(members, options).widths
     known = {n1: width.row() for n1, width in widths.items() if width.members}
-    names = ("success_rate", "success_low", "success_high", "verdict")
-    return [{**row, **{name: known.get(row["n1"], {}).get(name) for name in names}} for row in rows]
+    names, cut = ("success_rate", "success_low", "success_high", "verdict"), {"verdict": "open"}
+    return [
+        {**row, **{name: known.get(row["n1"], cut).get(name) for name in names}} for row in rows
+    ]
 
 
 def sentence(members: np.ndarray, options: Mapping[str, Any], target: str) -> str:
@@ -47,11 +50,12 @@ def sentence(members: np.ndarray, options: Mapping[str, Any], target: str) -> st
     return " ".join(parts + falls(search, top))
 
 
-def how_to_go_on(members: np.ndarray) -> str:
-    """What decides more: the rest of an interrupted run, or more members or time."""
+def how_to_go_on(members: np.ndarray, more: str = "raise --max-members or --time-limit") -> str:
+    """What decides more: the rest of an interrupted run, members that do not diverge, or `more`."""
     if set(members["stop_reason"].tolist()) & {"running", "interrupted"}:
         return "continue the run with --resume"
-    return "raise --max-members or --time-limit"
+    diverged = (members["stop_reason"] == "diverged").mean() > 0.5
+    return f"most members {STOPS['diverged'].tip}" if diverged else more
 
 
 def falls(search: Search, top: int) -> list[str]:
@@ -70,7 +74,8 @@ def unfinished(search: Search, members: np.ndarray) -> str:
         tried = ", ".join(map(str, sorted(search.widths)))
         return f"Tried was N1 = {tried} alone; {how_to_go_on(members)}."
     if not still:
-        return f"Candidates up to {search.candidates[-1]} were tried: raise --n1 or --max-epochs."
+        tried = f"Candidates up to {search.candidates[-1]} were tried"
+        return f"{tried}; {how_to_go_on(members, 'raise --n1 or --max-epochs')}."
     told = ", ".join(f"N1 = {width.n1}: {between(width)}" for width in still)
     return f"Not decided: {told}; {how_to_go_on(members)}."
 

@@ -16,18 +16,21 @@ from typing import IO, Any
 
 import numpy as np
 
-from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError
-from fastnet.files import WriteError, checked_path, open_regular, write_json, write_npz
+from fastnet.files import (
+    RUN_FILES,
+    WriteError,
+    checked_path,
+    open_regular,
+    write_json,
+    write_npz,
+)
 from fastnet.results import aside, lock
-from fastnet.results.reading import BEFORE_CONFIG, is_only_begun, read_json
+from fastnet.results.reading import is_only_begun, read_json
 from fastnet.results.result import Result
 from fastnet.results.writing import run_config, write_result
 
 CHECKPOINT = "checkpoint.npz"
-AT_END = ("members.csv", "history.npz", "record.npz", "snapshots.npz", "weights.npz", "model.npz")
-BEST = tuple(f"best/{name}.npy" for name in Weights._fields)
-FILES = (*BEFORE_CONFIG, "config.json", *AT_END, *BEST, "summary.json")  # all written whole
 
 
 def default_folder(name: str, runs: str | os.PathLike = "runs") -> Path:
@@ -141,7 +144,7 @@ class Folder:
 
     def refuse_strange_files(self) -> None:
         """Refuse a folder or link where this run will write, now rather than after training."""
-        for name in (*FILES, *(f"{name}.part" for name in FILES)):
+        for name in (*RUN_FILES, *(f"{name}.part" for name in RUN_FILES)):
             if (self.path / name).is_dir():
                 raise DataError(f"{self.path / name} is a folder in place of a file; remove it.")
         events = self.path / "events.jsonl"
@@ -232,7 +235,7 @@ class Folder:
 
     def leftovers(self) -> list[Path]:
         """The checkpoint, and files that a kill left half-written."""
-        names = (CHECKPOINT, aside.NOTE, *(f"{name}.part" for name in (*FILES, aside.NOTE)))
+        names = (CHECKPOINT, aside.NOTE, *(f"{name}.part" for name in (*RUN_FILES, aside.NOTE)))
         return [self.path / name for name in names if os.path.lexists(self.path / name)]
 
     def replaced(self) -> list[Path]:

@@ -18,7 +18,7 @@ from fastnet.data import schema
 from fastnet.data.schema import Schema
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError, UsageError, quoted
-from fastnet.files import open_regular, read_npz
+from fastnet.files import BEFORE_CONFIG, open_regular, read_npz
 from fastnet.options.methods import ACTIVATIONS, CONVERGED_BY, STOPS
 from fastnet.options.option import COMMANDS
 from fastnet.options.table import COLUMNS as AXES
@@ -89,7 +89,6 @@ NAMES = {
     "stop_reason": tuple(STOPS),
     "converged_by": CONVERGED_BY,
 }
-BEFORE_CONFIG = ("split.npz", "environment.json", "checkpoint.npz")  # written before config.json
 
 # ---------------------------------------------------------------- JSON
 

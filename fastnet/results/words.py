@@ -265,7 +265,7 @@ def by_n1_cells(result: Result) -> tuple[list[str], list[list[str]]]:
     if is_searched(result.options):
         header.append("verdict")
         for cells, row in zip(table, rows):
-            cells.append(row["verdict"] or "open")
+            cells.append(row["verdict"])
     if any(row["setting"] for row in rows):
         header.append("setting")
         for cells, row in zip(table, rows):

@@ -29,6 +29,11 @@ from fastnet.results.reading import read_json
 # One small network that trains in a moment; {} stands for more options.
 TINY = "--task 1 --optimizer sgd --samples 20 --n1 2 --max-epochs 5"
 
+DIVERGED = (
+    "Error: all members diverged: try a lower --learning-rate, --clip-norm 1 or another "
+    "--optimizer.\n"
+)
+
 
 def written():
     """Every file below the current folder."""
@@ -231,6 +236,39 @@ def test_every_error_becomes_a_line_and_an_exit_code(command, monkeypatch, error
     assert got._replace(err=got.err.lstrip("\n")) == Output(code, "", f"Error: {message}\n")
 
 
+@pytest.mark.parametrize("line", ["gradcheck", "doctor"])
+def test_ctrl_c_in_a_command_without_resume_speaks_of_none(command, monkeypatch, line):
+    def fail(*arguments, **options):
+        raise KeyboardInterrupt
+
+    for place, name in ((gradcheck, "check_all"), (doctor, "examine")):
+        monkeypatch.setattr(place, name, fail)
+    got = command(line)
+    assert (got.code, got.err.lstrip("\n")) == (130, "Error: interrupted at once.\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "export run --to c -o run/summary.json",
+        "export run --to npy -o run/best",
+        "export run --to onnx -o run/best/W1.npy",
+        "report run -o run/config.json",
+        "plot run --figure loss-curves -o run/members.csv",
+        "predict run --data x.csv -o run/members.csv",
+    ],
+)
+def test_force_replaces_no_file_of_a_run(command, line):
+    command(f"train {TINY} --quiet --out run")
+    Path("x.csv").write_text("x\n0\n")
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    got = command(f"{line} --force")
+    assert got.code == 1 and " is a file of the run in " in got.err
+    assert before == {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    assert command("report run -o run/report.html").code == 0  # no file of its own
+    assert command("report run -o run/report.html --force").code == 0
+
+
 def test_an_unfinished_and_a_broken_run(command):
     command(f"train {TINY} --quiet --out run")
     os.truncate("run/history.npz", 100)
@@ -259,12 +297,12 @@ def test_an_unfinished_and_a_broken_run(command):
         (
             "--learning-rate 1e30 --clip-norm none",
             5,
-            "Error: all members diverged; try a lower --learning-rate or --clip-norm 1.\n",
+            DIVERGED,
         ),
         (
             "--learning-rate 1e30 --clip-norm none --require-target",  # 5 before 4
             5,
-            "Error: all members diverged; try a lower --learning-rate or --clip-norm 1.\n",
+            DIVERGED,
         ),
         ("--learning-rate 0.1,1e30 --clip-norm none", 0, ""),  # one of two diverges
     ],
