@@ -149,6 +149,10 @@ class Entry:
         cache.write(cache.name_of(self.__name__, kind, path), *made)
         return Code(*made)
 
+    def is_loaded(self, *arguments):
+        """Whether this process has the code for such arguments."""
+        return INTERPRETED or flatten(arguments, []) in self.codes
+
     def is_ready(self, *arguments):
         """Whether a call with such arguments would find its code."""
         kind = flatten(arguments, [])

@@ -154,7 +154,9 @@ def test_each_kind_of_arguments_has_its_own_code(fresh):
         assert double.is_ready(values) == (values.dtype in [kind[1][0] for kind in double.codes])
         double(values)
         assert values.tolist() == [2.0, 1.0] and double.is_ready(values)
-    assert len(double.codes) == 2 and Entry(double.function).is_ready(values)
+        assert double.is_loaded(values)
+    other = Entry(double.function)
+    assert len(double.codes) == 2 and other.is_ready(values) and not other.is_loaded(values)
 
 
 @compiled_only

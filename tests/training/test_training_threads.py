@@ -137,3 +137,17 @@ def test_a_run_starts_its_threads_once(monkeypatch):
     given = {"n1": [2, 3], "seeds": 3, "max_epochs": 6, "threads": 3, "backend": "reference"}
     fastnet.sweep(x, x**2, **given)
     assert made == [2] and len(used) <= 3
+
+
+def test_the_first_round_of_a_tiny_network_is_long_and_that_of_a_wide_one_short(monkeypatch):
+    rounds = []
+
+    def noted(self):
+        rounds.append(self.epochs)
+        self.pack.states["stop"][:] = 1
+
+    monkeypatch.setattr("fastnet.training.training.Training.round", noted)
+    for n1, rows in ((2, 20), (4096, 20_000)):
+        x = np.linspace(-1, 1, rows)
+        fastnet.train(x, x**2, n1=n1, max_epochs=10_000, backend="reference")
+    assert rounds == [10_001, 1]
