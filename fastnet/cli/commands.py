@@ -14,11 +14,13 @@ from fastnet.cli import signals
 from fastnet.cli.decorators import (
     CONTEXT,
     Names,
+    Shares,
     debug_option,
     explain,
     force_option,
     json_option,
     member_option,
+    members_option,
     model_options,
     run_options,
     runs_option,
@@ -308,21 +310,46 @@ def export(model, to, out, force, fold, member, json):
 )
 @click.option("--proba", is_flag=True, help="Also write the probability of each class.")
 @threshold_option
+@members_option
+@click.option("--std", is_flag=True, help="Also write how far the members of an ensemble differ.")
+@click.option(
+    "--quantiles",
+    type=Shares(),
+    default=(),
+    metavar="NUM,...",
+    help="Also write these quantiles of the predictions of an ensemble's members.",
+)
 @click.option("--quiet", is_flag=True, help="Do not say what was written.")
 @debug_option
-def predict(model, data, member, out, form, safe_csv, force, keep, proba, threshold, quiet):
-    from fastnet import api
+def predict(model, data, member, members, out, form, safe_csv, force, quiet, **asked):
     from fastnet.data import writing
     from fastnet.results.predictions import Predictions
 
     output = writing.checked_output(out, form, force, safe_csv)
-    found = Predictions(api.load_model(model, member), data, proba, threshold, keep)
+    predictor = predictor_of(model, member, members)
+    found = Predictions(predictor, data, **asked)
     with unread_pipe():
         rows = writing.write_frames(found, output, Printed.of(sys.stdout))
     if not quiet:
+        if members:
+            echo(predictor.words(), err=True)
         for notice in found.notices():
             echo(notice, err=True)
         echo(f"{rows:,} row{'s' * (rows != 1)} -> {out or 'standard output'}", err=True)
+
+
+def predictor_of(model, member, members):
+    """A single model, or the ensemble of some members of a run."""
+    from fastnet import api
+    from fastnet.results.ensemble import load_ensemble
+
+    if members is None:
+        return api.load_model(model, member)
+    if member is not None:
+        raise UsageError(
+            f"--member {member} is one network, --members {members} are several; drop one."
+        )
+    return load_ensemble(model, members)
 
 
 @contextlib.contextmanager
@@ -338,18 +365,25 @@ def unread_pipe():
 
 @cli.command(help=EVALUATE_EXAMPLES)
 @model_options
+@members_option
 @threshold_option
 @click.option("--weights", help="Column of sample weights.")
 @json_option
 @debug_option
-def evaluate(model, data, member, threshold, weights, json):
-    from fastnet import api
+def evaluate(model, data, member, members, threshold, weights, json):
     from fastnet.cli import terminal
+    from fastnet.results.predictions import compare
 
-    network = api.load_model(model, member)
-    found = api.evaluate(network, data, weights, threshold)
-    found = {"model": model, "data": data, **found}
-    echo(document(found)) if json else terminal.print_evaluation(found, network.targets)
+    network = predictor_of(model, member, members)
+    beside = {"best": predictor_of(model, None, None)} if members else {}
+    found = compare({"model": network, **beside}, data, weights, threshold)
+    found = {"model": model, "data": data, **found.pop("model"), **found}
+    if json:
+        echo(document(found))
+        return
+    if members:
+        echo(network.words())
+    terminal.print_evaluation(found, network.targets)
 
 
 @cli.command(

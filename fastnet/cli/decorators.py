@@ -35,6 +35,23 @@ class Names(click.ParamType):
         return tuple(names)
 
 
+class Shares(click.ParamType):
+    """Numbers from 0 to 1, separated by commas."""
+
+    name = "shares"
+
+    def convert(self, value, param, ctx):
+        """The numbers as a tuple; the library checks them."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(map(float, value.split(",")))
+        except ValueError:
+            raise UsageError(
+                f"--{param.name} must be numbers from 0 to 1, such as 0.05,0.95, got {value!r}."
+            ) from None
+
+
 class Threshold(click.ParamType):
     """A probability, or the name of what the model's threshold was chosen by."""
 
@@ -168,6 +185,11 @@ json_option = click.option("--json", is_flag=True, help="Print one JSON document
 force_option = click.option("--force", is_flag=True, help="Replace an existing file.")
 member_option = click.option(
     "--member", type=int, help="Number of a member of the run, in place of its best."
+)
+members_option = click.option(
+    "--members",
+    metavar="top:K|all|greedy:K",
+    help="Ensemble: the mean prediction of the K best members, all, or K picks by validation loss.",
 )
 threshold_option = click.option(
     "--threshold",

@@ -52,6 +52,7 @@ Examples:
   fastnet predict runs/houses-20260101-120000 --data new.csv -o prices.csv
   fastnet predict runs/flowers/model.npz --data new.parquet --proba
   fastnet predict runs/houses --data - --keep id --format json-lines < new.csv
+  fastnet predict runs/houses --data new.csv --members greedy:10 --std
 """
 EVALUATE_EXAMPLES = """\b
 Say how good the predictions for a table with known targets are.
@@ -60,6 +61,7 @@ Say how good the predictions for a table with known targets are.
 Examples:
   fastnet evaluate runs/houses-20260101-120000 --data test.csv
   fastnet evaluate runs/flowers/model.npz --data test.csv --json
+  fastnet evaluate runs/houses --data test.csv --members top:10
 """
 EXPORT_EXAMPLES = """\b
 Write a trained model for another program: scaling, forward pass and class labels.

@@ -206,7 +206,9 @@ def print_evaluation(found, targets):
     """The metrics of an evaluation and, for classes, those of each and the confusion matrix."""
     out, metrics = console(), found["metrics"]
     echo(f"{counted(found['rows'], 'row')}, loss {number(found['loss'])}")
-    print_table(out, *metric_cells({"model": metrics}, targets), names=True)
+    beside = {"best member": found["best"]["metrics"]} if "best" in found else {}
+    who = "ensemble" if beside else "model"
+    print_table(out, *metric_cells({who: metrics, **beside}, targets), names=True)
     echo(baseline_line(metrics))
     kind, each = parts_of(metrics)
     if each:

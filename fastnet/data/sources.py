@@ -178,16 +178,25 @@ class Samples(NamedTuple):
         Numbers, or one-hot classes.
     split : dict of ndarray
         Row numbers of "train", "val" and "test".
+    weight : ndarray of shape (n,)
+        Weights of the rows, as `--weights` names them; 1 for those of arrays and tasks.
     """
 
     X: np.ndarray
     Y: np.ndarray
     split: Mapping[str, np.ndarray]
+    weight: np.ndarray
 
     def subset(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """X and Y of the set train, val or test."""
         rows = self.split[name]
         return self.X[rows], self.Y[rows]
+
+    def weighted(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """X, Y and weight of the rows of a set that count: those of weight 0 do not."""
+        rows = self.split[name]
+        rows = rows[self.weight[rows] > 0]
+        return self.X[rows], self.Y[rows], self.weight[rows]
 
 
 def run_samples(result: Any, given: tuple | None = None) -> Samples:
@@ -224,7 +233,7 @@ def samples_of_data(data: Data, result: Any) -> Samples:
     scaling = result.scaling
     X = data.X.astype(float) * scaling.x_scale + scaling.x_shift
     Y = data.Y if data.classes is None else as_one_hot(data.Y)
-    return Samples(X, Y * scaling.y_scale + scaling.y_shift, result.split)
+    return Samples(X, Y * scaling.y_scale + scaling.y_shift, result.split, data.weight)
 
 
 def samples_of_arrays(result: Any, X: Any, y: Any) -> Samples:
@@ -236,7 +245,8 @@ def samples_of_arrays(result: Any, X: Any, y: Any) -> Samples:
             f"data has {len(X)} rows of X and {len(y)} of y; the run had at least {last + 1}."
         )
     Y = encoded_targets(y, result.loss, result.classes)
-    return Samples(X, Y if result.classes is None else as_one_hot(Y), result.split)
+    Y = Y if result.classes is None else as_one_hot(Y)
+    return Samples(X, Y, result.split, np.ones(len(X)))
 
 
 def reason_samples_missing(result: Any) -> str | None:

@@ -189,6 +189,27 @@ class Predictor(Described):
         """softmax of z2, row by row; the sigmoid of each for several targets of labels."""
         return reference.activations.sigmoid(Z2) if self.labels else metrics.softmax(Z2)
 
+    def response(self, Z2: np.ndarray) -> np.ndarray:
+        """What a person is told of z2: numbers in their own units, or probabilities; (n, k)."""
+        numeric = self.classes is None and not self.labels
+        return self.decoded(Z2) if numeric else self.probabilities(Z2)
+
+    def linked(self, response: np.ndarray) -> np.ndarray:
+        """z2 (n, k) from a response, the inverse of `response`; of classes their logarithms."""
+        tiny, small = np.finfo(np.float64).tiny, np.finfo(np.float64).epsneg
+        if self.classes is not None:
+            return np.log(np.maximum(response, tiny))
+        if self.labels:
+            inside = np.clip(response, tiny, 1 - small)
+            return np.log(inside) - np.log1p(-inside)
+        means = (response - self.y_shift) / self.y_scale
+        return np.log(np.maximum(means, tiny)) if LOSSES[self.loss].link == EXP else means
+
+    def encoded(self, Y: np.ndarray) -> np.ndarray:
+        """Targets (n, k) as in training: numbers are scaled, classes and labels as given."""
+        numeric = self.classes is None and not self.labels
+        return (Y - self.y_shift) / self.y_scale if numeric else Y
+
     def probability_names(self) -> list[str]:
         """What the columns of probabilities are of: the class, or target=label of each target."""
         if self.classes is not None:
@@ -388,18 +409,22 @@ class Model(Predictor, ModelFields):
         DataError
             for inputs and weights so large that an output is not finite.
         """
+        return self.finite_outputs(self.inputs(X))
+
+    def finite_outputs(self, X: np.ndarray, first: int = 0) -> np.ndarray:
+        """z2 of inputs (n, d) before scaling; `first` is the number of their first row."""
         fills = [column.number_fill for column in self.columns for _ in column.inputs()]
 
         def scale(block):
             return scaling.scaled(block, self.x_shift, self.x_scale, np.float64, fills)
 
         with np.errstate(over="ignore", invalid="ignore"):
-            Z2 = self.forward(self.inputs(X), scale)
+            Z2 = self.forward(X, scale)
         bad = np.flatnonzero(~np.isfinite(Z2).all(axis=1))
         if bad.size:
             raise DataError(
-                f"the network's output for row {bad[0]} (counted from 0; {bad.size} such in all) "
-                "is not finite; its inputs, or the weights, are too large."
+                f"the network's output for row {first + bad[0]} (counted from 0; {bad.size} such "
+                "in all) is not finite; its inputs, or the weights, are too large."
             )
         return Z2
 

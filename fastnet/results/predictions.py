@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from fastnet.data.tables import Table, read_table, table_of_frame
 from fastnet.errors import DataError, FastnetError, UsageError, quoted
 from fastnet.files import checked_path
 from fastnet.results.collect import load
-from fastnet.results.model import Model
+from fastnet.results.ensemble import Ensemble, checked_quantiles
+from fastnet.results.model import Model, Predictor
 from fastnet.results.reading import read_model
 
 if TYPE_CHECKING:
@@ -68,57 +69,51 @@ def load_model(path: str | os.PathLike, member: int | None = None) -> Model:
 
 
 def predict(
-    model: Model | str | os.PathLike,
+    model: Predictor | str | os.PathLike,
     source: Any,
     proba: bool = False,
     threshold: float | str | None = None,
     keep: str | Sequence[str] = (),
+    std: bool = False,
+    quantiles: Sequence[float] = (),
 ) -> "pandas.DataFrame":
     """Predictions for every row of a table, in its order.
 
-    Parameters
-    ----------
-    model : Model or path
-        A path of a run folder or a model.npz.
-    source : path, binary file or DataFrame
-        The table, as `--data` takes it; columns are matched by name, others are ignored.
-    proba : bool
-        Also the probability of each class.
-    threshold : float, "f1" or "balanced_accuracy", optional
-        For two classes: the probability from which the second is predicted, or what the model's
-        own threshold was chosen by on the validation rows. By default the likelier class.
-    keep : str or sequence of str
-        Columns of the table that come before the predictions. Those of a text file that are no
-        inputs are texts, as they are written there.
+        Parameters
+        ----------
+        model : Model, Ensemble or path
+            A path of a run folder or a model.npz.
+        source : path, binary file or DataFrame
+            The table, as `--data` takes it; columns are matched by name, others are ignored.
+        proba : bool
+            Also the probability of each class.
+        threshold : float, "f1" or "balanced_accuracy", optional
+            For two classes: the probability from which the second is predicted, or what the model's
+            own threshold was chosen by on the validation rows. By default the likelier class.
+        keep : str or sequence of str
+            Columns of the table that come before the predictions. Those of a text file that are no
+    XX
+        Raises
+        ------
+        DataError
+            for a missing column, an unknown category, a missing value, an unreadable file.
+        UsageError
+            for proba without classes, std or quantiles without an ensemble, a threshold that the
+            model does not have, and kept columns with the name of another column of the result.
 
-    Returns
-    -------
-    DataFrame
-        One column per target, with `proba` then one per class, p_<class>; for several targets of
-        two labels one for the second of each, p_<target>=<label>. A prediction whose name is that
-        of a kept column is called predicted_<name>.
-
-    Raises
-    ------
-    DataError
-        for a missing column, an unknown category, a missing value, an unreadable file.
-    UsageError
-        for proba without classes, a threshold that the model does not have, and kept columns
-        with the name of another column of the result.
-
-    Examples
-    --------
-    >>> import pandas, fastnet
-    >>> frame = pandas.DataFrame({"size": [1.0, 2.0, 3.0, 4.0], "y": [2.0, 4.0, 6.0, 8.0]})
-    >>> model = fastnet.train(frame[["size"]], frame["y"], n1=2, max_epochs=10).model()
-    >>> fastnet.predict(model, frame).shape
-    (4, 1)
-    >>> fastnet.predict(model, frame, keep=["y"]).columns.tolist()
-    ['y', 'predicted_y']
+        Examples
+        --------
+        >>> import pandas, fastnet
+        >>> frame = pandas.DataFrame({"size": [1.0, 2.0, 3.0, 4.0], "y": [2.0, 4.0, 6.0, 8.0]})
+        >>> model = fastnet.train(frame[["size"]], frame["y"], n1=2, max_epochs=10).model()
+        >>> fastnet.predict(model, frame).shape
+        (4, 1)
+        >>> fastnet.predict(model, frame, keep=["y"]).columns.tolist()
+        ['y', 'predicted_y']
     """
     import pandas
 
-    parts = list(Predictions(model, source, proba, threshold, keep))
+    parts = list(Predictions(model, source, proba, threshold, keep, std, quantiles))
     return parts[0] if len(parts) == 1 else pandas.concat(parts, ignore_index=True)
 
 
@@ -136,20 +131,28 @@ class Predictions:
 
     Parameters
     ----------
-    model, source, proba, threshold, keep
+    model, source, proba, threshold, keep, std, quantiles
         As in `predict`.
     """
 
     def __init__(
         self,
-        model: Model | str | os.PathLike,
+        model: Predictor | str | os.PathLike,
         source: Any,
         proba: bool = False,
         threshold: float | str | None = None,
         keep: str | Sequence[str] = (),
+        std: bool = False,
+        quantiles: Sequence[float] = (),
     ) -> None:
         self.model = model = as_model(model)
-        if proba and model.classes is None and not model.labels:
+        self.std, self.quantiles = std, checked_quantiles(quantiles)
+        if (std or quantiles) and not isinstance(model, Ensemble):
+            raise UsageError(
+                f"{'std' if std else 'quantiles'} tells how far the members of an ensemble differ; "
+                "choose its members, such as top:5."
+            )
+        if proba and not has_probabilities(model):
             raise UsageError("proba needs a model of classes; this one predicts numbers.")
         self.threshold, self.proba = model.threshold(threshold), proba
         self.keep = (keep,) if isinstance(keep, str) else tuple(keep)
@@ -173,7 +176,7 @@ class Predictions:
         require_columns(table, keep, "keep")
         X = self.model.inputs(table)
         self.count(X)
-        Z2 = self.model.outputs(X)
+        Z2, beside = self.predicted(X)
         predicted = self.model.decoded(Z2, self.threshold).reshape(len(Z2), -1)
         frame = {name: table.columns[name] for name in keep}
         if predicted.dtype == object:  # labels of several kinds: each column has its own
@@ -183,12 +186,30 @@ class Predictions:
             frame |= dict(zip(names, predicted.T))
         if self.proba:
             frame |= dict(zip(self.shares, self.model.probabilities(Z2).T))
-        return pandas.DataFrame(frame)
+        return pandas.DataFrame(frame | beside)
+
+    def predicted(self, X: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """z2 of inputs, and the columns that say how sure the predictions are."""
+        model = self.model
+        if not isinstance(model, Ensemble):
+            return model.outputs(X), {}
+        spread = model.spread(X, self.quantiles)
+        columns = [*([spread.std] if self.std else []), *spread.quantiles]
+        beside = zip(self.names_of_spread(), (one for array in columns for one in array.T))
+        return model.linked(spread.mean), dict(beside)
+
+    def names_of_spread(self) -> list[str]:
+        """The names of the columns with the spread of an ensemble."""
+        model = self.model
+        of = model.targets if len(model.targets) > 1 else [""]
+        of = [f"p_{name}" for name in model.probability_names()] if has_probabilities(model) else of
+        kinds = ["std"] * self.std + [f"q{share:g}" for share in self.quantiles]
+        return [f"{name}_{kind}".strip("_") for kind in kinds for name in of]
 
     def names_beside(self, keep: Sequence[str]) -> list[str]:
         """The names of the predicted columns beside those that are kept."""
         names = [f"predicted_{n}" if n in keep else n for n in self.model.targets]
-        refuse_twice([*keep, *names, *self.shares])
+        refuse_twice([*keep, *names, *self.shares, *self.names_of_spread()])
         return names
 
     def count(self, X: np.ndarray) -> None:
@@ -210,6 +231,11 @@ class Predictions:
         ]
 
 
+def has_probabilities(model: Predictor) -> bool:
+    """Whether it predicts classes, or labels of several targets."""
+    return model.classes is not None or bool(model.labels)
+
+
 def refuse_twice(names: Sequence[str]) -> None:
     """Raise a UsageError if the result would have two columns of one name."""
     for name, count in Counter(names).items():
@@ -218,7 +244,7 @@ def refuse_twice(names: Sequence[str]) -> None:
 
 
 def evaluate(
-    model: Model | str | os.PathLike,
+    model: Predictor | str | os.PathLike,
     source: Any,
     weights: str | None = None,
     threshold: float | str | None = None,
@@ -227,7 +253,7 @@ def evaluate(
 
     Parameters
     ----------
-    model : Model or path
+    model : Model, Ensemble or path
         As in `predict`.
     source : path, binary file or DataFrame
         As in `predict`; the table has the target columns, too.
@@ -257,7 +283,17 @@ def evaluate(
     >>> sorted(fastnet.evaluate(model, frame)["metrics"])
     ['baseline', 'mae', 'mape', 'r2', 'rmse']
     """
-    model = as_model(model)
+    return compare({"model": as_model(model)}, source, weights, threshold)["model"]
+
+
+def compare(
+    models: Mapping[str, Predictor],
+    source: Any,
+    weights: str | None = None,
+    threshold: float | str | None = None,
+) -> dict[str, dict[str, Any]]:
+    """What `evaluate` finds for each of several models of one run, by their names."""
+    model, *_ = models.values()
     table = as_table(source, model)
     threshold = model.threshold(threshold)
     loss = "squared" if model.classes is None else "cross_entropy"
@@ -271,15 +307,15 @@ def evaluate(
         weight = weight_values(table, weights)
         if not weight.any():
             raise DataError(f"{table.name}: all weights in column {weights!r} are 0.")
-    return model.evaluation(table, y, weight, threshold)
+    return {name: one.evaluation(table, y, weight, threshold) for name, one in models.items()}
 
 
-def as_model(model: Model | str | os.PathLike) -> Model:
-    """A Model, read from its file if a path is given."""
-    return model if isinstance(model, Model) else load_model(model)
+def as_model(model: Predictor | str | os.PathLike) -> Predictor:
+    """A Model or Ensemble; the Model is read from its file if a path is given."""
+    return model if isinstance(model, Predictor) else load_model(model)
 
 
-def as_table(source: "str | os.PathLike | IO[bytes] | pandas.DataFrame", model: Model) -> Table:
+def as_table(source: "str | os.PathLike | IO[bytes] | pandas.DataFrame", model: Predictor) -> Table:
     """A Table of a data frame or of a file, which is read as the model was told."""
     if hasattr(source, "columns"):
         return with_numbers(table_of_frame(source, "data"), model.schema.writings)

@@ -13,7 +13,7 @@ from fastnet.errors import UsageError, quoted
 from fastnet.files import json_value
 from fastnet.options.methods import CONVERGED_BY, STOPS, longest
 from fastnet.options.option import COMMANDS
-from fastnet.results import answer
+from fastnet.results import answer, ensemble
 from fastnet.results.metrics import GOALS
 from fastnet.results.model import Model
 from fastnet.shapes import ANYTHING, COUNT, NUMBER, TEXT, TIME, Maybe, one_of
@@ -264,6 +264,40 @@ class Result(Described, ResultFields):
         activation = str(self.members["activation"][member])
         thresholds = self.thresholds if member == self.best_member else None
         return Model(self.weights(member), activation, self.schema, thresholds)
+
+    def ensemble(self, members: str, data: tuple | None = None) -> ensemble.Ensemble:
+        """Several members that predict together: the mean of what they predict.
+
+        Parameters
+        ----------
+        members : str
+            "top:K" for the K members of lowest monitored loss, "all", or "greedy:K" for K picks,
+            each the member that lowers the loss of the mean on the validation rows most (Caruana
+            et al. 2004); a member may be picked several times. Members that diverged or were
+            pruned are left out.
+        data : (X, y), optional
+            The arrays of a run on arrays, which greedy needs: those that it was given, with the
+            rows of its validation and test sets, if they were given apart, after them.
+
+        Returns
+        -------
+        Ensemble
+
+        Raises
+        ------
+        UsageError
+            for fewer than K members, for weights that were not kept (option keep), and for greedy
+            without validation rows or without their samples.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnet
+        >>> x = np.linspace(-1, 1, 50)
+        >>> result = fastnet.sweep(x, x**2, n1=3, seeds=4, max_epochs=10, validation_fraction=0.2)
+        >>> sum(result.ensemble("greedy:5", data=(x, x**2)).counts)
+        5
+        """
+        return ensemble.of_result(self, members, data)
 
     def of_member(self, member: int) -> "Result":
         """The Result of one member alone, as its only one: number 0.
