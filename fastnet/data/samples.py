@@ -23,7 +23,7 @@ from fastnet.data.checks import (
 from fastnet.data.dialect import NOTHING_KNOWN, Reading, listed
 from fastnet.data.folds import make_folds
 from fastnet.data.scaling import no_scaling, ranges_of
-from fastnet.data.schema import Column, Described, Schema
+from fastnet.data.schema import Column, Described, Schema, examples_of
 from fastnet.data.split import SETS, rows_outside, split_rows
 from fastnet.errors import DataError, UsageError, quoted
 from fastnet.options.methods import CLASSIFIERS, LOSSES, NUMBER
@@ -243,6 +243,7 @@ def make_data(
         dialect=reading.dialect,
         writings=reading.writings,
         labels=labels,
+        examples=examples_of(X, sets),
     )
     class_factors = checked_class_weights(class_weight, Y[sets["train"]], classes)
     notices = (*notices, *division(sets, folds, known))

@@ -98,7 +98,27 @@ SHAPE = {
     "ranges": {name: [NUMBER] for name in Ranges._fields},
     "dialect": DIALECT,
     "writings": {str: (MARK, TEXT, TEXT)},
+    "examples": [[NUMBER]],
 }
+EXAMPLES, EXAMPLE_NUMBERS = 8, 4096  # rows kept as examples, at most, and their numbers
+
+
+def examples_of(X: np.ndarray, sets: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Some rows of X without missing numbers, evenly spaced in the test set, or else the
+    validation or training set.
+
+    Examples
+    --------
+    >>> X = np.arange(40.0).reshape(20, 2)
+    >>> sets = {"train": np.arange(4), "val": np.arange(4, 20), "test": np.arange(0)}
+    >>> examples_of(X, sets)[:, 0].tolist()
+    [8.0, 12.0, 16.0, 20.0, 26.0, 30.0, 34.0, 38.0]
+    """
+    rows = next((sets[name] for name in ("test", "val") if len(sets[name])), sets["train"])
+    rows = rows[np.isfinite(X[rows]).all(axis=1)]
+    count = min(EXAMPLES, max(1, EXAMPLE_NUMBERS // X.shape[1]), len(rows))
+    places = np.linspace(0, len(rows) - 1, count).round().astype(int)
+    return X[rows[places]].astype(np.float64)
 
 
 def label_kind(label: Any) -> str:
@@ -136,6 +156,8 @@ class Schema(NamedTuple):
         For columns whose numbers are not written plainly, how they are: a Writing by name.
     labels : tuple of pairs
         For several targets of two labels, those of each: an output is the logit of the second.
+    examples : ndarray of shape (n, d)
+        Inputs of a few rows, before scaling, held out if any were: exports test themselves on them.
 
     Examples
     --------
@@ -156,6 +178,7 @@ class Schema(NamedTuple):
     dialect: Dialect = Dialect()
     writings: Mapping[str, Writing] = {}  # never changed; a read-only one could not be pickled
     labels: tuple[tuple[Any, Any], ...] = ()
+    examples: np.ndarray = np.empty((0, 0))
 
     @property
     def reading(self) -> Reading:
@@ -180,6 +203,7 @@ class Schema(NamedTuple):
             "ranges": {name: array.tolist() for name, array in self.ranges._asdict().items()},
             "dialect": self.dialect._asdict(),
             "writings": dict(self.writings),
+            "examples": self.examples.tolist(),
         }
 
     @classmethod
@@ -197,6 +221,7 @@ class Schema(NamedTuple):
             dialect=dialect_from_json(config["dialect"]),
             writings=writings_from_json(config["writings"]),
             labels=tuple(map(tuple, config["labels"])),
+            examples=examples_from(config["examples"], len(config["features"])),
         )
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -208,6 +233,7 @@ class Schema(NamedTuple):
             "dialect": np.array(json.dumps(self.dialect._asdict())),
             "writings": np.array(json.dumps(dict(self.writings))),
             "labels": np.array(json.dumps(self.labels)),
+            "examples": self.examples,
             **self.scaling._asdict(),
             **self.ranges._asdict(),
         }
@@ -234,6 +260,7 @@ class Schema(NamedTuple):
             dialect=dialect_from_json(told["dialect"]),
             writings=writings_from_json(told["writings"]),
             labels=tuple(map(tuple, told["labels"])),
+            examples=examples_from(arrays["examples"], len(arrays["features"])),
         )
 
     def sizes(self) -> dict[str, int]:
@@ -251,6 +278,8 @@ class Schema(NamedTuple):
                 yield f"{name} has shape {array.shape}, not ({sizes[name]},)"
             elif not np.isfinite(array).all() or (name.endswith("scale") and (array <= 0).any()):
                 yield f"{name} has values that cannot be, such as {array.min():g}"
+        if self.examples.shape[1:] != (d,) and self.examples.size:
+            yield f"its examples have shape {self.examples.shape}, not (n, {d})"
         inputs = sum(len(column.inputs()) for column in self.columns)
         if self.columns and inputs != d:
             yield f"its columns make {inputs} inputs, its features name {d}"
@@ -302,6 +331,11 @@ def writings_from_json(facts: Mapping) -> dict[str, Writing]:
 def columns_from_json(rows: list) -> tuple[Column, ...]:
     """Columns from the lists that JSON makes of them."""
     return tuple(Column(name, kind, tuple(levels), *rest) for name, kind, levels, *rest in rows)
+
+
+def examples_from(rows: Any, d: int) -> np.ndarray:
+    """Examples from lists or an array; none of them still have d inputs."""
+    return np.asarray(rows, np.float64) if len(rows) else np.empty((0, d))
 
 
 def arrays_from(kind: Any, arrays: Mapping) -> Any:
@@ -359,6 +393,11 @@ class Described:
     def dialect(self) -> Dialect:
         """How text files are written."""
         return self.schema.dialect
+
+    @property
+    def examples(self) -> np.ndarray:
+        """Inputs of a few rows, before scaling; shape (n, d)."""
+        return self.schema.examples
 
     @property
     def writings(self) -> Mapping[str, Writing]:

@@ -391,6 +391,10 @@ class Model(Predictor, ModelFields):
         schema = self.schema._replace(scaling=scaling.no_scaling(d, k))
         return self._replace(weights=Weights(*(a.astype(dtype) for a in arrays)), schema=schema)
 
+    def can_be_folded(self) -> bool:
+        """Whether it has a scaling that its weights can hold."""
+        return self.is_scaled and not self.means_are_shifted()
+
     def means_are_shifted(self) -> bool:
         """Whether a prediction is e^z2 y_scale + y_shift with a shift."""
         return LOSSES[self.loss].link == EXP and bool((self.y_shift != 0).any())

@@ -8,11 +8,24 @@ from typing import Any
 import numpy as np
 
 from fastnet.data.schema import Schema
+from fastnet.engine.layout import Weights
 from fastnet.files import WriteError, write_bytes, write_npy, write_npz
 from fastnet.results.metrics import GOALS
 from fastnet.results.model import Model
 from fastnet.results.result import MEMBERS, SCHEMA_VERSION, Result
 from fastnet.training.plan import OFF, shown
+
+SCALED = b"""\
+The network of these weights was trained on scaled data. Scale the inputs by (x - x_shift) / x_scale
+first, and its outputs by z2 * y_scale + y_shift; the four arrays are in ../model.npz.
+"""
+RAW = (
+    SCALED
+    + b"""\
+The weights in raw/ hold the scaling: they take the inputs as they are in the data, and their
+outputs have the units of the targets.
+"""
+)
 
 
 def run_config(
@@ -41,10 +54,25 @@ def write_result(path: Path, result: Result) -> None:
     if result.options["keep"] == "all":
         arrays = {name: a for name, a in result.packed.items() if name != "members"}
         write_npz(path / "weights.npz", arrays)
-    make_folder(path / "best")
-    for name, array in result.weights()._asdict().items():
-        write_npy(path / "best" / f"{name}.npy", array)
-    write_model(path / "model.npz", result.model())
+    model = result.model()
+    write_best(path / "best", model)
+    write_model(path / "model.npz", model)
+
+
+def write_best(path: Path, model: Model) -> None:
+    """Write the weights of the best member; of a scaled network also such as take raw inputs."""
+    write_weights(path, model.weights)
+    if model.can_be_folded():
+        write_weights(path / "raw", model.folded().weights)
+    if model.is_scaled:
+        write_bytes(path / "README.txt", RAW if model.can_be_folded() else SCALED)
+
+
+def write_weights(path: Path, weights: Weights) -> None:
+    """Write a folder of W1.npy, b1.npy, W2.npy and b2.npy."""
+    make_folder(path)
+    for name, array in weights._asdict().items():
+        write_npy(path / f"{name}.npy", array)
 
 
 def make_folder(path: Path) -> None:

@@ -29,13 +29,15 @@ def schema(request):
     classes = SCHEMAS[request.param]
     loss = "squared" if classes is None else "cross_entropy"
     features = tuple(name for column in COLUMNS for name in column.inputs())
-    return Schema(loss, classes, features, COLUMNS, SCALING, ("price",), RANGES)
+    examples = np.arange(2.0 * len(features)).reshape(2, -1) / 3
+    return Schema(loss, classes, features, COLUMNS, SCALING, ("price",), RANGES, examples=examples)
 
 
 def assert_same(one, other):
-    arrays = dict.fromkeys(("classes", "scaling", "ranges"))
+    arrays = dict.fromkeys(("classes", "scaling", "ranges", "examples"))
     assert one._replace(**arrays) == other._replace(**arrays)
-    for a, b in zip((*one.scaling, *one.ranges), (*other.scaling, *other.ranges), strict=True):
+    pairs = zip(*((*of.scaling, *of.ranges, of.examples) for of in (one, other)), strict=True)
+    for a, b in pairs:
         assert a.dtype == b.dtype == np.float64 and (a == b).all()
     if one.classes is None:
         assert other.classes is None

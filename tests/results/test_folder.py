@@ -1007,3 +1007,21 @@ def test_runs_tells_done_unfinished_running_and_broken(finished, tmp_path):
         "smallest_n1": None,
     }
     assert all(set(facts) == set(found["done"]) for facts in found.values())
+
+
+def test_the_raw_weights_take_inputs_as_they_are_in_the_data(tmp_path):
+    x = np.linspace(2000, 2010, 40)
+    run = tmp_path / "run"
+    result = fastnet.train(x, x**2, n1=3, max_epochs=20, scale="standard", out=run)
+    W1, b1, W2, b2 = (np.load(run / "best" / "raw" / f"{n}.npy") for n in ("W1", "b1", "W2", "b2"))
+    y = (1 / (1 + np.exp(-(np.outer(x, W1[:, 0]) + b1)))) @ W2.T + b2
+    np.testing.assert_allclose(y[:, 0], result.model().predict(x), rtol=1e-9)  # float64: far from 0
+    told = (run / "best" / "README.txt").read_text()
+    assert "(x - x_shift) / x_scale" in told and "raw/" in told
+    plain = fastnet.train(x, x**2, n1=3, max_epochs=2, out=tmp_path / "plain")
+    assert sorted(p.name for p in (tmp_path / "plain" / "best").iterdir()) == [
+        "W1.npy",
+        "W2.npy",
+        "b1.npy",
+        "b2.npy",
+    ] and plain.model().schema.examples.shape == (8, 1)
