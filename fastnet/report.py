@@ -99,7 +99,7 @@ def head(result, title):
     if result.command != "train":
         sentence = answer.sentence(result.members, result.options)
         lines.append(f'<p class="answer">{text(sentence)}</p>')
-    lines.append(f"<p>{text(words.best_line(result))}</p>")
+    lines.append(f"<p>{text(words.best_line(result))} {text(words.answer_line(result))}</p>")
     return "\n".join([*lines, *(f"<p>{text(notice)}</p>" for notice in result.notices)])
 
 
@@ -143,6 +143,9 @@ def tables(result):
     parts = ["<h2>By N1</h2>", table_tag(header, rows[:MOST_ROWS])]
     if len(rows) > MOST_ROWS:
         parts.append(f'<p class="soft">The first {MOST_ROWS} of {len(rows)} widths.</p>')
+    if result.by_setting():
+        title = "<h2>By setting</h2>"
+        parts += [title, table_tag(*words.by_setting_cells(result, MOST_ROWS))]
     parts += ["<h2>The best members</h2>", table_tag(*words.best_cells(result, 10))]
     return "\n".join(parts)
 

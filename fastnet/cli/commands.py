@@ -19,7 +19,7 @@ from fastnet.cli.decorators import (
     explain,
     force_option,
     json_option,
-    member_option,
+    member_options,
     members_option,
     model_options,
     run_options,
@@ -213,20 +213,20 @@ def ls(runs, json):
 
 @cli.command("show")
 @click.argument("run", type=click.Path())
-@click.option("--member", type=int, help="Show this member's settings, history and weights.")
+@member_options
 @json_option
 @debug_option
-def show_command(run, member, json):
-    """Show a finished run: the answer, the best members, the files."""
+def show_command(run, member, n1, json):
+    """Show a finished run: the answer, the best members, the files; or one member of it."""
     from fastnet import api
     from fastnet.cli import terminal
     from fastnet.results.result import member_dict
 
     result = api.load(run)
-    if member is None:
+    if member is None and n1 is None:
         value = result.summary()
     else:
-        result.history(member)  # refuses a number that does not exist
+        member = result.chosen(member, n1)
         value = member_dict(result.members[member])
     if json:
         echo(document(value))
@@ -246,14 +246,15 @@ def show_command(run, member, json):
     "-o", "--out", type=click.Path(), help="File to write: .png, .svg or .html [FIGURE.png]."
 )
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
+@member_options
 @force_option
 @json_option
 @debug_option
-def plot(run, figure, out, theme, force, json):
+def plot(run, figure, out, theme, member, n1, force, json):
     from fastnet import figures, files
     from fastnet.cli import terminal
 
-    subject = figures.subject(run)
+    subject = figures.subject(run, member, n1)
     if figure is None:
         rows = [{"figure": f.name, "help": f.help} for f in figures.applying(subject)]
         echo(document({"run": run, "figures": rows})) if json else terminal.print_figures(rows)
@@ -273,17 +274,17 @@ def plot(run, figure, out, theme, force, json):
 )
 @click.option("--force", is_flag=True, help="Replace an existing file or folder.")
 @click.option("--fold", is_flag=True, help="Write the scaling into the weights.")
-@member_option
+@member_options
 @json_option
 @debug_option
-def export(model, to, out, force, fold, member, json):
-    from fastnet import api
+def export(model, to, out, force, fold, member, n1, json):
     from fastnet import export as exports
     from fastnet.cli import terminal
 
-    found = api.load_model(model, member)
-    done = exports.write(found, to, out or exports.default_path(model, to), force, fold)
-    echo(document(done)) if json else terminal.print_export(done)
+    chosen = network_of(model, member, n1)
+    done = exports.write(chosen.model, to, out or exports.default_path(model, to), force, fold)
+    done["member"] = chosen.member
+    echo(document(done)) if json else terminal.print_export(done, chosen.line)
 
 
 @cli.command(help=PREDICT_EXAMPLES)
@@ -321,35 +322,35 @@ def export(model, to, out, force, fold, member, json):
 )
 @click.option("--quiet", is_flag=True, help="Do not say what was written.")
 @debug_option
-def predict(model, data, member, members, out, form, safe_csv, force, quiet, **asked):
+def predict(model, data, member, n1, members, out, form, safe_csv, force, quiet, **asked):
     from fastnet.data import writing
     from fastnet.results.predictions import Predictions
 
     output = writing.checked_output(out, form, force, safe_csv)
-    predictor = predictor_of(model, member, members)
-    found = Predictions(predictor, data, **asked)
+    chosen = network_of(model, member, n1, members)
+    found = Predictions(chosen.model, data, **asked)
     with unread_pipe():
         rows = writing.write_frames(found, output, Printed.of(sys.stdout))
     if not quiet:
-        if members:
-            echo(predictor.words(), err=True)
-        for notice in found.notices():
+        for notice in filter(None, (chosen.line, *found.notices())):
             echo(notice, err=True)
         echo(f"{rows:,} row{'s' * (rows != 1)} -> {out or 'standard output'}", err=True)
 
 
-def predictor_of(model, member, members):
-    """A single model, or the ensemble of some members of a run."""
-    from fastnet import api
+def network_of(model, member=None, n1=None, members=None):
+    """The Choice of one network, or of the ensemble of some members of a run."""
+    from fastnet.results.choosing import Choice, choose
     from fastnet.results.ensemble import load_ensemble
 
     if members is None:
-        return api.load_model(model, member)
-    if member is not None:
-        raise UsageError(
-            f"--member {member} is one network, --members {members} are several; drop one."
-        )
-    return load_ensemble(model, members)
+        return choose(model, member, n1)
+    for name, value in {"member": member, "n1": n1}.items():
+        if value is not None:
+            raise UsageError(
+                f"--{name} {value} is one network, --members {members} are several; drop one."
+            )
+    ensemble = load_ensemble(model, members)
+    return Choice(ensemble, line=ensemble.words())
 
 
 @contextlib.contextmanager
@@ -370,20 +371,16 @@ def unread_pipe():
 @click.option("--weights", help="Column of sample weights.")
 @json_option
 @debug_option
-def evaluate(model, data, member, members, threshold, weights, json):
+def evaluate(model, data, member, n1, members, threshold, weights, json):
     from fastnet.cli import terminal
     from fastnet.results.predictions import compare
 
-    network = predictor_of(model, member, members)
-    beside = {"best": predictor_of(model, None, None)} if members else {}
-    found = compare({"model": network, **beside}, data, weights, threshold)
-    found = {"model": model, "data": data, **found.pop("model"), **found}
-    if json:
-        echo(document(found))
-        return
-    if members:
-        echo(network.words())
-    terminal.print_evaluation(found, network.targets)
+    chosen = network_of(model, member, n1, members)
+    beside = {"best": network_of(model).model} if members else {}
+    found = compare({"model": chosen.model, **beside}, data, weights, threshold)
+    own = {"model": model, "member": chosen.member, "data": data}
+    found = {**own, **found.pop("model"), **found}
+    echo(document(found)) if json else terminal.print_evaluation(found, chosen)
 
 
 @cli.command(

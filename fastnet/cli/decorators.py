@@ -183,8 +183,9 @@ def decorator(*options):
 
 json_option = click.option("--json", is_flag=True, help="Print one JSON document to stdout.")
 force_option = click.option("--force", is_flag=True, help="Replace an existing file.")
-member_option = click.option(
-    "--member", type=int, help="Number of a member of the run, in place of its best."
+member_options = decorator(
+    click.option("--member", type=int, help="Number of a member of the run, in place of its best."),
+    click.option("--n1", type=int, help="Take the best member with this N1."),
 )
 members_option = click.option(
     "--members",
@@ -246,7 +247,7 @@ model_options = decorator(
         type=click.Path(),
         help="Table: CSV, TSV, Parquet, Excel, npz, ... (docs/data.md), or - for stdin.",
     ),
-    member_option,
+    member_options,
 )
 
 

@@ -20,10 +20,13 @@ from fastnet.results import answer
 from fastnet.results.remarks import JUDGES, judge
 from fastnet.results.words import (
     MOST_CLASSES,
+    MOST_SETTINGS,
+    answer_line,
     baseline_line,
     best_cells,
     best_line,
     by_n1_cells,
+    by_setting_cells,
     class_cells,
     counted,
     folds_lines,
@@ -46,6 +49,19 @@ def console(stderr=False):
     return Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
 
 
+WIDTH = 80  # columns of a terminal that tables by N1 fit
+# The columns of a table by N1 that are left out of a narrow terminal, in this order.
+FIRST_TO_GO = (
+    "test loss",
+    "test accuracy",
+    "fold sd accuracy",
+    "fold mean accuracy",
+    "best loss",
+    "seconds",
+    "epochs",
+    "val accuracy",
+    "median loss",
+)
 NAMED = 4  # kernels named in one line, at most
 
 
@@ -164,9 +180,12 @@ def print_result(result, told=()):
     """A run for people: the answer, tables, notices not yet told, files, what to do next."""
     out = console()
     if result.command != "train":
-        print_table(out, *by_n1_cells(result))
+        print_table(out, *fitted(*by_n1_cells(result), max(WIDTH, out.width * out.is_terminal)))
         echo("\n" + answer.sentence(result.members, result.options) + "\n")
+        print_settings(out, result)
     echo(best_line(result))
+    if line := answer_line(result):
+        echo(line)
     if result.folds:
         echo(folds_lines(result))
     if result.task is None and result.metrics:
@@ -190,6 +209,30 @@ def print_result(result, told=()):
     print_files(result)
 
 
+def fitted(header, rows, width):
+    """Header and rows of a table without its least important columns, so that it fits."""
+    header, columns = list(header), [list(column) for column in zip(*rows)]
+
+    def needed():
+        widths = [max(map(len, (title, *cells))) for title, cells in zip(header, columns)]
+        return sum(widths) + 2 * (len(widths) - 1)
+
+    for title in FIRST_TO_GO:
+        if title in header and needed() > width:
+            columns.pop(header.index(title))
+            header.remove(title)
+    return header, list(zip(*columns))
+
+
+def print_settings(out, result):
+    """The settings side by side, if axes besides N1 and seed have several values."""
+    count = len(result.by_setting())
+    if count:
+        print_table(out, *by_setting_cells(result))
+        more = f"The first of {count:,} settings; all: --json.\n" if count > MOST_SETTINGS else ""
+        echo(more)
+
+
 def print_metrics(out, result):
     """The metrics of the best member on each set, in the units of the targets."""
     print_table(out, *metric_cells(result.metrics, result.targets), names=True)
@@ -202,9 +245,11 @@ def print_metrics(out, result):
         echo(threshold_line(result.thresholds, result.classes[1]))
 
 
-def print_evaluation(found, targets):
+def print_evaluation(found, chosen):
     """The metrics of an evaluation and, for classes, those of each and the confusion matrix."""
-    out, metrics = console(), found["metrics"]
+    out, metrics, targets = console(), found["metrics"], chosen.model.targets
+    if chosen.line:
+        echo(chosen.line)
     echo(f"{counted(found['rows'], 'row')}, loss {number(found['loss'])}")
     beside = {"best member": found["best"]["metrics"]} if "best" in found else {}
     who = "ensemble" if beside else "model"
@@ -242,7 +287,8 @@ def print_files(result):
     run = Path(result.run)
     if (run / "best").is_dir():
         shapes = [f"{n}.npy {a.shape}" for n, a in result.weights()._asdict().items()]
-        echo(f"Weights and biases of the best member in {run / 'best'}: {', '.join(shapes)}")
+        whose = f"member {result.best_member}" if len(result.members) > 1 else "the network"
+        echo(f"Weights and biases of {whose} in {run / 'best'}: {', '.join(shapes)}")
     if result.status == "done":
         echo(f"Look again: fastnet show {run}")
         if result.command == "train" and result.task:
@@ -256,12 +302,13 @@ def print_member(result, member):
     for name in record.dtype.names:
         show = setting_text if name in SETTING_COLUMNS else lambda _, value: number(value.item(), 6)
         echo(f"{name:20} {show(name, record[name]) or '-'}")
-    entries = result.history(member)
-    echo(f"\n{len(entries.epoch)} entries of the history:")
-    table = Grid(*(name.replace("_", " ") for name in entries._fields))
-    last = len(entries.epoch) - 1
+    entries = result.history(member)._asdict()
+    shown = {name: column for name, column in entries.items() if not np.isnan(column).all()}
+    last = len(shown["epoch"]) - 1
+    echo(f"\n{last + 1} entries of the history:")
+    table = Grid(*(name.replace("_", " ") for name in shown))
     for i in sorted({0, *(2**p for p in range(30)), last} & set(range(last + 1))):
-        table.add_row(*(number(column[i].item(), 6) for column in entries))
+        table.add_row(*(number(column[i].item(), 6) for column in shown.values()))
     console().print(table)
     try:
         weights = result.weights(member)
@@ -334,8 +381,10 @@ def print_gradcheck(rows):
 # ---------------------------------------------------------------- exports
 
 
-def print_export(done):
-    """The files of an export, and what the network takes."""
+def print_export(done, line):
+    """The files of an export, which network it is, and what it takes."""
+    if line:
+        echo(line)
     for path, size in done["files"].items():
         echo(f"{path}  {size:,} bytes")
     echo(

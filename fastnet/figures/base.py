@@ -129,12 +129,18 @@ ROW = {"peer": TEXT, "status": TEXT, "fastnet_is_faster_by": Absent(Maybe(TIMES)
 BENCH = {"workloads": Absent([{"name": TEXT, "rows": Absent([ROW])}])}
 
 
-def subject(path):
-    """The Result in a run folder, or the document of fastnet bench in a file, to draw."""
+def subject(path, member=None, n1=None):
+    """The Result in a run folder, or the document of fastnet bench in a file, to draw.
+
+    Figures of one network are of this member, or of the best of this N1, in place of the best.
+    """
     path = Path(path)
     if path.suffix == ".json" and path.is_file():
+        if member is not None or n1 is not None:
+            raise UsageError(f"--member and --n1 choose one of a run; {path} is no run.")
         return reading.read_json(path.parent, path.name, BENCH)
-    return collect.load(path)
+    result = collect.load(path)
+    return result.about(result.chosen(member, n1))
 
 
 # ---------------------------------------------------------------- tables

@@ -230,7 +230,7 @@ def done_view(result):
     st.subheader(escape_markdown(figures.finding(result)))
     if result.command != "train":
         st.write(escape_markdown(answer.sentence(result.members, result.options)))
-    st.write(escape_markdown(words.best_line(result)))
+    st.write(escape_markdown(f"{words.best_line(result)} {words.answer_line(result)}"))
     for notice in result.notices:
         st.warning(escape_markdown(notice))
     views = {
@@ -246,12 +246,18 @@ def done_view(result):
 
 
 def by_n1_frame(result):
-    """The table by N1 as a data frame, varying settings as text."""
-    rows = []
-    for row in result.by_n1():
-        rows.append({**row, "setting": words.settings_text(row["setting"])})
-    frame = pd.DataFrame(rows).dropna(axis="columns", how="all")
-    return frame if frame["setting"].any() else frame.drop(columns="setting")
+    """The table by N1 as a data frame, with a column for each further axis."""
+    return rows_frame(result, result.by_n1())
+
+
+def rows_frame(result, rows):
+    """Rows of an answer as a data frame; the settings that were given become columns."""
+    axes = answer.given_axes(result.members, result.options)
+    table = []
+    for row in rows:
+        setting = row.pop("setting")
+        table.append({**{a: words.setting_text(a, setting[a]) for a in axes}, **row})
+    return pd.DataFrame(table).dropna(axis="columns", how="all")
 
 
 def metrics_frame(result):
@@ -267,6 +273,9 @@ def answer_view(result):
         st.dataframe(metrics_frame(result), hide_index=True)
         st.caption(escape_markdown(words.baseline_line(result.metrics["train"])))
     st.dataframe(by_n1_frame(result), hide_index=True, column_config=LOSS_FORMATS)
+    if rows := result.by_setting():
+        st.caption("The settings side by side: the smallest sufficient N1 of each.")
+        st.dataframe(rows_frame(result, rows), hide_index=True, column_config=LOSS_FORMATS)
     chosen = [f for f in figures.applying(result) if f.name in ("loss-by-n1", "success-by-n1")]
     chosen = chosen or [figures.FIGURES["loss-curves"]]
     for column, figure in zip(st.columns(len(chosen)), chosen):

@@ -165,6 +165,14 @@ def varying_apart(members: np.ndarray) -> list[str]:
     return [name for name in varying(members) if name not in ("n1", "seed")]
 
 
+def given_axes(members: np.ndarray, options: Mapping[str, Any]) -> list[str]:
+    """The settings besides N1 and seed for which several values were given.
+
+    Others can differ, too: each optimizer has its own learning rate.
+    """
+    return [name for name in varying_apart(members) if len(options[name]) > 1]
+
+
 def setting_codes(members: np.ndarray) -> np.ndarray:
     """A number for each member, equal for members of one setting: they differ by seed and fold."""
     codes = np.zeros(len(members), np.int64)
@@ -216,6 +224,39 @@ def by_n1(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[str, Any
             chosen[answer["n1"]] = (rank, answer)
     rows = [chosen[n1][1] for n1 in sorted(chosen)]
     return decision.with_verdicts(rows, members, options) if is_searched(options) else rows
+
+
+def by_setting(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row per setting without N1 and seed, that with the smallest N1 first; none without axes.
+
+    A row has what `telling_row` of the setting's own table by N1 has.
+    """
+    if not given_axes(members, options):
+        return []
+    tables: dict[Any, list] = {}
+    for row in setting_rows(members, options):
+        tables.setdefault(tuple(row["setting"].items()), []).append(row)
+    rows = []
+    for table in tables.values():
+        table.sort(key=lambda row: row["n1"])
+        smallest = smallest_n1(table, options)
+        rows.append({"smallest_n1": smallest, **telling_row(table, smallest)})
+
+    def rank(row):
+        known = [row[name] for name in ("smallest_n1", "median_epochs", "best_loss")]
+        return [np.inf if value is None else value for value in known]
+
+    return sorted(rows, key=rank)
+
+
+def telling_row(table: list[dict[str, Any]], smallest: int | None) -> dict[str, Any]:
+    """The row of the smallest sufficient N1, else with most successes, else of lowest loss."""
+
+    def rank(row):
+        loss = np.inf if row["best_loss"] is None else row["best_loss"]
+        return row["n1"] != smallest, -row["reached"], loss
+
+    return min(table, key=rank)
 
 
 def smallest_n1(table: list[dict[str, Any]], options: Mapping[str, Any]) -> int | None:

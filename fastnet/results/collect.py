@@ -29,7 +29,7 @@ from fastnet.results.reading import (
     read_schema,
 )
 from fastnet.results.remarks import remarks
-from fastnet.results.result import MEMBERS, SCORES, Entries, Result, packed_alone
+from fastnet.results.result import HISTORY, MEMBERS, SCORES, Result, packed_alone
 from fastnet.training.checkpoint import Run, misfit
 from fastnet.training.history import History, history_names
 from fastnet.training.plan import COLUMNS, Plan, has_optimizer, plan_of_blocks, plan_of_shape
@@ -121,7 +121,7 @@ def packed_of(training: Training, members: np.ndarray) -> dict[str, np.ndarray]:
 
 def entries_and_record(flat: dict[str, np.ndarray]) -> tuple[dict, dict]:
     """The arrays of a History as those of history.npz and those of record.npz."""
-    names = (*Entries._fields, "offsets")
+    names = (*HISTORY, "offsets")
     record = {name: array for name, array in flat.items() if name not in names}
     return {name: flat[name] for name in names}, record
 

@@ -14,18 +14,16 @@ from fastnet.data.dialect import listed
 from fastnet.data.joining import spellings, whole_names
 from fastnet.data.numerals import with_numbers
 from fastnet.data.tables import Table, read_table, table_of_frame
-from fastnet.errors import DataError, FastnetError, UsageError, quoted
-from fastnet.files import checked_path
-from fastnet.results.collect import load
+from fastnet.errors import DataError, UsageError, quoted
+from fastnet.results.choosing import choose
 from fastnet.results.ensemble import Ensemble, checked_quantiles
 from fastnet.results.model import Model, Predictor
-from fastnet.results.reading import read_model
 
 if TYPE_CHECKING:
     import pandas
 
 
-def load_model(path: str | os.PathLike, member: int | None = None) -> Model:
+def load_model(path: str | os.PathLike, member: int | None = None, n1: int | None = None) -> Model:
     """Load the Model in a model.npz or of a run folder.
 
     Parameters
@@ -34,6 +32,8 @@ def load_model(path: str | os.PathLike, member: int | None = None) -> Model:
         A model.npz under any name, or a run folder.
     member : int, optional
         The number of a member of a run folder; by default the best one's.
+    n1 : int, optional
+        The best member of this width, in place of the best of all.
 
     Returns
     -------
@@ -44,7 +44,8 @@ def load_model(path: str | os.PathLike, member: int | None = None) -> Model:
     FastnetError
         when there is nothing at the path.
     UsageError
-        for a member that does not exist, or whose weights were not kept.
+        for a member or width that does not exist, for both, and for one whose weights were not
+        kept.
     DataError
         when the file or folder is unfinished, broken, or not from fastnet.
 
@@ -58,14 +59,7 @@ def load_model(path: str | os.PathLike, member: int | None = None) -> Model:
     >>> bool((model.predict(x) == result.model().predict(x)).all())
     True
     """
-    path = checked_path(path, "model")
-    if not os.path.exists(path):  # Path.exists() raises for a name that is too long
-        raise FastnetError(f"no run folder and no model at {path}; `fastnet ls` lists the runs.")
-    if path.is_dir() and (member is not None or not (path / "model.npz").exists()):
-        return load(path).model(member)
-    if member is not None:
-        raise UsageError(f"--member chooses one of a run; {path} is a single model.")
-    return read_model(path)
+    return choose(path, member, n1).model
 
 
 def predict(

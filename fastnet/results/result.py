@@ -56,6 +56,7 @@ SHAPE = {
     "seconds": {"compile": TIME, "train": TIME, "total": TIME},
     "by_n1": [{"n1": COUNT, str: ANYTHING}],
     "smallest_n1": Maybe(COUNT),
+    "by_setting": [{str: ANYTHING}],
     "folds": Maybe({"count": COUNT, "mean": MEANS, "sd": MEANS}),
     "notices": [TEXT],
 }
@@ -72,12 +73,21 @@ class Entries(NamedTuple):
         val_loss is NaN if there is no validation set.
     learning_rate : ndarray of shape (entries,)
         The rate of the following epoch.
+    gradient_norm, clipped : ndarray of shape (entries,)
+        The largest L2 norm of a gradient in the epoch before it, and the share of that epoch's
+        steps that were clipped; NaN unless the option `record` asked for them.
     """
 
     epoch: np.ndarray
     train_loss: np.ndarray
     val_loss: np.ndarray
     learning_rate: np.ndarray
+    gradient_norm: np.ndarray
+    clipped: np.ndarray
+
+
+RECORDED = ("gradient_norm", "clipped")  # the Entries that are in record.npz, if anywhere
+HISTORY = tuple(name for name in Entries._fields if name not in RECORDED)
 
 
 class ResultFields(NamedTuple):
@@ -163,6 +173,46 @@ class Result(Described, ResultFields):
         """The best member's record."""
         return self.members[self.best_member]
 
+    def best_of(self, n1: int) -> int:
+        """The number of the best member with this many hidden units.
+
+        Parameters
+        ----------
+        n1 : int
+            One of the widths of the run.
+
+        Raises
+        ------
+        UsageError
+            for a width that the run does not have.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnet
+        >>> x = np.linspace(-1, 1, 50)
+        >>> result = fastnet.sweep(x, x**2, n1=[2, 4], seeds=2, max_epochs=10)
+        >>> model = result.model(result.best_of(2))
+        >>> model.weights.b1.shape
+        (2,)
+        """
+        some = np.flatnonzero(self.members["n1"] == n1)
+        if not some.size:
+            widths = ", ".join(map(str, np.unique(self.members["n1"])))
+            raise UsageError(f"n1 must be a width of the run, {widths}, got {quoted(n1)}.")
+        return int(some[answer.best_member(self.members[some], self.options["stop"] == "first")])
+
+    def chosen(self, member: int | None = None, n1: int | None = None) -> int:
+        """A member's number: as given, the best one's of a width, or the best one's of all.
+
+        Raises
+        ------
+        UsageError
+            for a member or width that does not exist, and for both.
+        """
+        if member is not None and n1 is not None:
+            raise UsageError(f"give member {quoted(member)} or n1 {quoted(n1)}, not both.")
+        return self._number(member) if n1 is None else self.best_of(n1)
+
     def weights(self, member: int | None = None) -> Weights:
         """The best weights of a member, as copies.
 
@@ -215,7 +265,8 @@ class Result(Described, ResultFields):
         Returns
         -------
         Entries
-            epoch, train_loss, val_loss and learning_rate, arrays of one length.
+            epoch, train_loss, val_loss, learning_rate and, if they were recorded, gradient_norm
+            and clipped: arrays of one length.
 
         Raises
         ------
@@ -233,7 +284,9 @@ class Result(Described, ResultFields):
         """
         member = self._number(member)
         first, last = self.entries["offsets"][member : member + 2]
-        return Entries(*(self.entries[name][first:last].copy() for name in Entries._fields))
+        held = {**self.entries, **self.recorded["record"]}
+        absent = np.full(len(self.entries["epoch"]), np.nan)
+        return Entries(*(held.get(name, absent)[first:last].copy() for name in Entries._fields))
 
     def model(self, member: int | None = None) -> Model:
         """A member's network, ready to predict.
@@ -321,6 +374,19 @@ class Result(Described, ResultFields):
             },
         )
 
+    def about(self, member: int) -> "Result":
+        """The same result with another member in the place of the best one, to draw it.
+
+        Raises
+        ------
+        UsageError
+            for a member that does not exist.
+        """
+        member = self._number(member)
+        if member == self.best_member:
+            return self
+        return self._replace(best_member=member, metrics=None, thresholds=None)
+
     def _number(self, member: int | None) -> int:
         """A member's number, checked; None is the best member's."""
         last = len(self.members) - 1
@@ -352,6 +418,28 @@ class Result(Described, ResultFields):
         [(2, 3), (4, 3)]
         """
         return answer.by_n1(self.members, self.options)
+
+    def by_setting(self) -> list[dict[str, Any]]:
+        """The settings side by side, as in the JSON document: each with its smallest N1.
+
+        Returns
+        -------
+        list of dict
+            One per setting of the axes other than N1 and seed, that with the smallest N1 first;
+            empty without such axes. smallest_n1 is None where no N1 suffices or that is not
+            known. The other values are those of the row of `n1` in the setting's own table by N1:
+            the smallest sufficient, else that with most successes, else with the lowest loss.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnet
+        >>> x = np.linspace(-1, 1, 50)
+        >>> result = fastnet.sweep(x, x**2, n1=[1, 2], optimizer=["lm", "lbfgs"], target_loss=1e-3,
+        ...                        max_epochs=100)
+        >>> sorted((row["setting"]["optimizer"], row["smallest_n1"]) for row in result.by_setting())
+        [('lbfgs', 2), ('lm', 2)]
+        """
+        return answer.by_setting(self.members, self.options)
 
     def to_frame(self) -> "pandas.DataFrame":
         """The members as a pandas DataFrame.
@@ -392,6 +480,7 @@ class Result(Described, ResultFields):
             "seconds": self.seconds,
             "by_n1": table,
             "smallest_n1": answer.smallest_n1(table, self.options),
+            "by_setting": self.by_setting(),
             "folds": self.folds,
             "notices": list(self.notices),
         }

@@ -38,6 +38,7 @@ BASELINE = {
 }
 MACRO = ("precision", "recall", "f1")  # means over the classes, unless of one class
 MOST_CLASSES = 20  # classes in a table
+MOST_SETTINGS = 20  # settings in a table
 LARGEST = 1e15  # numbers below are written without an exponent
 
 
@@ -138,13 +139,62 @@ def best_line(result: Result) -> str:
     values = ", ".join(
         f"{s.replace('_', ' ')} {number(best[s].item())}" for s in scores(result.members)
     )
-    verb = {
-        "target": f"reached the target loss {best['target_loss']:g}",
-        "diverged": "diverged",
-    }.get(str(best["stop_reason"]), "is the best member")
+    ended = f"is {why(result)}"
+    if len(result.members) == 1 and best["stop_reason"] == "target":
+        ended = f"reached the target loss {best['target_loss']:g}"
+    if best["stop_reason"] == "diverged":
+        ended = "diverged"
+    who = f"N1 = {best['n1']} (seed {best['seed']}, {fold}member {best['member']})"
     return (
-        f"N1 = {best['n1']} (seed {best['seed']}, {fold}member {best['member']}) {verb}: {values}; "
-        f"{counted(int(best['epochs']), 'epoch')}, {seconds(float(best['seconds']))}."
+        f"{who} {ended}: {values}; {counted(int(best['epochs']), 'epoch')}, "
+        f"{seconds(float(best['seconds']))}."
+    )
+
+
+def why(result: Result) -> str:
+    """Why a run's best member is the best one."""
+    smallest = answer.smallest_n1(result.by_n1(), result.options)
+    validated = bool(np.isfinite(result.members["val_loss"]).any())
+    return reason(
+        len(result.members), result.best, result.options, smallest, result.folds, validated
+    )
+
+
+def reason(
+    members: int,
+    best: Mapping[str, Any],
+    options: Mapping[str, Any],
+    smallest: int | None,
+    folds: Any,
+    validated: bool,
+) -> str:
+    """Why a member is the best of its run, from what summary.json and config.json say."""
+    first = options["stop"] == "first" and best["stop_reason"] == "target"
+    if members == 1:
+        return "the only member"
+    if first:
+        return f"the first to reach the target loss {best['target_loss']:g}"
+    if folds:
+        return "of the setting with the lowest loss over the folds"
+    lowest = f"the one with the lowest {'validation' if validated else 'training'} loss of"
+    if is_searched(options) and smallest is not None:
+        return f"{lowest} N1 = {smallest}"
+    return f"{lowest} all {members:,}"
+
+
+def answer_line(result: Result) -> str:
+    """The best member of the smallest sufficient N1; "" if it has the best of all or is unknown."""
+    smallest = answer.smallest_n1(result.by_n1(), result.options)
+    if smallest is None or smallest == result.best["n1"]:
+        return ""
+    record = result.members[result.best_of(smallest)]
+    loss = answer.monitored(result.members)[record["member"]]
+    given = answer.given_axes(result.members, result.options)
+    axes = f" with {settings_text({name: record[name] for name in given})}" if given else ""
+    return (
+        f"The best of N1 = {smallest} is member {record['member']} (seed {record['seed']}){axes}: "
+        f"loss {number(float(loss))}; export, predict, evaluate, show and plot take it with --n1 "
+        f"{smallest}."
     )
 
 
@@ -254,39 +304,49 @@ def threshold_line(thresholds: Mapping[str, float], label: Any) -> str:
 
 
 def by_n1_cells(result: Result) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table by N1."""
-    rows = result.by_n1()
-    extra = [n for n in (*MEDIANS, *OVER_FOLDS) if any(row[n] is not None for row in rows)]
-    header = "N1,members,reached,success,95 %,best loss,median loss,epochs,seconds".split(",")
-    if is_searched(result.options):
-        header[4] = "bounds"
-    header += [name.replace("median_", "").replace("_", " ") for name in extra]
-    table = [[*row_cells(row), *(number(row[name]) for name in extra)] for row in rows]
-    if is_searched(result.options):
-        header.append("verdict")
-        for cells, row in zip(table, rows):
-            cells.append(row["verdict"])
-    if any(row["setting"] for row in rows):
-        header.append("setting")
-        for cells, row in zip(table, rows):
-            cells.append(settings_text(row["setting"]))
-    return header, table
+    """Header and rows of the table by N1; columns in which no row has a value are left out."""
+    rows, searched = result.by_n1(), is_searched(result.options)
+    columns = {"N1": [number(row["n1"]) for row in rows], **counts_cells(result, rows)}
+    for title, name in {"best loss": "best_loss", "median loss": "median_loss"}.items():
+        columns[title] = [number(row[name]) for row in rows]
+    columns["epochs"] = [number(row["median_epochs"]) for row in rows]
+    columns["seconds"] = [number(row["median_seconds"], 3) for row in rows]
+    for name in (*MEDIANS, *OVER_FOLDS):
+        title = name.replace("median_", "").replace("_", " ")
+        columns[title] = [number(row[name]) for row in rows]
+    if searched:
+        columns["verdict"] = [row["verdict"] for row in rows]
+    for axis in answer.given_axes(result.members, result.options):
+        columns[axis.replace("_", " ")] = [setting_text(axis, row["setting"][axis]) for row in rows]
+    return as_table(columns)
 
 
-def row_cells(row: Mapping[str, Any]) -> list[str]:
-    """The cells that every row of the table by N1 has."""
-    rate = row["success_rate"]
-    return [
-        number(row["n1"]),
-        number(row["members"]),
-        number(row["reached"]),
-        "-" if rate is None else f"{rate:.{3 if 'verdict' in row else 2}f}",
-        "-" if rate is None else bounds_text(row),
-        number(row["best_loss"]),
-        number(row["median_loss"]),
-        number(row["median_epochs"]),
-        number(row["median_seconds"], 3),
-    ]
+def as_table(columns: Mapping[str, list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the columns that have a value."""
+    filled = {title: cells for title, cells in columns.items() if set(cells) != {"-"}}
+    return list(filled), [list(cells) for cells in zip(*filled.values(), strict=True)]
+
+
+def counts_cells(result: Result, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The columns of the table by N1 that count members and, with a target, successes."""
+    if not np.isfinite(result.members["target_loss"]).any():
+        return {"members": [number(row["members"]) for row in rows]}
+    known = [row["success_rate"] is not None for row in rows]
+    digits = 3 if is_searched(result.options) else 2
+    return {
+        "reached": [reached_text(row) for row in rows],
+        "success": [
+            f"{row['success_rate']:.{digits}f}" if there else "-" for row, there in zip(rows, known)
+        ],
+        "bounds" if is_searched(result.options) else "95 %": [
+            bounds_text(row) if there else "-" for row, there in zip(rows, known)
+        ],
+    }
+
+
+def reached_text(row: Mapping[str, Any]) -> str:
+    """How many members of a row reached the target."""
+    return f"{row['reached']:,} of {row['members']:,}"
 
 
 def bounds_text(row: Mapping[str, Any]) -> str:
@@ -295,6 +355,35 @@ def bounds_text(row: Mapping[str, Any]) -> str:
     if "verdict" not in row:
         return f"{low:.2f} to {high:.2f}"
     return f"{np.floor(1000 * low) / 1000:.3f} to {np.ceil(1000 * high) / 1000:.3f}"
+
+
+def by_setting_cells(
+    result: Result, most: int = MOST_SETTINGS
+) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the table of settings: the smallest N1 of each, and what it takes."""
+    rows = result.by_setting()[:most]
+    columns = {
+        axis.replace("_", " "): [setting_text(axis, row["setting"][axis]) for row in rows]
+        for axis in answer.given_axes(result.members, result.options)
+    }
+    columns["smallest N1"] = [number(row["smallest_n1"]) for row in rows]
+    if np.isfinite(result.members["target_loss"]).any():
+        columns["success"] = [success_text(row) for row in rows]
+    columns["epochs"] = [number(row["median_epochs"]) for row in rows]
+    columns["ms"] = [milliseconds(row["median_seconds"]) for row in rows]
+    columns["best loss"] = [number(row["best_loss"]) for row in rows]
+    return as_table(columns)
+
+
+def success_text(row: Mapping[str, Any]) -> str:
+    """The successes of a setting, and with which N1 if that does not suffice."""
+    enough = row["n1"] == row["smallest_n1"]
+    return reached_text(row) + ("" if enough else f" with N1 {row['n1']}")
+
+
+def milliseconds(seconds: float | None) -> str:
+    """A time in milliseconds."""
+    return number(None if seconds is None else 1000 * seconds, 3)
 
 
 def best_cells(result: Result, most: int = 5) -> tuple[list[str], list[list[str]]]:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from conftest import Output
 from rich.console import Console
@@ -438,7 +439,7 @@ def test_train_prints_the_answer_on_stdout_and_progress_on_stderr(command):
         lines[2],
     )
     assert lines[3] == (
-        "Weights and biases of the best member in run/best: W1.npy (2, 1), b1.npy (2,), "
+        "Weights and biases of the network in run/best: W1.npy (2, 1), b1.npy (2,), "
         "W2.npy (1, 2), b2.npy (1,)"
     )
     assert lines[4:] == [
@@ -459,7 +460,7 @@ def test_train_prints_the_answer_on_stdout_and_progress_on_stderr(command):
 
 def test_train_that_misses_the_target_says_what_to_try(command):
     got = command(f"train {TINY} --target-loss 0")
-    assert "N1 = 2 (seed 0, member 0) is the best member: train loss 0." in got.out
+    assert "N1 = 2 (seed 0, member 0) is the only member: train loss 0." in got.out
     assert (
         "No member reached its target. All members were still training at the last epoch: try "
         "more --max-epochs or a larger N1." in got.out
@@ -479,20 +480,27 @@ def test_sweep_prints_the_table_the_sentence_and_the_best(command):
     )
     lines = got.out.splitlines()
     assert lines[0].split() == (
-        "N1 members reached success 95 % best loss median loss epochs seconds setting".split()
+        "N1 reached success 95 % median loss epochs clip norm batch size".split()
     )
-    assert lines[1].split()[:6] == ["1", "3", "0", "0.00", "0.00", "to"]
-    assert lines[2].split()[:4] == ["6", "3", "3", "1.00"]
-    assert re.search(r"clip_norm (1|none), batch_size (16|none)$", lines[2])
+    assert lines[1].split()[:6] == ["1", "0", "of", "3", "0.00", "0.00"]
+    assert lines[2].split()[:5] == ["6", "3", "of", "3", "1.00"]
+    assert re.search(r" (1|none) +(16|none)$", lines[2])
+    assert max(map(len, lines[:3])) <= 80
     assert lines[4].startswith(
         "N1 = 6 is the smallest that reaches the target loss 0.2 in at least "
     )
     assert "the true share lies between 0.29 and 1.00 with 95 % confidence." in lines[4]
-    assert lines[6].startswith("N1 = 6 (seed ") and "reached the target loss 0.2" in lines[6]
-    assert lines[7].split() == (
+    settings, after = lines[6:11], lines[12:]
+    assert settings[0].split() == (
+        "clip norm batch size smallest N1 success epochs ms best loss".split()
+    )
+    assert all(re.match(r" +(1|none) +(16|none) +6 +3 of 3 ", line) for line in settings[1:])
+    assert after[0].startswith("N1 = 6 (seed ")
+    assert " is the one with the lowest training loss of all 24: train loss" in after[0]
+    assert after[1].split() == (
         "member n1 seed clip norm batch size stop reason epochs train loss".split()
     )
-    assert len([line for line in lines[8:13] if " target " in line]) == 5
+    assert len([line for line in after[2:7] if " target " in line]) == 5
     assert "train loss" not in got.err and "member-epochs/s" not in got.out
 
 
@@ -500,9 +508,82 @@ def test_a_wide_table_is_not_cut(command):
     axes = "--learning-rate 0.123456,0.2 --l2 0,1e-4 --lr-patience 3,none --lr-factor 0.123,0.4"
     got = command(f"sweep {TINY} --seeds 1 {axes} --patience 2,none --min-delta 0,1e-5")
     assert "…" not in got.out and "..." not in got.out
-    row = got.out.splitlines()[1]
-    for name in ("learning_rate", "l2", "lr_patience", "lr_factor", "patience", "min_delta"):
-        assert f"{name} " in row
+    header = got.out.splitlines()[0]
+    for name in ("learning rate", "l2", "lr patience", "lr factor", "patience", "min delta"):
+        assert f" {name}" in header
+
+
+SHORT = "sweep --task 1 --samples 50 --n1 1,6 --seeds 3 --optimizer lm --max-epochs 100 --out run"
+
+
+def test_the_network_of_an_n1_is_chosen_and_named(command, tmp_path):
+    command(f"{SHORT} --target-loss 0.25 --quiet")
+    result = fastnet.load("run")
+    one, best = result.best_of(1), result.best
+    told = (
+        f"The best of N1 = 1 is member {one} (seed {one}): loss "
+        f"{float(result.members['train_loss'][one]):.4g}; export, predict, evaluate, show and plot "
+        "take it with --n1 1."
+    )
+    assert best["n1"] == 6 and told in command("show run").out
+    pandas.DataFrame({"x0": [0.1, 0.2], "y": [0.5, 0.9]}).to_csv("new.csv", index=False)
+    whole = (
+        f"Member {best['member']} (N1 = 6, seed {best['seed']}): the one with the lowest training "
+        "loss of all 6. The answer of the run was N1 = 1: --n1 1 takes its best.\n"
+    )
+    of_one = f"Member {one} (N1 = 1, seed {one}): the one with the lowest loss of N1 = 1.\n"
+    assert command("predict run --data new.csv").err.startswith(whole)
+    got = command("predict run --data new.csv --n1 1")
+    assert got.err.startswith(of_one)
+    assert got.out == command(f"predict run --data new.csv --member {one}").out
+    assert got.out != command("predict run/model.npz --data new.csv").out
+    assert command("evaluate run --data new.csv --n1 1").out.startswith(of_one)
+    assert command("evaluate run --data new.csv --n1 1 --json").json["member"] == one
+    assert command("evaluate run --data new.csv --json").json["member"] == best["member"]
+    assert command("evaluate run/model.npz --data new.csv --json").json["member"] is None
+    assert command("export run --to npy --n1 1 -o one").out.startswith(of_one)
+    assert np.load("one/W1.npy").shape == (1, 1)
+    assert command("show run --n1 1").out == command(f"show run --member {one}").out
+    one_svg, best_svg = (
+        command(f"plot run --figure hidden-units -o {name}.svg {chosen}").out.strip()
+        for name, chosen in (("one", "--n1 1"), ("best", ""))
+    )
+    assert Path(one_svg).read_text() != Path(best_svg).read_text()
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("show run --n1 3", "n1 must be a width of the run, 1, 6, got 3."),
+        ("show run --n1 1 --member 2", "give member 2 or n1 1, not both."),
+        ("export run --to npy --n1 3", "n1 must be a width of the run, 1, 6, got 3."),
+        (
+            "evaluate run/model.npz --data x.csv --n1 1",
+            "--n1 chooses one of a run; run/model.npz is a single model.",
+        ),
+    ],
+)
+def test_a_choice_that_a_run_does_not_have_is_refused(command, line, message):
+    command(f"{SHORT} --quiet")
+    assert command(line) == Output(2, "", f"Error: {message}\n")
+
+
+def test_a_run_without_its_summary_still_predicts(command):
+    command(f"{SHORT} --quiet")
+    pandas.DataFrame({"x0": [0.1]}).to_csv("new.csv", index=False)
+    Path("run/summary.json").unlink()
+    assert command("predict run --data new.csv").err == "1 row -> standard output\n"
+
+
+def test_tables_by_n1_drop_their_least_columns_first():
+    header = ["N1", "best loss", "test loss", "rest"]
+    rows = [("1", "2", "3", "4" * 20), ("5", "6", "7", "8" * 20)]
+    assert show.fitted(header, rows, 100) == (header, rows)
+    assert show.fitted(header, rows, 36) == (
+        ["N1", "best loss", "rest"],
+        [("1", "2", "4" * 20), ("5", "6", "8" * 20)],
+    )
+    assert show.fitted(header, rows, 1)[0] == ["N1", "rest"]
 
 
 def test_quiet_is_silent(command):

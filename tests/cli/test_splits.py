@@ -99,7 +99,7 @@ def test_what_is_printed_says_what_the_best_member_was_trained_on(command, patie
     got = command("train --data groups.csv --target y --n1 3 --max-epochs 8 --folds 4 --out run")
     assert "4 folds: a member trains on 300 and validates on 100 of 400 rows.\n" in got.err
     fold = fastnet.load("run").best["fold"]
-    assert f"N1 = 3 (seed 0, fold {fold}, member {fold}) is the best member" in got.out
+    assert f"N1 = 3 (seed 0, fold {fold}, member {fold}) is of the setting with" in got.out
     assert "Over 4 folds (mean +- standard deviation): validation loss " in got.out
     assert re.search(r"MAPE [\d.]+ % \+- [\d.]+ %\.\n", got.out)
     assert "The best member saw 300 of 400 rows, those of its fold" in got.out

@@ -196,6 +196,9 @@ def test_recorded_norms_and_snapshots(tmp_path):
     )
     assert len(norms) == len(result.entries["epoch"]) and 0 < clipped.mean() < 1
     np.testing.assert_array_equal(clipped == 1, norms > 0.05)
+    first, second = result.history(0), result.history(1)
+    np.testing.assert_array_equal([*first.gradient_norm, *second.gradient_norm], norms)
+    np.testing.assert_array_equal([*first.clipped, *second.clipped], clipped)
     shots = result.recorded["snapshots"]
     assert shots["epoch"].tolist() == [0, 0, 1, 1, 2, 2, 4, 4, 8, 8, 16, 16]
     assert shots["member"].tolist() == [0, 1] * 6 and shots["n1"].tolist() == [2, 5] * 6
@@ -203,6 +206,7 @@ def test_recorded_norms_and_snapshots(tmp_path):
         X, np.sin(5 * X), n1=[2, 5], learning_rate=0.5, clip_norm=0.05, max_epochs=16
     )
     assert shorter.best["best_epoch"] == 16
+    assert np.isnan(shorter.history().gradient_norm).all()
     rows = {0: slice(35, 37), 1: slice(37, 42)}[shorter.best_member]
     np.testing.assert_array_equal(shots["W1"][rows], shorter.weights().W1)
     result.save(tmp_path / "run")
