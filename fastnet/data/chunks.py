@@ -7,6 +7,7 @@ from typing import IO, Any
 
 from fastnet.data.dialect import NOTHING_KNOWN, Reading, unpacked
 from fastnet.data.frames import arrays_of_frame
+from fastnet.data.names import without_index
 from fastnet.data.numerals import with_numbers
 from fastnet.data.tables import (
     Table,
@@ -18,7 +19,7 @@ from fastnet.data.tables import (
     table_of_frame,
     text_ending,
 )
-from fastnet.data.text import frames_of, look_at, stripped, text_errors, without_counters
+from fastnet.data.text import frames_of, look_at, stripped, text_errors
 
 HEAD_BYTES = 1 << 20  # of standard input that are read for the column names
 MARK = "'"  # before verbatim cells: pandas takes NA for a missing value even after a converter
@@ -118,7 +119,7 @@ def text_tables(
             columns = dict(zip(text.names, arrays_of_frame(frame)))
             for n, values in columns.items():
                 columns[n] = values.str[len(MARK) :] if n in marked else stripped(values, text)
-            columns, notices = without_counters(columns, name, known=True)
+            columns, notices = without_index(columns, name, known=True)
             own = None if source is None else text
             table = Table(columns, name, own, tuple(notices), first)
             yield with_numbers(table, reading.writings)

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from fastnet.data.checks import LARGEST_WHOLE
-from fastnet.data.dates import ISO_DATE, date_of, encode_date, holds_dates
+from fastnet.data.dates import ISO_DATE, date_of, encode_date, holds_dates, parts_of
 from fastnet.data.dialect import is_number, listed
 from fastnet.data.levels import (
     LEAVE_OUT,
-    NO_LEVELS_TOLD,
-    LevelRules,
+    NO_RULES,
+    ColumnRules,
     category_of,
     encode_category,
     encode_ordinal,
@@ -91,7 +91,7 @@ def require_columns(table: Table, names: Sequence[str], option: str) -> None:
 
 
 def describe_inputs(
-    table: Table, names: Sequence[str], rules: LevelRules = NO_LEVELS_TOLD
+    table: Table, names: Sequence[str], rules: ColumnRules = NO_RULES
 ) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """The Columns of the named inputs, and notices about those that are left out.
 
@@ -99,20 +99,21 @@ def describe_inputs(
     ----------
     table : Table
     names : sequence of str
-    rules : LevelRules
+    rules : ColumnRules
         Which of them are categories, and what becomes of their levels and of dates.
 
     Raises
     ------
     DataError
-        for dates without a rule, free text and columns without any value.
+        for dates without a rule, for free text, and if no column is left.
     """
-    columns, constant, shared = [], [], []
+    columns, empty, constant, shared = [], [], [], []
     for name in names:
         values = table.columns[name]
         missing = is_missing(values)
         if missing.all():
-            raise DataError(f"{table.name}: column {name!r} is empty; fill it in {LEAVE_OUT}.")
+            empty.append(name)
+            continue
         kind = kind_of(table, name)
         dated = rules.dates != "refuse" and name not in (*rules.categorical, *rules.ordinal)
         dated = dated and holds_dates(table, name)
@@ -130,16 +131,17 @@ def describe_inputs(
             column, said = category_of(table, name, rules)
             columns.append(column)
             shared += said
-    notices = [*table.notices, *shared]
-    if constant:
-        several = len(constant) > 1
-        notices.append(
-            f"Left out because {'they have' if several else 'it has'} one value in all rows: "
-            f"column{'s' * several} {listed(constant)}."
-        )
+    left = [*left_out(empty, "no value"), *left_out(constant, "one value in all rows")]
     if not columns:
-        raise DataError(f"{table.name} has no column to learn from. {' '.join(notices)}".strip())
-    return tuple(columns), tuple(notices)
+        raise DataError(f"{table.name} has no column to learn from. {' '.join(left)}".strip())
+    return tuple(columns), (*table.notices, *shared, *left)
+
+
+def left_out(names: Sequence[str], has: str) -> list[str]:
+    """The notice on columns that are left out for what they have, if there are some."""
+    several = len(names) > 1
+    begin = f"Left out because {'they have' if several else 'it has'} {has}: "
+    return [f"{begin}column{'s' * several} {listed(names)}."] * bool(names)
 
 
 def is_missing(values: Any) -> np.ndarray:
@@ -398,16 +400,14 @@ def group_values(table: Table, name: str) -> np.ndarray:
 
 
 def order_values(table: Table, name: str) -> np.ndarray:
-    """A column that orders the rows as numbers, dates, or texts that sort as what they mean."""
+    """A column that orders the rows: numbers, or dates, which texts become."""
     table.refuse_missing(name, is_missing(table.columns[name]), "write one in every row")
     kind, values = kind_of(table, name), table.series(name)
     if kind == "number":
         return numbers_of(table.columns[name])
     if kind == "date":
         return values.to_numpy()
-    texts = values.astype(str).to_numpy(str)
-    odd = np.array([not ISO_DATE.fullmatch(t) or len(t) != len(texts[0]) for t in texts])
-    first = texts[odd.argmax()]
-    cure = "write numbers, or dates as 2020-01-31 or 2020-01-31 14:05, all in one form"
-    table.refuse(name, odd, f"orders the rows, but has {str(first)!r}", cure)
-    return texts
+    odd = np.array([not ISO_DATE.fullmatch(text) for text in values.astype(str)])
+    cure = "write numbers, or dates as 2020-01-31 or 2020-01-31 14:05"
+    table.refuse(name, odd, f"orders the rows, but has {str(values[odd.argmax()])!r}", cure)
+    return parts_of(table, name)["seconds"]

@@ -8,8 +8,9 @@ import numpy as np
 from fastnet.data.schema import Column
 from fastnet.data.tables import Table
 
-# Dates whose texts sort as they do.
-ISO_DATE = re.compile(r"\d{4}-\d\d(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?)?Z?")
+# ISO 8601, perhaps with a time and its distance from UTC.
+CLOCK = r"\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?"
+ISO_DATE = re.compile(rf"\d{{4}}-\d\d(-\d\d([T ]{CLOCK})?)?Z?")
 TYPES = ("datetime64", "datetime", "date")  # as pandas infers them; times of day are no dates
 WRITE = "write dates as 2020-01-31 or 2020-01-31 14:05"
 

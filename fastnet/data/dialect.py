@@ -207,8 +207,13 @@ def find_separator(lines: list[str], dialect: Dialect, name: str) -> str:
         return max(whole or widths, key=widths.__getitem__)
     cells = [blank_cells(line, dialect.quote) for line in lines if line.strip()]
     numbers = all(any(map(is_number, row)) for row in cells[1:]) and len(cells) > 1
-    equal = len({len(row) for row in cells}) == 1 and len(cells[0]) > 1
-    return BLANKS if numbers and equal else ","
+    if numbers and len(cells[0]) > 1:
+        named = dialect.quote and all(line.startswith(dialect.quote) for line in lines)
+        own = len(cells[0]) + bool(named and len(cells[1]) > len(cells[0]))  # R names the rows
+        if all(len(row) == own for row in cells[1:]):
+            return BLANKS
+    # One column, perhaps of numbers with decimal commas.
+    return next((c for c in rows if rows[","] and not any(c in line for line in lines)), ",")
 
 
 def records(lines: list[str], separator: str, quote: str | None) -> list[list[str]]:

@@ -1,8 +1,10 @@
-"""Folds of cross-validation: which rows train and which validate in each of them."""
+"""Folds of cross-validation: which rows train and which validate, and how to say it."""
+
+from collections.abc import Mapping
 
 import numpy as np
 
-from fastnet.data.split import counts_by_group, refuse_few
+from fastnet.data.split import counts_by_group, name_of_order, refuse_few
 from fastnet.errors import UsageError
 
 
@@ -54,7 +56,7 @@ def make_folds(
     if len(rows) < count:
         raise UsageError(f"folds {count} needs at least {count} rows, got {len(rows)}.")
     refuse_few("group", groups, count, "folds")
-    refuse_few("order", order, count + 1, "parts")
+    refuse_few(name_of_order(groups), order, count + 1, "parts")
     if order is not None:
         part = parts_in_order(order, count + 1)
         return tuple((rows[part < i], rows[part == i]) for i in range(1, count + 1))
@@ -112,3 +114,46 @@ def parts_in_order(order: np.ndarray, parts: int) -> np.ndarray:
         first += int(np.abs(before[first : last + 1] - wanted).argmin())
         starts.append(first)
     return np.searchsorted(np.array(starts), codes, side="right")
+
+
+# ---------------------------------------------------------------- in words
+
+
+def division(
+    sets: Mapping[str, np.ndarray], folds: tuple, known: Mapping[str, np.ndarray | None]
+) -> list[str]:
+    """Notices on how groups, an order or folds divide the rows."""
+    lines, verbs = [], {"train": "train", "val": "validate", "test": "test"}
+    there = {verb: sets[name] for name, verb in verbs.items() if len(sets[name])}
+    if known["groups"] is not None:
+        counts = {verb: len(np.unique(known["groups"][rows])) for verb, rows in there.items()}
+        lines.append(f"Groups stay whole: {', '.join(f'{n:,} {v}' for v, n in counts.items())}.")
+    if known["order"] is not None and len(there) > 1:
+        counts = [f"then {len(rows):,} {verb}" for verb, rows in there.items()]
+        lines.append(f"Rows in their order: {', '.join(counts).removeprefix('then ')}.")
+    if folds:
+        n = len(sets["train"])
+        spans = [sorted({len(pair[part]) for pair in folds}) for part in (0, 1)]
+        train, val = (f"{s[0]:,}" + f" to {s[-1]:,}" * (len(s) > 1) for s in spans)
+        lines.append(
+            f"{len(folds)} folds: a member trains on {train} and validates on {val} of {n:,} rows."
+        )
+    return lines
+
+
+def overlap(
+    sets: Mapping[str, np.ndarray],
+    folds: tuple,
+    groups: np.ndarray | None,
+    order: np.ndarray | None,
+) -> list[str]:
+    """A notice on training rows that come after rows held out, since groups overlap in time."""
+    if groups is None or order is None:
+        return []
+    _, places = np.unique(order, return_inverse=True)
+    pairs = folds or ((sets["train"], np.concatenate([sets["val"], sets["test"]])),)
+    later = [(places[train] > places[held].min(initial=len(places))).sum() for train, held in pairs]
+    which = "the first row held out" if not folds else "the first row that validates in their fold"
+    return [
+        f"Groups overlap in their order: {max(later):,} training rows come after {which}."
+    ] * bool(max(later))

@@ -20,7 +20,7 @@ from fastnet.data.columns import (
     target_values,
     weight_values,
 )
-from fastnet.data.dialect import Reading, Writing, dialect_of, plain_name
+from fastnet.data.dialect import Reading, Writing, dialect_of, listed, plain_name
 from fastnet.data.levels import orders_of, rules_of
 from fastnet.data.numerals import find_writings, with_numbers
 from fastnet.data.remarks import Remark, remarks_of, sentences
@@ -134,6 +134,8 @@ def samples_of(joined: Joined) -> tuple[dict[str, Any], list[Remark]]:
     several = len(options["target"]) > 1 and loss_of(options) == SEVERAL_LABELS
     labels = label_pairs(main, options["target"]) if several else ()
     y, loss = target_values(main, options["target"], loss_of(options), labels)
+    if not joined.names:
+        raise no_inputs(options, main)
     columns, notices = describe_inputs(main, joined.names, rules_of(options))
     remarks = remarks_of(main, columns, options["target"], y, loss)
     texts = texts_of(main, columns, options["target"])
@@ -216,6 +218,15 @@ def input_names(options: Mapping[str, Any], main: Table) -> list[str]:
     """The columns to learn from: as named, else all that have no other purpose."""
     taken = {*options["target"], *options["exclude"], *(options[name] for name in COLUMNS)}
     return list(options["features"]) or [n for n in main.columns if n not in taken]
+
+
+def no_inputs(options: Mapping[str, Any], main: Table) -> DataError:
+    """The error for a table all of whose columns have another purpose."""
+    used = [name for name in ("target", "exclude", *COLUMNS) if options[name]]
+    return DataError(
+        f"{main.name} has no column to learn from: {', '.join(used)} take{'s' * (len(used) == 1)} "
+        f"all of its columns ({listed(list(main.columns))})."
+    )
 
 
 def texts_of(main: Table, columns: Sequence[Column], targets: Sequence[str]) -> frozenset[str]:

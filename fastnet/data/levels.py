@@ -14,15 +14,15 @@ from fastnet.data.tables import Table
 from fastnet.errors import DataError, UsageError, quoted
 
 MAX_CATEGORIES = 100  # most categories of a column; more distinct texts are names, numbers or prose
-NUMERIC_SHARE = 0.8  # from this share of numbers among the distinct texts, the others are mistakes
-DATE = re.compile(r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3(\d{4}|\d\d))\b.*")
+SHARE = 0.8  # from this share of numbers or dates among the distinct texts, the others are mistakes
+DATE = re.compile(r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3(\d{4}|\d\d))(?!\d).*")
 TIME = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?")
 FEW_TIMES = 10  # up to so many different times of day are categories, such as shifts
 LEAVE_OUT = "or leave it out with --exclude"
 OTHER, MISSING = "other", "missing"  # the levels of rare and new texts, and of missing ones
 
 
-class LevelRules(NamedTuple):
+class ColumnRules(NamedTuple):
     """What is said about categories and dates.
 
     Attributes
@@ -49,13 +49,13 @@ class LevelRules(NamedTuple):
     ordinal: Mapping[str, tuple[str, ...]] = {}  # never changed
 
 
-NO_LEVELS_TOLD = LevelRules()
+NO_RULES = ColumnRules()
 
 
-def rules_of(options: Mapping[str, Any]) -> LevelRules:
-    """The LevelRules in the options of a run."""
+def rules_of(options: Mapping[str, Any]) -> ColumnRules:
+    """The ColumnRules in the options of a run."""
     names = ("categorical", "impute", "unknown", "min_level_count", "dates")
-    return LevelRules(*(options[name] for name in names), orders_of(options["ordinal"]))
+    return ColumnRules(*(options[name] for name in names), orders_of(options["ordinal"]))
 
 
 def orders_of(parts: Collection[str]) -> dict[str, tuple[str, ...]]:
@@ -79,10 +79,11 @@ def orders_of(parts: Collection[str]) -> dict[str, tuple[str, ...]]:
     return orders
 
 
-def category_of(table: Table, name: str, rules: LevelRules) -> tuple[Column, list[str]]:
+def category_of(table: Table, name: str, rules: ColumnRules) -> tuple[Column, list[str]]:
     """A column of texts as a Column, and the notice on levels that share one."""
-    levels = levels_of(table, name)
     texts = texts_of_column(table, name).dropna().astype(str)
+    told = name in rules.categorical
+    levels = sorted(texts.unique()) if told else levels_of(table, name)
     counts = texts.value_counts()
     rare = {level for level in levels if counts[level] < rules.min_count}
     kept = {*levels} - rare
@@ -104,7 +105,7 @@ def category_of(table: Table, name: str, rules: LevelRules) -> tuple[Column, lis
     return Column(name, "category", tuple(sorted(kept)), fill, shares), said
 
 
-def refuse_many(table: Table, name: str, levels: list[str], rules: LevelRules) -> None:
+def refuse_many(table: Table, name: str, levels: list[str], rules: ColumnRules) -> None:
     """Refuse more levels than categories have."""
     most = min(MAX_CATEGORIES, max(table.rows // 2, 10))
     if len(levels) > most:
@@ -132,17 +133,20 @@ def levels_of(table: Table, name: str, cure: str = LEAVE_OUT) -> list[str]:
     distinct = sorted(map(str, values.dropna().unique()))
     times = len(distinct) > FEW_TIMES and all(TIME.fullmatch(text) for text in distinct)
     if times or all(DATE.fullmatch(text) for text in distinct):
-        raise no_dates(table, name, distinct[0], cure)
-    odd = [text for text in distinct if not is_number(text)]
-    if odd and len(odd) <= (1 - NUMERIC_SHARE) * len(distinct):
-        bad = (values.astype(str) == odd[0]).to_numpy()
-        table.refuse(name, bad, f"has {odd[0]!r} among numbers", "write a number")
+        other = (text for text in distinct if not ISO_DATE.fullmatch(text))
+        raise no_dates(table, name, next(other, distinct[0]), cure)
+    for kind, fits in (("number", is_number), ("date", DATE.fullmatch)):
+        odd = [text for text in distinct if not fits(text)]
+        if odd and len(odd) <= (1 - SHARE) * len(distinct):
+            bad = (values.astype(str) == odd[0]).to_numpy()
+            told = f", or use --categorical {name}" * (cure == LEAVE_OUT)
+            table.refuse(name, bad, f"has {odd[0]!r} among {kind}s", f"write a {kind}{told}")
     return distinct
 
 
 def no_dates(table: Table, name: str, example: Any, cure: str = LEAVE_OUT) -> DataError:
     """The error for a column of dates."""
-    form, day = "", ISO_DATE.match(str(example))
+    form, day = "", ISO_DATE.fullmatch(str(example))
     if cure == LEAVE_OUT and not TIME.fullmatch(str(example)):
         form = " with --dates" if day else " with --dates once they are written as 2020-01-31"
     return DataError(

@@ -91,6 +91,8 @@ def look_at_input(joined: Joined, name: str) -> Look:
         return Look("refused", 0, str(joined.doubts[name]))
     alone = table._replace(notices=())
     missing = is_missing(table.columns[name])
+    if missing.all():
+        return Look("left out: no value")
     if not missing.any() and is_constant(table.columns[name]):
         return Look("left out: one value")
     try:

@@ -21,6 +21,8 @@ FEW_LEVELS = 10  # up to so many different numbers with a unit may be categories
 # Marks between thousands, and decimal marks.
 MARKS = (("", "."), ("", ","), (",", "."), (".", ","), (" ", "."), (" ", ","), ("'", "."))
 MARKS += (("'", ","),)
+# Negative amounts of accountants: (12.50) and 12.50-.
+NEGATIVE = re.compile(r"\((?P<inner>[^()-]+)\)|(?P<before>[^()-]+)-")
 # Blanks that are no break, and the minus sign of typesetters, as typed on a keyboard.
 TYPED = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\u2212": "-"})
 CODES = "USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|KRW|RUB|TRY"
@@ -35,6 +37,7 @@ def pattern(decimal: str, thousands: str) -> re.Pattern:
     """What a number with these marks looks like."""
     point, mark = re.escape(decimal), re.escape(thousands)
     groups = rf"\d{{1,3}}(?:{mark}\d{{3}})+|" if mark else ""
+    groups += r"\d{1,2}(?:,\d\d)+,\d{3}|" * (mark == ",")  # lakhs: 1,29,900
     return re.compile(rf"[-+]?(?:(?:{groups}\d+)(?:{point}\d*)?|{point}\d+)(?:[eE][-+]?\d+)?")
 
 
@@ -48,6 +51,9 @@ def number(text: str, writing: Writing) -> float | None:
     >>> number("4.23", Writing(",", "."))
     """
     text = text.translate(TYPED)
+    negative = NEGATIVE.fullmatch(text)
+    if negative:
+        text = "-" + (negative["inner"] or negative["before"]).strip()
     if writing.unit:
         sign = "-" * text.startswith("-")
         text = text.removeprefix("-").removeprefix(writing.unit).removesuffix(writing.unit)
@@ -173,7 +179,8 @@ def notices_of(table: Table, found: Mapping[str, Writing]) -> list[str]:
     for writing in dict.fromkeys(found.values()):
         columns = [name for name, own in found.items() if own == writing]
         cells = distinct_texts(table, columns[0])
-        cell = next((cell for cell in cells if not is_number(cell)), cells[0])
+        odd = [cell for cell in cells if not is_number(cell)] or cells
+        cell = next((cell for cell in odd if NEGATIVE.fullmatch(cell)), odd[0])
         notices.append(
             f"Read as numbers ({described(writing)}), such as {cell!r} = "
             f"{number(cell, writing):.10g}: column{'s' * (len(columns) > 1)} {listed(columns)}."
@@ -211,7 +218,7 @@ def common_units(cells: Sequence[str]) -> list[str]:
     """
     units = []
     for cell in cells:
-        match = WITH_UNIT.fullmatch(cell.translate(TYPED))
+        match = WITH_UNIT.fullmatch(cell.translate(TYPED).strip("()").rstrip("-"))
         if match is None or (match["before"] and match["after"]):
             return []
         units.append(match["before"] or match["after"] or "")

@@ -21,10 +21,10 @@ from fastnet.data.checks import (
     unnamed_features,
 )
 from fastnet.data.dialect import NOTHING_KNOWN, Reading, listed
-from fastnet.data.folds import make_folds
+from fastnet.data.folds import division, make_folds, overlap
 from fastnet.data.scaling import no_scaling, ranges_of
 from fastnet.data.schema import Column, Described, Schema, examples_of
-from fastnet.data.split import SETS, rows_outside, split_rows
+from fastnet.data.split import SETS, first_of_groups, rows_outside, split_rows
 from fastnet.errors import DataError, UsageError, quoted
 from fastnet.options.methods import CLASSIFIERS, LOSSES, NUMBER
 from fastnet.options.rules import refuse_two_sets
@@ -166,7 +166,8 @@ def make_data(
     group : array of shape (n,), optional
         Rows of one group stay in one set, or in one fold.
     order : array of shape (n,), optional
-        The last rows in this order are held out; folds go forward in it.
+        The last rows in this order are held out; folds go forward in it. With groups, those that
+        begin last are held out.
     folds : int or list of (training rows, validation rows), optional
         A number of folds to draw from the rows that are not held out, or the folds themselves.
     fold_repeats : int
@@ -218,11 +219,14 @@ def make_data(
         )
     refuse_two_sets(validation, test, validation_fraction, test_fraction, folds)
     weight = checked_sample_weights(sample_weight, len(X))
+    groups, order = checked_keys(group, len(X), "group"), checked_keys(order, len(X), "order")
     known = {
         "strata": None if classes is None else as_one_hot(Y).argmax(axis=1),
-        "groups": checked_keys(group, len(X), "group"),
-        "order": checked_keys(order, len(X), "order"),
+        "groups": groups,
+        "order": order,
     }
+    if groups is not None and order is not None:
+        known["order"] = first_of_groups(groups, order)
     fractions = validation_fraction, test_fraction
     shares = split_rows(len(rest), *fractions, data_seed, **of_rows(known, rest))
     sets = {name: rest[rows] for name, rows in shares.items()} | named
@@ -246,7 +250,7 @@ def make_data(
         examples=examples_of(X, sets),
     )
     class_factors = checked_class_weights(class_weight, Y[sets["train"]], classes)
-    notices = (*notices, *division(sets, folds, known))
+    notices = (*notices, *division(sets, folds, known), *overlap(sets, folds, groups, order))
     data = Data(X, Y, schema, sets, weight, class_factors, folds, notices)
     for name, given in (("val", validation), ("test", test)):
         data = data if given is None else with_set(data, name, given, missing)
@@ -257,28 +261,6 @@ def make_data(
 def of_rows(known: Mapping[str, np.ndarray | None], rows: np.ndarray) -> dict[str, Any]:
     """What is known of some rows."""
     return {name: None if values is None else values[rows] for name, values in known.items()}
-
-
-def division(
-    sets: Mapping[str, np.ndarray], folds: tuple, known: Mapping[str, np.ndarray | None]
-) -> list[str]:
-    """Notices on how groups, an order or folds divide the rows."""
-    lines, verbs = [], {"train": "train", "val": "validate", "test": "test"}
-    there = {verb: sets[name] for name, verb in verbs.items() if len(sets[name])}
-    if known["groups"] is not None:
-        counts = {verb: len(np.unique(known["groups"][rows])) for verb, rows in there.items()}
-        lines.append(f"Groups stay whole: {', '.join(f'{n:,} {v}' for v, n in counts.items())}.")
-    if known["order"] is not None and len(there) > 1:
-        counts = [f"then {len(rows):,} {verb}" for verb, rows in there.items()]
-        lines.append(f"Rows in their order: {', '.join(counts).removeprefix('then ')}.")
-    if folds:
-        n = len(sets["train"])
-        spans = [sorted({len(pair[part]) for pair in folds}) for part in (0, 1)]
-        train, val = (f"{s[0]:,}" + f" to {s[-1]:,}" * (len(s) > 1) for s in spans)
-        lines.append(
-            f"{len(folds)} folds: a member trains on {train} and validates on {val} of {n:,} rows."
-        )
-    return lines
 
 
 def unnamed_targets(classes: np.ndarray | None, k: int) -> tuple[str, ...]:

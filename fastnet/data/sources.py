@@ -113,7 +113,7 @@ def data_of_table(
 def spared_rows(
     samples: Mapping[str, Any], options: Mapping[str, Any], assumed: Collection[str]
 ) -> dict[str, Any]:
-    """For a small table, the arguments of make_data by which all rows train, and a notice."""
+    """For a small table, the arguments that hold out no validation rows, with a notice."""
     named, asked = samples["split"], options["group"] or options["order"] or options["folds"]
     n = len(samples["X"]) - sum(len(rows) for rows in named.values())
     if n >= FEW_ROWS or asked or len(named.get("val", ())):
@@ -122,7 +122,7 @@ def spared_rows(
     if fraction and "validation_fraction" not in assumed:
         return {}
     notice = (
-        f"All {n} rows train: of fewer than {FEW_ROWS} none are held out for validation, so the "
+        f"None of {n} rows are held out for validation, since they are fewer than {FEW_ROWS}: the "
         "training loss alone decides; --validation-fraction holds some out."
     )
     return {"validation_fraction": 0.0, "notices": (*samples["notices"], notice)}

@@ -2,7 +2,7 @@
 
 How the rows to hold out are chosen depends on what is known of them. Without anything it is random
 and each class gives its share. Rows of one group stay together. With an order, the last rows are
-held out, and rows that are equal in it stay together.
+held out, and rows that are equal in it stay together; with both, the groups that begin last are.
 """
 
 import numpy as np
@@ -39,7 +39,8 @@ def split_rows(
     groups : ndarray of shape (n,), optional
         The group of each row; each group is in one set as a whole.
     order : ndarray of shape (n,), optional
-        The last rows in this order are test, those before them val; equal ones stay together.
+        The last rows in this order are test, those before them val; equal ones stay together. With
+        groups it is one value for each of them: see first_of_groups().
 
     Raises
     ------
@@ -62,7 +63,7 @@ def split_rows(
     shares = {"test": test_fraction, "val": validation_fraction}
     parts = 1 + sum(fraction > 0 for fraction in shares.values())
     refuse_few("group", groups, parts)
-    refuse_few("order", order, parts)
+    refuse_few(name_of_order(groups), order, parts)
     for name, fraction in shares.items():
         of_rest = fraction * n / max(len(rest), 1)
         if fraction and round(fraction * n) == 0:
@@ -75,17 +76,22 @@ def split_rows(
                 f"validation_fraction {validation_fraction:g} and test_fraction "
                 f"{test_fraction:g} leave none of {n} rows to train on; lower one of them."
             )
-        if groups is not None and fraction:
-            parts -= 1
-            chosen = whole_groups(groups[rest], of_rest, rng, strata[rest], parts)
-        elif order is not None and fraction:
+        if order is not None and fraction:
             parts -= 1
             chosen = last_rows(order[rest], of_rest, parts)
+        elif groups is not None and fraction:
+            parts -= 1
+            chosen = whole_groups(groups[rest], of_rest, rng, strata[rest], parts)
         else:
             chosen = stratified_share(len(rest), of_rest, rng, strata[rest])
         split[name], rest = rest[chosen], np.delete(rest, chosen)
     split["train"] = rest
     return split
+
+
+def name_of_order(groups: np.ndarray | None) -> str:
+    """What messages call the values of an order."""
+    return "order" if groups is None else "the order in which groups begin"
 
 
 def refuse_few(name: str, values: np.ndarray | None, parts: int, what: str = "sets") -> None:
@@ -143,6 +149,21 @@ def whole_groups(
             missing = after
     taken = taken or [int(distance.argmin())]
     return np.flatnonzero(np.isin(codes, taken))
+
+
+def first_of_groups(groups: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """For each row, the place in the order at which its group begins.
+
+    Examples
+    --------
+    >>> first_of_groups(np.array(["b", "a", "b"]), np.array([5, 3, 4]))
+    array([1, 0, 1])
+    """
+    _, codes = np.unique(groups, return_inverse=True)
+    _, places = np.unique(order, return_inverse=True)
+    first = np.full(codes.max(initial=-1) + 1, len(places))
+    np.minimum.at(first, codes, places)
+    return first[codes]
 
 
 def last_rows(order: np.ndarray, fraction: float, left: int) -> np.ndarray:

@@ -9,12 +9,11 @@ import io
 import itertools
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from fastnet.data.checks import refuse_same_names
 from fastnet.data.dialect import (
     AUTO,
     BLANKS,
@@ -27,7 +26,6 @@ from fastnet.data.dialect import (
     encoding_of,
     find_separator,
     head_of,
-    is_number,
     listed,
     long_cells,
     plain_name,
@@ -35,18 +33,17 @@ from fastnet.data.dialect import (
     unpacked,
 )
 from fastnet.data.frames import arrays_of_frame, joined, kind_of_chunk
+from fastnet.data.names import check_names, marked, names_of_cells, without_index
 from fastnet.errors import DataError, UsageError
 
 CHUNK_ROWS = 1 << 16  # of a CSV at a time: 10 bytes per value at most, all at once 25
 CHUNK_VALUES = 1 << 21  # of a CSV with many columns at a time
-UNNAMED = "\0"  # begins the names of columns that have none
-PANDAS_NAME = re.compile(r"Unnamed: \d+")  # what pandas calls them, and so writes
 # Texts that pandas takes for missing values.
 USUAL_MISSING = (
     *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
     *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "?"),
 )
-LEADING_ZERO = re.compile(rb"(?:^|[\s,;|\"'])[-+]?0[0-9]")
+LEADING_ZERO = re.compile(rb"(?:^|[^0-9A-Za-z.:/+-])[-+]?0[0-9]")
 ZERO_LED = r"[-+]?0[0-9]"
 TRUE, FALSE = ("True", "TRUE", "true"), ("False", "FALSE", "false")  # as pandas reads them
 
@@ -168,7 +165,7 @@ def read_text(
     text = look_at(file, source, name, tabs, reading.dialect)
     with text_errors(name, reading.dialect, len(text.names)):
         columns, codes = text_columns(file, text, reading)
-    columns, notices = without_counters(columns, name, reading.known)
+    columns, notices = without_index(columns, name, reading.known)
     if codes:
         notices.append(
             f"Read as texts because of leading zeros: column{'s' * (len(codes) > 1)} "
@@ -227,12 +224,14 @@ def described(
         head, skip = head[told is not None :], skip + (told is not None)
     lines = [ln for ln in head if not (dialect.comment and ln.startswith(dialect.comment))]
     separator = SEPARATORS.get(dialect.separator, dialect.separator)
+    whole = lines if len(lines) < 3 else lines[:-1]  # the last one may be cut
     if separator == AUTO:
-        whole = lines if len(lines) < 3 else lines[:-1]  # the last one may be cut
         separator = told or ("\t" if tabs else find_separator(whole, dialect, name))
     names = first_record(file, TextFile(source, name, (), separator, encoding, skip, dialect))
     if dialect.no_header:
         names = [str(j + 1) for j in range(len(names))]
+    else:
+        names = names_of_cells(names, whole, separator, name, dialect.quote)
     check_names(names, name, dialect)
     return TextFile(source, name, marked(names), separator, encoding, skip, dialect)
 
@@ -248,23 +247,6 @@ def first_record(file: IO[bytes], text: TextFile) -> list[str]:
     finally:
         wrapped.detach()
     return [plain_name(cell) for cell in cells]
-
-
-def check_names(names: list[str], name: str, dialect: Dialect) -> None:
-    """Refuse a header without names, with numbers as names, or with one name twice."""
-    if not any(names):
-        raise DataError(f"{name} is empty; its first line must name the columns.")
-    refuse_same_names([n for n in names if n], name)
-    if not dialect.no_header and all(is_number(n) for n in names):
-        raise DataError(
-            f"{name}: the first line must name the columns, got {', '.join(names[:5])}; if it is "
-            "a row, use --no-header, which names the columns 1, 2, 3, and so on."
-        )
-
-
-def marked(names: Sequence[str]) -> tuple[str, ...]:
-    """Names, different ones also for columns that have none."""
-    return tuple(n or f"{UNNAMED}{j}" for j, n in enumerate(names))
 
 
 # ---------------------------------------------------------------- chunks
@@ -314,8 +296,14 @@ def frames_of(file: IO[bytes], text: TextFile, **more: Any) -> Any:
 
 
 def is_whole(chunks: list[dict[str, Any]], name: str) -> bool:
-    """Whether a column holds whole numbers."""
-    return all(getattr(chunk[name].dtype, "kind", "O") in "iu" for chunk in chunks)
+    """Whether a column holds whole numbers, which are floats if some are missing."""
+    parts = [chunk[name] for chunk in chunks]
+    kinds = {getattr(part.dtype, "kind", "O") for part in parts}
+    if kinds <= set("iu"):
+        return True
+    if not kinds <= set("iuf") or not any(np.isnan(part).any() for part in parts):
+        return False
+    return all((np.isnan(part) | (part == np.floor(part))).all() for part in parts)
 
 
 def zero_led(file: IO[bytes], text: TextFile, names: list[str]) -> set[str]:
@@ -354,35 +342,3 @@ def stripped(values: Any, text: TextFile) -> Any:
     if bare.isin((*TRUE, *FALSE)).all():
         return bare.isin(TRUE).to_numpy(bool)
     return bare
-
-
-# ---------------------------------------------------------------- columns that are left out
-
-
-def without_counters(
-    columns: dict[str, Any], name: str, known: bool
-) -> tuple[dict[str, Any], list[str]]:
-    """The columns without those that have no name and no meaning, and notices about these.
-
-    An empty column is made by separators at the ends of lines, a counter by pandas. What a model
-    does not know it does not use either.
-    """
-    kept, notices = {}, []
-    for place, (own, values) in enumerate(columns.items(), 1):
-        unnamed, odd = own.startswith(UNNAMED), PANDAS_NAME.fullmatch(own) and not known
-        if unnamed and (known or kind_of_chunk(values) == "empty"):
-            notices.append(f"Left out because it has no name and no value: column {place}.")
-        elif (unnamed or odd) and counts_rows(values):
-            notices.append(f"Left out because it counts the rows and has no name: column {place}.")
-        elif unnamed:
-            raise DataError(f"{name}: column {place} has no name in the first line.")
-        else:
-            kept[own] = values
-    return kept, [] if known else notices
-
-
-def counts_rows(values: Any) -> bool:
-    """Whether a column is 0, 1, 2, ... or 1, 2, 3, ..."""
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iu" or not len(values):
-        return False
-    return values[0] in (0, 1) and (values == np.arange(len(values)) + values[0]).all()

@@ -10,6 +10,7 @@ import csv
 import itertools
 import math
 import os
+import re
 from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any
 
@@ -266,7 +267,8 @@ class Flag(Kind):
 
 def cells(text: str) -> list[str]:
     """The parts of a list of names, which may be quoted as in a CSV."""
-    return next(csv.reader([text], skipinitialspace=True), []) if '"' in text else text.split(",")
+    quoted_parts = re.search(r'(^|,)\s*"', text)
+    return next(csv.reader([text], skipinitialspace=True), []) if quoted_parts else text.split(",")
 
 
 class Names(Kind):

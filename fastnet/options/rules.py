@@ -154,7 +154,7 @@ def refuse_two_sets(
 
 
 def refuse_splits(options: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Refuse groups, orders and folds that contradict each other or divide nothing.
+    """Refuse groups, orders and folds that divide nothing.
 
     Parameters
     ----------
@@ -164,8 +164,6 @@ def refuse_splits(options: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         Arguments beside X and y: arrays group and order, and folds as lists of rows.
     """
     named = {name: given.get(name, options[name]) is not None for name in ("group", "order")}
-    if all(named.values()):
-        raise UsageError("group and order divide the rows in two ways; give one of them.")
     drawn = options["folds"] is not None
     divided = drawn or options["validation_fraction"] or options["test_fraction"]
     for name, there in named.items():

@@ -149,10 +149,10 @@ def test_nothing_is_held_out_of_a_few_rows_unless_asked(command):
     Path("three.csv").write_text("x,y\n-1,-0.2445\n0,0.1233\n1,0.1714\n")
     for name, rows in (("xor", 4), ("three", 3)):
         got = command(f"train --data {name}.csv --target y --max-epochs 3 --out {name}")
-        assert f"All {rows} rows train: of fewer than 20 none are held out" in got.err
+        assert f"None of {rows} rows are held out for validation, since they are fewer" in got.err
         result = fastnet.load(name)
         assert len(result.split["train"]) == rows and result.options["validation_fraction"] == 0
-        assert result.notices[0].startswith(f"All {rows} rows train")
+        assert result.notices[0].startswith(f"None of {rows} rows")
     asked = "train --data xor.csv --target y --validation-fraction 0.25 --max-epochs 3 --out asked"
     assert "rows train" not in command(asked).err
     assert len(fastnet.load("asked").split["val"]) == 1
@@ -183,7 +183,7 @@ def test_twenty_rows_are_enough_to_hold_some_out(command):
             "--order word",
             3,
             "t.csv: column 'word' orders the rows, but has '3.1.2020' in line 3; write numbers, or "
-            "dates as 2020-01-31 or 2020-01-31 14:05, all in one form.",
+            "dates as 2020-01-31 or 2020-01-31 14:05.",
         ),
         ("--order gap", 3, "t.csv: column 'gap' has no value in line 3; write one in every row."),
         (

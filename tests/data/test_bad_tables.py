@@ -34,7 +34,7 @@ BAD_TABLES = [
         "size,,price\n1,2,3\n",
         "--target price",
         3,
-        "data.csv: column 2 has no name in the first line.",
+        "data.csv: column 2 has no name in the first line; name it there, or remove it.",
     ),
     (
         "size,size,price\n1,2,3\n",
@@ -155,10 +155,23 @@ BAD_TABLES = [
         "data.csv: column 'price' is infinite in line 3; remove those rows.",
     ),
     (
-        "size,more,price\n1,,2.5\n2,,3.5\n",
+        "more,price\n,2.5\n,3.5\n",
         "--target price",
         3,
-        "data.csv: column 'more' is empty; fill it in or leave it out with --exclude.",
+        "data.csv has no column to learn from. Left out because it has no value: column more.",
+    ),
+    (
+        "spend,income\n1.5,2.5\n2.5,3.5\n",
+        "--target spend,income",
+        3,
+        "data.csv has no column to learn from: target takes all of its columns (spend, income).",
+    ),
+    (
+        "a,b,w,y\n1,2,3,2.5\n2,1,3,3.5\n",
+        "--target y --exclude a,b --weights w",
+        3,
+        "data.csv has no column to learn from: target, exclude, weights take all of its columns "
+        "(a, b, w, y).",
     ),
     (
         "sold,price\n2020-01-31,2.5\n2021-12-01,3.5\n",

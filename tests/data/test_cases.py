@@ -272,9 +272,8 @@ def test_compressed_tables(trained, ending, module):
 )
 def test_nothing_is_held_out_of_a_few_rows_in_silence(trained, rows):
     result = trained(table("a,b,y", rows), "y")
-    assert len(result.split["train"]) == len(rows) and "none are held out" in " ".join(
-        result.notices
-    )
+    assert len(result.split["train"]) == len(rows)
+    assert f"None of {len(rows)} rows are held out" in " ".join(result.notices)
 
 
 def test_seconds_since_1970_do_not_lose_rows(trained):

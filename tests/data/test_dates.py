@@ -10,7 +10,7 @@ import pytest
 import fastnet
 from fastnet.data.columns import describe_inputs, encode_inputs
 from fastnet.data.dates import holds_dates
-from fastnet.data.levels import LevelRules
+from fastnet.data.levels import ColumnRules
 from fastnet.data.schema import Column
 from fastnet.data.tables import read_table, table_of_frame
 from fastnet.errors import DataError
@@ -23,7 +23,7 @@ DAYS = [datetime.datetime(2019, 11, 5, 6, 30) + i * datetime.timedelta(37.25) fo
 def inputs_of(values, dates="parts", **rules):
     """The Column and the inputs that a column of values becomes."""
     table = table_of_frame(pandas.DataFrame({"day": values}), "t.csv")
-    (column,), _ = describe_inputs(table, ["day"], LevelRules(dates=dates, **rules))
+    (column,), _ = describe_inputs(table, ["day"], ColumnRules(dates=dates, **rules))
     inputs = np.empty((table.rows, len(column.inputs())))
     encode_inputs(table, [column], inputs)
     return column, inputs

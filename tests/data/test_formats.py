@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fastnet.data import tables
 from fastnet.data.columns import describe_inputs
 from fastnet.data.dialect import Dialect, Reading, is_number, plain_name
-from fastnet.data.levels import LevelRules
+from fastnet.data.levels import ColumnRules
 from fastnet.errors import DataError, UsageError
 
 FRAME = pandas.DataFrame({"size": [10.5, 20, 30], "code": ["01", "2", "x"], "price": [1, 2, 3]})
@@ -120,7 +120,7 @@ def test_attributes_of_arff_keep_names_and_types(encoding, end):
     assert np.array_equal(table.columns["net weight"], [np.nan, 4.5, 1], equal_nan=True)
     assert table.frame["code"].isna().tolist() == [False, False, True]
     assert table.frame["note"].tolist() == ["x, y", "z", "gr\u00f6\u00dfe"]
-    found, _ = describe_inputs(table, ["code", "note"], LevelRules(impute="median"))
+    found, _ = describe_inputs(table, ["code", "note"], ColumnRules(impute="median"))
     assert found[0].categories == ("01", "a b", "missing")
 
 
@@ -154,4 +154,4 @@ def test_dates_of_spreadsheets_are_refused_where_they_are_used():
     table = tables.table_of_frame(frame, "t.xlsx")
     with pytest.raises(DataError, match="column 'day' holds dates such as 2020-01-01"):
         describe_inputs(table, ["day"])
-    assert describe_inputs(table, ["code"], LevelRules())[0][0].categories == ("01", "2", "x")
+    assert describe_inputs(table, ["code"], ColumnRules())[0][0].categories == ("01", "2", "x")

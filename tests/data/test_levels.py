@@ -8,7 +8,7 @@ import pytest
 import fastnet
 from fastnet.data import columns, tables
 from fastnet.data.columns import encode_inputs
-from fastnet.data.levels import LevelRules
+from fastnet.data.levels import ColumnRules
 from fastnet.data.schema import Column
 from fastnet.errors import DataError
 
@@ -22,7 +22,7 @@ def table_of(content):
 
 def described(content, **rules):
     """The Column town of a text, and the notices."""
-    found, notices = columns.describe_inputs(table_of(content), ["town"], LevelRules(**rules))
+    found, notices = columns.describe_inputs(table_of(content), ["town"], ColumnRules(**rules))
     return found[0], notices
 
 
@@ -125,3 +125,13 @@ def test_a_run_with_all_of_it(tmp_path):
     file.name = "new.csv"
     found = fastnet.predict(model, file)["y"]
     assert len(found) == 3 and np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("kind, most", [("number", "{}"), ("date", "2026-01-{:02d}")])
+def test_a_text_among_numbers_or_dates_is_a_mistake_unless_told(kind, most):
+    content = "town,size\n" + "".join(f"{most.format(i % 9 + 1)},{i}\n" for i in range(18))
+    content += "soon,1\n"
+    with pytest.raises(DataError, match=f"'soon' among {kind}s in line 20; write a {kind}, or use"):
+        described(content)
+    column, _ = described(content, categorical=["town"])
+    assert len(column.categories) == 10 and "soon" in column.categories

@@ -258,3 +258,41 @@ def test_wrong_keys_of_rows(name, given, message):
     X = np.arange(30.0)
     with pytest.raises(DataError, match=f"^{name} {re.escape(message)}"):
         fastnet.train(X, X, n1=2, validation_fraction=0.2, **{name: given})
+
+
+# ---------------------------------------------------------------- groups in an order
+
+
+def test_the_groups_that_begin_last_are_held_out_whole():
+    groups = np.repeat([3, 1, 2, 0], 5)
+    order = np.concatenate([np.arange(5) + start for start in (0, 20, 10, 30)])
+    given = {"group": groups, "order": order, "validation_fraction": 0.25}
+    data = make_data(np.arange(20.0), np.arange(20.0), **given, test_fraction=0.25)
+    held = {name: set(groups[rows].tolist()) for name, rows in data.split.items()}
+    assert held == {"test": {0}, "val": {1}, "train": {2, 3}}
+    assert data.notices == (
+        "Groups stay whole: 2 train, 1 validate, 1 test.",
+        "Rows in their order: 10 train, then 5 validate, then 5 test.",
+    )
+
+
+@pytest.mark.parametrize(
+    "given, found",
+    [
+        ({"validation_fraction": 0.25}, "4 training rows come after the first row held out."),
+        ({"folds": 3}, "4 training rows come after the first row that validates in their fold."),
+    ],
+)
+def test_groups_that_overlap_in_their_order_are_told(given, found):
+    groups = np.repeat(["a", "b", "c", "d"], 5)
+    order = np.concatenate([np.arange(5) + start for start in (0, 10, 20, 20.5)])
+    data = make_data(np.arange(20.0), np.arange(20.0), group=groups, order=order, **given)
+    assert f"Groups overlap in their order: {found}" in data.notices
+    for train, val in data.folds:
+        assert not {*groups[train]} & {*groups[val]}
+
+
+def test_groups_that_begin_together_cannot_be_ordered():
+    given = {"group": np.repeat([0, 1], 5), "order": np.tile(np.arange(5), 2)}
+    with pytest.raises(UsageError, match="the order in which groups begin has 1 different v"):
+        make_data(np.arange(10.0), np.arange(10.0), **given, validation_fraction=0.5)

@@ -170,19 +170,26 @@ def test_names_are_stripped_and_composed():
     assert list(table_of(" size , u\u0308ber \n1,2\n").columns) == ["size", "\u00fcber"]
 
 
+INDEX = "it has no name and another value in each row"
+
+
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("name", ["", "Unnamed: 0"])
 def test_a_counter_without_a_name_is_left_out(first, name):
     content = f"{name},size\n" + "".join(f"{first + i},{i % 3}\n" for i in range(5))
     table = table_of(content)
     assert list(table.columns) == ["size"]
-    assert table.notices == ("Left out because it counts the rows and has no name: column 1.",)
+    assert table.notices == (f"Left out because {INDEX}: column 1.",)
 
 
 def test_what_has_a_name_or_values_is_not_left_out():
-    assert list(table_of("Unnamed: 0,size\n5,1\n9,2\n").columns) == ["Unnamed: 0", "size"]
-    with pytest.raises(DataError, match=r"t\.csv: column 1 has no name in the first line"):
-        table_of(",size\n5,1\n9,2\n")
+    assert list(table_of("Unnamed: 0,size\n5,1\n5,2\n").columns) == ["Unnamed: 0", "size"]
+    message = r"t\.csv: column {} has no name in the first line; name it there, or remove it\."
+    for number in ("5", "7.5"):
+        with pytest.raises(DataError, match=message.format(1)):
+            table_of(f",size\n5,1\n{number},2\n")
+    with pytest.raises(DataError, match=message.format(2)):
+        table_of("size,,price\n1,2,3\n2,4,9\n")
     with pytest.raises(DataError, match="has rows with more cells than its 2 column names"):
         table_of("a,b\n1,2,\n1,2,3\n")
     known = Reading(known=True)

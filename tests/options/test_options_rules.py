@@ -194,16 +194,6 @@ def test_the_order_alone_may_be_an_input_too(option):
     ("given", "arrays", "message"),
     [
         (
-            {"group": "patient", "order": "day"},
-            {},
-            "group and order divide the rows in two ways; give one of them.",
-        ),
-        (
-            {"order": "day"},
-            {"group": [1]},
-            "group and order divide the rows in two ways; give one of them.",
-        ),
-        (
             {"group": "patient", "validation_fraction": 0.0},
             {},
             "group has no effect without rows to divide; give validation_fraction, test_fraction "

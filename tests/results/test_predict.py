@@ -472,7 +472,7 @@ def test_a_dry_run_tells_notices(command, table):
     assert "Left out because it has one value in all rows: column b.\n" in got.out
     given = "train --data t.csv --target y --validation-fraction 0 --dry-run --json"
     constant, few, weights = command(given).json["notices"]
-    assert constant in got.out and few.startswith("All 2 rows train: ")
+    assert constant in got.out and few.startswith("None of 2 rows are held out")
     assert weights.startswith("More weights than rows: 385 with N1 = 128 for 2 rows, none held out")
 
 
