@@ -13,6 +13,7 @@ from fastnet.options.rules import RESUMABLE, refuse_change
 from fastnet.options.signatures import of_command, with_keywords
 from fastnet.options.table import OPTIONS
 from fastnet.results import collect
+from fastnet.results.explain import explain
 from fastnet.results.folder import default_folder
 from fastnet.results.predictions import evaluate, load_model, predict
 from fastnet.results.reading import read_json
@@ -28,6 +29,7 @@ __all__ = [
     "default_folder",
     "dry_run",
     "evaluate",
+    "explain",
     "inspect",
     "load",
     "load_model",

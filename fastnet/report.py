@@ -6,6 +6,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from fastnet import figures
+from fastnet.errors import UsageError
+from fastnet.figures import style
 from fastnet.figures.base import finding
 from fastnet.figures.html import chart_tag, page, table_tag, text
 from fastnet.figures.style import INK, LINE, PAPER, SOFT
@@ -13,6 +15,7 @@ from fastnet.files import write_bytes
 from fastnet.options.defaults import defaults, defaults_beside
 from fastnet.options.table import OPTIONS
 from fastnet.results import answer, remarks, words
+from fastnet.results import explained as words_of
 
 MOST_ROWS = 200  # most rows of the table by N1
 
@@ -79,7 +82,7 @@ def report(result, derivation=False):
     """
     title = finding(result)
     parts = [head(result, title), scores(result), tables(result)]
-    parts += [all_figures(result), how_to_repeat(result)]
+    parts += [explained(result), all_figures(result), how_to_repeat(result)]
     if derivation:
         parts.append(derivation_section())
     return page(f"{title} - fastnet", STYLE, "\n".join(parts))
@@ -194,6 +197,50 @@ def environment_rows(facts):
         ("SHA-256 of the data", facts["data_sha256"]),
         ("as it was called", shlex.join(facts["command_line"])),
     ]
+
+
+# ---------------------------------------------------------------- an explanation
+
+
+def explained(result):
+    """The tables of what the best network looks at, if the rows of the run are there."""
+    if figures.FIGURES["importance"].obstacle(result):
+        return ""
+    found = figures.explain.explained(result)
+    return f"<h2>What it looks at</h2>\n{explained_tables(found)}"
+
+
+def explained_tables(found):
+    """The sentences, tables and notices of a document of fastnet.explain."""
+    rest = words_of.rest_line(found, "fastnet explain --json has all")
+    notes = [*found["notices"], *([rest] if rest else [])]
+    return "\n".join(
+        [
+            f"<p>{text(words_of.importance_line(found))}</p>",
+            table_tag(*words_of.importance_cells(found)),
+            f"<p>{text(words_of.sensitivity_line(found))}</p>",
+            table_tag(*words_of.sensitivity_cells(found)),
+            *(f'<p class="soft">{text(note)}</p>' for note in notes),
+        ]
+    )
+
+
+def explanation(found):
+    """A document of fastnet.explain as the bytes of an HTML page with its figures."""
+    style.require_altair()
+    charts = [figures.explain.importance_bars(figures.explain.importance_of(found))]
+    if found["dependence"]:
+        charts.append(figures.explain.dependence_panels(figures.explain.dependence_of(found)))
+    specs = [style.themed(chart, "css").to_dict(validate=False) for chart in charts]
+    title = f"What {found.get('model', 'the network')} looks at"
+    parts = [f"<h1>{text(title)}</h1>", *(f"<figure>{chart_tag(spec)}</figure>" for spec in specs)]
+    return page(title, STYLE, "\n".join([*parts, explained_tables(found)]))
+
+
+def refuse_ending(path):
+    """Raise a UsageError unless a path ends as a page or a document of an explanation."""
+    if not str(path).endswith((".html", ".json")):
+        raise UsageError(f"-o: the file must end in .html or .json, got {str(path)!r}.")
 
 
 # ---------------------------------------------------------------- the command

@@ -32,6 +32,7 @@ from fastnet.cli.examples import (
     BENCH_EXAMPLES,
     EPILOG,
     EVALUATE_EXAMPLES,
+    EXPLAIN_EXAMPLES,
     EXPORT_EXAMPLES,
     INSPECT_EXAMPLES,
     PLOT_EXAMPLES,
@@ -381,6 +382,41 @@ def evaluate(model, data, member, n1, members, threshold, weights, json):
     own = {"model": model, "member": chosen.member, "data": data}
     found = {**own, **found.pop("model"), **found}
     echo(document(found)) if json else terminal.print_evaluation(found, chosen)
+
+
+@cli.command(
+    "explain",
+    short_help="Say which columns a network looks at.",
+    help=EXPLAIN_EXAMPLES,
+)
+@click.argument("model", type=click.Path(), metavar="RUN_OR_MODEL")
+@click.option("--data", type=click.Path(), help="Table with targets [the run's own rows].")
+@member_options
+@click.option("--repeats", default=10, show_default=True, help="Shuffles of each column.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the shuffles.")
+@click.option(
+    "--curves",
+    default=4,
+    show_default=True,
+    help="Columns whose partial dependence is computed, the most important first.",
+)
+@click.option("-o", "--out", type=click.Path(), help="File to write: .html with figures, or .json.")
+@force_option
+@json_option
+@debug_option
+def explain_command(model, out, force, json, **given):
+    from fastnet import api, files, report
+    from fastnet.cli import terminal
+
+    if out is not None:
+        report.refuse_ending(out)
+        files.refuse_existing(out, force)
+    found = {"model": model, "data": given["data"], **api.explain(model, **given)}
+    if out is not None and out.endswith(".json"):
+        files.write_output(out, lambda file: file.write(f"{document(found)}\n".encode()))
+    elif out is not None:
+        files.write_bytes(out, report.explanation(found))
+    echo(document(found)) if json else terminal.print_explanation(found, out)
 
 
 @cli.command(

@@ -63,6 +63,15 @@ Examples:
   fastnet evaluate runs/flowers/model.npz --data test.csv --json
   fastnet evaluate runs/houses --data test.csv --members top:10
 """
+EXPLAIN_EXAMPLES = """\b
+Say which columns a network looks at: importance, partial dependence, sensitivity.
+
+\b
+Examples:
+  fastnet explain runs/houses-20260101-120000
+  fastnet explain runs/houses-20260101-120000 --data sold.csv -o houses.html
+  fastnet explain runs/flowers/model.npz --data test.csv --json
+"""
 EXPORT_EXAMPLES = """\b
 Write a trained model for another program: scaling, forward pass and class labels.
 

@@ -16,7 +16,7 @@ from fastnet.cli.echo import cell, echo
 from fastnet.errors import UsageError
 from fastnet.native import cache
 from fastnet.native.versions import reason_for_plain
-from fastnet.results import answer
+from fastnet.results import answer, explained
 from fastnet.results.remarks import JUDGES, judge
 from fastnet.results.words import (
     MOST_CLASSES,
@@ -268,6 +268,22 @@ def print_evaluation(found, chosen):
     labels = found["classes"]
     rows = [[label, *counts] for label, counts in zip(labels, found["confusion"])]
     print_table(out, ["", *labels], rows, names=True)
+
+
+def print_explanation(found, written=None):
+    """The tables of an explanation, and what is remarkable about it."""
+    out = console()
+    for notice in found["notices"]:
+        echo(notice)
+    echo(explained.importance_line(found))
+    print_table(out, *explained.importance_cells(found), names=True)
+    echo(f"\n{explained.sensitivity_line(found)}")
+    print_table(out, *explained.sensitivity_cells(found), names=True)
+    rest = explained.rest_line(found)
+    if rest:
+        echo(rest)
+    if written:
+        echo(f"\n{written}")
 
 
 def print_table(out, header, rows, names=False):

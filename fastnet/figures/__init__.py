@@ -10,6 +10,7 @@ from fastnet.figures.base import FIGURES, Figure, applying, chart, finding, save
 from fastnet.figures.bench import speedup
 from fastnet.figures.compare import compare
 from fastnet.figures.curves import gradient, learning_rate, loss_curves
+from fastnet.figures.explain import importance, partial_dependence
 from fastnet.figures.fit import fit, hidden_units, regions
 from fastnet.figures.scores import (
     confusion,
@@ -43,10 +44,12 @@ __all__ = [
     "gradient",
     "heat_map",
     "hidden_units",
+    "importance",
     "learning_rate",
     "loss_by_n1",
     "loss_curves",
     "parallel",
+    "partial_dependence",
     "predicted_true",
     "regions",
     "reliability",

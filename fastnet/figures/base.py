@@ -19,7 +19,8 @@ from fastnet.shapes import TEXT, Absent, Leaf, Maybe, is_number
 FIGURES = dict.fromkeys(
     (
         *("loss-by-n1", "success-by-n1", "cost-by-n1", "loss-curves", "stop-reasons"),
-        *("fit", "regions", "hidden-units", "predicted-true", "errors"),
+        *("fit", "regions", "hidden-units", "importance", "partial-dependence"),
+        *("predicted-true", "errors"),
         *("confusion", "reliability", "wrong-digits", "learning-rate", "gradient"),
         *("heat-map", "parallel", "speedup"),
     )

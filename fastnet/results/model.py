@@ -18,7 +18,7 @@ from fastnet.errors import DataError, UsageError, quoted
 from fastnet.files import json_value
 from fastnet.options.methods import EXP, LOSSES, SIGMOID
 from fastnet.options.table import own_options
-from fastnet.results import metrics
+from fastnet.results import jacobian, metrics
 from fastnet.results.labels import of_labels
 
 FOLD_LIMIT = 100  # scales from 0 up to which float32 keeps 1e-5: 100 units of 6e-8
@@ -399,6 +399,46 @@ class Model(Predictor, ModelFields):
         """Whether a prediction is e^z2 y_scale + y_shift with a shift."""
         return LOSSES[self.loss].link == EXP and bool((self.y_shift != 0).any())
 
+    def jacobian(self, X: Any) -> np.ndarray:
+        """The exact slope of every prediction in every input, in the units of the data.
+
+        Parameters
+        ----------
+        X : array, DataFrame or Table of shape (n, d)
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray of shape (n, k, d)
+            Element [i, j, m] is d prediction j / d input m at row i. Predictions are those of
+            `predict`; for classes and labels they are the probabilities of `predict_proba`.
+            Inputs are the `features`: each category of a column is one of them. At the kink of
+            relu the slope is 0, and where a number is missing it is that at the column's fill.
+
+        Raises
+        ------
+        DataError
+            as `predict`.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnet
+        >>> x = np.linspace(-1, 1, 50)
+        >>> model = fastnet.train(x, x**2, n1=3, max_epochs=10).model()
+        >>> slopes = model.jacobian(x)
+        >>> difference = (model.predict(x + 1e-6) - model.predict(x - 1e-6)) / 2e-6
+        >>> slopes.shape, bool(np.allclose(slopes[:, 0, 0], difference, atol=1e-7))
+        ((50, 1, 1), True)
+        """
+        X = self.inputs(X)
+        parts = list(jacobian.blocks(self, X))
+        return np.concatenate(parts) if parts else jacobian.of_rows(self, X)
+
+    @property
+    def fills(self) -> list[float | None]:
+        """For each input the number that replaces a missing one, or None."""
+        return [column.number_fill for column in self.columns for _ in column.inputs()]
+
     def outputs(self, X: Any) -> np.ndarray:
         """z2 of every row, computed in float64 whatever the dtype of the weights.
 
@@ -417,10 +457,9 @@ class Model(Predictor, ModelFields):
 
     def finite_outputs(self, X: np.ndarray, first: int = 0) -> np.ndarray:
         """z2 of inputs (n, d) before scaling; `first` is the number of their first row."""
-        fills = [column.number_fill for column in self.columns for _ in column.inputs()]
 
         def scale(block):
-            return scaling.scaled(block, self.x_shift, self.x_scale, np.float64, fills)
+            return scaling.scaled(block, self.x_shift, self.x_scale, np.float64, self.fills)
 
         with np.errstate(over="ignore", invalid="ignore"):
             Z2 = self.forward(X, scale)

@@ -290,9 +290,7 @@ def compare(
     model, *_ = models.values()
     table = as_table(source, model)
     threshold = model.threshold(threshold)
-    loss = "squared" if model.classes is None else "cross_entropy"
-    require_columns(table, model.targets, "target")
-    y, _ = target_values(table, model.targets, model.loss if model.labels else loss, model.labels)
+    y = known_targets(table, model)
     weight = np.ones(len(y))
     if not isinstance(weights, (str, type(None))):
         raise UsageError(f"weights must be the name of a column, got {quoted(weights)}.")
@@ -302,6 +300,14 @@ def compare(
         if not weight.any():
             raise DataError(f"{table.name}: all weights in column {weights!r} are 0.")
     return {name: one.evaluation(table, y, weight, threshold) for name, one in models.items()}
+
+
+def known_targets(table: Table, model: Predictor) -> np.ndarray:
+    """The targets of a table (n,) or (n, k): numbers, class labels, or labels as 0 and 1."""
+    loss = "squared" if model.classes is None else "cross_entropy"
+    require_columns(table, model.targets, "target")
+    y, _ = target_values(table, model.targets, model.loss if model.labels else loss, model.labels)
+    return y
 
 
 def as_model(model: Predictor | str | os.PathLike) -> Predictor:

@@ -352,6 +352,53 @@ class Result(Described, ResultFields):
         """
         return ensemble.of_result(self, members, data)
 
+    def explain(
+        self,
+        data: Any = None,
+        *,
+        member: int | None = None,
+        n1: int | None = None,
+        repeats: int = 10,
+        seed: int = 0,
+        curves: int = 4,
+    ) -> dict[str, Any]:
+        """What a member looks at: `fastnet.explain` of this run.
+
+        Parameters
+        ----------
+        data : path, DataFrame or (X, y), optional
+            Rows with known targets that were not trained on; by default the run's own. A run on
+            arrays does not hold its rows.
+        member : int, optional
+            A member's number; by default the best member's.
+        n1 : int, optional
+            The best member of this width, in place of the best of all.
+        repeats, seed, curves : int
+            As in `fastnet.explain`.
+
+        Returns
+        -------
+        dict
+            importance, dependence, sensitivity and more, as of `fastnet.explain`.
+
+        Raises
+        ------
+        UsageError, DataError
+            as `fastnet.explain`.
+
+        Examples
+        --------
+        >>> import fastnet
+        >>> result = fastnet.train(task=1, n1=4, max_epochs=20, validation_fraction=0.2)
+        >>> found = result.explain()
+        >>> found["set"], found["metric"], [row["column"] for row in found["importance"]]
+        ('val', 'rmse', ['x0'])
+        """
+        from fastnet.results.explain import explain
+
+        chosen = {"member": member, "n1": n1}
+        return explain(self, data, **chosen, repeats=repeats, seed=seed, curves=curves)
+
     def of_member(self, member: int) -> "Result":
         """The Result of one member alone, as its only one: number 0.
 
