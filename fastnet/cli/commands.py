@@ -276,16 +276,18 @@ def plot(run, figure, out, theme, member, n1, force, json):
 @click.option("--force", is_flag=True, help="Replace an existing file or folder.")
 @click.option("--fold", is_flag=True, help="Write the scaling into the weights.")
 @member_options
+@members_option
 @json_option
 @debug_option
-def export(model, to, out, force, fold, member, n1, json):
+def export(model, to, out, force, fold, member, n1, members, json):
     from fastnet import export as exports
     from fastnet.cli import terminal
 
-    chosen = network_of(model, member, n1)
+    chosen = network_of(model, member, n1, members)
     done = exports.write(chosen.model, to, out or exports.default_path(model, to), force, fold)
     done["member"] = chosen.member
-    echo(document(done)) if json else terminal.print_export(done, chosen.line)
+    line = f"{chosen.line} It is written as one network." if members else chosen.line
+    echo(document(done)) if json else terminal.print_export(done, line)
 
 
 @cli.command(help=PREDICT_EXAMPLES)

@@ -86,6 +86,7 @@ Examples:
   fastnet export runs/task1-20260101-120000 --to c -o sine.h
   fastnet export runs/digits --to onnx --member 3
   fastnet export runs/digits/model.npz --to numpy --json
+  fastnet export runs/houses --to onnx --members greedy:10
 """
 
 BENCH_EXAMPLES = """\b

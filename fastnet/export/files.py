@@ -13,6 +13,7 @@ from fastnet.export.forms import ACTIVATIONS
 from fastnet.export.text import identifier
 from fastnet.options.methods import LOSSES
 from fastnet.options.table import EXPORTS
+from fastnet.results.ensemble import Ensemble
 
 ENDINGS = {"npy": "", "onnx": ".onnx", "c": ".h", "numpy": ".py"}
 FORMATS = {"npy": npy, "onnx": onnx, "c": c, "numpy": python}
@@ -23,8 +24,9 @@ def write(model, to, path, force=False, fold=False):
 
     Parameters
     ----------
-    model : Model
-        `result.model()`, or `fastnet.load_model(path)`.
+    model : Model or Ensemble
+        `result.model()`, `fastnet.load_model(path)`, or `result.ensemble("top:5")`, which is
+        written as one network, see `Ensemble.merged`.
     to : {"npy", "onnx", "c", "numpy"}
     path : path
         The file to write; with npy a folder. The names in a C header begin with its stem.
@@ -42,7 +44,8 @@ def write(model, to, path, force=False, fold=False):
     Raises
     ------
     UsageError
-        If `to` is unknown, or the model's activation or loss has no export.
+        If `to` is unknown, or the model's activation or loss has no export, and for an ensemble
+        that is not one network.
     DataError
         If the weights are not finite.
     FastnetError
@@ -59,6 +62,7 @@ def write(model, to, path, force=False, fold=False):
     >>> done["parameters"], done["multiply_adds"]
     (10, 6)
     """
+    model = model.merged() if isinstance(model, Ensemble) else model
     check(model, to)
     model = model.folded() if fold else model
     path = files.checked_path(path, "path")

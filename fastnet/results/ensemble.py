@@ -14,8 +14,10 @@ import numpy as np
 from fastnet import reference
 from fastnet.data.schema import Schema
 from fastnet.data.sources import Samples, run_samples
+from fastnet.engine.layout import Weights
 from fastnet.errors import UsageError, quoted
 from fastnet.files import checked_path
+from fastnet.options.methods import IDENTITY, LOSSES
 from fastnet.options.table import own_options
 from fastnet.results import answer
 from fastnet.results.model import Model, Predictor
@@ -134,6 +136,46 @@ class Ensemble(Predictor, EnsembleFields):
             if quantiles:
                 cuts = np.quantile(np.repeat(each, self.counts, axis=0), quantiles, axis=0)
         return Spread(mean, std, cuts)
+
+    def merged(self) -> Model:
+        """The one network that predicts as the ensemble: all hidden units, W2 times their shares.
+
+        Returns
+        -------
+        Model
+            Of N1 the sum of the members'; its weights have the members' dtype.
+
+        Raises
+        ------
+        UsageError
+            for classes, labels and counts, whose predictions are no sums over hidden units, and
+            for members of different activations.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnet
+        >>> x = np.linspace(-1, 1, 50)
+        >>> ensemble = fastnet.sweep(x, x**2, n1=[2, 4], max_epochs=10).ensemble("all")
+        >>> model = ensemble.merged()
+        >>> model.weights.W1.shape, bool(np.allclose(model.predict(x), ensemble.predict(x)))
+        ((6, 1), True)
+        """
+        activations = list(dict.fromkeys(model.activation for model in self.models))
+        if LOSSES[self.loss].link != IDENTITY:
+            raise UsageError(
+                f"an ensemble of loss {self.loss} is not one network, because it averages after "
+                f"the {LOSSES[self.loss].link} of the outputs; export its members one by one."
+            )
+        if len(activations) > 1:
+            raise UsageError(
+                f"members of the activations {' and '.join(activations)} do not make one network; "
+                "export them one by one."
+            )
+        share = np.array(self.counts) / sum(self.counts)
+        W1, b1, W2, b2 = zip(*(model.weights for model in self.models))
+        outputs = np.hstack([s * w for s, w in zip(share, W2)]), share @ np.array(b2, np.float64)
+        arrays = np.vstack(W1), np.concatenate(b1), *(a.astype(W1[0].dtype) for a in outputs)
+        return Model(Weights(*arrays), activations[0], self.schema)
 
     def words(self) -> str:
         """Which members it has, in one line."""

@@ -26,6 +26,7 @@ from fastnet.export.files import ENDINGS
 from fastnet.export.text import identifier
 from fastnet.options import methods
 from fastnet.options import table as options
+from fastnet.results.ensemble import Ensemble
 from fastnet.results.model import Model
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
@@ -563,6 +564,74 @@ def test_what_cannot_be_exported_is_refused(model, to, name, kind, message, tmp_
     assert below(tmp_path) == {}
 
 
+# ---------------------------------------------------------------- ensembles
+
+
+def ensemble_of(counts=(2, 1, 1), **more):
+    """Members of several widths, the first picked twice, and inputs for them."""
+    models = [network(3, n1, 2, **more, **scaled_outputs(2)) for n1 in (4, 5, 9)]
+    models = tuple(model._replace(schema=models[0].schema) for model in models)
+    return Ensemble(models, (7, 2, 0), counts, models[0].schema, {}), samples(models[0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_ensemble_is_one_network_in_every_form(dtype, tmp_path):
+    found, X = ensemble_of(dtype=dtype)
+    expected = np.average([m.predict(X) for m in found.models], axis=0, weights=[2, 1, 1])
+    merged = found.merged()
+    assert merged.weights.W1.shape == (18, 3) and merged.weights.W2.dtype == dtype
+    # W2 / K and the sum of b2 are rounded to the dtype once more.
+    assert_close(merged.predict(X), expected, C_TOLERANCE[dtype])
+    export.write(found, "numpy", tmp_path / "net.py")
+    assert_close(imported(tmp_path / "net.py").predict(X), expected, C_TOLERANCE[dtype])
+    done = export.write(found, "npy", tmp_path / "net", fold=True)
+    W1, b1, W2, b2 = (np.load(tmp_path / "net" / f"{name}.npy") for name in Weights._fields)
+    h = 1 / (1 + np.exp(-(X.astype(float) @ W1.T.astype(float) + b1)))
+    assert_close(h @ W2.T + b2, expected, ONNX_TOLERANCE[dtype] * 10)  # float32: folded
+    assert done["n1"] == 18
+
+
+@needs_cc
+def test_an_ensemble_as_a_header(tmp_path):
+    found, X = ensemble_of()
+    numbers, _ = run_c(found.merged(), X, tmp_path)
+    export.write(found, "c", tmp_path / "again" / "net.h")
+    assert (tmp_path / "again" / "net.h").read_bytes() == (tmp_path / "net.h").read_bytes()
+    assert_close(numbers[:, 0], found.predict(X), C_TOLERANCE["float32"])
+
+
+def test_an_ensemble_in_onnx(tmp_path):
+    found, X = ensemble_of()
+    got, _ = run_onnx(found, X, tmp_path)
+    tolerance = 20 * ONNX_TOLERANCE["float32"]  # y_scale is 20
+    assert_close(columns_of(got["variable"]), found.predict(X), tolerance)
+
+
+@pytest.mark.parametrize(
+    "more, message",
+    [
+        (
+            {"loss": "poisson"},
+            "an ensemble of loss poisson is not one network, because it averages "
+            "after the exp of the outputs; export its members one by one",
+        ),
+        ({"classes": ["a", "b"]}, "loss cross_entropy is not one network, .* the softmax of"),
+    ],
+)
+def test_an_ensemble_that_is_not_one_network(more, message, tmp_path):
+    found, _ = ensemble_of(**more)
+    with pytest.raises(UsageError, match=message):
+        export.write(found, "c", tmp_path / "net.h")
+    assert not list(tmp_path.iterdir())
+
+
+def test_members_of_several_activations_are_not_one_network():
+    found, _ = ensemble_of()
+    models = (*found.models[:2], found.models[2]._replace(activation="tanh"))
+    with pytest.raises(UsageError, match="activations sigmoid and tanh do not make one network"):
+        found._replace(models=models).merged()
+
+
 # ---------------------------------------------------------------- command line
 
 
@@ -575,6 +644,7 @@ def runs(tmp_path_factory):
     given = {"n1": [2, 3], "seeds": 2, "max_epochs": 5, "threads": 1}
     fastnet.sweep(X, y, out=folder / "good-1", **given)
     fastnet.sweep(X, y, out=folder / "bare", keep="none", **given)
+    fastnet.sweep(X, X[:, 0], out=folder / "numbers", **given)
     (folder / "empty").mkdir()
     return folder
 
@@ -623,9 +693,20 @@ def test_export_of_a_member_is_that_member(command, runs):
         np.testing.assert_array_equal(W1, result.weights(member).W1)
 
 
+def test_export_of_an_ensemble_says_so(command, runs):
+    code, out, _ = command("numbers --to numpy --members top:3")
+    found = fastnet.load(runs / "numbers").ensemble("top:3")
+    assert code == 0 and out.startswith(f"{found.words()} It is written as one network.\n")
+    got = imported(runs / "numbers.py").predict([[0.5, 1.0]])
+    assert_close(got, found.predict([[0.5, 1.0]]), C_TOLERANCE["float32"])
+
+
 @pytest.mark.parametrize(
     "line, code, message",
     [
+        ("good-1 --to c --members all", 2, "an ensemble of loss cross_entropy is not one network"),
+        ("bare --to c --members all", 2, "an ensemble needs the weights of all members"),
+        ("numbers --to c --members all --member 1", 2, "--member 1 is one network, --members all"),
         ("good-1", 2, "Missing option '--to'. Choose from: npy, onnx, c, numpy"),
         ("good-1 --to keras", 2, "Invalid value for '--to': 'keras' is not one of"),
         (
