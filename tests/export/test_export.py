@@ -668,7 +668,10 @@ def command(monkeypatch, capsys, runs):
 
 def test_export_writes_beside_you_and_tells_the_sizes(command, runs):
     n1 = int(fastnet.load(runs / "good-1").best["n1"])
-    assert command("good-1 --to c") == (
+    code, out, err = command("good-1 --to c")
+    first, rest = out.split("\n", 1)
+    assert first.startswith("Member ") and "the lowest training loss of all 4" in first
+    assert (code, rest, err) == (
         0,
         f"good_1.h  {os.path.getsize(runs / 'good_1.h'):,} bytes\n"
         f"{5 * n1 + 2} parameters (float32), {20 * n1 + 8} bytes with scaling; a prediction takes "
