@@ -136,7 +136,7 @@ def scores(result):
     if each:
         parts += [f"<p>Each {title}, on the {rows}:</p>", table_tag(*words.class_cells(found))]
     if result.thresholds is not None:
-        parts.append(f"<p>{text(words.threshold_line(result.thresholds, result.classes[1]))}</p>")
+        parts.append(f"<p>{text(words.threshold_line(result))}</p>")
     return "\n".join(parts)
 
 

@@ -22,10 +22,10 @@ from fastnet.cli.decorators import (
     member_options,
     members_option,
     model_options,
+    rule_options,
     run_options,
     runs_option,
     table_options,
-    threshold_option,
 )
 from fastnet.cli.echo import Printed, echo
 from fastnet.cli.examples import (
@@ -313,7 +313,7 @@ def export(model, to, out, force, fold, member, n1, members, json):
     help="Columns to write before the predictions, such as an id.",
 )
 @click.option("--proba", is_flag=True, help="Also write the probability of each class.")
-@threshold_option
+@rule_options
 @members_option
 @click.option("--std", is_flag=True, help="Also write how far the members of an ensemble differ.")
 @click.option(
@@ -370,17 +370,17 @@ def unread_pipe():
 @cli.command(help=EVALUATE_EXAMPLES)
 @model_options
 @members_option
-@threshold_option
+@rule_options
 @click.option("--weights", help="Column of sample weights.")
 @json_option
 @debug_option
-def evaluate(model, data, member, n1, members, threshold, weights, json):
+def evaluate(model, data, member, n1, members, threshold, costs, weights, json):
     from fastnet.cli import terminal
     from fastnet.results.predictions import compare
 
     chosen = network_of(model, member, n1, members)
     beside = {"best": network_of(model).model} if members else {}
-    found = compare({"model": chosen.model, **beside}, data, weights, threshold)
+    found = compare({"model": chosen.model, **beside}, data, weights, threshold, costs)
     own = {"model": model, "member": chosen.member, "data": data}
     found = {**own, **found.pop("model"), **found}
     echo(document(found)) if json else terminal.print_evaluation(found, chosen)

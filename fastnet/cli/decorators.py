@@ -52,19 +52,6 @@ class Shares(click.ParamType):
             ) from None
 
 
-class Threshold(click.ParamType):
-    """A probability, or the name of what the model's threshold was chosen by."""
-
-    name = "threshold"
-
-    def convert(self, value, param, ctx):
-        """A number if it is one; the model knows its names."""
-        try:
-            return float(value)
-        except ValueError:
-            return value
-
-
 class Value(click.ParamType):
     """A value of a row of the options table, from its text."""
 
@@ -192,11 +179,18 @@ members_option = click.option(
     metavar="top:K|all|greedy:K",
     help="Ensemble: the mean prediction of the K best members, all, or K picks by validation loss.",
 )
-threshold_option = click.option(
-    "--threshold",
-    type=Threshold(),
-    metavar="NUM|f1|balanced_accuracy",
-    help="Two classes: probability from which the second is predicted [the likelier].",
+# How labels are predicted from probabilities.
+rule_options = decorator(
+    click.option(
+        "--threshold",
+        metavar="NUM|f1|balanced_accuracy|TARGET=...",
+        help="Two classes or labels: probability from which to predict the second [the likelier].",
+    ),
+    click.option(
+        "--costs",
+        metavar="CLASS=NUM,...",
+        help="Classes: cost of missing each; the least expected cost is predicted.",
+    ),
 )
 runs_option = click.option("--runs", default="runs", show_default=True, help="Folder of runs.")
 debug_option = click.option(

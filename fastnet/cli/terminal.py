@@ -242,7 +242,7 @@ def print_metrics(out, result):
         echo(f"\nOn the {JUDGES[judge(result.metrics)]} rows:")
         print_table(out, *class_cells(judging), names=True)
     if result.thresholds is not None:
-        echo(threshold_line(result.thresholds, result.classes[1]))
+        echo(threshold_line(result))
 
 
 def print_evaluation(found, chosen):

@@ -17,6 +17,7 @@ from fastnet.files import json_value, read_npz
 from fastnet.options.methods import CONVERGED_BY, OPTIMIZERS, STOPS
 from fastnet.results import answer
 from fastnet.results.fitting import misfits_of_members, misfits_of_split, refuse, require_fit
+from fastnet.results.labels import thresholds_of_labels
 from fastnet.results.lock import in_use
 from fastnet.results.metrics import best_thresholds
 from fastnet.results.model import Model
@@ -30,6 +31,7 @@ from fastnet.results.reading import (
 )
 from fastnet.results.remarks import remarks
 from fastnet.results.result import HISTORY, MEMBERS, SCORES, Result, packed_alone
+from fastnet.results.rules import softmax
 from fastnet.training.checkpoint import Run, misfit
 from fastnet.training.history import History, history_names
 from fastnet.training.plan import COLUMNS, Plan, has_optimizer, plan_of_blocks, plan_of_shape
@@ -132,13 +134,17 @@ def metrics_by_set(model: Model, data: Data, fold: int) -> dict[str, Any]:
     return {name: None if part is None else model.metrics(*part) for name, part in parts.items()}
 
 
-def thresholds_of(model: Model, data: Data, fold: int) -> dict[str, float] | None:
-    """A model's thresholds of two classes, chosen on the validation rows; None without them."""
-    part = None if data.classes is None else outputs_on(model, data, fold, "val")
+def thresholds_of(model: Model, data: Data, fold: int) -> dict[str, Any] | None:
+    """A model's thresholds of two classes, or of several targets of two labels, chosen on the
+    validation rows; None without them."""
+    two = data.classes is not None and len(data.classes) == 2
+    part = outputs_on(model, data, fold, "val") if two or data.labels else None
     if part is None:
         return None
     Z2, Y, weight = part
-    return best_thresholds(as_one_hot(Y), Z2, weight)
+    if data.labels:
+        return thresholds_of_labels(Y, Z2, weight, data.targets)
+    return best_thresholds(as_one_hot(Y)[:, 1] == 1, softmax(Z2)[:, 1], weight)
 
 
 def outputs_on(

@@ -17,7 +17,8 @@ from fastnet.errors import DataError, UsageError
 from fastnet.options.table import AXES
 from fastnet.results.model import Model
 from fastnet.results.result import Result, member_dict
-from fastnet.shapes import Maybe, misfit, shape_like
+from fastnet.results.rules import GOALS
+from fastnet.shapes import NUMBER, Maybe, misfit, shape_like
 from fastnet.training.plan import COLUMNS, columns_of_members, options_of_block
 from fastnet.training.search import is_searched, replayed
 
@@ -194,9 +195,19 @@ def misfits_of_summary(result: Result, saved: Mapping[str, Any]) -> Iterator[str
     wrong = misfit(saved["best"]["metrics"], Maybe(shape_of_metrics(result)), "best.metrics")
     if wrong:
         yield wrong
+    wrong = misfit(saved["best"]["thresholds"], shape_of_thresholds(result), "best.thresholds")
+    if wrong:
+        yield wrong
     folds = saved["folds"]
     if folds and ("folds_train" not in result.split or set(folds["mean"]) != set(folds["sd"])):
         yield "folds are not those of split.npz, or differ in their names"
+
+
+def shape_of_thresholds(result: Result) -> Any:
+    """The shape of the thresholds of the best member."""
+    if not result.labels:
+        return Maybe(dict.fromkeys(GOALS, NUMBER))
+    return Maybe(dict.fromkeys(GOALS, dict.fromkeys(result.targets, Maybe(NUMBER))))
 
 
 def shape_of_metrics(result: Result) -> dict[str, Any]:

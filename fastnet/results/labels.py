@@ -10,7 +10,8 @@ import numpy as np
 
 from fastnet import reference
 from fastnet.files import json_value
-from fastnet.results.metrics import Ranking, averaged, ratio
+from fastnet.results.metrics import Ranking, averaged, best_thresholds, ratio
+from fastnet.results.rules import GOALS, Rule, predicted_seconds
 
 
 def of_labels(
@@ -19,6 +20,7 @@ def of_labels(
     weight: np.ndarray,
     names: Sequence[str],
     shares: np.ndarray | None = None,
+    rule: Rule | None = None,
 ) -> dict[str, Any]:
     """Metrics of several targets of two labels each.
 
@@ -27,13 +29,15 @@ def of_labels(
     Y : ndarray of shape (n, k)
         1 for the second label, 0 for the first.
     Z2 : ndarray of shape (n, k)
-        Logits of the second label, which is predicted where they are above 0.
+        Logits of the second label.
     weight : ndarray of shape (n,)
         Rows of weight 0 have no influence.
     names : sequence of str
         Names of the k targets.
     shares : ndarray of shape (k,), optional
         The share of each second label in the training rows: the baseline.
+    rule : Rule, optional
+        Thresholds of the second labels, which are else predicted where logits are above 0.
 
     Returns
     -------
@@ -54,8 +58,9 @@ def of_labels(
     """
     there = weight > 0
     Y, Z2, weight = Y[there], Z2[there], weight[there]
-    right = ((Z2 > 0) == (Y == 1)).all(axis=1)
-    each = [scores_of_label(Y[:, j], Z2[:, j], weight) for j in range(len(names))]
+    guess = predicted_seconds(Z2, rule)
+    right = (guess == (Y == 1)).all(axis=1)
+    each = [scores_of_label(Y[:, j], Z2[:, j], guess[:, j], weight) for j in range(len(names))]
     found = {"subset_accuracy": ratio(weight @ right, weight.sum()), **averaged(each, names)}
     del found["rows"], found["predicted"]  # no means of counts
     if shares is not None:
@@ -65,9 +70,30 @@ def of_labels(
     return found
 
 
-def scores_of_label(y: np.ndarray, z: np.ndarray, weight: np.ndarray) -> dict[str, float | None]:
-    """The metrics of one target of two labels, from the logits of the second."""
-    guess, truth, total = z > 0, y == 1, weight.sum()
+def thresholds_of_labels(
+    Y: np.ndarray, Z2: np.ndarray, weight: np.ndarray, names: Sequence[str]
+) -> dict[str, dict[str, float | None]] | None:
+    """The thresholds of each target's second label, for each of GOALS.
+
+    Returns
+    -------
+    dict or None
+        By goal and target, as `best_thresholds` finds them; None for a target of which one label
+        does not occur. None if that is so for all targets.
+    """
+    shares = reference.activations.sigmoid(Z2)
+    found = [best_thresholds(Y[:, j] == 1, shares[:, j], weight) for j in range(len(names))]
+    if not any(found):
+        return None
+    return {goal: {name: one and one[goal] for name, one in zip(names, found)} for goal in GOALS}
+
+
+def scores_of_label(
+    y: np.ndarray, z: np.ndarray, guess: np.ndarray, weight: np.ndarray
+) -> dict[str, float | None]:
+    """The metrics of one target of two labels, from the logits of the second and where it is
+    predicted."""
+    truth, total = y == 1, weight.sum()
     hits, called, there = weight @ (guess & truth), weight @ guess, weight @ truth
     losses, _ = reference.losses.binary_cross_entropy_error(z[:, None], y[:, None])
     shares = reference.activations.sigmoid(z)

@@ -4,13 +4,14 @@ Each is told with its baseline: the same metric of the best prediction that look
 training rows' mean or, for classes, their most frequent class and their shares as probabilities.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnet import reference
 from fastnet.files import json_value
+from fastnet.results.rules import GOALS, Rule, predicted_classes, softmax
 
 ZERO = 1e-12  # share of the largest target that is 0 but for the rounding of undone scaling
 
@@ -96,19 +97,13 @@ def mean_or_none(values: Sequence[float | None]) -> float | None:
 # ---------------------------------------------------------------- classes
 
 
-def softmax(Z2: np.ndarray) -> np.ndarray:
-    """Probabilities of classes from logits, row by row."""
-    powers = np.exp(Z2 - Z2.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
-
-
 def of_classes(
     Y: np.ndarray,
     Z2: np.ndarray,
     weight: np.ndarray,
     labels: Sequence[Any],
     shares: np.ndarray | None = None,
-    threshold: float | None = None,
+    rule: Rule | None = None,
 ) -> dict[str, Any]:
     """Metrics of classes, and of each of them.
 
@@ -123,8 +118,8 @@ def of_classes(
     labels : sequence of k labels
     shares : ndarray of shape (k,), optional
         The share of each class in the training rows: the baseline.
-    threshold : float, optional
-        For two classes: the probability from which the second is predicted.
+    rule : Rule, optional
+        How classes are predicted, if not the likeliest.
 
     Returns
     -------
@@ -132,14 +127,15 @@ def of_classes(
         accuracy, balanced_accuracy, precision, recall, f1, roc_auc, average_precision, brier and
         log_loss. Precision, recall and F1 are means over the classes that occur or are predicted.
         Of two classes, roc_auc and average_precision are those of the second; of more, the mean
-        over the classes that occur, each against the rest. Under "classes" those of each class,
-        under "baseline" those of always predicting the shares.
+        over the classes that occur, each against the rest. With costs, mean_cost is the mean over
+        the rows. Under "classes" those of each class, under "baseline" those of always predicting
+        the shares and the class that follows from them.
     """
     there = weight > 0
     if not there.all():
         Y, Z2, weight = Y[there], Z2[there], weight[there]
     P = softmax(Z2)
-    guess = predicted_classes(Z2, threshold)
+    guess = predicted_classes(Z2, rule)
     truth, total = Y.argmax(axis=1), weight.sum()
     each = scores_of_classes(truth, P, guess, weight)
     found = means_of_classes(each)
@@ -148,30 +144,38 @@ def of_classes(
     losses, _ = reference.losses.cross_entropy_error(Z2, Y)
     found = {
         "accuracy": json_value(right.sum() / total),
+        **mean_cost(truth, guess, weight, rule),
         **found,
         "brier": json_value(weight / total @ squares),
         "log_loss": json_value(weight / total @ losses),
         "classes": {str(label): one for label, one in zip(labels, each)},
     }
     if shares is not None:
-        found["baseline"] = of_shares(shares, np.bincount(truth, weight, len(labels)), labels)
+        of_class = np.bincount(truth, weight, len(labels))
+        costs = rule if rule is not None and rule.costs else None
+        found["baseline"] = of_shares(shares, of_class, labels, costs)
     return found
 
 
-def of_shares(shares: np.ndarray, of_class: np.ndarray, labels: Sequence[Any]) -> dict[str, Any]:
+def mean_cost(
+    truth: np.ndarray, guess: np.ndarray, weight: np.ndarray, rule: Rule | None
+) -> dict[str, float]:
+    """The mean cost of the predicted classes; nothing without costs."""
+    if rule is None or not rule.costs:
+        return {}
+    missed = np.where(guess == truth, 0.0, np.array(rule.costs)[truth])
+    return {"mean_cost": json_value(weight @ missed / weight.sum())}
+
+
+def of_shares(
+    shares: np.ndarray, of_class: np.ndarray, labels: Sequence[Any], rule: Rule | None
+) -> dict[str, Any]:
     """The metrics of always predicting the shares, by the weight of each true class."""
     k = len(labels)
     logits = np.log(np.maximum(shares, np.finfo(np.float64).tiny))
-    found = of_classes(np.eye(k), np.tile(logits, (k, 1)), of_class, labels)
+    found = of_classes(np.eye(k), np.tile(logits, (k, 1)), of_class, labels, rule=rule)
     del found["classes"]
     return found
-
-
-def predicted_classes(Z2: np.ndarray, threshold: float | None = None) -> np.ndarray:
-    """The number of the predicted class of each row: the likeliest, or by a threshold."""
-    if threshold is None:
-        return Z2.argmax(axis=1)
-    return (softmax(Z2)[:, 1] >= threshold).astype(np.int64)
 
 
 def scores_of_classes(
@@ -265,46 +269,41 @@ class Ranking(NamedTuple):
         return (self.hits / self.hits[-1] + 1 - self.misses / self.misses[-1]) / 2
 
 
-# What a threshold can be chosen by.
-GOALS: dict[str, Callable[[Ranking], np.ndarray]] = {
-    "f1": Ranking.f1,
-    "balanced_accuracy": Ranking.balanced_accuracy,
-}
-
-
-def best_thresholds(Y: np.ndarray, Z2: np.ndarray, weight: np.ndarray) -> dict[str, float] | None:
-    """The probability from which to predict the second of two classes, for each of GOALS.
+def best_thresholds(
+    truth: np.ndarray, share: np.ndarray, weight: np.ndarray
+) -> dict[str, float] | None:
+    """The probability from which to predict the second of two labels, for each of GOALS.
 
     Parameters
     ----------
-    Y : ndarray of shape (n, 2)
-        One-hot targets.
-    Z2 : ndarray of shape (n, 2)
-        Logits.
+    truth : ndarray of bool, shape (n,)
+        Whether a row has the second label.
+    share : ndarray of shape (n,)
+        Its predicted probability.
     weight : ndarray of shape (n,)
 
     Returns
     -------
     dict or None
-        The threshold of the highest F1 of the second class, and of the highest balanced accuracy.
+        The threshold of the highest F1 of the second label, and of the highest balanced accuracy.
         It lies midway between two probabilities that occur; of several it is the one nearest to
-        one half. None unless there are rows of two classes.
+        one half. None unless there are rows of both labels.
 
     Examples
     --------
-    >>> Z2 = np.log([[0.9, 0.1], [0.7, 0.3], [0.5, 0.5]])
-    >>> found = best_thresholds(np.eye(2)[[0, 1, 1]], Z2, np.ones(3))
+    >>> truth, share = np.array([False, True, True]), np.array([0.1, 0.3, 0.5])
+    >>> found = best_thresholds(truth, share, np.ones(3))
     >>> {name: round(value, 6) for name, value in found.items()}
     {'f1': 0.2, 'balanced_accuracy': 0.2}
     """
-    P = softmax(Z2)
-    if Y.shape[1] != 2 or not (weight @ Y > 0).all() or not np.isfinite(P).all():
+    there = weight > 0
+    if truth[there].all() or not truth[there].any() or not np.isfinite(share).all():
         return None
-    ranking = Ranking.of(Y[:, 1] == 1, P[:, 1], weight)
+    ranking = Ranking.of(truth, share, weight)
     between = (ranking.score + np.append(ranking.score[1:], 0.0)) / 2
     found = {}
-    for name, goal in GOALS.items():
-        values = goal(ranking)
+    for name in GOALS:
+        values = getattr(ranking, name)()
         best = np.flatnonzero(values >= values.max() * (1 - 1e-12))  # but for rounding
         found[name] = float(between[best[np.abs(between[best] - 0.5).argmin()]])
     return found

@@ -1,6 +1,5 @@
 """A Model, one trained network, and what it has in common with an ensemble: a Predictor."""
 
-import numbers
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,12 +13,13 @@ from fastnet.data.numerals import with_numbers
 from fastnet.data.schema import Column, Described, Schema
 from fastnet.data.tables import Table, table_of_frame
 from fastnet.engine.layout import Weights
-from fastnet.errors import DataError, UsageError, quoted
+from fastnet.errors import DataError, UsageError
 from fastnet.files import json_value
 from fastnet.options.methods import EXP, LOSSES, SIGMOID
 from fastnet.options.table import own_options
 from fastnet.results import jacobian, metrics
 from fastnet.results.labels import of_labels
+from fastnet.results.rules import Rule, predicted_classes, predicted_seconds, rule_of, softmax
 
 FOLD_LIMIT = 100  # scales from 0 up to which float32 keeps 1e-5: 100 units of 6e-8
 BLOCK_ROWS, BLOCK_VALUES = 1 << 15, 1 << 24  # rows, and values of hidden units, predicted at once
@@ -29,7 +29,7 @@ class Predictor(Described):
     """What one network and an ensemble have in common: from z2 of new rows to what it means."""
 
     __slots__ = ()
-    thresholds: Mapping[str, float] | None
+    thresholds: Mapping[str, Any] | None
 
     if TYPE_CHECKING:
 
@@ -63,13 +63,20 @@ class Predictor(Described):
 
     # ------------------------------------------------------------ predictions
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any, threshold: Any = None, costs: Any = None) -> np.ndarray:
         """Predicted numbers or class labels.
 
         Parameters
         ----------
         X : array, DataFrame or Table of shape (n, d)
             Columns of a DataFrame or Table are taken by name, in any order.
+        threshold : float, "f1", "balanced_accuracy" or dict, optional
+            For two classes: the probability from which the second is predicted, or what the model's
+            own was chosen by on the validation rows. For several targets of two labels the same
+            for all, or such values by target; a target that is not named has 0.5.
+        costs : dict, optional
+            For classes: the cost of missing each, by label. The class with the least expected cost
+            is predicted.
 
         Returns
         -------
@@ -82,6 +89,8 @@ class Predictor(Described):
         ------
         DataError
             for other columns than the model was trained on, for NaN and texts.
+        UsageError
+            for a threshold or costs that do not suit the model, and for both.
 
         Examples
         --------
@@ -91,7 +100,8 @@ class Predictor(Described):
         >>> result.model().predict(x).shape
         (50,)
         """
-        predicted = self.decoded(self.outputs(X))
+        rule = self.rule(threshold, costs)
+        predicted = self.decoded(self.outputs(X), rule)
         several = self.classes is None and predicted.shape[1] > 1
         return predicted if several else predicted.reshape(-1)
 
@@ -169,25 +179,24 @@ class Predictor(Described):
         """The network's prediction from z2: z2 itself, or e^z2 with loss poisson."""
         return np.exp(Z2) if LOSSES[self.loss].link == EXP else Z2
 
-    def decoded(self, Z2: np.ndarray, threshold: float | None = None) -> np.ndarray:
+    def decoded(self, Z2: np.ndarray, rule: Rule | None = None) -> np.ndarray:
         """The numbers (n, k) in their own units, or the class labels (n,), from z2."""
         if self.classes is not None:
-            return self.classes[metrics.predicted_classes(Z2, threshold)]
+            return self.classes[predicted_classes(Z2, rule)]
         if self.labels:
-            return self.decoded_labels(Z2)
+            return self.decoded_labels(Z2, rule)
         with np.errstate(over="ignore"):  # infinite, and written as such
             return self.means(Z2) * self.y_scale + self.y_shift
 
-    def decoded_labels(self, Z2: np.ndarray) -> np.ndarray:
-        """The label of each target (n, k), the second where its logit is above 0; as objects if
-        they are of several kinds."""
+    def decoded_labels(self, Z2: np.ndarray, rule: Rule | None = None) -> np.ndarray:
+        """The predicted label of each target (n, k); as objects if they are of several kinds."""
         kinds = {type(label) for pair in self.labels for label in pair}
         pairs = np.array(self.labels, None if len(kinds) == 1 else object)
-        return np.where(Z2 > 0, pairs[:, 1], pairs[:, 0])
+        return np.where(predicted_seconds(Z2, rule), pairs[:, 1], pairs[:, 0])
 
     def probabilities(self, Z2: np.ndarray) -> np.ndarray:
         """softmax of z2, row by row; the sigmoid of each for several targets of labels."""
-        return reference.activations.sigmoid(Z2) if self.labels else metrics.softmax(Z2)
+        return reference.activations.sigmoid(Z2) if self.labels else softmax(Z2)
 
     def response(self, Z2: np.ndarray) -> np.ndarray:
         """What a person is told of z2: numbers in their own units, or probabilities; (n, k)."""
@@ -216,49 +225,22 @@ class Predictor(Described):
             return [str(label) for label in self.classes]
         return [f"{name}={pair[1]}" for name, pair in zip(self.targets, self.labels)]
 
-    def threshold(self, given: float | str | None) -> float | None:
-        """A threshold as given: a probability, or what it was chosen by; None is the likeliest.
-
-        Raises
-        ------
-        UsageError
-            for a model of numbers or of more than two classes, a number that is no probability,
-            and a choice that the model does not hold.
-        """
-        if given is None:
-            return None
-        if self.classes is None or len(self.classes) != 2:
-            what = "numbers" if self.classes is None else f"{len(self.classes)} classes"
-            what = f"{len(self.labels)} targets of labels" if self.labels else what
-            raise UsageError(
-                f"threshold {quoted(given)} needs a model of two classes, not of {what}."
-            )
-        names = " or ".join(metrics.GOALS)
-        if not isinstance(given, str):
-            if not isinstance(given, numbers.Real) or not 0 <= given <= 1:
-                raise UsageError(f"threshold must be from 0 to 1, {names}, got {quoted(given)}.")
-            return float(given)
-        if given not in metrics.GOALS:
-            raise UsageError(f"threshold must be from 0 to 1, {names}, got {given!r}.")
-        if self.thresholds is None:
-            raise UsageError(
-                f"threshold {given} was not chosen for this model: only the best member of a run "
-                "with validation rows of both classes has one; give a number from 0 to 1."
-            )
-        return self.thresholds[given]
+    def rule(self, threshold: Any = None, costs: Any = None) -> Rule | None:
+        """How labels are predicted by a threshold or costs, as `predict` takes them."""
+        return rule_of(self, threshold, costs)
 
     # ------------------------------------------------------------ metrics
 
     def metrics(
-        self, Z2: np.ndarray, Y: np.ndarray, weight: np.ndarray, threshold: float | None = None
+        self, Z2: np.ndarray, Y: np.ndarray, weight: np.ndarray, rule: Rule | None = None
     ) -> dict[str, Any]:
         """The metrics of results/metrics.py for targets Y (n, k) as encoded in training."""
         mean = self.ranges.y_mean
         if self.classes is not None:
             labels = self.classes.tolist()
-            return metrics.of_classes(as_one_hot(Y), Z2, weight, labels, mean, threshold)
+            return metrics.of_classes(as_one_hot(Y), Z2, weight, labels, mean, rule)
         if self.labels:
-            return of_labels(Y, Z2, weight, self.targets, mean)
+            return of_labels(Y, Z2, weight, self.targets, mean, rule)
         own = Y * self.y_scale + self.y_shift
         return metrics.of_numbers(own, self.decoded(Z2), weight, self.targets, mean)
 
@@ -271,7 +253,7 @@ class Predictor(Described):
         return json_value(losses @ weight / weight.sum())
 
     def evaluation(
-        self, X: Any, y: np.ndarray, weight: np.ndarray, threshold: float | None = None
+        self, X: Any, y: np.ndarray, weight: np.ndarray, rule: Rule | None = None
     ) -> dict[str, Any]:
         """Loss and metrics of the predictions, for targets in their own units.
 
@@ -281,14 +263,14 @@ class Predictor(Described):
         y : ndarray of shape (n,) or (n, k)
             Numbers or class labels; for several targets of two labels 1 for the second, else 0.
         weight : ndarray of shape (n,)
-        threshold : float, optional
-            For two classes: the probability from which the second is predicted.
+        rule : Rule, optional
+            How labels are predicted, if not the likeliest.
 
         Returns
         -------
         dict
-            rows, loss and metrics; for classes also their labels, the threshold and the
-            confusion matrix; for several targets of two labels those of each.
+            rows, loss and metrics; for classes also their labels, the threshold, the costs and the
+            confusion matrix; for several targets of two labels labels and thresholds of each.
         """
         Z2 = self.outputs(X)
         with np.errstate(over="ignore", invalid="ignore"):  # scores that are not finite are None
@@ -299,14 +281,17 @@ class Predictor(Described):
             found = {
                 "rows": len(y),
                 "loss": self.mean_loss(Z2, Y, weight),
-                "metrics": self.metrics(Z2, Y, weight, threshold),
+                "metrics": self.metrics(Z2, Y, weight, rule),
             }
         if self.labels:
             found["labels"] = {name: list(pair) for name, pair in zip(self.targets, self.labels)}
+            found["threshold"] = dict(zip(self.targets, rule.thresholds)) if rule else None
         if self.classes is not None:
             found["classes"] = self.classes.tolist()
-            found["threshold"] = threshold
-            guess = metrics.predicted_classes(Z2, threshold)
+            found["threshold"] = rule.thresholds[0] if rule and rule.thresholds else None
+            names = [str(label) for label in self.classes]
+            found["costs"] = dict(zip(names, rule.costs)) if rule and rule.costs else None
+            guess = predicted_classes(Z2, rule)
             found["confusion"] = metrics.confusion_matrix(Y, guess).tolist()
         return found
 
@@ -317,7 +302,7 @@ class ModelFields(NamedTuple):
     weights: Weights
     activation: str
     schema: Schema
-    thresholds: Mapping[str, float] | None = None
+    thresholds: Mapping[str, Any] | None = None
 
 
 class Model(Predictor, ModelFields):
@@ -334,8 +319,9 @@ class Model(Predictor, ModelFields):
         classes, features, columns, targets and the four arrays of its scaling.
     thresholds : dict or None
         For two classes: the probability from which to predict the second, by what it was chosen
-        by on the validation rows, "f1" and "balanced_accuracy". None if there were none, and for
-        a member that is not its run's best.
+        by on the validation rows, "f1" and "balanced_accuracy". For several targets of two labels
+        such probabilities by target, None where the rows have one label. None if there were no
+        validation rows, and for a member that is not its run's best.
 
     Examples
     --------

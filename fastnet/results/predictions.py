@@ -66,48 +66,63 @@ def predict(
     model: Predictor | str | os.PathLike,
     source: Any,
     proba: bool = False,
-    threshold: float | str | None = None,
+    threshold: Any = None,
     keep: str | Sequence[str] = (),
     std: bool = False,
     quantiles: Sequence[float] = (),
+    costs: Any = None,
 ) -> "pandas.DataFrame":
     """Predictions for every row of a table, in its order.
 
-        Parameters
-        ----------
-        model : Model, Ensemble or path
-            A path of a run folder or a model.npz.
-        source : path, binary file or DataFrame
-            The table, as `--data` takes it; columns are matched by name, others are ignored.
-        proba : bool
-            Also the probability of each class.
-        threshold : float, "f1" or "balanced_accuracy", optional
-            For two classes: the probability from which the second is predicted, or what the model's
-            own threshold was chosen by on the validation rows. By default the likelier class.
-        keep : str or sequence of str
-            Columns of the table that come before the predictions. Those of a text file that are no
-    XX
-        Raises
-        ------
-        DataError
-            for a missing column, an unknown category, a missing value, an unreadable file.
-        UsageError
-            for proba without classes, std or quantiles without an ensemble, a threshold that the
-            model does not have, and kept columns with the name of another column of the result.
+    Parameters
+    ----------
+    model : Model, Ensemble or path
+        A path of a run folder or a model.npz.
+    source : path, binary file or DataFrame
+        The table, as `--data` takes it; columns are matched by name, others are ignored.
+    proba : bool
+        Also the probability of each class.
+    threshold : float, "f1", "balanced_accuracy", dict or str, optional
+        As in `Model.predict`; the command line writes a dict as a=0.3,b=f1. By default the
+        likelier label is predicted.
+    keep : str or sequence of str
+        Columns of the table that come before the predictions. Those of a text file that are no
+        inputs are texts, as they are written there.
+    std : bool
+        Of an ensemble: also the standard deviation of its members' predictions.
+    quantiles : sequence of float
+        Of an ensemble: also these quantiles of its members' predictions.
+    costs : dict or str, optional
+        As in `Model.predict`: the cost of missing each class, or yes=5,no=1.
 
-        Examples
-        --------
-        >>> import pandas, fastnet
-        >>> frame = pandas.DataFrame({"size": [1.0, 2.0, 3.0, 4.0], "y": [2.0, 4.0, 6.0, 8.0]})
-        >>> model = fastnet.train(frame[["size"]], frame["y"], n1=2, max_epochs=10).model()
-        >>> fastnet.predict(model, frame).shape
-        (4, 1)
-        >>> fastnet.predict(model, frame, keep=["y"]).columns.tolist()
-        ['y', 'predicted_y']
+    Returns
+    -------
+    DataFrame
+        One column per target, with `proba` then one per class, p_<class>; for several targets of
+        two labels one for the second of each, p_<target>=<label>. A prediction whose name is that
+        of a kept column is called predicted_<name>.
+
+    Raises
+    ------
+    DataError
+        for a missing column, an unknown category, a missing value, an unreadable file.
+    UsageError
+        for proba without classes, std or quantiles without an ensemble, a threshold or costs that
+        do not suit the model, and kept columns with the name of another column of the result.
+
+    Examples
+    --------
+    >>> import pandas, fastnet
+    >>> frame = pandas.DataFrame({"size": [1.0, 2.0, 3.0, 4.0], "y": [2.0, 4.0, 6.0, 8.0]})
+    >>> model = fastnet.train(frame[["size"]], frame["y"], n1=2, max_epochs=10).model()
+    >>> fastnet.predict(model, frame).shape
+    (4, 1)
+    >>> fastnet.predict(model, frame, keep=["y"]).columns.tolist()
+    ['y', 'predicted_y']
     """
     import pandas
 
-    parts = list(Predictions(model, source, proba, threshold, keep, std, quantiles))
+    parts = list(Predictions(model, source, proba, threshold, keep, std, quantiles, costs))
     return parts[0] if len(parts) == 1 else pandas.concat(parts, ignore_index=True)
 
 
@@ -125,7 +140,7 @@ class Predictions:
 
     Parameters
     ----------
-    model, source, proba, threshold, keep, std, quantiles
+    model, source, proba, threshold, keep, std, quantiles, costs
         As in `predict`.
     """
 
@@ -134,10 +149,11 @@ class Predictions:
         model: Predictor | str | os.PathLike,
         source: Any,
         proba: bool = False,
-        threshold: float | str | None = None,
+        threshold: Any = None,
         keep: str | Sequence[str] = (),
         std: bool = False,
         quantiles: Sequence[float] = (),
+        costs: Any = None,
     ) -> None:
         self.model = model = as_model(model)
         self.std, self.quantiles = std, checked_quantiles(quantiles)
@@ -148,7 +164,7 @@ class Predictions:
             )
         if proba and not has_probabilities(model):
             raise UsageError("proba needs a model of classes; this one predicts numbers.")
-        self.threshold, self.proba = model.threshold(threshold), proba
+        self.rule, self.proba = model.rule(threshold, costs), proba
         self.keep = (keep,) if isinstance(keep, str) else tuple(keep)
         self.shares = [f"p_{name}" for name in model.probability_names()] if proba else []
         inputs = {column.name for column in model.columns} | set(model.features)
@@ -171,7 +187,7 @@ class Predictions:
         X = self.model.inputs(table)
         self.count(X)
         Z2, beside = self.predicted(X)
-        predicted = self.model.decoded(Z2, self.threshold).reshape(len(Z2), -1)
+        predicted = self.model.decoded(Z2, self.rule).reshape(len(Z2), -1)
         frame = {name: table.columns[name] for name in keep}
         if predicted.dtype == object:  # labels of several kinds: each column has its own
             predicted = pandas.DataFrame(predicted).infer_objects()
@@ -241,7 +257,8 @@ def evaluate(
     model: Predictor | str | os.PathLike,
     source: Any,
     weights: str | None = None,
-    threshold: float | str | None = None,
+    threshold: Any = None,
+    costs: Any = None,
 ) -> dict[str, Any]:
     """Loss and metrics of the predictions for a table with known targets.
 
@@ -253,21 +270,22 @@ def evaluate(
         As in `predict`; the table has the target columns, too.
     weights : str, optional
         Column of sample weights.
-    threshold : float, "f1" or "balanced_accuracy", optional
-        As in `predict`.
+    threshold, costs : optional
+        As in `predict`. With costs, metrics has the mean_cost.
 
     Returns
     -------
     dict
         rows, loss (as in training, scaled) and metrics (in the targets' own units); for classes
-        also their labels, the threshold and the confusion matrix, one row per true class.
+        also their labels, the threshold, the costs and the confusion matrix, one row per true
+        class.
 
     Raises
     ------
     DataError
         as `predict`, for a label that was not trained on, and for weights that are all 0.
     UsageError
-        for a threshold that the model does not have.
+        for a threshold or costs that do not suit the model.
 
     Examples
     --------
@@ -277,19 +295,20 @@ def evaluate(
     >>> sorted(fastnet.evaluate(model, frame)["metrics"])
     ['baseline', 'mae', 'mape', 'r2', 'rmse']
     """
-    return compare({"model": as_model(model)}, source, weights, threshold)["model"]
+    return compare({"model": as_model(model)}, source, weights, threshold, costs)["model"]
 
 
 def compare(
     models: Mapping[str, Predictor],
     source: Any,
     weights: str | None = None,
-    threshold: float | str | None = None,
+    threshold: Any = None,
+    costs: Any = None,
 ) -> dict[str, dict[str, Any]]:
     """What `evaluate` finds for each of several models of one run, by their names."""
     model, *_ = models.values()
     table = as_table(source, model)
-    threshold = model.threshold(threshold)
+    rule = model.rule(threshold, costs)
     y = known_targets(table, model)
     weight = np.ones(len(y))
     if not isinstance(weights, (str, type(None))):
@@ -299,7 +318,7 @@ def compare(
         weight = weight_values(table, weights)
         if not weight.any():
             raise DataError(f"{table.name}: all weights in column {weights!r} are 0.")
-    return {name: one.evaluation(table, y, weight, threshold) for name, one in models.items()}
+    return {name: one.evaluation(table, y, weight, rule) for name, one in models.items()}
 
 
 def known_targets(table: Table, model: Predictor) -> np.ndarray:

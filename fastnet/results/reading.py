@@ -18,16 +18,16 @@ from fastnet.data import schema
 from fastnet.data.schema import Schema
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError, UsageError, quoted
-from fastnet.files import BEFORE_CONFIG, open_regular, read_npz
+from fastnet.files import BEFORE_CONFIG, json_value, open_regular, read_npz
 from fastnet.options.methods import ACTIVATIONS, CONVERGED_BY, STOPS
 from fastnet.options.option import COMMANDS
 from fastnet.options.table import COLUMNS as AXES
 from fastnet.options.table import OPTIONS, check
 from fastnet.results import environment, result
 from fastnet.results.lock import in_use
-from fastnet.results.metrics import GOALS
 from fastnet.results.model import Model
 from fastnet.results.result import MEMBERS, SCHEMA_VERSION
+from fastnet.results.rules import GOALS
 from fastnet.shapes import ANYTHING, COUNT, FLAG, Absent, is_number, misfit, one_of
 from fastnet.training.plan import OFF
 
@@ -316,10 +316,9 @@ def read_model(path: str | Path) -> Model:
     try:
         require_version(path, arrays["schema_version"])
         weights = Weights(*(arrays[name] for name in Weights._fields))
-        chosen = arrays.get("thresholds")
-        thresholds = None if chosen is None else dict(zip(GOALS, chosen.tolist(), strict=True))
-        activation = str(arrays["activation"])
-        model = Model(weights, activation, Schema.from_arrays(arrays), thresholds)
+        schema, chosen = Schema.from_arrays(arrays), arrays.get("thresholds")
+        thresholds = None if chosen is None else thresholds_from(chosen, schema)
+        model = Model(weights, str(arrays["activation"]), schema, thresholds)
     except KeyError as error:
         raise DataError(
             f"{path} is no model of this version of fastnet: it has no {error}; train it again."
@@ -330,6 +329,16 @@ def read_model(path: str | Path) -> Model:
     if wrong:
         raise DataError(f"{path} is broken: {wrong}.")
     return model
+
+
+def thresholds_from(rows: np.ndarray, schema: Schema) -> dict[str, Any]:
+    """The thresholds of a Model from their array; ValueError or TypeError if it is none."""
+    if not schema.labels:
+        return dict(zip(GOALS, rows.tolist(), strict=True))
+    return {
+        goal: dict(zip(schema.targets, map(json_value, row), strict=True))
+        for goal, row in zip(GOALS, rows, strict=True)
+    }
 
 
 def misfits_of_model(model: Model) -> Iterator[str]:
@@ -358,11 +367,13 @@ def misfits_of_weights(model: Model) -> Iterator[str]:
 
 
 def misfits_of_thresholds(model: Model) -> Iterator[str]:
-    """Thresholds of a model that does not have two classes, or that are no probabilities."""
-    two = model.classes is not None and len(model.classes) == 2
-    for name, value in (model.thresholds or {}).items():
-        if not (two and is_number(value) and 0 <= value <= 1):
-            yield f"it has the threshold {value} for {name}"
+    """Thresholds of a model without pairs of labels, or that are no probabilities."""
+    two = bool(model.labels) or (model.classes is not None and len(model.classes) == 2)
+    for name, found in (model.thresholds or {}).items():
+        for value in found.values() if model.labels else [found]:
+            missing = bool(model.labels) and value is None
+            if not (missing or (two and is_number(value) and 0 <= value <= 1)):
+                yield f"it has the threshold {value} for {name}"
 
 
 # ---------------------------------------------------------------- all runs

@@ -14,7 +14,6 @@ from fastnet.files import json_value
 from fastnet.options.methods import CONVERGED_BY, STOPS, longest
 from fastnet.options.option import COMMANDS
 from fastnet.results import answer, ensemble
-from fastnet.results.metrics import GOALS
 from fastnet.results.model import Model
 from fastnet.shapes import ANYTHING, COUNT, NUMBER, TEXT, TIME, Maybe, one_of
 from fastnet.training.plan import COLUMNS, SETTING_COLUMNS, shown
@@ -50,7 +49,7 @@ SHAPE = {
     "best": {
         **{name: KINDS[MEMBERS[name].kind] for name in MEMBERS.names},
         "metrics": ANYTHING,  # fitting.py derives its shape from the schema
-        "thresholds": Maybe({name: NUMBER for name in GOALS}),
+        "thresholds": ANYTHING,  # likewise
     },
     "stop_reasons": {str: COUNT},
     "seconds": {"compile": TIME, "train": TIME, "total": TIME},
@@ -109,7 +108,7 @@ class ResultFields(NamedTuple):
     run: str | None = None
     metrics: Mapping[str, Any] | None = None
     folds: Mapping[str, Any] | None = None
-    thresholds: Mapping[str, float] | None = None
+    thresholds: Mapping[str, Any] | None = None
     notices: tuple[str, ...] = ()
 
 
@@ -153,7 +152,7 @@ class Result(Described, ResultFields):
     folds : dict or None
         The best setting's mean and standard deviation over the folds.
     thresholds : dict or None
-        The best member's thresholds of two classes, as in its Model.
+        The best member's thresholds, as in its Model.
     notices : tuple of str
         What was left out of the data, and what is remarkable about them and the result.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.data.dialect import listed
 from fastnet.options.ranges import typed
 from fastnet.results import answer
 from fastnet.results.result import SCORES, Result
@@ -20,6 +21,7 @@ METRICS = {
     "mae": "MAE",
     "r2": "R2",
     "mape": "MAPE",
+    "mean_cost": "mean cost",
     "subset_accuracy": "all labels right",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -32,6 +34,7 @@ METRICS = {
     "log_loss": "log loss",
 }
 BASELINE = {
+    "costs": "baseline: always the class of least expected cost by the shares of the training rows",
     "numbers": "baseline: always the mean of the training rows",
     "classes": "baseline: always the most frequent class of the training rows, with their shares",
     "labels": "baseline: always the more frequent label of each target, with their shares",
@@ -289,18 +292,31 @@ def baseline_line(found: Mapping[str, Any]) -> str:
     """What the baseline is, for a table of metrics."""
     if "subset_accuracy" in found:
         return BASELINE["labels"]
-    return BASELINE["classes" if "classes" in found else "numbers"]
+    classes = "costs" if "mean_cost" in found else "classes"
+    return BASELINE[classes if "classes" in found else "numbers"]
 
 
-def threshold_line(thresholds: Mapping[str, float], label: Any) -> str:
-    """The thresholds of two classes in one sentence."""
+def threshold_line(result: Result) -> str:
+    """The thresholds of two classes, or of several targets, in one sentence; "" without any."""
+    if result.thresholds is None:
+        return ""
+    label = "the second label of each target"
+    if result.classes is not None:
+        label = str(result.classes[1])
     chosen = ", ".join(
-        f"{number(t)} for the best {METRICS[name]}" for name, t in thresholds.items()
+        f"{numbers_of(t)} for the best {METRICS[name]}" for name, t in result.thresholds.items()
     )
     return (
-        f"Probability from which to predict {label!s}, chosen on the validation rows: {chosen} "
+        f"Probability from which to predict {label}, chosen on the validation rows: {chosen} "
         "(predict --threshold)."
     )
+
+
+def numbers_of(values: Any) -> str:
+    """A number, or the numbers of some names, for people."""
+    if not isinstance(values, Mapping):
+        return number(values)
+    return f"({listed([f'{name} {number(value)}' for name, value in values.items()])})"
 
 
 def by_n1_cells(result: Result) -> tuple[list[str], list[list[str]]]:

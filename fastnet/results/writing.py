@@ -10,9 +10,9 @@ import numpy as np
 from fastnet.data.schema import Schema
 from fastnet.engine.layout import Weights
 from fastnet.files import WriteError, write_bytes, write_npy, write_npz
-from fastnet.results.metrics import GOALS
 from fastnet.results.model import Model
 from fastnet.results.result import MEMBERS, SCHEMA_VERSION, Result
+from fastnet.results.rules import GOALS
 from fastnet.training.plan import OFF, shown
 
 SCALED = b"""\
@@ -90,7 +90,9 @@ def write_model(path: str | os.PathLike, model: Model) -> None:
     facts = model.schema.to_arrays()
     loss = facts.pop("loss")  # the last array, as it has been since schema version 1
     if model.thresholds is not None:
-        facts["thresholds"] = np.array([model.thresholds[name] for name in GOALS])
+        rows = [model.thresholds[name] for name in GOALS]
+        rows = [list(row.values()) if model.labels else row for row in rows]
+        facts["thresholds"] = np.array(rows, np.float64)  # NaN where there is none
     write_npz(
         path,
         {

@@ -166,9 +166,90 @@ def test_a_broken_model_is_refused(run, tmp_path):
             fastnet.load_model(tmp_path / "m.npz")
 
 
-def test_a_threshold_is_refused(run, table):
-    with pytest.raises(UsageError, match="needs a model of two classes, not of 3 targets of label"):
-        fastnet.predict(run.run, table, threshold=0.3)
+@pytest.mark.parametrize("goal", ["f1", "balanced_accuracy"])
+def test_the_thresholds_of_each_target_are_the_best_of_the_validation_rows(run, frame, goal):
+    model = fastnet.load_model(run.run)
+    assert model.thresholds == run.thresholds == fastnet.load(run.run).thresholds
+    assert run.summary()["best"]["thresholds"] == run.thresholds
+    rows = frame.iloc[run.split["val"]]
+    score = {"f1": sklearn.f1_score, "balanced_accuracy": sklearn.balanced_accuracy_score}[goal]
+    shares = model.predict_proba(rows)
+    for j, (name, pair) in enumerate(zip(run.targets, run.labels)):
+        truth, limit = rows[name] == pair[1], model.thresholds[goal][name]
+        own = score(truth, shares[:, j] >= limit)
+        assert own == pytest.approx(max(score(truth, shares[:, j] >= t) for t in shares[:, j]))
+
+
+@pytest.mark.parametrize(
+    ("given", "typed"),
+    [
+        (0.3, "0.3"),
+        ("f1", "f1"),
+        ({"spam": 0.2, "ok": "f1"}, "spam=0.2,ok=f1"),
+        ({"long": 1.0}, '"long=1"'),
+    ],
+)
+def test_thresholds_decide_about_each_target(run, table, frame, given, typed):
+    model = fastnet.load_model(run.run)
+    each = given if isinstance(given, dict) else dict.fromkeys(run.targets, given)
+    limits = [each.get(name, 0.5) for name in run.targets]
+    limits = [model.thresholds["f1"][n] if t == "f1" else t for n, t in zip(run.targets, limits)]
+    second = model.predict_proba(frame) >= limits
+    found = fastnet.predict(run.run, table, threshold=given)
+    assert fastnet.predict(run.run, table, threshold=typed).equals(found)
+    assert (model.predict(frame, threshold=given) == found.to_numpy(object)).all()
+    for j, (name, pair) in enumerate(zip(run.targets, run.labels)):
+        assert found[name].tolist() == [pair[int(one)] for one in second[:, j]]
+    line = ["evaluate", str(run.run), "--data", str(table), "--threshold", typed, "--json"]
+    scores = json.loads(CliRunner().invoke(cli.cli, line).stdout)
+    right = (found == frame[found.columns]).all(axis=1).mean()
+    assert scores["metrics"]["subset_accuracy"] == pytest.approx(right)
+    assert scores["threshold"] == dict(zip(run.targets, limits))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"sapm": 0.3}, r"^threshold: the model has no target 'sapm', only spam, long, ok\. Did y"),
+        ("spam=0.3,spam=0.4", "^threshold must be NAME=NUM,NAME=NUM, each once, got 'spam=0.3,s"),
+        ("=0.3", "^threshold must be NAME=NUM,NAME=NUM, each once, got '=0.3'"),
+        ("spam=2", "^threshold of target 'spam' must be from 0 to 1, f1 or balanced.*, got '2'"),
+        ({"ok": None}, "^threshold of target 'ok' must be from 0 to 1, f1 or bala.*, got None"),
+    ],
+)
+def test_thresholds_that_are_refused(run, table, given, message):
+    with pytest.raises(UsageError, match=message):
+        fastnet.predict(run.run, table, threshold=given)
+    with pytest.raises(UsageError, match=r"^costs need a model of classes, not of 3 targets"):
+        fastnet.evaluate(run.run, table, costs="yes=5,no=1")
+
+
+def test_a_target_with_one_label_in_the_validation_rows_has_no_threshold(frame, table, tmp_path):
+    frame[:30].assign(spam="no").to_csv(tmp_path / "v.csv", index=False)
+    given = {**GIVEN, "max_epochs": 2, "validation_data": tmp_path / "v.csv"}
+    result = fastnet.train(data=table, target=["spam", "ok"], out=tmp_path / "run", **given)
+    assert result.thresholds["f1"]["spam"] is None and 0 < result.thresholds["f1"]["ok"] < 1
+    model = fastnet.load_model(tmp_path / "run")
+    assert model.thresholds == result.thresholds == fastnet.load(tmp_path / "run").thresholds
+    with pytest.raises(
+        UsageError, match="f1 was not chosen for target 'spam', of whose labels the"
+    ):
+        model.predict(frame, threshold="f1")
+    assert model.predict(frame, threshold={"spam": 0.4, "ok": "f1"}).shape == (120, 2)
+    assert "spam -, ok 0." in words.threshold_line(result)
+
+
+def test_saved_thresholds_are_checked(run, tmp_path):
+    with np.load(f"{run.run}/model.npz") as file:
+        arrays = dict(file)
+    for thresholds, message in (
+        ([[0.5, 0.5, 1.5], [0.5, 0.5, 0.5]], "it has the threshold 1.5 for f1"),
+        ([[0.5, 0.5], [0.5, 0.5]], "is broken"),
+        ([0.5, 0.5], "is broken"),
+    ):
+        np.savez(tmp_path / "m.npz", **{**arrays, "thresholds": np.array(thresholds)})
+        with pytest.raises(DataError, match=message):
+            fastnet.load_model(tmp_path / "m.npz")
 
 
 def test_a_validation_file_has_the_same_labels(table, frame):

@@ -5,6 +5,7 @@ import pytest
 
 from fastnet.results import metrics
 from fastnet.results.metrics import best_thresholds, of_classes, of_numbers
+from fastnet.results.rules import Rule, predicted_classes
 
 sklearn = pytest.importorskip("sklearn.metrics")
 SAME = 1e-12  # relative: sums in another order
@@ -144,7 +145,7 @@ def test_rows_of_weight_0_have_no_influence(rng):
 @pytest.mark.parametrize("threshold", [0.0, 0.2, 0.5, 0.9, 1.0])
 def test_a_threshold_moves_labels_and_no_probabilities(rng, threshold):
     Y, Z2, weight = sample(rng, 2)
-    found = of_classes(Y, Z2, weight, LABELS[:2], threshold=threshold)
+    found = of_classes(Y, Z2, weight, LABELS[:2], rule=Rule((threshold,)))
     truth, guess = Y.argmax(axis=1), metrics.softmax(Z2)[:, 1] >= threshold
     assert found["accuracy"] == pytest.approx(sklearn.accuracy_score(truth, guess))
     expected = sklearn.f1_score(truth, guess, average="macro", zero_division=0)
@@ -160,22 +161,72 @@ def test_a_threshold_moves_labels_and_no_probabilities(rng, threshold):
 def test_no_threshold_is_better_than_the_best(rng, ties, weighted):
     Y, Z2, weight = sample(rng, 2, n=101, ties=ties, weighted=weighted)
     truth, p = Y.argmax(axis=1), metrics.softmax(Z2)[:, 1]
-    found = best_thresholds(Y, Z2, weight)
+    found = best_thresholds(truth == 1, p, weight)
     for name, function in (
         ("f1", sklearn.f1_score),
         ("balanced_accuracy", sklearn.balanced_accuracy_score),
     ):
         values = [function(truth, p >= t, sample_weight=weight) for t in (found[name], *p)]
         assert values[0] == pytest.approx(max(values), rel=SAME)
-    half = [np.abs(best_thresholds(Y, 50 * Y, weight)[name] - 0.5) for name in metrics.GOALS]
+    half = [np.abs(t - 0.5) for t in best_thresholds(truth == 1, Y[:, 1], weight).values()]
     assert max(half) < 1e-6  # of all that are right, the one between
 
 
 def test_no_threshold_without_two_classes(rng):
     Y, Z2, weight = sample(rng, 2)
-    assert best_thresholds(Y, Z2, weight * Y[:, 0]) is None
-    assert best_thresholds(*sample(rng, 3)) is None
-    assert best_thresholds(Y, np.full_like(Z2, np.nan), weight) is None
+    truth, p = Y[:, 1] == 1, metrics.softmax(Z2)[:, 1]
+    assert best_thresholds(truth, p, weight * Y[:, 0]) is None
+    assert best_thresholds(truth, p * np.nan, weight) is None
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("k", [2, 3, 4])
+def test_costs_decide_for_the_least_expected_cost(rng, k, weighted):
+    Y, Z2, weight = sample(rng, k, weighted=weighted)
+    costs = rng.uniform(0.1, 9, k)
+    found = of_classes(Y, Z2, weight, LABELS[:k], np.full(k, 1 / k), Rule(costs=tuple(costs)))
+    truth, P = Y.argmax(axis=1), metrics.softmax(Z2)
+    expected = P * costs @ (1 - np.eye(k))  # of predicting each class
+    guess = expected.argmin(axis=1)
+    assert found["mean_cost"] == pytest.approx(
+        np.average(costs[truth] * (guess != truth), weights=weight), rel=SAME
+    )
+    given = {"sample_weight": weight}
+    assert found["accuracy"] == pytest.approx(sklearn.accuracy_score(truth, guess, **given))
+    dearest = costs[truth] * (truth != costs.argmax())  # the shares of all classes are alike
+    assert found["baseline"]["mean_cost"] == pytest.approx(np.average(dearest, weights=weight))
+    assert found["log_loss"] == of_classes(Y, Z2, weight, LABELS[:k])["log_loss"]
+
+
+def test_costs_of_two_classes_are_a_threshold(rng):
+    _, Z2, _ = sample(rng, 2)
+    costs, threshold = Rule(costs=(2.0, 5.0)), Rule((2 / 7,))
+    assert (predicted_classes(Z2, costs) == predicted_classes(Z2, threshold)).all()
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_equal_costs_are_none_and_a_class_that_costs_nothing_is_never_predicted(rng, ties):
+    _, Z2, _ = sample(rng, 3, ties=ties)
+    assert (predicted_classes(Z2, Rule(costs=(1.0, 1.0, 1.0))) == Z2.argmax(axis=1)).all()
+    assert set(predicted_classes(Z2, Rule(costs=(1.0, 0.0, 1.0)))) == {0, 2}
+
+
+# ---------------------------------------------------------------- one row, one class
+
+
+@pytest.mark.parametrize("only", [0, 1, 2])
+@pytest.mark.parametrize("rule", [None, Rule(costs=(1.0, 4.0, 2.0))])
+def test_one_row(rng, only, rule):
+    Y, Z2 = np.eye(3)[[only]], rng.normal(size=(1, 3))
+    found = of_classes(Y, Z2, np.ones(1), LABELS[:3], np.full(3, 1 / 3), rule)
+    guess = predicted_classes(Z2, rule)
+    given = {"average": "macro", "zero_division": 0}
+    for name in ("precision", "recall", "f1"):
+        score = getattr(sklearn, f"{name}_score")([only], guess, **given)
+        assert found[name] == pytest.approx(score)
+    assert found["roc_auc"] is None and found["average_precision"] == 1
+    if rule:
+        assert found["mean_cost"] == (0 if guess == only else rule.costs[only])
 
 
 # ---------------------------------------------------------------- numbers

@@ -548,8 +548,66 @@ def test_thresholds_that_are_refused(houses, table, given, message):
         fastnet.predict(model, houses, threshold=given)
     for kind, what in (("regression", "numbers"), ("multi-class", "3 classes")):
         other = train(table, kind).model()
-        with pytest.raises(UsageError, match=f"needs a model of two classes, not of {what}"):
+        with pytest.raises(
+            UsageError, match=f"needs a model of two classes, or of .*, not of {what}"
+        ):
             fastnet.evaluate(other, houses, threshold=given)
+
+
+@pytest.mark.parametrize(
+    "given, typed", [({True: 5, False: 2}, "True=5,False=2"), ({"True": 0.5, "False": 1}, None)]
+)
+def test_costs_decide_in_predict_and_evaluate(command, two, houses, given, typed):
+    model, costs = fastnet.load_model(two), {str(name): cost for name, cost in given.items()}
+    expected = model.predict_proba(houses)[:, 1] * costs["True"] > (
+        model.predict_proba(houses)[:, 0] * costs["False"]
+    )
+    assert model.predict(houses, costs=given).tolist() == expected.tolist()
+    assert fastnet.predict(two, houses, costs=given)["sold"].tolist() == expected.tolist()
+    found = fastnet.evaluate(two, houses, costs=given)
+    paid = np.where(expected == houses["sold"], 0, houses["sold"].astype(str).map(costs))
+    assert found["metrics"]["mean_cost"] == pytest.approx(paid.mean())
+    assert found["costs"] == {name: costs[name] for name in ("False", "True")}
+    assert found["threshold"] is None and fastnet.evaluate(two, houses)["costs"] is None
+    if typed:
+        out = command(f"predict two --data houses.csv --costs {typed}").out
+        assert pandas.read_csv(io.StringIO(out))["sold"].tolist() == expected.tolist()
+        shown = command(f"evaluate two --data houses.csv --costs {typed}")
+        assert "mean cost" in shown.out and "always the class of least expected cost" in shown.out
+
+
+def test_costs_of_three_classes(houses, table):
+    model = train(table, "multi-class").model()
+    dear = str(model.classes[2])
+    costs = {str(label): 1e-9 for label in model.classes} | {dear: 1}
+    assert set(model.predict(houses, costs=costs).tolist()) == {dear}
+    with pytest.raises(
+        UsageError, match=r"needs a model of two .*; costs of classes suit any numb"
+    ):
+        model.predict(houses, threshold=0.3)
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ("True=5", "^costs must name every class; there is none for False"),
+        ("True=5,Flase=1", r"^costs: the model has no class 'Flase', only False, True\. Did you m"),
+        ("True=-1,False=1", "^the cost of class 'True' must be a number >= 0, got '-1'"),
+        ("True=inf,False=1", "^the cost of class 'True' must be a number >= 0, got 'inf'"),
+        ({True: None, False: 1}, "^the cost of class 'True' must be a number >= 0, got None"),
+        ("True=0,False=0", "^costs must not all be 0"),
+        ("5", "^costs must be NAME=NUM,NAME=NUM, each once, got '5'"),
+        (5, "^costs must be NAME=NUM,NAME=NUM, each once, got 5"),
+    ],
+)
+def test_costs_that_are_refused(houses, table, given, message):
+    model = train(table, "binary").model()
+    with pytest.raises(UsageError, match=message):
+        fastnet.predict(model, houses, costs=given)
+    with pytest.raises(UsageError, match="costs need a model of classes, not of numbers"):
+        fastnet.evaluate(train(table, "regression").model(), houses, costs=given)
+    with pytest.raises(UsageError, match="threshold and costs both decide which label"):
+        fastnet.evaluate(model, houses, costs=given, threshold=0.5)
 
 
 def test_a_saved_threshold_is_checked(two):
