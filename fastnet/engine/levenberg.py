@@ -42,10 +42,14 @@ MARQUARDT = code(DAMPINGS, "marquardt")
 # MATLAB's trainlm, for the mean of the squares: mu, mu_dec, mu_inc, mu_max, min_grad and its lowest
 # mu. Nielsen 1999, eq. 2.4: mu, relative to the largest element of the diagonal.
 MU_START, MU_DOWN, MU_UP, MU_MOST, GRADIENT_LEAST, MU_LEAST = 1e-3, 0.1, 10.0, 1e10, 1e-7, 1e-20
+# br has converged after so many epochs in which the evidence has not risen by so much. A factor of
+# e^0.1 = 1.1 favours no network; a lower evidence is mostly regained in under 10 epochs, or never.
+FLAT_EPOCHS, EVIDENCE_LEAST = 10, 0.1
 # Why a member has converged; 0 if it has not.
 MIN_GRAD = code(CONVERGED_BY, "min_grad")
 MU_MAX = code(CONVERGED_BY, "mu_max")
 LINE_SEARCH = code(CONVERGED_BY, "line_search")
+EVIDENCE = code(CONVERGED_BY, "evidence")
 
 
 @inner
@@ -277,6 +281,23 @@ def penalise(net, solver):
 
 
 @inner
+def weigh_evidence(size, squares, total_weight, mean, k, state, solver):
+    """Count the epochs without a rise of the logarithm of the evidence for the present decay, up
+    to a constant, from the factor of the matrix with it."""
+    stride, decay = padded(size), state["decay"]
+    if not decay > 0.0:
+        return
+    cost = (2.0 * mean + decay * squares) * total_weight
+    found = 0.5 * (size * math.log(decay) - total_weight * k * math.log(cost))
+    for i in range(size):
+        found -= math.log(solver.factor[i * stride + i])
+    state["flat"] += 1
+    if state["epoch"] == 1 or found > state["evidence"] + EVIDENCE_LEAST:
+        state["evidence"] = found
+        state["flat"] = 0
+
+
+@inner
 def reestimate(net, total_weight, mean, state, solver):
     """Bayesian regularisation: the decay, from the number of parameters that the data determine.
 
@@ -289,6 +310,7 @@ def reestimate(net, total_weight, mean, state, solver):
     if state["epoch"] == 0:
         state["effective"] = size
     elif damped_factor(size, float(state["decay"]), solver):
+        weigh_evidence(size, squares, total_weight, mean, net.k, state, solver)
         state["effective"] = size - state["decay"] * inverse_trace(size, solver)
     freedom = total_weight * net.k - state["effective"]
     variance = 2.0 * mean * total_weight / freedom if freedom > 0.0 else 1.0
@@ -390,6 +412,9 @@ def lm_epoch(method, net, problem, setting, state, memory, train_loss, scratch):
         start_mu(size, setting, state, solver)
     if state["gradient_norm"] <= GRADIENT_LEAST:
         state["rule"] = MIN_GRAD
+        return
+    if state["flat"] >= FLAT_EPOCHS:
+        state["rule"] = EVIDENCE
         return
     for i in range(size):
         solver.start[i] = net.w[net.o + i]

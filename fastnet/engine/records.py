@@ -32,8 +32,8 @@ STATE = np.dtype(
         (name, np.int64)
         for name in ("epoch", "stop", "best_epoch", "last_epoch", "waited", "stalled", "steps")
     ]
-    + [(name, np.int64) for name in ("rule", "stored")]
-    + [(name, np.float64) for name in ("mu", "mu_up", "decay", "effective")]
+    + [(name, np.int64) for name in ("rule", "stored", "flat")]
+    + [(name, np.float64) for name in ("mu", "mu_up", "decay", "effective", "evidence")]
     + [(name, np.float64) for name in ("learning_rate", "plateau_rate", "best_loss", "reference")]
     + [(name, np.float64) for name in ("gradient_norm", "clipped", "mean_loss", "step_loss")]
     + [(name, np.float64, (COLUMNS,)) for name in ("best_entry", "last_entry")]

@@ -17,8 +17,9 @@ from fastnet.data.split import FEW_ROWS
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, UsageError
 from fastnet.estimator import frames
-from fastnet.estimator.parameters import ClassifierParameters, Parameters, documented
+from fastnet.estimator.parameters import AUTO, ClassifierParameters, Parameters, documented
 from fastnet.extras import missing_extra
+from fastnet.options.defaults import defaults_beside
 from fastnet.options.table import OPTIONS
 from fastnet.results.answer import monitored
 from fastnet.training.cores import granted
@@ -107,7 +108,7 @@ def options(estimator):
     """The estimator's parameters as options of fastnet, each with one checked value."""
     parameters, more = estimator.get_params(deep=False), dict(estimator.options or {})
     parameters.pop("class_weight", None)  # weights_of takes it
-    given = {name: value for name, value in parameters.items() if name in OPTIONS}
+    given = {n: value for n, value in parameters.items() if n in OPTIONS and not is_auto(value)}
     with value_errors():
         for name in more:
             if name in parameters or name not in OPTIONS or name in OWN:
@@ -116,11 +117,20 @@ def options(estimator):
                 raise UsageError(f"options cannot have {name!r}; {cure}.")
         chosen = {name: OPTIONS[name].check_one(v) for name, v in {**given, **more}.items()}
         restarts = seeds(estimator)
+        usual = defaults_beside(chosen, "train", "data")
+    for name in parameters.keys() - chosen.keys():
+        if name in OPTIONS:
+            chosen[name] = usual[name][0] if OPTIONS[name].axis else usual[name]
     loss = "squared"
     if is_classifier(estimator):
         loss = "binary_cross_entropy" if estimator.several_labels_ else "cross_entropy"
     own = {"seeds": restarts, "data_seed": restarts[0]}
     return {"loss": loss, **chosen, **own, "threads": threads(estimator.n_jobs)}
+
+
+def is_auto(value):
+    """Whether a parameter is left to the optimizer."""
+    return isinstance(value, str) and value == AUTO
 
 
 def threads(n_jobs):
@@ -278,7 +288,7 @@ class _FastNet(BaseEstimator, Parameters):
 
     def _division(self, fraction, groups, rows):
         """The options by which rows are held out: by groups, and none of a few rows by default."""
-        few = rows.sum() < FEW_ROWS and fraction == Parameters.validation_fraction
+        few = rows.sum() < FEW_ROWS and is_auto(self.validation_fraction)
         if groups is None:
             return {"validation_fraction": 0.0} if few else {}
         groups = np.asarray(groups)

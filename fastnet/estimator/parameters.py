@@ -1,7 +1,7 @@
 """Parameters of the estimators, each written once: fields of a dataclass, with their help.
 
-Parameters that are options of fastnet have the help of the options table and the defaults that
-tables have on the command line; a test checks this.
+Parameters that are options of fastnet have the help of the options table. "auto" is the default that
+tables have on the command line, which depends on the optimizer.
 """
 
 import textwrap
@@ -10,6 +10,7 @@ from dataclasses import KW_ONLY, Field, dataclass, fields
 from typing import Any
 
 from fastnet.data.split import FEW_ROWS
+from fastnet.options.defaults import METHODS_ON_TABLES, defaults_beside
 from fastnet.options.table import OPTIONS
 
 # Help of parameters that are not options, or that say more or less than the option; and the type in
@@ -45,29 +46,32 @@ WORDS = {
 }
 
 
+AUTO = "auto"  # a default that depends on the optimizer
+
+
 @dataclass(eq=False, repr=False)
 class Parameters:
     """The parameters of both estimators; fit checks each value."""
 
-    n1: int = 128
+    n1: int | str = AUTO
     _: KW_ONLY
-    learning_rate: float | None = 0.003
+    learning_rate: float | str | None = AUTO
     max_epochs: int = 300
-    batch_size: int | None = 32
-    patience: int | None = 40
-    lr_patience: int | None = 12
+    batch_size: int | str | None = AUTO
+    patience: int | str | None = AUTO
+    lr_patience: int | str | None = AUTO
     lr_factor: float = 0.5
     min_learning_rate: float = 0.0
     min_delta: float = 0.0
-    clip_norm: float | None = 1.0
-    l2: float = 0.001
+    clip_norm: float | str | None = AUTO
+    l2: float | str = AUTO
     init: str = "auto"
-    activation: str = "relu"
+    activation: str = AUTO
     optimizer: str = "adam"
     target_loss: float | None = None
     time_limit: float | None = None
     scale: str = "standard"
-    validation_fraction: float = 0.2
+    validation_fraction: float | str = AUTO
     retrain: bool = True
     n_restarts: int = 1
     dtype: str = "float32"
@@ -89,8 +93,23 @@ def entry(field: Field) -> str:
     words, help = WORDS.get(field.name), HELP.get(field.name)
     words = words or OPTIONS[field.name].wanted().replace("or none", "or None")
     help = help or OPTIONS[field.name].help.replace("none =", "None =")
+    if field.default == AUTO and AUTO not in getattr(OPTIONS.get(field.name), "choices", ()):
+        words, help = with_auto(field.name, words, help)
     body = textwrap.indent(textwrap.fill(help, 91), "        ")
     return f"    {field.name} : {words}, default={field.default!r}\n{body}"
+
+
+def with_auto(name: str, words: str, help: str) -> tuple[str, str]:
+    """Type and help of a parameter that may be "auto", with what this stands for."""
+    found = {}
+    for optimizer in (None, *METHODS_ON_TABLES):
+        given = {"optimizer": optimizer} if optimizer else {}
+        value = defaults_beside(given, "train", "data")[name]
+        value = value[0] if isinstance(value, tuple) else value
+        found.setdefault(value, []).append(optimizer)
+    usual, *others = found
+    said = "".join(f", {value!r} for {' and '.join(found[value])}" for value in others)
+    return f'{words} or "auto"', f"{help} auto = {usual!r}{said}."
 
 
 def documented(cls: type) -> str:

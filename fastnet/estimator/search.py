@@ -17,6 +17,7 @@ from fastnet.estimator.estimators import (  # imported first: it says which libr
     _FastNet,
     checked,
     options,
+    seeds,
     value_errors,
     weights_of,
 )
@@ -51,14 +52,24 @@ def candidates(estimator, grid):
     return settings
 
 
-def as_axes(base, settings):
-    """The options of one sweep, its lists paired: every setting with every seed."""
-    seeds = base["seeds"]
-    axes = {}
-    for name in {name: None for setting in settings for name in setting}:
-        values = [OPTIONS[name].check_one(s.get(name, base[name])) for s in settings]
-        axes[name] = [value for value in values for _ in seeds]
-    return {**base, **axes, "seeds": seeds * len(settings), "zip": True}
+def as_axes(chosen):
+    """The options of one sweep, its lists paired: every setting with every seed.
+
+    `chosen` has the options of every setting; what an optimizer has as its default may differ.
+    """
+    base = chosen[0]
+    restarts, axes = base["seeds"], {}
+    for name in base:
+        values = [options[name] for options in chosen]
+        if all(value == values[0] for value in values):
+            continue
+        if name not in AXES:
+            raise UsageError(
+                f"the settings have different defaults of {name}, {quoted(values[0])} and "
+                f"{quoted(next(v for v in values if v != values[0]))}; set it on the estimator."
+            )
+        axes[name] = [value for value in values for _ in restarts]
+    return {**base, **axes, "seeds": restarts * len(chosen), "zip": True}
 
 
 def fold_rows(train, strata, weights, chosen):
@@ -227,7 +238,9 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     def _search(self, estimator, X, y, sample_weight, groups):
         """Train everything in one sweep and score it: result_, cv_results_ and n_splits_."""
-        settings, chosen = candidates(estimator, self.param_grid), options(estimator)
+        settings = candidates(estimator, self.param_grid)
+        one = {"random_state": seeds(estimator)[0]}
+        each = [options(copy.copy(estimator).set_params(**{**one, **s})) for s in settings]
         if isinstance(self.scoring, (list, tuple, set, dict)):
             raise UsageError(
                 f"scoring must be one score, got {quoted(self.scoring)}; use GridSearchCV."
@@ -239,8 +252,9 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
             estimator.classes_ = np.arange(y.shape[-1])
             if y.ndim == 1:
                 estimator.classes_, strata = np.unique(y, return_inverse=True)
-        rows = [fold_rows(train, strata, weights, chosen) for train, _ in folds]
-        swept = as_axes({**chosen, "validation_fraction": 0.0}, settings)
+        swept = as_axes(each)
+        rows = [fold_rows(train, strata, weights, swept) for train, _ in folds]
+        swept["validation_fraction"] = 0.0
         self.result_ = api.sweep(X, y, folds=rows, sample_weight=weights, **swept)
         estimator.n_features_in_, self.n_splits_ = X.shape[1], len(folds)
         estimator.columns_ = ()  # the scorer gets X as an array

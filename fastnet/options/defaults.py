@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastnet.options.methods import FIRST_ORDER, OPTIMIZERS
+from fastnet.options.methods import FIRST_ORDER, WITH_MATRIX
 from fastnet.options.table import OPTIONS, STEPPED, check, find
 
 # Defaults of the built-in tasks and tables (--data) that differ from the table, then of commands;
@@ -39,7 +39,24 @@ TASKS: dict[Any, dict[str, Any]] = {
 }
 # Their defaults for first-order methods; each has its own learning rate, except for these.
 FIRST_ORDER_TASKS = {1: {"clip_norm": (1.0,), "lr_patience": (10,), "max_epochs": 5000}}
-LEARNING_RATES_OF_TASKS = {(1, "sgd"): (0.3,), (2, "sgd"): (2.0,)}
+LEARNING_RATES_OF_TASKS = {(1, "sgd"): (0.3,), (2, "sgd"): (2.0,), ("data", "adam"): (0.003,)}
+# What a table takes in place of adam's defaults for a method that chooses the length of its steps:
+# they need a smooth activation, those with a matrix few units; br needs neither penalty nor hold-out.
+METHODS_ON_TABLES: dict[str, dict[str, Any]] = {
+    "lm": {"activation": ("tanh",), "l2": (0.0,)},
+    "br": {
+        "activation": ("tanh",),
+        "l2": (0.0,),
+        "patience": (None,),
+        "validation_fraction": 0.0,
+    },
+    "lbfgs": {"activation": ("tanh",)},
+}
+N1_WITH_MATRIX: dict[str, dict[str, Any]] = {
+    "train": {"n1": (10,)},
+    "sweep": {"n1": (2, 4, 8, 16)},
+    "smallest": {"n1": tuple(range(1, 65))},
+}
 COMMANDS: dict[str, dict[str, Any]] = {
     "train": {"stop": "first"},
     "smallest": {"stop": "decided", "n1": tuple(range(1, 257))},
@@ -71,16 +88,16 @@ def defaults_beside(given: dict[str, Any], command: str, task: Any = None) -> di
     held out; folds are compared, so none stops the others. A given optimizer takes its own learning
     rate; a given learning rate or similar option selects gradient descent.
     """
-    table = given.get("data") is not None
+    table = task == "data" or given.get("data") is not None
     task = "data" if table else task
     values = defaults(command, task)
     if command == "train" and "n1" in given:
         values["seeds"] = (0,)
     if "optimizer" in given:
-        values.update(of_optimizers(check("optimizer", given["optimizer"], paired=True), task))
+        values.update(of_optimizers(check("optimizer", given["optimizer"], paired=True), command, task))
     elif values["optimizer"][0] not in FIRST_ORDER and asks_for_steps(given):
         values["optimizer"] = OPTIONS["optimizer"].default
-        values.update(of_optimizers(values["optimizer"], task))
+        values.update(of_optimizers(values["optimizer"], command, task))
     if table and any(given.get(name) is not None for name in ("split_column", "validation_data")):
         values["validation_fraction"] = 0.0
     if given.get("folds") is not None:
@@ -102,12 +119,20 @@ def asks_for_steps(given: dict[str, Any]) -> bool:
     return any(check(n, given[n], paired=True) != OPTIONS[n].default for n in STEPPED if n in given)
 
 
-def of_optimizers(names: tuple[str, ...], task: Any) -> dict[str, Any]:
+def of_optimizers(names: tuple[str, ...], command: str, task: Any) -> dict[str, Any]:
     """Defaults of the given optimizers, in place of the task's."""
     if not set(names) & set(FIRST_ORDER):
-        longer = {"max_epochs": 2000} if task == 1 and "lbfgs" in names else {}
-        own_l2 = any(OPTIMIZERS[name].own_l2 for name in names)
-        unused = (*STEPPED, "l2") if own_l2 else STEPPED
-        return {**longer, **{name: OPTIONS[name].default for name in unused}}
+        values = {name: OPTIONS[name].default for name in STEPPED}
+        if task == 1 and "lbfgs" in names:
+            values["max_epochs"] = 2000
+        return {**values, **(of_methods(names, command) if task == "data" else {})}
     rate = LEARNING_RATES_OF_TASKS.get((task, *names), OPTIONS["learning_rate"].default)
     return {**FIRST_ORDER_TASKS.get(task, {}), "learning_rate": rate}
+
+
+def of_methods(names: tuple[str, ...], command: str) -> dict[str, Any]:
+    """Defaults of a table for methods without steps of a given rate."""
+    values = dict(N1_WITH_MATRIX[command]) if set(names) & set(WITH_MATRIX) else {}
+    for name in names:
+        values.update(METHODS_ON_TABLES[name])
+    return values

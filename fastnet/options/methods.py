@@ -119,7 +119,7 @@ STOPS = {
     "stopped": Stop("stopped because another reached the target"),
 }
 # The rules by which a second-order member converges; "" for the others.
-CONVERGED_BY = ("", "min_grad", "mu_max", "line_search")
+CONVERGED_BY = ("", "min_grad", "mu_max", "line_search", "evidence")
 
 
 def code(names: Iterable[str], name: str) -> int:

@@ -16,10 +16,14 @@ MARQUARDT = code(DAMPINGS, "marquardt")
 # MATLAB's trainlm, for the mean of the squares: mu, mu_dec, mu_inc, mu_max, min_grad and its lowest
 # mu. Nielsen 1999, eq. 2.4: mu, relative to the largest element of the diagonal.
 MU_START, MU_DOWN, MU_UP, MU_MOST, GRADIENT_LEAST, MU_LEAST = 1e-3, 0.1, 10.0, 1e10, 1e-7, 1e-20
+# br has converged after so many epochs in which the evidence has not risen by so much. A factor of
+# e^0.1 = 1.1 favours no network; a lower evidence is mostly regained in under 10 epochs, or never.
+FLAT_EPOCHS, EVIDENCE_LEAST = 10, 0.1
 # Why a member has converged; 0 if it has not.
 MIN_GRAD = code(CONVERGED_BY, "min_grad")
 MU_MAX = code(CONVERGED_BY, "mu_max")
 LINE_SEARCH = code(CONVERGED_BY, "line_search")
+EVIDENCE = code(CONVERGED_BY, "evidence")
 
 
 # ---------------------------------------------------------------- all weights as one array
@@ -122,6 +126,23 @@ def penalise(net, matrix, gradient, decay, state):
     return matrix + np.diag(decay), gradient, decay
 
 
+def weigh_evidence(lower, squares, total_weight, mean, k, state):
+    """Count the epochs without a rise of the logarithm of the evidence for the present decay, up
+    to a constant; lower is the factor of J'J / W + decay I.
+
+    MacKay 1992, section 4: with beta at its optimum for this decay, the logarithm of the evidence
+    is 1/2 (P log decay - W k log(r'r + decay W w'w) - log det(J'J / W + decay I)) + constant.
+    """
+    if not state["decay"] > 0:
+        return
+    cost = (2 * mean + state["decay"] * squares) * total_weight
+    found = (len(lower) * np.log(state["decay"]) - total_weight * k * np.log(cost)) / 2
+    found -= np.log(lower.diagonal()).sum()
+    state["flat"] += 1
+    if state["epoch"] == 1 or found > state["evidence"] + EVIDENCE_LEAST:
+        state["evidence"], state["flat"] = found, 0
+
+
 def reestimate(net, matrix, total_weight, mean, state):
     """Bayesian regularisation: the decay, from the number of parameters that the data determine.
 
@@ -134,6 +155,7 @@ def reestimate(net, matrix, total_weight, mean, state):
     if state["epoch"] == 0:
         state["effective"] = size
     elif (lower := damped_factor(matrix, state["decay"])) is not None:
+        weigh_evidence(lower, squares, total_weight, mean, len(net.b2), state)
         state["effective"] = size - state["decay"] * inverse_trace(lower)
     freedom = total_weight * len(net.b2) - state["effective"]
     variance = 2 * mean * total_weight / freedom if freedom > 0 else 1.0  # 1 / beta
@@ -205,6 +227,9 @@ def lm_epoch(method, net, activation, problem, setting, state, memory, train_los
         start_mu(matrix, setting, state)
     if state["gradient_norm"] <= GRADIENT_LEAST:
         state["rule"] = MIN_GRAD
+        return
+    if state["flat"] >= FLAT_EPOCHS:
+        state["rule"] = EVIDENCE
         return
     start, loss = flatten(net), train_loss + penalty(net, decay)
     while state["mu"] <= MU_MOST:

@@ -31,7 +31,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fastnet.estimator import FastNetClassifier, FastNetRegressor, FastNetSearchCV
-from fastnet.options.defaults import TASK_COMMANDS, TASKS
+from fastnet.estimator.estimators import options
+from fastnet.options.defaults import TASKS, defaults_beside
 from fastnet.options.table import OPTIONS
 
 BOTH = FastNetRegressor, FastNetClassifier
@@ -147,9 +148,8 @@ def test_a_divergence_is_a_warning(patients):
 
 def test_it_is_fastnet_sweep_with_other_names(flowers, fitted):
     X, y = flowers
-    options = {**fitted.get_params(), "n1": 4, "seeds": [0, 1, 2], "data_seed": 0}
-    names = [name for name in options if name in OPTIONS]
-    result = fastnet.sweep(X, y, loss="cross_entropy", **{name: options[name] for name in names})
+    given = {**options(fitted), "n1": 4, "seeds": [0, 1, 2], "data_seed": 0}
+    result = fastnet.sweep(X, y, **given)
     assert fitted.model_.weights.W1.tobytes() == result.weights().W1.tobytes()
     assert (fitted.predict(X) == result.model().predict(X)).all()
     np.testing.assert_allclose(fitted.predict_proba(X), result.model().predict_proba(X), atol=1e-6)
@@ -341,11 +341,54 @@ def test_nothing_else_of_fastnet_imports_scikit_learn():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_tables_on_the_command_line_have_the_same_defaults():
-    net = FastNetClassifier()
-    for name, value in TASKS["data"].items():
-        assert getattr(net, name) == (value[0] if isinstance(value, tuple) else value), name
-    assert TASK_COMMANDS["data", "train"]["n1"] == (net.n1,)
+@pytest.mark.parametrize("optimizer", ["adam", "lm", "br", "lbfgs"])
+def test_tables_on_the_command_line_have_the_same_defaults(optimizer):
+    found = options(FastNetRegressor(optimizer=optimizer))
+    resolved = defaults_beside({"optimizer": optimizer}, "train", "data")
+    for name in (*TASKS["data"], "n1"):
+        if name != "optimizer":
+            value = resolved[name]
+            assert found[name] == (value[0] if isinstance(value, tuple) else value), name
+
+
+def test_what_was_the_default_of_adam_is_still_what_these_numbers_mean(patients):
+    """Bytes of a fit with the numbers that were the defaults of all parameters."""
+    former = {
+        "n1": 128, "learning_rate": 0.003, "max_epochs": 300, "batch_size": 32, "patience": 40,
+        "lr_patience": 12, "clip_norm": 1.0, "l2": 0.001, "activation": "relu",
+        "optimizer": "adam", "validation_fraction": 0.2, "random_state": 0,
+    }  # fmt: skip
+    X, y = patients
+    net = FastNetRegressor(**former).fit(X, y)
+    scaled = {name: value for name, value in former.items() if name != "random_state"}
+    plain = fastnet.sweep(X, y, seeds=[0], data_seed=0, scale="standard", **scaled)
+    assert net.result_.weights().W1.tobytes() == plain.weights().W1.tobytes()
+
+
+@pytest.mark.parametrize("optimizer", ["lm", "br", "lbfgs"])
+def test_an_optimizer_alone_just_works(optimizer):
+    X = np.linspace(-1, 1, 60)[:, None]
+    net = FastNetRegressor(optimizer=optimizer, random_state=0).fit(X, np.sin(4 * X[:, 0]))
+    assert net.result_.best["activation"] == "tanh"
+    assert (net.validation_loss_curve_ is None) == (optimizer == "br")
+    assert net.score(X, np.sin(4 * X[:, 0])) > 0.999
+    with pytest.raises(ValueError, match="batch_size 32 has no effect with optimizer"):
+        FastNetRegressor(optimizer=optimizer, batch_size=32).fit(X, X[:, 0])
+
+
+def test_a_search_gives_each_optimizer_its_own_defaults():
+    X = np.linspace(-1, 1, 60)[:, None]
+    net = FastNetRegressor(random_state=0, max_epochs=40)
+    grid = {"optimizer": ["adam", "lm", "lbfgs"]}
+    search = FastNetSearchCV(net, grid, cv=3).fit(X, np.sin(4 * X[:, 0]))
+    members = search.result_.members
+    assert members["activation"].tolist() == 3 * ["relu"] + 6 * ["tanh"]
+    assert search.best_params_["optimizer"] in ("lm", "lbfgs")
+    grid = {"optimizer": ["adam", "br"]}
+    with pytest.raises(ValueError, match="different defaults of validation_fraction, 0.2 and 0.0"):
+        FastNetSearchCV(net, grid, cv=3).fit(X, X[:, 0])
+    net.set_params(validation_fraction=0.25)
+    assert len(FastNetSearchCV(net, grid, cv=3).fit(X, X[:, 0]).result_.members) == 6
 
 
 @pytest.mark.parametrize("cls", BOTH)
@@ -354,6 +397,8 @@ def test_parameters_are_typed_as_their_options(cls):
         if name in OPTIONS and name != "class_weight":
             option = OPTIONS[name]
             words = "str" if option.choices else option.kind.hint(option)
+            if parameter.default == "auto" and not option.choices:
+                words += " | str"
             assert str(parameter.annotation).removeprefix("<class '").removesuffix("'>") == (
                 f"{words} | None" if option.none else words
             )
