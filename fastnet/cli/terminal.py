@@ -195,7 +195,7 @@ def print_result(result, told=()):
     targets = np.isfinite(result.members["target_loss"]).any()
     reached = (result.members["stop_reason"] == "target").any()
     if result.command == "train" and targets and not reached:
-        echo(f"No member reached its target. {answer.advice(result.members)}")
+        echo(f"No member reached its target. {answer.advice(result.members, result.options)}")
     reasons, counts = np.unique(result.members["stop_reason"], return_counts=True)
     stops = ", ".join(f"{reason} {count}" for reason, count in zip(reasons, counts, strict=True))
     times = result.seconds

@@ -1,7 +1,7 @@
 """Parameters of the estimators, each written once: fields of a dataclass, with their help.
 
-Parameters that are options of fastnet have the help of the options table. "auto" is the default that
-tables have on the command line, which depends on the optimizer.
+Parameters that are options of fastnet have the help of the options table. "auto" is the default
+that tables have on the command line, which depends on the optimizer.
 """
 
 import textwrap
@@ -101,10 +101,9 @@ def entry(field: Field) -> str:
 
 def with_auto(name: str, words: str, help: str) -> tuple[str, str]:
     """Type and help of a parameter that may be "auto", with what this stands for."""
-    found = {}
-    for optimizer in (None, *METHODS_ON_TABLES):
-        given = {"optimizer": optimizer} if optimizer else {}
-        value = defaults_beside(given, "train", "data")[name]
+    found: dict[Any, list[str]] = {}
+    for optimizer in ("adam", *METHODS_ON_TABLES):
+        value = defaults_beside({"optimizer": optimizer}, "train", "data")[name]
         value = value[0] if isinstance(value, tuple) else value
         found.setdefault(value, []).append(optimizer)
     usual, *others = found

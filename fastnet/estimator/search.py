@@ -21,7 +21,7 @@ from fastnet.estimator.estimators import (  # imported first: it says which libr
     value_errors,
     weights_of,
 )
-from fastnet.options.table import AXES, OPTIONS
+from fastnet.options.table import AXES
 from fastnet.results.answer import best_member
 
 # isort: split

@@ -40,8 +40,8 @@ TASKS: dict[Any, dict[str, Any]] = {
 # Their defaults for first-order methods; each has its own learning rate, except for these.
 FIRST_ORDER_TASKS = {1: {"clip_norm": (1.0,), "lr_patience": (10,), "max_epochs": 5000}}
 LEARNING_RATES_OF_TASKS = {(1, "sgd"): (0.3,), (2, "sgd"): (2.0,), ("data", "adam"): (0.003,)}
-# What a table takes in place of adam's defaults for a method that chooses the length of its steps:
-# they need a smooth activation, those with a matrix few units; br needs neither penalty nor hold-out.
+# What a table takes in place of adam's defaults for methods that choose the length of their steps:
+# a smooth activation, few units with a matrix, neither penalty nor hold-out for br.
 METHODS_ON_TABLES: dict[str, dict[str, Any]] = {
     "lm": {"activation": ("tanh",), "l2": (0.0,)},
     "br": {
@@ -94,7 +94,9 @@ def defaults_beside(given: dict[str, Any], command: str, task: Any = None) -> di
     if command == "train" and "n1" in given:
         values["seeds"] = (0,)
     if "optimizer" in given:
-        values.update(of_optimizers(check("optimizer", given["optimizer"], paired=True), command, task))
+        values.update(
+            of_optimizers(check("optimizer", given["optimizer"], paired=True), command, task)
+        )
     elif values["optimizer"][0] not in FIRST_ORDER and asks_for_steps(given):
         values["optimizer"] = OPTIONS["optimizer"].default
         values.update(of_optimizers(values["optimizer"], command, task))

@@ -12,6 +12,8 @@ from fastnet.results import decision
 from fastnet.training.plan import SETTING_COLUMNS, shown
 from fastnet.training.search import is_searched
 
+MOST_N1_OF_LM = 64  # an epoch of lm takes time with the cube of the parameters
+
 
 def monitored(members: np.ndarray) -> np.ndarray:
     """The loss that decides: the validation loss if there is one, else the training loss."""
@@ -308,7 +310,7 @@ def sentence(members: np.ndarray, options: Mapping[str, Any]) -> str:
     most = f"the most is {best['reached']} of {best['members']} with N1 = {best['n1']}"
     return (
         f"No N1 reaches {target} in at least {asked} of its {trials(members)}; "
-        f"{most if best['reached'] else 'not one member did'}. {advice(members)}"
+        f"{most if best['reached'] else 'not one member did'}. {advice(members, options)}"
     )
 
 
@@ -317,13 +319,25 @@ def trials(members: np.ndarray) -> str:
     return "seeds and folds" if has_folds(members) else "seeds"
 
 
-def advice(members: np.ndarray) -> str:
+def other_method(members: np.ndarray, options: Mapping[str, Any]) -> str:
+    """The options of a method that reaches lower losses; empty if some of the members had it."""
+    numbers = np.isnan(members["train_accuracy"]).all() and options["loss"] in (None, "squared")
+    name = "lm" if numbers and members["n1"].max() <= MOST_N1_OF_LM else "lbfgs"
+    tips = [] if name in members["optimizer"] else [f"--optimizer {name}"]
+    if not set(members["activation"].tolist()) & {"tanh", "sigmoid"}:
+        tips.append("--activation tanh")
+    return " ".join(tips)
+
+
+def advice(members: np.ndarray, options: Mapping[str, Any]) -> str:
     """Advice from the reasons why members stopped without reaching the target."""
     missed = members["stop_reason"][members["stop_reason"] != "target"]
     if missed.size == 0:
         return ""
     reasons, counts = np.unique(missed, return_counts=True)
     reason, count = reasons[counts.argmax()], counts.max()
-    tip = STOPS[str(reason)].tip
+    tip, method = STOPS[str(reason)].tip, other_method(members, options)
+    if method and reason in ("patience", "max_epochs", "converged"):
+        tip = tip.replace(": try ", f": try {method}, ")
     share = "All" if count == len(members) else f"{count} of {len(members)}"
     return f"{share} members {tip}." if tip else ""

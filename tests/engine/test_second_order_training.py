@@ -13,6 +13,7 @@ from fastnet.job import prepare
 from fastnet.options import methods
 from fastnet.options.defaults import resolve
 from fastnet.options.table import OPTIONS, STEPPED
+from fastnet.reference import levenberg
 from fastnet.reference.levenberg import flatten, write
 from fastnet.training import training as trainer
 from fastnet.training.plan import pick_members
@@ -121,7 +122,7 @@ def test_members_have_the_same_bytes_alone_in_any_rounds_and_threads(everyone):
 def test_interrupted_and_restored_ends_with_the_same_bytes(everyone):
     resolved, checked, members, whole = everyone
     first = trainer.Training(members, checked, {**resolved, "threads": 1})
-    first.next_epochs = lambda took: 3
+    first.epochs, first.next_epochs = 1, lambda took: 3
     assert trainer.train(first, lambda training: training.start >= 4) == "interrupted"
     saved = {name: array.copy() for name, array in first.checkpoint().items()}
     second = trainer.Training(members, checked, {**resolved, "threads": 2})
@@ -293,7 +294,7 @@ def test_converged_says_by_which_rule(backend):
 
 def test_mu_max_ends_a_search_that_finds_nothing():
     """Here the loss is 1 whatever the weights are."""
-    state = {"epoch": 1, "mu": 1.0, "gradient_norm": 1.0, "rule": 0}
+    state = {"epoch": 1, "mu": 1.0, "gradient_norm": 1.0, "rule": 0, "flat": 0}
     net = reference.network.Net(*(np.ones(shape) for shape in ((1, 1), 1, (1, 1), 1)))
     rows = reference.network.rows(np.ones((3, 1)), np.ones((3, 1)), np.float64)
     problem = SimpleNamespace(loss=lambda Z2, Y: (np.ones(3), Z2), train=rows)
@@ -362,3 +363,40 @@ def test_a_named_optimizer_has_defaults_of_its_own(task, names):
     else:
         assert resolved["learning_rate"] == {1: (0.3,), 2: (2.0,)}[task]
         assert resolved["clip_norm"] == (1.0,)
+
+
+# ---------------------------------------------------------------- br converges
+
+
+@pytest.mark.parametrize("backend", ["kernels", "reference"])
+def test_br_stops_when_the_evidence_no_longer_rises(backend, rng):
+    x = np.linspace(-1, 1, 80)
+    y = np.sin(np.pi * x) + rng.normal(scale=0.3, size=80)
+    result = sweep(x, y, "br", n1=6, max_epochs=400, backend=backend, activation="tanh")
+    best = result.best
+    assert (best["stop_reason"], best["converged_by"]) == ("converged", "evidence")
+    assert best["epochs"] < 100 and best["effective_parameters"] < 19
+
+
+def test_the_evidence_is_that_of_mackay_to_a_constant(rng):
+    """MacKay 1992, section 4, written out: log N(y | f, 1 / beta) and the Laplace approximation."""
+    X, y = rng.normal(size=(30, 2)), rng.normal(size=(30, 1))
+    net = reference.network.Net(*(rng.normal(size=s) for s in ((3, 2), 3, (1, 3), 1)))
+    rows = reference.network.Rows(X, y, np.ones(30))
+    activation = reference.activations.ACTIVATIONS["tanh"]
+    matrix, _ = levenberg.normal_equations(*levenberg.residuals(net, activation, rows))
+    mean = levenberg.lm_mean_loss(net, activation, reference.losses.LOSSES["squared"], rows)
+    squares, size, found, written = (flatten(net) ** 2).sum(), len(matrix), [], []
+    for decay in (1e-4, 1e-2, 1.0):
+        state = {"decay": decay, "epoch": 1, "flat": 0, "evidence": 0.0}
+        lower = levenberg.damped_factor(matrix, decay)
+        levenberg.weigh_evidence(lower, squares, 30.0, mean, 1, state)
+        found.append(state["evidence"])
+        beta = 30 / (60 * mean + decay * 30 * squares)
+        alpha = beta * 30 * decay
+        hessian = beta * 30 * matrix + alpha * np.eye(size)
+        written.append(
+            -beta * 30 * mean - alpha * squares / 2 - np.linalg.slogdet(hessian)[1] / 2
+            + size / 2 * np.log(alpha) + 30 / 2 * np.log(beta)
+        )  # fmt: skip
+    np.testing.assert_allclose(np.diff(found), np.diff(written), 1e-9)

@@ -371,7 +371,7 @@ def test_an_optimizer_alone_just_works(optimizer):
     net = FastNetRegressor(optimizer=optimizer, random_state=0).fit(X, np.sin(4 * X[:, 0]))
     assert net.result_.best["activation"] == "tanh"
     assert (net.validation_loss_curve_ is None) == (optimizer == "br")
-    assert net.score(X, np.sin(4 * X[:, 0])) > 0.999
+    assert net.score(X, np.sin(4 * X[:, 0])) > (0.9 if optimizer == "lbfgs" else 0.999)
     with pytest.raises(ValueError, match="batch_size 32 has no effect with optimizer"):
         FastNetRegressor(optimizer=optimizer, batch_size=32).fit(X, X[:, 0])
 
@@ -385,7 +385,7 @@ def test_a_search_gives_each_optimizer_its_own_defaults():
     assert members["activation"].tolist() == 3 * ["relu"] + 6 * ["tanh"]
     assert search.best_params_["optimizer"] in ("lm", "lbfgs")
     grid = {"optimizer": ["adam", "br"]}
-    with pytest.raises(ValueError, match="different defaults of validation_fraction, 0.2 and 0.0"):
+    with pytest.raises(ValueError, match=r"defaults of validation_fraction, 0\.2 and 0\.0; set it"):
         FastNetSearchCV(net, grid, cv=3).fit(X, X[:, 0])
     net.set_params(validation_fraction=0.25)
     assert len(FastNetSearchCV(net, grid, cv=3).fit(X, X[:, 0]).result_.members) == 6
