@@ -370,3 +370,37 @@ def test_of_the_settings_of_an_n1_the_mean_over_the_folds_decides():
 def test_the_sentence_counts_folds():
     table = folded([0.01, 0.9], [0.4, 0.3])
     assert "of its seeds and folds; not one member did" in answer.sentence(table, options())
+
+
+# ---------------------------------------------------------------- settings side by side
+
+
+def test_settings_side_by_side():
+    fast = members(*of_width(2, 1, 2), *of_width(4, 3, 0), learning_rate=0.3)
+    slow = members(*of_width(2, 0, 3), *of_width(4, 2, 1), learning_rate=0.1)
+    table, asked = np.concatenate([slow, fast]), options(n1=[2, 4], learning_rate=[0.1, 0.3])
+    rows = answer.by_setting(table, asked)
+    assert [(row["setting"], row["smallest_n1"], row["n1"], row["reached"]) for row in rows] == [
+        ({"learning_rate": 0.3}, 4, 4, 3),
+        ({"learning_rate": 0.1}, None, 4, 2),
+    ]
+    assert answer.by_setting(fast, asked) == []
+
+
+def test_without_a_target_the_lowest_loss_tells_of_a_setting():
+    table = members((2, "max_epochs", 0.5, 9), (4, "max_epochs", 0.4, 9), (2, "max_epochs", 0.3, 9))
+    table["learning_rate"], table["target_loss"] = [0.1, 0.1, 0.3], -math.inf
+    asked = options(n1=[2, 4], learning_rate=[0.1, 0.3], target_loss=None)
+    rows = answer.by_setting(table, asked)
+    assert [(row["n1"], row["best_loss"], row["smallest_n1"]) for row in rows] == [
+        (2, 0.3, None),
+        (4, 0.4, None),
+    ]
+
+
+def test_a_setting_that_only_follows_another_is_no_axis():
+    table = members((2, "target", 0.1, 9), (2, "target", 0.2, 9))
+    table["optimizer"], table["learning_rate"] = ["lm", "adam"], [math.inf, 0.1]
+    asked = options(n1=2, optimizer=["lm", "adam"])
+    assert answer.given_axes(table, asked) == ["optimizer"]
+    assert set(answer.by_setting(table, asked)[0]["setting"]) == {"learning_rate", "optimizer"}
