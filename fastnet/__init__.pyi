@@ -67,7 +67,7 @@ Keep: TypeAlias = Literal["all", "best", "none"]
 Record: TypeAlias = Literal["gradient_norm", "clipped", "snapshots"]
 ClassWeight: TypeAlias = Literal["balanced"]
 Impute: TypeAlias = Literal["none", "median"]
-Scale: TypeAlias = Literal["standard", "minmax", "none"]
+Scale: TypeAlias = Literal["clipped", "standard", "minmax", "none"]
 Unknown: TypeAlias = Literal["error", "other"]
 Dates: TypeAlias = Literal["refuse", "seconds", "parts"]
 

@@ -409,3 +409,5 @@ def print_export(done, line):
         f"{counted(done['multiply_adds'], 'multiply-add')} and "
         f"{done['working_bytes']:,} bytes of memory."
     )
+    if done["inputs_are_cut"]:
+        echo("Inputs are cut at x_least and x_most, which are part of the export.")

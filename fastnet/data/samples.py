@@ -173,7 +173,7 @@ def make_data(
     fold_repeats : int
         Times that folds are drawn.
     impute : {"none", "median"}
-    scale : {"none", "standard", "minmax"}
+    scale : {"none", "clipped", "standard", "minmax"}
     dtype : str, optional
         The dtype of scaled or filled-in inputs; by default X's own.
     columns : tuple of Column
@@ -369,8 +369,9 @@ def with_scaled_inputs(
     ]
     fills = scaling.medians(data.X, rows, names) if impute == "median" else ()
     shift, width = scaling.learn(scale, data.X, rows, names)
-    X = scaling.scaled(data.X, shift, width, dtype or data.X.dtype, fills)
-    schema = data.schema
+    limits = scaling.limits_of(scale, shift, width)
+    X = scaling.scaled(data.X, shift, width, dtype or data.X.dtype, fills, limits)
+    schema = data.schema._replace(limits=limits)
     if fills:
         fill = dict(zip(names, fills))
         numbers = {f"column {c.name!r}" for c in columns if c.kind == "number"}

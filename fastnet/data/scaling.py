@@ -13,6 +13,7 @@ from fastnet.errors import DataError
 
 BLOCK_ROWS = 1 << 15  # rows that are held in float64 at a time
 BLOCK_VALUES = 1 << 21  # values of columns that are held in float64 at a time
+CUT = 5  # standard deviations from the mean at which --scale clipped cuts; docs/data.md says why
 
 
 class Scaling(NamedTuple):
@@ -54,6 +55,19 @@ class Ranges(NamedTuple):
         return (X < self.x_low - slack) | (X > self.x_high + slack)
 
 
+class Limits(NamedTuple):
+    """Where inputs are cut before they are scaled, in the units of the data.
+
+    Attributes
+    ----------
+    x_least, x_most : ndarray of shape (d,)
+        A smaller input becomes x_least, a larger one x_most.
+    """
+
+    x_least: np.ndarray
+    x_most: np.ndarray
+
+
 def ranges_of(X: np.ndarray, Y: np.ndarray, weight: np.ndarray, rows: np.ndarray) -> Ranges:
     """The Ranges of some rows of X and Y, which are not scaled yet.
 
@@ -91,7 +105,18 @@ def minmax(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return low + (high - low) / 2, (high - low) / 2
 
 
-METHODS = {"standard": standard, "minmax": minmax}
+METHODS = {"clipped": standard, "standard": standard, "minmax": minmax}
+
+
+def limits_of(method: str, shift: np.ndarray, scale: np.ndarray) -> Limits | None:
+    """The Limits of inputs with this shift and scale (d,); None for a method that cuts none.
+
+    Examples
+    --------
+    >>> limits_of("clipped", np.array([10.0]), np.array([2.0]))
+    Limits(x_least=array([0.]), x_most=array([20.]))
+    """
+    return Limits(shift - CUT * scale, shift + CUT * scale) if method == "clipped" else None
 
 
 def learn(
@@ -101,7 +126,7 @@ def learn(
 
     Parameters
     ----------
-    method : {"none", "standard", "minmax"}
+    method : {"none", "clipped", "standard", "minmax"}
     values : ndarray of shape (n, c)
         Missing values (NaN) are left out.
     rows : ndarray of int
@@ -183,14 +208,17 @@ def scaled(
     scale: np.ndarray,
     dtype: Any,
     fills: Sequence[float | None] = (),
+    limits: Limits | None = None,
 ) -> np.ndarray:
-    """(values - shift) / scale as a new array; fills, if given, replace NaN."""
+    """(values - shift) / scale as a new array; fills replace NaN, and limits cut, if given."""
     result = np.empty(values.shape, dtype)
     filled = [(j, fill) for j, fill in enumerate(fills) if fill is not None]
     for first in range(0, len(values), BLOCK_ROWS):
         block = values[first : first + BLOCK_ROWS].astype(np.float64)
         for j, fill in filled:
             block[np.isnan(block[:, j]), j] = fill
+        if limits is not None:
+            np.clip(block, *limits, out=block)
         with np.errstate(over="ignore"):
             result[first : first + BLOCK_ROWS] = (block - shift) / scale
     return result

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnet.data.dialect import MARKS_IN_WORDS, Dialect, Reading, Writing, listed
-from fastnet.data.scaling import Ranges, Scaling
+from fastnet.data.scaling import Limits, Ranges, Scaling
 from fastnet.errors import quoted
 from fastnet.options.methods import CLASSIFIERS, LOSSES, SIGMOID
 from fastnet.shapes import COUNT, FLAG, NUMBER, TEXT, Absent, Leaf, Maybe, misfit, one_of
@@ -96,6 +96,7 @@ SHAPE = {
     "columns": [COLUMN],
     "scaling": {name: [NUMBER] for name in Scaling._fields},
     "ranges": {name: [NUMBER] for name in Ranges._fields},
+    "limits": Maybe({name: [NUMBER] for name in Limits._fields}),
     "dialect": DIALECT,
     "writings": {str: (MARK, TEXT, TEXT)},
     "examples": [[NUMBER]],
@@ -158,6 +159,8 @@ class Schema(NamedTuple):
         For several targets of two labels, those of each: an output is the logit of the second.
     examples : ndarray of shape (n, d)
         Inputs of a few rows, before scaling, held out if any were: exports test themselves on them.
+    limits : Limits or None
+        Where inputs are cut; None if they are not.
 
     Examples
     --------
@@ -179,6 +182,7 @@ class Schema(NamedTuple):
     writings: Mapping[str, Writing] = {}  # never changed; a read-only one could not be pickled
     labels: tuple[tuple[Any, Any], ...] = ()
     examples: np.ndarray = np.empty((0, 0))
+    limits: Limits | None = None
 
     @property
     def reading(self) -> Reading:
@@ -199,8 +203,9 @@ class Schema(NamedTuple):
             "targets": list(self.targets),
             "labels": self.labels,
             "columns": self.columns,
-            "scaling": {name: array.tolist() for name, array in self.scaling._asdict().items()},
-            "ranges": {name: array.tolist() for name, array in self.ranges._asdict().items()},
+            "scaling": lists_of(self.scaling),
+            "ranges": lists_of(self.ranges),
+            "limits": None if self.limits is None else lists_of(self.limits),
             "dialect": self.dialect._asdict(),
             "writings": dict(self.writings),
             "examples": self.examples.tolist(),
@@ -218,6 +223,7 @@ class Schema(NamedTuple):
             scaling=arrays_from(Scaling, config["scaling"]),
             targets=tuple(config["targets"]),
             ranges=arrays_from(Ranges, config["ranges"]),
+            limits=None if config["limits"] is None else arrays_from(Limits, config["limits"]),
             dialect=dialect_from_json(config["dialect"]),
             writings=writings_from_json(config["writings"]),
             labels=tuple(map(tuple, config["labels"])),
@@ -236,6 +242,7 @@ class Schema(NamedTuple):
             "examples": self.examples,
             **self.scaling._asdict(),
             **self.ranges._asdict(),
+            **({} if self.limits is None else self.limits._asdict()),
         }
         if self.classes is not None:
             arrays["classes"] = self.classes
@@ -257,6 +264,7 @@ class Schema(NamedTuple):
             columns=columns_from_json(told["columns"]),
             scaling=arrays_from(Scaling, arrays),
             ranges=arrays_from(Ranges, arrays),
+            limits=arrays_from(Limits, arrays) if "x_least" in arrays else None,
             dialect=dialect_from_json(told["dialect"]),
             writings=writings_from_json(told["writings"]),
             labels=tuple(map(tuple, told["labels"])),
@@ -273,13 +281,18 @@ class Schema(NamedTuple):
         yield from self.misfits_of_classes(k)
         sizes = {"x_shift": d, "x_scale": d, "y_shift": k, "y_scale": k, "x_low": d, "x_high": d}
         sizes["y_mean"] = k if self.classes is None else len(self.classes)
-        for name, array in {**self.scaling._asdict(), **self.ranges._asdict()}.items():
+        sizes |= dict.fromkeys(Limits._fields, d)
+        limits = {} if self.limits is None else self.limits._asdict()
+        for name, array in {**self.scaling._asdict(), **self.ranges._asdict(), **limits}.items():
             if array.shape != (sizes[name],):
                 yield f"{name} has shape {array.shape}, not ({sizes[name]},)"
             elif not np.isfinite(array).all() or (name.endswith("scale") and (array <= 0).any()):
                 yield f"{name} has values that cannot be, such as {array.min():g}"
         if self.examples.shape[1:] != (d,) and self.examples.size:
             yield f"its examples have shape {self.examples.shape}, not (n, {d})"
+        least, most = limits.values() if limits else (np.zeros(d), np.zeros(d))
+        if least.shape == most.shape and (least > most).any():
+            yield "an x_least is above its x_most"
         inputs = sum(len(column.inputs()) for column in self.columns)
         if self.columns and inputs != d:
             yield f"its columns make {inputs} inputs, its features name {d}"
@@ -317,6 +330,11 @@ class Schema(NamedTuple):
                 yield f"it has a target with the labels {list(pair)}, not two"
 
 
+def lists_of(arrays: Any) -> dict[str, list]:
+    """A Scaling, Ranges or Limits as lists by name."""
+    return {name: array.tolist() for name, array in arrays._asdict().items()}
+
+
 def dialect_from_json(facts: Mapping) -> Dialect:
     """A Dialect from the facts that JSON makes of it."""
     missing = facts["na_values"]
@@ -339,7 +357,7 @@ def examples_from(rows: Any, d: int) -> np.ndarray:
 
 
 def arrays_from(kind: Any, arrays: Mapping) -> Any:
-    """A Scaling or Ranges from its arrays or lists by name."""
+    """A Scaling, Ranges or Limits from its arrays or lists by name."""
     return kind(*(np.asarray(arrays[name], np.float64) for name in kind._fields))
 
 
@@ -378,6 +396,11 @@ class Described:
     def scaling(self) -> Scaling:
         """How inputs and numeric targets are scaled."""
         return self.schema.scaling
+
+    @property
+    def limits(self) -> Limits | None:
+        """Where inputs are cut before they are scaled; None if they are not."""
+        return self.schema.limits
 
     @property
     def ranges(self) -> Ranges:

@@ -19,7 +19,8 @@ HELP = {
     "time_limit": "Seconds of training after which it stops, so that the result depends on the "
     "machine; None = no limit.",
     "scale": "Scaling of inputs and numeric targets, learned from the training rows and part of "
-    "the model; losses are those of scaled targets.",
+    "the model; clipped = standard, and inputs are cut at 5 standard deviations. Losses are those "
+    "of scaled targets.",
     "validation_fraction": "Share of the samples, of each class alike, that is held out: their "
     "loss tells when to stop and which weights are the best. 0 monitors the training loss instead, "
     f"as does the default where there are fewer than {FEW_ROWS} rows.",
@@ -70,7 +71,7 @@ class Parameters:
     optimizer: str = "adam"
     target_loss: float | None = None
     time_limit: float | None = None
-    scale: str = "standard"
+    scale: str = "clipped"
     validation_fraction: float | str = AUTO
     retrain: bool = True
     n_restarts: int = 1

@@ -68,7 +68,7 @@ HEADER = """\
 @arithmetic
 
 @arrays
-
+@cut
 static inline net_real net_activation(net_real z)
 {
     return @activation;
@@ -99,6 +99,14 @@ static inline void net_predict(const net_number *x, net_number *y)
     net_forward(x, z2);
     for (int o = 0; o < NET_OUTPUTS; o++)
         y[o] = (net_number)@unscaled;
+}
+"""
+
+CUT_FUNCTION = """
+/* input j, cut where the training data are cut */
+static inline double net_cut(double x, int j)
+{
+    return x < net_x_least[j] ? net_x_least[j] : x > net_x_most[j] ? net_x_most[j] : x;
 }
 """
 
@@ -152,6 +160,7 @@ def header(model, name):
     parts = {
         "arithmetic": arithmetic_code(model),
         "arrays": "\n\n".join(array_code(*item) for item in constants.items()),
+        "cut": CUT_FUNCTION * (model.limits is not None),
         "activation": activation_code(model.activation),
         "scaled": scaled_code(constants),
         "unscaled": unscaled_code(model, constants),
@@ -205,9 +214,10 @@ def activation_code(activation):
 
 def scaled_code(constants):
     """The scaled input u[j]."""
-    if "x_shift" not in constants:
-        return "x[j]"
-    return "(net_real)(((double)x[j] - net_x_shift[j]) / net_x_scale[j])"
+    x = "net_cut((double)x[j], j)" if "x_least" in constants else "(double)x[j]"
+    if "x_shift" in constants:
+        return f"(net_real)(({x} - net_x_shift[j]) / net_x_scale[j])"
+    return f"(net_real){x}" if "x_least" in constants else "x[j]"
 
 
 def unscaled_code(model, constants):

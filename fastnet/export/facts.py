@@ -24,9 +24,14 @@ def scaling(model):
     return arrays
 
 
+def limits(model):
+    """x_least and x_most by name, where inputs are cut; empty if they are not."""
+    return {} if model.limits is None else model.limits._asdict()
+
+
 def constants(model):
     """Every array of numbers of the model by name."""
-    return model.weights._asdict() | scaling(model)
+    return model.weights._asdict() | limits(model) | scaling(model)
 
 
 def sizes(model):

@@ -39,7 +39,8 @@ def write(model, to, path, force=False, fold=False):
     -------
     dict
         The files with their bytes, parameters, constant_bytes (weights and scaling),
-        working_bytes and multiply_adds of one prediction.
+        working_bytes and multiply_adds of one prediction; inputs_are_cut, whether the model has
+        `limits`.
 
     Raises
     ------
@@ -79,7 +80,8 @@ def write(model, to, path, force=False, fold=False):
     except OSError as error:
         raise files.WriteError(path, error) from None
     written = {str(folder / name): len(data) for name, data in contents.items()}
-    return {"to": to, "files": written, **facts.sizes(model)}
+    cut = model.limits is not None
+    return {"to": to, "files": written, **facts.sizes(model), "inputs_are_cut": cut}
 
 
 def check(model, to):

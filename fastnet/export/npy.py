@@ -5,6 +5,8 @@ import json
 
 import numpy as np
 
+from fastnet.export import facts
+
 SCALING = ("x_shift", "x_scale", "y_shift", "y_scale")
 
 
@@ -30,6 +32,7 @@ def without_weights(model):
         "features": list(model.features),
         "columns": [column._asdict() for column in model.columns],
         **{name: getattr(model, name).tolist() for name in SCALING},
+        **{name: array.tolist() for name, array in facts.limits(model).items()},
     }
 
 

@@ -45,8 +45,8 @@ def node_lines(model):
     """One line per node: operator, inputs and attributes -> output."""
     scaled, dtype = facts.scaling(model), ONNX_TYPES[str(model.weights.W1.dtype)]
     u = "X"
-    if "x_shift" in scaled:
-        yield from scaling_lines(dtype)
+    if "x_shift" in scaled or model.limits is not None:
+        yield from input_lines(scaled, model.limits, dtype)
         u = "u"
     yield f"Gemm {u} W1 b1 transB=1 -> z"
     yield from ACTIVATIONS[model.activation].onnx.split("; ")
@@ -61,14 +61,17 @@ def node_lines(model):
     yield from [f"Identity {y} -> variable"] if model.classes is None else CLASS_LINES
 
 
-def scaling_lines(dtype):
-    """u from X: the scaling is done in float64, as fastnet does it."""
-    return (
-        f"Cast X to={ONNX_TYPES['float64']} -> x",
-        "Sub x x_shift -> centred",
-        "Div centred x_scale -> scaled",
-        f"Cast scaled to={dtype} -> u",
-    )
+def input_lines(scaled, limits, dtype):
+    """u from X: cut and scaled in float64, as fastnet does it."""
+    yield f"Cast X to={ONNX_TYPES['float64']} -> x"
+    x = "x"
+    if limits is not None:
+        yield from ("Max x x_least -> above", "Min above x_most -> within")
+        x = "within"
+    if "x_shift" in scaled:
+        yield from (f"Sub {x} x_shift -> centred", "Div centred x_scale -> scaled")
+        x = "scaled"
+    yield f"Cast {x} to={dtype} -> u"
 
 
 def unscaling_lines(y, dtype):

@@ -89,7 +89,7 @@ def python_file(model):
         "columns": "\n".join(f"#     {line}" for line in facts.input_lines(model, "X[:, {}]")),
         "imports": import_code(activation, arrays),
         "arrays": array_code(model, arrays),
-        "scaled": "\n    X = (X - x_shift) / x_scale" if "x_shift" in arrays else "",
+        "scaled": scaled_code(arrays),
         "activation": activation,
         "number": "number for" if single else "numbers for",
         "outputs": model.weights.b2.size,
@@ -126,6 +126,12 @@ def array_code(model, arrays):
     if model.labels:
         lines.append(f"labels = np.array({[list(pair) for pair in model.labels]}, object)")
     return "\n".join(lines)
+
+
+def scaled_code(arrays):
+    """The lines that cut and scale X."""
+    cut = "\n    X = np.clip(X, x_least, x_most)" if "x_least" in arrays else ""
+    return cut + ("\n    X = (X - x_shift) / x_scale" if "x_shift" in arrays else "")
 
 
 def unscaled_code(model, arrays):

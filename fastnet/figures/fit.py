@@ -228,7 +228,7 @@ def unit_curves(model, low, high):
     """The contributions of the units to the first output over one input."""
     net = reference.network.Net(*(array.astype(float) for array in model.weights))
     x = np.linspace(low, high, max(50, base.POINTS // (min(len(net.b1), UNITS) + 1)))
-    X = (x[:, None] - model.x_shift) / model.x_scale
+    X = model.scaled(x[:, None])
     H, Z2 = reference.network.forward(net, reference.activations.ACTIVATIONS[model.activation], X)
     contributions = H * net.W2[0] * model.y_scale[0]
     units = leading_units(np.ptp(contributions, axis=0))

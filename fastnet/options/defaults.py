@@ -33,7 +33,7 @@ TASKS: dict[Any, dict[str, Any]] = {
         "l2": (1e-3,),
         "activation": ("relu",),
         "max_epochs": 300,
-        "scale": "standard",
+        "scale": "clipped",
         "validation_fraction": 0.2,
     },
 }

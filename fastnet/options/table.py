@@ -468,8 +468,8 @@ ROWS = (
         "data",
         CHOICE,
         "none",
-        "Scaling of inputs and numeric targets, learned from the training rows.",
-        choices=("standard", "minmax", "none"),
+        "Scaling of inputs and numeric targets; clipped = standard, and inputs are cut at 5 sd.",
+        choices=("clipped", "standard", "minmax", "none"),
     ),
     Option(
         "split_column",

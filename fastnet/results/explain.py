@@ -326,7 +326,7 @@ def importance(
 
     A shuffle depends on the seed, the column's place and the repeat alone.
     """
-    X = scaled(rows.X, model.x_shift, model.x_scale, np.float64, model.fills)
+    X = model.scaled(rows.X)
     with np.errstate(over="ignore", invalid="ignore"):
         base = error(model, model.forward(X, np.asarray), rows.Y)
         rises = np.empty((len(parts), repeats))

@@ -5,7 +5,7 @@ With h = s(W1 x' + b1) and z2 = W2 h + b2 of the scaled inputs x' = (x - x_shift
     dz2/dx = W2 diag(s'(z1)) W1 / x_scale
 
 and the chain rule goes on through the loss's link: y_scale for numbers, y_scale e^z2 for
-Poisson means, diag(p) - p p^T for softmax, p (1 - p) for a sigmoid.
+Poisson means, diag(p) - p p^T for softmax, p (1 - p) for a sigmoid. Where an input is cut, it is 0.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastnet import reference
-from fastnet.data.scaling import scaled
 from fastnet.options.methods import EXP, LOSSES, SIGMOID, SOFTMAX
 from fastnet.results.metrics import softmax
 
@@ -36,13 +35,13 @@ def of_rows(model: "Model", X: np.ndarray) -> np.ndarray:
     """The Jacobians of a few rows."""
     net = reference.network.Net(*(array.astype(np.float64) for array in model.weights))
     activation = reference.activations.ACTIVATIONS[model.activation]
-    inputs = scaled(X, model.x_shift, model.x_scale, np.float64, model.fills)
+    inputs = model.scaled(X)
     with np.errstate(over="ignore", invalid="ignore"):
         H, Z2 = reference.network.forward(net, activation, inputs)
         slopes = activation.slope(reference.network.first_layer(net, inputs), H)
         W1 = net.W1 / model.x_scale
         J = np.stack([(slopes * row) @ W1 for row in net.W2], axis=1)
-        return through_link(model, Z2, J)
+        return through_link(model, Z2, np.where(model.is_cut(X)[:, None], 0.0, J))
 
 
 def through_link(model: "Model", Z2: np.ndarray, J: np.ndarray) -> np.ndarray:

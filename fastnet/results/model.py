@@ -340,9 +340,9 @@ class Model(Predictor, ModelFields):
         Returns
         -------
         Model
-            Predicts the same up to rounding. Its weights have the dtype of these, or float64 if
-            an input lies further from 0 than FOLD_LIMIT of its scales: z1 is then the difference
-            of large numbers.
+            Predicts the same up to rounding. Inputs are still cut at its `limits`, if it has any.
+            Its weights have the dtype of these, or float64 if an input lies further from 0 than
+            FOLD_LIMIT of its scales: z1 is then the difference of large numbers.
 
         Raises
         ------
@@ -425,6 +425,16 @@ class Model(Predictor, ModelFields):
         """For each input the number that replaces a missing one, or None."""
         return [column.number_fill for column in self.columns for _ in column.inputs()]
 
+    def scaled(self, X: np.ndarray) -> np.ndarray:
+        """The network's inputs (n, d), filled in, cut and scaled, of X before that."""
+        return scaling.scaled(X, self.x_shift, self.x_scale, np.float64, self.fills, self.limits)
+
+    def is_cut(self, X: np.ndarray) -> np.ndarray:
+        """Where inputs (n, d) before scaling lie beyond the limits."""
+        if self.limits is None:
+            return np.zeros(X.shape, bool)
+        return (X < self.limits.x_least) | (X > self.limits.x_most)
+
     def outputs(self, X: Any) -> np.ndarray:
         """z2 of every row, computed in float64 whatever the dtype of the weights.
 
@@ -444,11 +454,8 @@ class Model(Predictor, ModelFields):
     def finite_outputs(self, X: np.ndarray, first: int = 0) -> np.ndarray:
         """z2 of inputs (n, d) before scaling; `first` is the number of their first row."""
 
-        def scale(block):
-            return scaling.scaled(block, self.x_shift, self.x_scale, np.float64, self.fills)
-
         with np.errstate(over="ignore", invalid="ignore"):
-            Z2 = self.forward(X, scale)
+            Z2 = self.forward(X, self.scaled)
         bad = np.flatnonzero(~np.isfinite(Z2).all(axis=1))
         if bad.size:
             raise DataError(

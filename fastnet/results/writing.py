@@ -28,6 +28,11 @@ outputs have the units of the targets.
 )
 
 
+CUT = b"""\
+Before that, inputs are cut: smaller ones become x_least, larger ones x_most of ../model.npz.
+"""
+
+
 def run_config(
     command: str, task: int | None, schema: Schema, options: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -65,7 +70,8 @@ def write_best(path: Path, model: Model) -> None:
     if model.can_be_folded():
         write_weights(path / "raw", model.folded().weights)
     if model.is_scaled:
-        write_bytes(path / "README.txt", RAW if model.can_be_folded() else SCALED)
+        told = RAW if model.can_be_folded() else SCALED
+        write_bytes(path / "README.txt", told if model.limits is None else told + CUT)
 
 
 def write_weights(path: Path, weights: Weights) -> None:

@@ -336,7 +336,7 @@ BAD_TABLES = [
         GOOD,
         "--target price --scale robust",
         2,
-        "--scale must be one of standard, minmax, none, got 'robust'.",
+        "--scale must be one of clipped, standard, minmax, none, got 'robust'.",
     ),
     (
         GOOD,

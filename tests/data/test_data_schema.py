@@ -1,13 +1,14 @@
 """The one Schema: both of its forms give it back, and data, models and results hold the same."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 import fastnet
 from fastnet.data.samples import make_data
-from fastnet.data.scaling import Ranges, Scaling
+from fastnet.data.scaling import Limits, Ranges, Scaling
 from fastnet.data.schema import Column, Schema
 
 COLUMNS = (
@@ -16,6 +17,7 @@ COLUMNS = (
 )
 SCALING = Scaling(np.array([0.1, 0, 0]), np.array([3, 1, 1.0]), np.zeros(2), np.ones(2))
 RANGES = Ranges(np.array([0.1, 0, 0]), np.array([9, 1, 1.0]), np.array([1 / 3, 2 / 3]))
+LIMITS = Limits(np.array([-5, -0.1, 0]), np.array([9, 1, 1e9]))
 SCHEMAS = {
     "texts": np.array(["a", "b"]),
     "integers": np.array([-1, 7]),
@@ -30,15 +32,19 @@ def schema(request):
     loss = "squared" if classes is None else "cross_entropy"
     features = tuple(name for column in COLUMNS for name in column.inputs())
     examples = np.arange(2.0 * len(features)).reshape(2, -1) / 3
-    return Schema(loss, classes, features, COLUMNS, SCALING, ("price",), RANGES, examples=examples)
+    more = {"examples": examples, "limits": LIMITS if request.param == "texts" else None}
+    return Schema(loss, classes, features, COLUMNS, SCALING, ("price",), RANGES, **more)
 
 
 def assert_same(one, other):
-    arrays = dict.fromkeys(("classes", "scaling", "ranges", "examples"))
+    arrays = dict.fromkeys(("classes", "scaling", "ranges", "limits", "examples"))
     assert one._replace(**arrays) == other._replace(**arrays)
     pairs = zip(*((*of.scaling, *of.ranges, of.examples) for of in (one, other)), strict=True)
     for a, b in pairs:
         assert a.dtype == b.dtype == np.float64 and (a == b).all()
+    assert (one.limits is None) == (other.limits is None)
+    for a, b in zip(one.limits or (), other.limits or (), strict=True):
+        assert a.tolist() == b.tolist()
     if one.classes is None:
         assert other.classes is None
     else:
@@ -62,6 +68,22 @@ def test_a_form_that_lacks_a_fact_says_which(schema, name):
     config = {n: value for n, value in schema.to_config().items() if n != name}
     with pytest.raises(KeyError, match=name):
         Schema.from_config(config)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (LIMITS._replace(x_most=np.ones(2)), r"x_most has shape \(2,\), not \(3,\)"),
+        (LIMITS._replace(x_least=np.full(3, 2e9)), "an x_least is above its x_most"),
+        (LIMITS._replace(x_least=np.full(3, -np.inf)), "x_least has values that cannot be"),
+    ],
+)
+def test_limits_that_cannot_be(limits, message):
+    classes = SCHEMAS["texts"]
+    features = tuple(name for column in COLUMNS for name in column.inputs())
+    given = "cross_entropy", classes, features, COLUMNS, SCALING, ("price",), RANGES
+    assert not [*Schema(*given, limits=LIMITS).misfits()]
+    assert re.search(message, " ".join(Schema(*given, limits=limits).misfits()))
 
 
 def test_data_result_and_model_have_its_facts(tmp_path):

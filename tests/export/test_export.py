@@ -17,7 +17,7 @@ import fastnet
 from fastnet import export, files, reference
 from fastnet.cli import commands as cli
 from fastnet.data.checks import unnamed_features
-from fastnet.data.scaling import Ranges, Scaling
+from fastnet.data.scaling import Limits, Ranges, Scaling
 from fastnet.data.schema import Column, Schema
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError, UsageError
@@ -86,6 +86,10 @@ def plain_inputs(d):
     return {"x_shift": np.zeros(d), "x_scale": np.ones(d)}
 
 
+def cut_inputs(d, least, most):
+    return {"limits": Limits(np.full(d, least, float), np.full(d, most, float))}
+
+
 def samples(model, n=50):
     """Inputs that the exports and predict read as the same numbers."""
     rng = np.random.default_rng(0)
@@ -124,6 +128,10 @@ def cases(dtype):
         "scaled_counts": network(2, 3, 1, dtype, loss="poisson", **scaled_outputs(1)),
         "one_logit": one_logit(dtype),
         "several_labels": several_labels(dtype),
+        "cut": network(3, 5, 2, dtype, **scaled_outputs(2), **cut_inputs(3, 1995, 2005)),
+        "only_cut": network(
+            2, 4, 3, dtype, classes=["a", "b", "c"], **plain_inputs(2), **cut_inputs(2, -1, 1)
+        ),
         "sure": network(2, 9, 4, dtype, classes=range(4), **plain_inputs(2)),
     }
 
@@ -168,6 +176,14 @@ def test_folded_weights_act_on_unscaled_inputs(name):
     # float32 weights of inputs up to 100 scales from 0 lose 100 units of 6e-8, per input
     tolerance = 1e-4 if folded.weights.W1.dtype == np.float32 else 1e-9
     assert_close(folded.outputs(X), outputs_in_units(model, X), tolerance)
+
+
+def test_folded_inputs_are_cut_where_they_were():
+    model = MODELS["cut_float64"]
+    far, most = np.full((1, 3), 1e6), model.limits.x_most[None]
+    for one in (model, model.folded()):
+        assert one.predict(far).tolist() == one.predict(most).tolist()
+    assert model.folded().limits is model.limits
 
 
 def outputs_in_units(model, X):
