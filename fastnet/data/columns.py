@@ -260,7 +260,8 @@ def target_values(
         name = texts[0] if texts else names[0]
         raise UsageError(
             f"target {name!r} would be classes; several targets must be numbers, or have two "
-            f"labels each with --loss {SEVERAL_LABELS}."
+            f"labels each with --loss {SEVERAL_LABELS}; for more labels train a run for each, "
+            f"such as --target {name}."
         )
     numeric = loss is not None and loss not in CLASSIFIERS
     if numeric and kinds[names[0]] == "text":
@@ -334,7 +335,8 @@ def label_pairs(table: Table, names: Sequence[str]) -> Labels:
         if len(found) != 2:
             raise DataError(
                 f"{table.name}: target {name!r} must have two labels with loss {SEVERAL_LABELS}, "
-                f"got {len(found)}: {listed([str(label) for label in found], 5)}."
+                f"got {len(found)}: {listed([str(label) for label in found], 5)}; train a run "
+                f"for it alone: --target {name}."
             )
         pairs.append(tuple(found))
     return tuple(pairs)

@@ -107,11 +107,12 @@ def seeds(estimator):
 def options(estimator):
     """The estimator's parameters as options of fastnet, each with one checked value."""
     parameters, more = estimator.get_params(deep=False), dict(estimator.options or {})
-    parameters.pop("class_weight", None)  # weights_of takes it
+    for name in ("class_weight", *frames.RULES):  # weights_of and checked take them
+        parameters.pop(name, None)
     given = {n: value for n, value in parameters.items() if n in OPTIONS and not is_auto(value)}
     with value_errors():
         for name in more:
-            if name in parameters or name not in OPTIONS or name in OWN:
+            if name in {*parameters, *frames.RULES, *OWN} or name not in OPTIONS:
                 cure = f"set the parameter {OWN.get(name, name)}"
                 cure = cure if name in OPTIONS else "it is not an option of fastnet"
                 raise UsageError(f"options cannot have {name!r}; {cure}.")
@@ -146,9 +147,10 @@ def checked(estimator, X, y):
     columns of a data frame that are not all numbers."""
     numbers = {"multi_output": True, "y_numeric": not is_classifier(estimator)}
     estimator.columns_ = ()
-    if frames.is_mixed(X):
+    rules = frames.rules_of(estimator, X)
+    if frames.is_mixed(X, rules):
         validate_data(estimator, X, skip_check_array=True)
-        estimator.columns_ = frames.described(X)
+        estimator.columns_ = frames.described(X, rules)
         X = frames.encoded(X, estimator.columns_)
         X, y = check_X_y(X, y, dtype=FLOATS, ensure_min_samples=2, **numbers)
     else:
@@ -163,7 +165,10 @@ def checked_labels(estimator, y):
     check_classification_targets(y)
     kind = type_of_target(y)
     if kind == "multiclass-multioutput":
-        raise ValueError(f"y must be labels (n,) or a matrix of 0 and 1, got shape {y.shape}.")
+        raise ValueError(
+            f"y must be labels (n,) or a matrix of 0 and 1, got shape {y.shape}; for several "
+            "targets of classes put sklearn.multioutput.MultiOutputClassifier around this one."
+        )
     estimator.several_labels_ = kind == "multilabel-indicator"
     if not estimator.several_labels_:
         return column_or_1d(y, warn=True)
@@ -219,8 +224,9 @@ class _FastNet(BaseEstimator, Parameters):
         Parameters
         ----------
         X : array or DataFrame of shape (n, d)
-            A data frame of pandas or polars may have columns of texts and categories: each level
-            becomes an input.
+            A data frame of pandas or polars may have columns of texts and categories, each level
+            of which becomes an input, of ordered categories, which become the numbers 0, 1, 2, ...
+            in their order, and of dates, see the parameter `dates`.
         y : array of shape (n,) or (n, k)
             Numbers, (n, k) for several targets; for a classifier, labels (n,), or a matrix of 0
             and 1 for several labels per row.

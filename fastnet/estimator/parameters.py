@@ -5,7 +5,7 @@ that tables have on the command line, which depends on the optimizer.
 """
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, Field, dataclass, fields
 from typing import Any
 
@@ -35,10 +35,17 @@ HELP = {
     "the held-out rows depend on random_state as well.",
     "n_jobs": "Threads, which share the restarts; None means 1 and -1 all cores that the "
     "process may use, as in scikit-learn. The result does not depend on it.",
+    "ordinal": "Columns of a data frame whose levels have an order, which become the numbers 0, 1, "
+    "2, ...: their levels, the lowest first, such as {'size': ['S', 'M', 'L']}. Ordered categories "
+    "of pandas have theirs.",
+    "dates": "What dates in a data frame become: the seconds since 1970, or their parts, such as "
+    "year, month and weekday; refuse asks.",
+    "unknown": "What a category becomes in predict that fit has not seen: an error, or other.",
     "options": "Further options of fastnet, by their names.",
 }
 WORDS = {
     "retrain": "bool",
+    "ordinal": "dict, str or None",
     "n_restarts": "int",
     "class_weight": 'dict, "balanced" or None',
     "random_state": "int, RandomState or None",
@@ -76,6 +83,9 @@ class Parameters:
     retrain: bool = True
     n_restarts: int = 1
     dtype: str = "float32"
+    ordinal: Mapping[str, Iterable[Any]] | str | None = None
+    dates: str = "refuse"
+    unknown: str = "error"
     random_state: Any = None
     n_jobs: int | None = None
     options: Mapping[str, Any] | None = None

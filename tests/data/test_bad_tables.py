@@ -247,7 +247,8 @@ BAD_TABLES = [
         "--target kind,width",
         2,
         "target 'kind' would be classes; several targets must be numbers, or have two labels each "
-        "with --loss binary_cross_entropy.",
+        "with --loss binary_cross_entropy; for more labels train a run for each, such as --target "
+        "kind.",
     ),
     (
         GOOD,
