@@ -2,12 +2,13 @@
 
 import re
 import string
+import textwrap
 
 import numpy as np
 
-from fastnet.export import facts
+from fastnet.export import facts, proof
 from fastnet.export.forms import ACTIVATIONS
-from fastnet.export.text import block, fill, identifier
+from fastnet.export.text import block, digits, fill, identifier
 
 # In these texts, net and NET are replaced by the name of the file.
 
@@ -17,6 +18,25 @@ LINKS = {
     "exp": "NET_F(exp)(z2[o])",
     "sigmoid": "(NET_F(1.0) / (NET_F(1.0) + NET_F(exp)(-z2[o])))",
 }
+
+# Casts that no strict compiler warns of, and constants that stay in the flash of an AVR.
+PORTABLE = """\
+#ifdef __cplusplus
+#define NET_AS(type, x) static_cast<type>(x)
+#else
+#define NET_AS(type, x) ((type)(x))
+#endif
+
+#if defined(__AVR__) && __SIZEOF_DOUBLE__ == 4
+#include <avr/pgmspace.h>
+#define NET_CONST PROGMEM
+#define NET_GET(x) pgm_read_float(&(x))
+#else
+#define NET_CONST
+#define NET_GET(x) (x)
+#endif
+#define NET_REAL(x) NET_AS(net_real, NET_GET(x))
+#define NET_DOUBLE(x) NET_AS(double, NET_GET(x))"""
 
 FLOAT_ARITHMETIC = """\
 /* Arithmetic is in double, so that results are fastnet's to 1e-6. Where there is no double unit,
@@ -34,6 +54,38 @@ DOUBLE_ARITHMETIC = """\
 typedef double net_number, net_real;
 #define NET_F(x) x"""
 
+# Bounds of NET_SELFTEST in the precision of arithmetic.
+TESTS = """
+#ifdef NET_SELFTEST
+/* The inputs of @rows rows of the data, what fastnet predicts for them, and the differences that
+ * are allowed; ten times as much where arithmetic is in float. */
+#define NET_TESTS @rows
+@arrays
+
+/* How many of the tests fail: 0 if the network is the one that was exported. */
+static inline int net_selftest(void)
+{
+    const net_number more = NET_AS(net_number, sizeof(net_real) < 8 ? 10 : 1);
+    net_number x[NET_INPUTS], y[NET_OUTPUTS];
+    int failed = 0;
+    for (int t = 0; t < NET_TESTS; t++) {
+        int wrong = 0;
+        for (int j = 0; j < NET_INPUTS; j++)
+            x[j] = NET_GET(net_test_x[t][j]);
+        net_@tested(x, y);
+        for (int o = 0; o < NET_OUTPUTS; o++) {
+            const net_number off = y[o] - NET_GET(net_test_y[t][o]);
+            const net_number bound = more * NET_GET(net_test_bound[t][o]);
+            if (!(off <= bound && off >= -bound))
+                wrong = 1;
+        }
+        failed += wrong;
+    }
+    return failed;
+}
+#endif
+"""
+
 USE_OF_NUMBERS = """\
 net_predict(x, y): y[NET_OUTPUTS], the predicted numbers"""
 
@@ -47,14 +99,14 @@ net_classify(x): the most probable class, an index; net_classes[net_classify(x)]
  * net_predict(x, y): y[NET_OUTPUTS], the outputs before softmax"""
 
 HEADER = """\
-/* @title.
+/* @title.@about
  * Parameters @parameters, constants @constant_bytes bytes. A call: multiply-adds @multiply_adds,
  * arrays on the stack @working_bytes bytes at most.
  *
  * @use
  *
  * x[NET_INPUTS], as in the training data (scaling is done here):
-@columns
+@columns@example
  */
 #ifndef NET_H
 #define NET_H
@@ -67,6 +119,8 @@ HEADER = """\
 
 @arithmetic
 
+@portable
+
 @arrays
 @cut
 static inline net_real net_activation(net_real z)
@@ -77,19 +131,18 @@ static inline net_real net_activation(net_real z)
 /* z2 = W2 s(W1 u + b1) + b2, u the scaled x */
 static inline void net_forward(const net_number *x, net_real *z2)
 {
-    net_real u[NET_INPUTS], h[NET_HIDDEN];
+    net_real u[NET_INPUTS];
     for (int j = 0; j < NET_INPUTS; j++)
         u[j] = @scaled;
+    for (int o = 0; o < NET_OUTPUTS; o++)
+        z2[o] = NET_REAL(net_b2[o]);
     for (int i = 0; i < NET_HIDDEN; i++) {
-        net_real z = net_b1[i];
+        net_real z = NET_REAL(net_b1[i]);
         for (int j = 0; j < NET_INPUTS; j++)
-            z += net_W1[i][j] * u[j];
-        h[i] = net_activation(z);
-    }
-    for (int o = 0; o < NET_OUTPUTS; o++) {
-        z2[o] = net_b2[o];
-        for (int i = 0; i < NET_HIDDEN; i++)
-            z2[o] += net_W2[o][i] * h[i];
+            z += NET_REAL(net_W1[i][j]) * u[j];
+        z = net_activation(z);
+        for (int o = 0; o < NET_OUTPUTS; o++)
+            z2[o] += NET_REAL(net_W2[o][i]) * z;
     }
 }
 
@@ -98,7 +151,7 @@ static inline void net_predict(const net_number *x, net_number *y)
     net_real z2[NET_OUTPUTS];
     net_forward(x, z2);
     for (int o = 0; o < NET_OUTPUTS; o++)
-        y[o] = (net_number)@unscaled;
+        y[o] = NET_AS(net_number, @unscaled);
 }
 """
 
@@ -106,7 +159,8 @@ CUT_FUNCTION = """
 /* input j, cut where the training data are cut */
 static inline double net_cut(double x, int j)
 {
-    return x < net_x_least[j] ? net_x_least[j] : x > net_x_most[j] ? net_x_most[j] : x;
+    const double least = NET_DOUBLE(net_x_least[j]), most = NET_DOUBLE(net_x_most[j]);
+    return x < least ? least : x > most ? most : x;
 }
 """
 
@@ -140,7 +194,7 @@ static inline void net_proba(const net_number *x, net_number *p)
         sum += z2[o];
     }
     for (int o = 0; o < NET_OUTPUTS; o++)
-        p[o] = (net_number)(z2[o] / sum);
+        p[o] = NET_AS(net_number, z2[o] / sum);
 }
 """
 
@@ -148,16 +202,19 @@ static inline void net_proba(const net_number *x, net_number *p)
 # ---------------------------------------------------------------- the texts filled in
 
 
-def contents(model, path):
+def contents(model, path, about=()):
     """The one file, with names that begin with the stem of the path."""
-    return {path.name: header(model, identifier(path.stem)).encode()}
+    return {path.name: header(model, identifier(path.stem), about).encode()}
 
 
-def header(model, name):
-    """The header whose names begin with `name`."""
+def header(model, name, about=()):
+    """The header whose names begin with `name`; `about` are lines on where the model is from."""
     classes = [] if model.classes is None else model.classes.tolist()
     constants = facts.constants(model)
+    tests = proof.tests(model)
     parts = {
+        "portable": PORTABLE,
+        "example": example_code(model, tests),
         "arithmetic": arithmetic_code(model),
         "arrays": "\n\n".join(array_code(*item) for item in constants.items()),
         "cut": CUT_FUNCTION * (model.limits is not None),
@@ -168,13 +225,43 @@ def header(model, name):
     texts = {
         **facts.sizes(model),
         "title": facts.title(model),
+        "about": "".join(f"\n * {facts.harmless(line)}." for line in about),
         "use": use(model, name),
         "columns": "\n".join(f" *     {line}" for line in facts.input_lines(model, "x[{}]")),
         "labels": ",\n".join(f"    {string_code(str(label))}" for label in classes),
         **{key: renamed(part, name) for key, part in parts.items()},
     }
     template = HEADER + CLASS_FUNCTIONS * bool(classes)
-    return fill(renamed(template, name), texts) + "\n#endif\n"
+    checks = renamed(test_code(model, tests), name) if len(tests.X) else ""
+    return fill(renamed(template, name), texts) + checks + "\n#endif\n"
+
+
+def example_code(model, tests):
+    """A call in a comment with the first test, if it has few numbers."""
+    if len(tests.X) == 0 or tests.X.shape[1] > 8:
+        return ""
+    ending = "f" if tests.X.dtype == np.float32 else ""
+    numbers = f"x[NET_INPUTS] = {{{', '.join(digits(tests.X[0], ending))}}}, y[NET_OUTPUTS];"
+    lines = textwrap.wrap(f"net_number {numbers}", 90)
+    call = "predict" if model.classes is None else "proba"
+    lines += [f"net_{call}(x, y); y[0] is then {tests.Y[0, 0]:.6g}"]
+    return "\n *\n * Example:\n" + "\n".join(f" *     {line}" for line in lines)
+
+
+def test_code(model, tests):
+    """The self-test."""
+    kind = "float" if tests.X.dtype == np.float32 else "double"
+    arrays = [
+        f"static const net_number net_test_{name}[NET_TESTS][NET_{length}] NET_CONST = "
+        f"{block(array.astype(tests.X.dtype), '{', '}', 'f' * (kind == 'float'))};"
+        for name, length, array in zip("x y bound".split(), ("INPUTS", *["OUTPUTS"] * 2), tests)
+    ]
+    texts = {
+        "rows": len(tests.X),
+        "arrays": "\n".join(arrays),
+        "tested": "predict" if model.classes is None else "proba",
+    }
+    return fill(TESTS, texts)
 
 
 def use(model, name):
@@ -204,7 +291,7 @@ def array_code(key, array):
     scaling_length = ["INPUTS" if key.startswith("x") else "OUTPUTS"]
     shape = "".join(f"[NET_{length}]" for length in lengths.get(key, scaling_length))
     kind, ending = ("float", "f") if array.dtype == np.float32 else ("double", "")
-    return f"static const {kind} net_{key}{shape} = {block(array, '{', '}', ending)};"
+    return f"static const {kind} net_{key}{shape} NET_CONST = {block(array, '{', '}', ending)};"
 
 
 def activation_code(activation):
@@ -214,10 +301,13 @@ def activation_code(activation):
 
 def scaled_code(constants):
     """The scaled input u[j]."""
-    x = "net_cut((double)x[j], j)" if "x_least" in constants else "(double)x[j]"
-    if "x_shift" in constants:
-        return f"(net_real)(({x} - net_x_shift[j]) / net_x_scale[j])"
-    return f"(net_real){x}" if "x_least" in constants else "x[j]"
+    x = "NET_AS(double, x[j])"
+    if "x_least" in constants:
+        x = f"net_cut({x}, j)"
+    if "x_shift" not in constants:
+        return f"NET_AS(net_real, {x})" if "x_least" in constants else "NET_AS(net_real, x[j])"
+    shift, scale = (f"NET_DOUBLE(net_x_{name}[j])" for name in ("shift", "scale"))
+    return f"NET_AS(net_real, ({x} - {shift}) / {scale})"
 
 
 def unscaled_code(model, constants):
@@ -225,7 +315,8 @@ def unscaled_code(model, constants):
     code = LINKS[facts.link(model)]
     if "y_shift" not in constants:
         return code
-    return f"((double){code} * net_y_scale[o] + net_y_shift[o])"
+    shift, scale = (f"NET_DOUBLE(net_y_{name}[o])" for name in ("shift", "scale"))
+    return f"NET_AS(double, {code}) * {scale} + {shift}"
 
 
 def string_code(text):

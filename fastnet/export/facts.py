@@ -44,7 +44,7 @@ def sizes(model):
         "dtype": str(model.weights.W1.dtype),
         "parameters": sum(array.size for array in model.weights),
         "constant_bytes": sum(array.nbytes for array in constants(model).values()),
-        "working_bytes": 8 * (d + n1 + k),
+        "working_bytes": 8 * (d + k),
         "multiply_adds": n1 * d + k * n1,
     }
 
@@ -128,4 +128,10 @@ def column_meanings(column):
 
 def quoted(text):
     """A name or category in ASCII between quotes, safe in any comment."""
-    return json.dumps(str(text)).replace("*/", "* /").replace("/*", "/ *")
+    return harmless(json.dumps(str(text)))
+
+
+def harmless(text):
+    """The text in ASCII without what begins or ends a comment."""
+    plain = text.encode("ascii", "backslashreplace").decode()
+    return plain.replace("*/", "* /").replace("/*", "/ *")

@@ -19,7 +19,7 @@ ENDINGS = {"npy": "", "onnx": ".onnx", "c": ".h", "numpy": ".py"}
 FORMATS = {"npy": npy, "onnx": onnx, "c": c, "numpy": python}
 
 
-def write(model, to, path, force=False, fold=False):
+def write(model, to, path, force=False, fold=False, about=()):
     """Write a model for another program.
 
     Parameters
@@ -34,6 +34,8 @@ def write(model, to, path, force=False, fold=False):
         Replace an existing export.
     fold : bool, default False
         Write the scaling into the weights, see `Model.folded`.
+    about : sequence of str
+        Lines on where the model is from, for the comment at the top of a C or Python file.
 
     Returns
     -------
@@ -70,7 +72,7 @@ def write(model, to, path, force=False, fold=False):
     model = model if to == "npy" else facts.with_all_logits(model)
     if to == "numpy" and path.suffix != ".py":
         raise UsageError(f"-o: --to numpy writes a .py file, got {path}.")
-    contents = FORMATS[to].contents(model, path)
+    contents = FORMATS[to].contents(model, path, about)
     folder = path if to == "npy" else path.parent
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from fastnet.export import facts
 SCALING = ("x_shift", "x_scale", "y_shift", "y_scale")
 
 
-def contents(model, path):
+def contents(model, path, about=()):
     """The files of the folder `path` by name: W1.npy, b1.npy, W2.npy, b2.npy and model.json."""
     arrays = {
         f"{name}.npy": saved_bytes(np.save, array)

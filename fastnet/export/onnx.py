@@ -11,7 +11,7 @@ OPSET, IR_VERSION = 15, 8  # the first opset with CastLike, and its IR version: 
 ONNX_TYPES = {"float32": 1, "float64": 11}
 
 
-def contents(model, path):
+def contents(model, path, about=()):
     """The one file: a model that onnx itself has checked."""
     onnx = import_onnx()
     built = onnx.helper.make_model(

@@ -70,7 +70,7 @@ with np.load(Path(__file__).with_suffix(".npz")) as file:
 # ---------------------------------------------------------------- the texts filled in
 
 
-def contents(model, path):
+def contents(model, path, about=()):
     """The files by name: the .py, and an .npz if there are many numbers."""
     arrays = facts.constants(model)
     code = {path.name: python_file(model).encode()}

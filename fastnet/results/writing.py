@@ -15,21 +15,17 @@ from fastnet.results.result import MEMBERS, SCHEMA_VERSION, Result
 from fastnet.results.rules import GOALS
 from fastnet.training.plan import OFF, shown
 
+# Lines of best/README.txt.
+CUT = b"""\
+Inputs are cut at x_least and x_most of ../model.npz before anything else.
+"""
 SCALED = b"""\
 The network of these weights was trained on scaled data. Scale the inputs by (x - x_shift) / x_scale
 first, and its outputs by z2 * y_scale + y_shift; the four arrays are in ../model.npz.
 """
-RAW = (
-    SCALED
-    + b"""\
+RAW = b"""\
 The weights in raw/ hold the scaling: they take the inputs as they are in the data, and their
 outputs have the units of the targets.
-"""
-)
-
-
-CUT = b"""\
-Before that, inputs are cut: smaller ones become x_least, larger ones x_most of ../model.npz.
 """
 
 

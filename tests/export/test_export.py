@@ -30,7 +30,10 @@ from fastnet.results.ensemble import Ensemble
 from fastnet.results.model import Model
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
-CC = ["cc", "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-O2"]
+STRICT = (
+    "-pedantic -Wall -Wextra -Werror -Wconversion -Wshadow -Wundef -Wcast-qual -Wmissing-prototypes"
+).split()
+CC = ["cc", "-std=c99", "-O2", *STRICT]
 
 # Times max(1, |value|), all of them. C computes float32 models in double and rounds once.
 C_TOLERANCE = {"float32": 1e-6, "float64": 1e-12}
@@ -65,6 +68,7 @@ def network(d, n1, k, dtype="float32", activation="sigmoid", classes=None, **mor
         ),
         targets=(),
         ranges=Ranges(np.full(d, 1970.0), np.full(d, 2030.0), np.zeros(k)),
+        examples=rng.uniform(1990, 2010, size=(3, d)),
     )
     return changed(Model(weights, activation, schema), **more)
 
@@ -326,7 +330,7 @@ def test_the_header_says_what_its_user_must_know(tmp_path):
         == """\
 /* Inputs 5, hidden units 6 (sigmoid), classes 3 (softmax), float32; made by fastnet VERSION.
  * Parameters 57, constants 308 bytes. A call: multiply-adds 48,
- * arrays on the stack 112 bytes at most.
+ * arrays on the stack 64 bytes at most.
  *
  * net_classify(x): the most probable class, an index; net_classes[net_classify(x)] is its label
  * net_proba(x, p): p[NET_OUTPUTS], the probability of each class
@@ -338,6 +342,11 @@ def test_the_header_says_what_its_user_must_know(tmp_path):
  *     x[2] "colour": 1 if "gr\\"een", else 0
  *     x[3] "colour": 1 if "bl\\\\ue", else 0
  *     x[4] "year"
+ *
+ * Example:
+ *     net_number x[NET_INPUTS] = {1997.81055f, 2009.57703f, 1995.36829f, 2005.56494f,
+ *     2008.44116f}, y[NET_OUTPUTS];
+ *     net_proba(x, y); y[0] is then 0.971916
  */
 """.replace("VERSION", fastnet.__version__)
     )
@@ -691,7 +700,7 @@ def test_export_writes_beside_you_and_tells_the_sizes(command, runs):
         0,
         f"good_1.h  {os.path.getsize(runs / 'good_1.h'):,} bytes\n"
         f"{5 * n1 + 2} parameters (float32), {20 * n1 + 8} bytes with scaling; a prediction takes "
-        f"{4 * n1} multiply-adds and {8 * (2 + n1 + 2)} bytes of memory.\n",
+        f"{4 * n1} multiply-adds and {8 * (2 + 2)} bytes of memory.\n",
         "",
     )
     assert "good_1_classify" in (runs / "good_1.h").read_text()
