@@ -66,8 +66,8 @@ def write_best(path: Path, model: Model) -> None:
     if model.can_be_folded():
         write_weights(path / "raw", model.folded().weights)
     if model.is_scaled:
-        told = RAW if model.can_be_folded() else SCALED
-        write_bytes(path / "README.txt", told if model.limits is None else told + CUT)
+        cut = CUT * (model.limits is not None)
+        write_bytes(path / "README.txt", cut + SCALED + RAW * model.can_be_folded())
 
 
 def write_weights(path: Path, weights: Weights) -> None:

@@ -1018,7 +1018,7 @@ def test_the_raw_weights_take_inputs_as_they_are_in_the_data(tmp_path):
     y = (1 / (1 + np.exp(-(np.outer(x, W1[:, 0]) + b1)))) @ W2.T + b2
     np.testing.assert_allclose(y[:, 0], result.model().predict(x), rtol=1e-9)  # float64: far from 0
     told = (run / "best" / "README.txt").read_text()
-    assert "(x - x_shift) / x_scale" in told and "raw/" in told
+    assert "(x - x_shift) / x_scale" in told and "raw/" in told and "cut" not in told
     plain = fastnet.train(x, x**2, n1=3, max_epochs=2, out=tmp_path / "plain")
     assert sorted(p.name for p in (tmp_path / "plain" / "best").iterdir()) == [
         "W1.npy",
