@@ -18,6 +18,7 @@ from fastnet.cli.decorators import (
     debug_option,
     explain,
     force_option,
+    interval_option,
     json_option,
     member_options,
     members_option,
@@ -323,6 +324,7 @@ def export(model, to, out, force, fold, member, n1, members, json):
     metavar="NUM,...",
     help="Also write these quantiles of the predictions of an ensemble's members.",
 )
+@interval_option
 @click.option("--quiet", is_flag=True, help="Do not say what was written.")
 @debug_option
 def predict(model, data, member, n1, members, out, form, safe_csv, force, quiet, **asked):
@@ -330,7 +332,7 @@ def predict(model, data, member, n1, members, out, form, safe_csv, force, quiet,
     from fastnet.results.predictions import Predictions
 
     output = writing.checked_output(out, form, force, safe_csv)
-    chosen = network_of(model, member, n1, members)
+    chosen = network_of(model, member, n1, members, asked["interval"] is not None)
     found = Predictions(chosen.model, data, **asked)
     with unread_pipe():
         rows = writing.write_frames(found, output, Printed.of(sys.stdout))
@@ -340,19 +342,21 @@ def predict(model, data, member, n1, members, out, form, safe_csv, force, quiet,
         echo(f"{rows:,} row{'s' * (rows != 1)} -> {out or 'standard output'}", err=True)
 
 
-def network_of(model, member=None, n1=None, members=None):
+def network_of(model, member=None, n1=None, members=None, calibrate=False):
     """The Choice of one network, or of the ensemble of some members of a run."""
     from fastnet.results.choosing import Choice, choose
-    from fastnet.results.ensemble import load_ensemble
+    from fastnet.results.ensemble import load_calibrated, load_ensemble
 
     if members is None:
-        return choose(model, member, n1)
+        chosen = choose(model, member, n1)
+        other = calibrate and (member, n1) != (None, None) and chosen.model.calibration is None
+        return chosen._replace(model=load_calibrated(model, chosen.member)) if other else chosen
     for name, value in {"member": member, "n1": n1}.items():
         if value is not None:
             raise UsageError(
                 f"--{name} {value} is one network, --members {members} are several; drop one."
             )
-    ensemble = load_ensemble(model, members)
+    ensemble = load_ensemble(model, members, calibrate)
     return Choice(ensemble, line=ensemble.words())
 
 
@@ -371,16 +375,18 @@ def unread_pipe():
 @model_options
 @members_option
 @rule_options
+@interval_option
 @click.option("--weights", help="Column of sample weights.")
 @json_option
 @debug_option
-def evaluate(model, data, member, n1, members, threshold, costs, weights, json):
+def evaluate(model, data, member, n1, members, threshold, costs, interval, weights, json):
     from fastnet.cli import terminal
     from fastnet.results.predictions import compare
 
-    chosen = network_of(model, member, n1, members)
+    chosen = network_of(model, member, n1, members, interval is not None)
     beside = {"best": network_of(model).model} if members else {}
-    found = compare({"model": chosen.model, **beside}, data, weights, threshold, costs)
+    asked = data, weights, threshold, costs, interval
+    found = compare({"model": chosen.model, **beside}, *asked)
     own = {"model": model, "member": chosen.member, "data": data}
     found = {**own, **found.pop("model"), **found}
     echo(document(found)) if json else terminal.print_evaluation(found, chosen)

@@ -179,6 +179,12 @@ members_option = click.option(
     metavar="top:K|all|greedy:K",
     help="Ensemble: the mean prediction of the K best members, all, or K picks by validation loss.",
 )
+interval_option = click.option(
+    "--interval",
+    type=float,
+    metavar="NUM",
+    help="Intervals that hold the target with this probability, such as 0.9; classes: sets.",
+)
 # How labels are predicted from probabilities.
 rule_options = decorator(
     click.option(

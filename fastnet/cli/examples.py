@@ -52,7 +52,7 @@ Examples:
   fastnet predict runs/houses-20260101-120000 --data new.csv -o prices.csv
   fastnet predict runs/flowers/model.npz --data new.parquet --proba
   fastnet predict runs/houses --data - --keep id --format json-lines < new.csv
-  fastnet predict runs/houses --data new.csv --members greedy:10 --std
+  fastnet predict runs/houses --data new.csv --members greedy:10 --std --interval 0.9
 """
 EVALUATE_EXAMPLES = """\b
 Say how good the predictions for a table with known targets are.

@@ -30,6 +30,7 @@ from fastnet.results.words import (
     class_cells,
     counted,
     folds_lines,
+    interval_line,
     metric_cells,
     number,
     parts_of,
@@ -255,6 +256,10 @@ def print_evaluation(found, chosen):
     who = "ensemble" if beside else "model"
     print_table(out, *metric_cells({who: metrics, **beside}, targets), names=True)
     echo(baseline_line(metrics))
+    if "interval" in found:
+        echo(interval_line(found["interval"]))
+        if beside:
+            echo(f"Best member: {interval_line(found['best']['interval'])}")
     kind, each = parts_of(metrics)
     if each:
         echo("")

@@ -17,6 +17,7 @@ from fastnet.files import json_value, read_npz
 from fastnet.options.methods import CONVERGED_BY, OPTIMIZERS, STOPS
 from fastnet.results import answer
 from fastnet.results.fitting import misfits_of_members, misfits_of_split, refuse, require_fit
+from fastnet.results.intervals import Calibration, of_model
 from fastnet.results.labels import thresholds_of_labels
 from fastnet.results.lock import in_use
 from fastnet.results.metrics import best_thresholds
@@ -85,12 +86,14 @@ def from_training(
     with np.errstate(all="ignore"):  # a member that diverged
         model, fold = result.model(), int(members["fold"][best])
         metrics, thresholds = metrics_by_set(model, data, fold), thresholds_of(model, data, fold)
+        calibration = calibration_of(model, data, fold)
         folds = fold_scores(training, result, data) if len(data.folds) > 1 else None
     found = () if result.best["stop_reason"] == "diverged" else remarks(metrics, data.targets)
     return result._replace(
         packed={} if kept is None else packed_of(training, kept),
         metrics=metrics,
         thresholds=thresholds,
+        calibration=calibration,
         folds=folds,
         notices=(*data.notices, *found),
     )
@@ -145,6 +148,15 @@ def thresholds_of(model: Model, data: Data, fold: int) -> dict[str, Any] | None:
     if data.labels:
         return thresholds_of_labels(Y, Z2, weight, data.targets)
     return best_thresholds(as_one_hot(Y)[:, 1] == 1, softmax(Z2)[:, 1], weight)
+
+
+def calibration_of(model: Model, data: Data, fold: int) -> Calibration | None:
+    """A model's errors on the validation rows, which intervals are made from; None without them."""
+    part = outputs_on(model, data, fold, "val")
+    if part is None:
+        return None
+    Z2, Y, _ = part
+    return of_model(model, Z2, Y if model.classes is None else as_one_hot(Y))
 
 
 def outputs_on(
@@ -215,6 +227,7 @@ def from_folder(path: Path, config: Mapping[str, Any], saved: Mapping[str, Any])
         metrics=saved["best"]["metrics"],
         folds=saved["folds"],
         thresholds=saved["best"]["thresholds"],
+        calibration=read_model(path).calibration if (path / "model.npz").is_file() else None,
         notices=tuple(saved["notices"]),
     )
 

@@ -20,6 +20,7 @@ from fastnet.files import checked_path
 from fastnet.options.methods import IDENTITY, LOSSES
 from fastnet.options.table import own_options
 from fastnet.results import answer
+from fastnet.results.intervals import Calibration, calibrated
 from fastnet.results.model import Model, Predictor
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class EnsembleFields(NamedTuple):
     schema: Schema
     left_out: Mapping[str, int]
     thresholds: Mapping[str, float] | None = None
+    calibration: Calibration | None = None
 
 
 class Ensemble(Predictor, EnsembleFields):
@@ -73,6 +75,8 @@ class Ensemble(Predictor, EnsembleFields):
         The meaning of inputs and outputs, as of every member.
     left_out : dict of int
         Members of the run that were left out because they diverged or were pruned.
+    calibration : Calibration or None
+        The errors on the validation rows, which intervals are made from, if they were asked for.
 
     Examples
     --------
@@ -95,6 +99,11 @@ class Ensemble(Predictor, EnsembleFields):
             For classes the logarithms of the mean probabilities.
         """
         return self.linked(self.spread(X).mean)
+
+    def outputs_and_spread(self, X: Any) -> tuple[np.ndarray, np.ndarray | None]:
+        """z2 of every row, and the standard deviation of the members' predictions (n, k)."""
+        found = self.spread(X)
+        return self.linked(found.mean), found.std
 
     def spread(self, X: Any, quantiles: Sequence[float] = ()) -> Spread:
         """The members' predictions: their mean, standard deviation and quantiles.
@@ -207,7 +216,9 @@ def checked_quantiles(quantiles: Sequence[float]) -> tuple[float, ...]:
 # ---------------------------------------------------------------- which members
 
 
-def of_result(result: "Result", members: str, data: tuple | None = None) -> Ensemble:
+def of_result(
+    result: "Result", members: str, data: tuple | None = None, calibrate: bool = False
+) -> Ensemble:
     """The Ensemble of some members of a run; see Result.ensemble."""
     rule, count = parsed(members)
     numbers, left_out = candidates(result)
@@ -224,13 +235,18 @@ def of_result(result: "Result", members: str, data: tuple | None = None) -> Ense
         )
     picks = numbers if rule == "all" else numbers[:count]
     if rule == "greedy":
-        picks = greedy(result, numbers, count, run_samples_of(result, members, data))
+        what = f"members {members} are chosen by their loss"
+        picks = greedy(result, numbers, count, validation_samples(result, what, data))
     counted = Counter(int(member) for member in picks)
-    models = tuple(result.model(member)._replace(thresholds=None) for member in counted)
-    return Ensemble(models, tuple(counted), tuple(counted.values()), result.schema, left_out)
+    own = {"thresholds": None, "calibration": None}  # of the best member alone
+    models = tuple(result.model(member)._replace(**own) for member in counted)
+    found = Ensemble(models, tuple(counted), tuple(counted.values()), result.schema, left_out)
+    if not calibrate:
+        return found
+    return calibrated(found, validation_samples(result, "an interval is made from errors", data))
 
 
-def load_ensemble(path: str | os.PathLike, members: str) -> Ensemble:
+def load_ensemble(path: str | os.PathLike, members: str, calibrate: bool = False) -> Ensemble:
     """The Ensemble of some members of the run in a folder.
 
     Raises
@@ -245,7 +261,16 @@ def load_ensemble(path: str | os.PathLike, members: str) -> Ensemble:
     path = checked_path(path, "model")
     if path.is_file():
         raise UsageError(f"--members chooses members of a run; {path} is a single model.")
-    return load(path).ensemble(members)
+    return load(path).ensemble(members, calibrate=calibrate)
+
+
+def load_calibrated(path: str | os.PathLike, member: int) -> Model:
+    """A member of the run in a folder with its errors on the validation rows."""
+    from fastnet.results.collect import load
+
+    result = load(path)
+    samples = validation_samples(result, "an interval is made from errors")
+    return calibrated(result.model(member), samples)
 
 
 def parsed(members: Any) -> tuple[str, int]:
@@ -283,14 +308,14 @@ def refuse_other_losses(result: "Result", numbers: np.ndarray) -> None:
             )
 
 
-def run_samples_of(result: "Result", members: str, data: tuple | None) -> Samples:
+def validation_samples(result: "Result", what: str, data: tuple | None = None) -> Samples:
     """The samples of a run that has validation rows; refused if it has none."""
     if len(result.split["val"]) == 0:
         folds = "with folds each member has validation rows of its own"
         reason = folds if "folds_val" in result.split else "the run has none"
+        cure = ", or use top:K" if what.startswith("members") else ""
         raise UsageError(
-            f"members {members} are chosen by their loss on validation rows, and {reason}; train "
-            "with --validation-fraction 0.2, or use top:K."
+            f"{what} on validation rows, and {reason}; train with --validation-fraction 0.2{cure}."
         )
     return run_samples(result, data)
 

@@ -17,7 +17,8 @@ from fastnet.errors import DataError, UsageError
 from fastnet.files import json_value
 from fastnet.options.methods import EXP, LOSSES, SIGMOID
 from fastnet.options.table import own_options
-from fastnet.results import jacobian, metrics
+from fastnet.results import intervals, jacobian, metrics
+from fastnet.results.intervals import Calibration
 from fastnet.results.labels import of_labels
 from fastnet.results.rules import Rule, predicted_classes, predicted_seconds, rule_of, softmax
 
@@ -30,10 +31,12 @@ class Predictor(Described):
 
     __slots__ = ()
     thresholds: Mapping[str, Any] | None
+    calibration: Calibration | None
 
     if TYPE_CHECKING:
 
         def outputs(self, X: Any) -> np.ndarray: ...
+        def outputs_and_spread(self, X: Any) -> tuple[np.ndarray, np.ndarray | None]: ...
 
     @property
     def x_shift(self) -> np.ndarray:
@@ -139,6 +142,75 @@ class Predictor(Described):
             )
         return self.probabilities(self.outputs(X))
 
+    def predict_interval(self, X: Any, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+        """Intervals that hold the target with a given probability, by split-conformal prediction.
+
+        Parameters
+        ----------
+        X : array, DataFrame or Table of shape (n, d)
+        level : float
+            The probability, on average over rows like the validation rows.
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (n,) or (n, k)
+            As `predict`; each of several targets has the level by itself.
+
+        Raises
+        ------
+        UsageError
+            for a model of classes, without validation rows, and for too few of them.
+        DataError
+            as `predict`.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnet
+        >>> x = np.linspace(-1, 1, 50)
+        >>> result = fastnet.train(x, x**2, n1=3, max_epochs=10, validation_fraction=0.2)
+        >>> lower, upper = result.model().predict_interval(x, level=0.8)
+        >>> lower.shape, bool((lower < upper).all())
+        ((50,), True)
+        """
+        if self.classes is not None:
+            raise UsageError("predict_interval needs a model of numbers; use predict_set.")
+        ends = intervals.limits(self, *self.outputs_and_spread(X), level)
+        lower, upper = (end if end.shape[1] > 1 else end[:, 0] for end in ends)
+        return lower, upper
+
+    def predict_set(self, X: Any, level: float = 0.9) -> np.ndarray:
+        """Sets of classes that hold the true one with a given probability.
+
+        Parameters
+        ----------
+        X : array, DataFrame or Table of shape (n, d)
+        level : float
+            The probability, on average over rows like the validation rows.
+
+        Returns
+        -------
+        ndarray of bool, shape (n, n_classes)
+            Which of `classes` the set of a row has: at least the likeliest.
+
+        Raises
+        ------
+        UsageError
+            for a model of numbers, without validation rows, and for too few of them.
+        DataError
+            as `predict`.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnet
+        >>> x = np.linspace(-1, 1, 50)
+        >>> result = fastnet.train(x, x > 0, n1=3, max_epochs=10, validation_fraction=0.2)
+        >>> result.model().predict_set(x, level=0.8).shape
+        (50, 2)
+        """
+        if self.classes is None:
+            raise UsageError("predict_set needs a model of classes; use predict_interval.")
+        return intervals.class_sets(self, self.outputs(X), level)
+
     def inputs(self, X: Any) -> np.ndarray:
         """X as an array of shape (n, d) before scaling.
 
@@ -174,6 +246,11 @@ class Predictor(Described):
     def has_one_logit(self) -> bool:
         """Whether it has two classes and the logit of the second alone."""
         return LOSSES[self.loss].link == SIGMOID and not self.labels
+
+    @property
+    def predicts_counts(self) -> bool:
+        """Whether it predicts the mean of counts, which are not below 0."""
+        return LOSSES[self.loss].link == EXP
 
     def means(self, Z2: np.ndarray) -> np.ndarray:
         """The network's prediction from z2: z2 itself, or e^z2 with loss poisson."""
@@ -253,7 +330,12 @@ class Predictor(Described):
         return json_value(losses @ weight / weight.sum())
 
     def evaluation(
-        self, X: Any, y: np.ndarray, weight: np.ndarray, rule: Rule | None = None
+        self,
+        X: Any,
+        y: np.ndarray,
+        weight: np.ndarray,
+        rule: Rule | None = None,
+        interval: float | None = None,
     ) -> dict[str, Any]:
         """Loss and metrics of the predictions, for targets in their own units.
 
@@ -265,14 +347,17 @@ class Predictor(Described):
         weight : ndarray of shape (n,)
         rule : Rule, optional
             How labels are predicted, if not the likeliest.
+        interval : float, optional
+            The probability with which intervals or sets of classes hold the target.
 
         Returns
         -------
         dict
             rows, loss and metrics; for classes also their labels, the threshold, the costs and the
             confusion matrix; for several targets of two labels labels and thresholds of each.
+            With an interval what `fastnet.results.intervals.sureness` finds.
         """
-        Z2 = self.outputs(X)
+        Z2, std = self.outputs_and_spread(X)
         with np.errstate(over="ignore", invalid="ignore"):  # scores that are not finite are None
             if self.classes is not None:
                 Y = one_hot(y, self.classes, f"target {self.targets[0]!r}")
@@ -283,6 +368,8 @@ class Predictor(Described):
                 "loss": self.mean_loss(Z2, Y, weight),
                 "metrics": self.metrics(Z2, Y, weight, rule),
             }
+        if interval is not None:
+            found["interval"] = intervals.sureness(self, Z2, std, Y, weight, interval)
         if self.labels:
             found["labels"] = {name: list(pair) for name, pair in zip(self.targets, self.labels)}
             found["threshold"] = dict(zip(self.targets, rule.thresholds)) if rule else None
@@ -303,6 +390,7 @@ class ModelFields(NamedTuple):
     activation: str
     schema: Schema
     thresholds: Mapping[str, Any] | None = None
+    calibration: Calibration | None = None
 
 
 class Model(Predictor, ModelFields):
@@ -322,6 +410,9 @@ class Model(Predictor, ModelFields):
         by on the validation rows, "f1" and "balanced_accuracy". For several targets of two labels
         such probabilities by target, None where the rows have one label. None if there were no
         validation rows, and for a member that is not its run's best.
+    calibration : Calibration or None
+        The errors on the validation rows, which intervals are made from. None if there were none,
+        and for a member that is not its run's best.
 
     Examples
     --------
@@ -450,6 +541,10 @@ class Model(Predictor, ModelFields):
             for inputs and weights so large that an output is not finite.
         """
         return self.finite_outputs(self.inputs(X))
+
+    def outputs_and_spread(self, X: Any) -> tuple[np.ndarray, np.ndarray | None]:
+        """z2 of every row, and None: a single network has no spread."""
+        return self.outputs(X), None
 
     def finite_outputs(self, X: np.ndarray, first: int = 0) -> np.ndarray:
         """z2 of inputs (n, d) before scaling; `first` is the number of their first row."""

@@ -15,6 +15,7 @@ from fastnet.data.joining import spellings, whole_names
 from fastnet.data.numerals import with_numbers
 from fastnet.data.tables import Table, read_table, table_of_frame
 from fastnet.errors import DataError, UsageError, quoted
+from fastnet.results import intervals
 from fastnet.results.choosing import choose
 from fastnet.results.ensemble import Ensemble, checked_quantiles
 from fastnet.results.model import Model, Predictor
@@ -71,6 +72,7 @@ def predict(
     std: bool = False,
     quantiles: Sequence[float] = (),
     costs: Any = None,
+    interval: float | None = None,
 ) -> "pandas.DataFrame":
     """Predictions for every row of a table, in its order.
 
@@ -94,21 +96,26 @@ def predict(
         Of an ensemble: also these quantiles of its members' predictions.
     costs : dict or str, optional
         As in `Model.predict`: the cost of missing each class, or yes=5,no=1.
+    interval : float, optional
+        Also intervals that hold the target with this probability; for classes sets of them.
 
     Returns
     -------
     DataFrame
         One column per target, with `proba` then one per class, p_<class>; for several targets of
         two labels one for the second of each, p_<target>=<label>. A prediction whose name is that
-        of a kept column is called predicted_<name>.
+        of a kept column is called predicted_<name>. Then std, q<share>, lower and upper; with
+        several targets each begins with the target's name, and for classes with p_<class>. The
+        set of classes is one text, their names with | between them.
 
     Raises
     ------
     DataError
         for a missing column, an unknown category, a missing value, an unreadable file.
     UsageError
-        for proba without classes, std or quantiles without an ensemble, a threshold or costs that
-        do not suit the model, and kept columns with the name of another column of the result.
+        for proba without classes, std or quantiles without an ensemble, an interval without
+        enough validation rows, a threshold or costs that do not suit the model, and kept columns
+        with the name of another column of the result.
 
     Examples
     --------
@@ -122,7 +129,8 @@ def predict(
     """
     import pandas
 
-    parts = list(Predictions(model, source, proba, threshold, keep, std, quantiles, costs))
+    asked = proba, threshold, keep, std, quantiles, costs, interval
+    parts = list(Predictions(model, source, *asked))
     return parts[0] if len(parts) == 1 else pandas.concat(parts, ignore_index=True)
 
 
@@ -140,7 +148,7 @@ class Predictions:
 
     Parameters
     ----------
-    model, source, proba, threshold, keep, std, quantiles, costs
+    model, source, proba, threshold, keep, std, quantiles, costs, interval
         As in `predict`.
     """
 
@@ -154,6 +162,7 @@ class Predictions:
         std: bool = False,
         quantiles: Sequence[float] = (),
         costs: Any = None,
+        interval: float | None = None,
     ) -> None:
         self.model = model = as_model(model)
         self.std, self.quantiles = std, checked_quantiles(quantiles)
@@ -162,6 +171,9 @@ class Predictions:
                 f"{'std' if std else 'quantiles'} tells how far the members of an ensemble differ; "
                 "choose its members, such as top:5."
             )
+        self.interval = interval
+        if interval is not None:
+            intervals.calibration_of(model).quantile(interval)  # refuses before anything is read
         if proba and not has_probabilities(model):
             raise UsageError("proba needs a model of classes; this one predicts numbers.")
         self.rule, self.proba = model.rule(threshold, costs), proba
@@ -200,13 +212,33 @@ class Predictions:
 
     def predicted(self, X: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """z2 of inputs, and the columns that say how sure the predictions are."""
-        model = self.model
-        if not isinstance(model, Ensemble):
-            return model.outputs(X), {}
-        spread = model.spread(X, self.quantiles)
-        columns = [*([spread.std] if self.std else []), *spread.quantiles]
-        beside = zip(self.names_of_spread(), (one for array in columns for one in array.T))
-        return model.linked(spread.mean), dict(beside)
+        model, beside = self.model, {}
+        if isinstance(model, Ensemble):
+            spread = model.spread(X, self.quantiles)
+            Z2, std = model.linked(spread.mean), spread.std
+            columns = [*([std] if self.std else []), *spread.quantiles]
+            beside = dict(zip(self.names_of_spread(), (one for a in columns for one in a.T)))
+        else:
+            Z2, std = model.outputs(X), None
+        return Z2, beside | self.intervals_of(Z2, std)
+
+    def intervals_of(self, Z2: np.ndarray, std: np.ndarray | None) -> dict[str, np.ndarray]:
+        """The columns of intervals, or of sets of classes."""
+        if self.interval is None:
+            return {}
+        if self.model.classes is None:
+            ends = intervals.limits(self.model, Z2, std, self.interval)
+            return dict(zip(self.names_of_intervals(), (one for end in ends for one in end.T)))
+        names = np.array([str(label) for label in self.model.classes], object)
+        sets = intervals.class_sets(self.model, Z2, self.interval)
+        return {"set": np.array(["|".join(names[some]) for some in sets], object)}
+
+    def names_of_intervals(self) -> list[str]:
+        """The names of the columns of intervals."""
+        if self.interval is None or self.model.classes is not None:
+            return ["set"] * (self.interval is not None)
+        of = [f"{name}_" for name in self.model.targets] if len(self.model.targets) > 1 else [""]
+        return [f"{name}{end}" for end in ("lower", "upper") for name in of]
 
     def names_of_spread(self) -> list[str]:
         """The names of the columns with the spread of an ensemble."""
@@ -219,7 +251,9 @@ class Predictions:
     def names_beside(self, keep: Sequence[str]) -> list[str]:
         """The names of the predicted columns beside those that are kept."""
         names = [f"predicted_{n}" if n in keep else n for n in self.model.targets]
-        refuse_twice([*keep, *names, *self.shares, *self.names_of_spread()])
+        refuse_twice(
+            [*keep, *names, *self.shares, *self.names_of_spread(), *self.names_of_intervals()]
+        )
         return names
 
     def count(self, X: np.ndarray) -> None:
@@ -259,6 +293,7 @@ def evaluate(
     weights: str | None = None,
     threshold: Any = None,
     costs: Any = None,
+    interval: float | None = None,
 ) -> dict[str, Any]:
     """Loss and metrics of the predictions for a table with known targets.
 
@@ -272,20 +307,24 @@ def evaluate(
         Column of sample weights.
     threshold, costs : optional
         As in `predict`. With costs, metrics has the mean_cost.
+    interval : float, optional
+        As in `predict`: how often the intervals hold the target, and how wide they are.
 
     Returns
     -------
     dict
         rows, loss (as in training, scaled) and metrics (in the targets' own units); for classes
         also their labels, the threshold, the costs and the confusion matrix, one row per true
-        class.
+        class. With an interval its level, coverage, mean_width and log_likelihood of numbers;
+        of classes mean_size and ece.
 
     Raises
     ------
     DataError
         as `predict`, for a label that was not trained on, and for weights that are all 0.
     UsageError
-        for a threshold or costs that do not suit the model.
+        for a threshold or costs that do not suit the model, and an interval without enough
+        validation rows.
 
     Examples
     --------
@@ -295,7 +334,7 @@ def evaluate(
     >>> sorted(fastnet.evaluate(model, frame)["metrics"])
     ['baseline', 'mae', 'mape', 'r2', 'rmse']
     """
-    return compare({"model": as_model(model)}, source, weights, threshold, costs)["model"]
+    return compare({"model": as_model(model)}, source, weights, threshold, costs, interval)["model"]
 
 
 def compare(
@@ -304,8 +343,11 @@ def compare(
     weights: str | None = None,
     threshold: Any = None,
     costs: Any = None,
+    interval: float | None = None,
 ) -> dict[str, dict[str, Any]]:
     """What `evaluate` finds for each of several models of one run, by their names."""
+    for one in models.values() if interval is not None else ():
+        intervals.calibration_of(one).quantile(interval)  # refuses before anything is read
     model, *_ = models.values()
     table = as_table(source, model)
     rule = model.rule(threshold, costs)
@@ -318,7 +360,8 @@ def compare(
         weight = weight_values(table, weights)
         if not weight.any():
             raise DataError(f"{table.name}: all weights in column {weights!r} are 0.")
-    return {name: one.evaluation(table, y, weight, rule) for name, one in models.items()}
+    asked = table, y, weight, rule, interval
+    return {name: one.evaluation(*asked) for name, one in models.items()}
 
 
 def known_targets(table: Table, model: Predictor) -> np.ndarray:

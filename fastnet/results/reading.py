@@ -24,6 +24,7 @@ from fastnet.options.option import COMMANDS
 from fastnet.options.table import COLUMNS as AXES
 from fastnet.options.table import OPTIONS, check
 from fastnet.results import environment, result
+from fastnet.results.intervals import Calibration
 from fastnet.results.lock import in_use
 from fastnet.results.model import Model
 from fastnet.results.result import MEMBERS, SCHEMA_VERSION
@@ -318,7 +319,9 @@ def read_model(path: str | Path) -> Model:
         weights = Weights(*(arrays[name] for name in Weights._fields))
         schema, chosen = Schema.from_arrays(arrays), arrays.get("thresholds")
         thresholds = None if chosen is None else thresholds_from(chosen, schema)
-        model = Model(weights, str(arrays["activation"]), schema, thresholds)
+        errors = arrays.get("calibration")
+        calibration = None if errors is None else Calibration(errors)
+        model = Model(weights, str(arrays["activation"]), schema, thresholds, calibration)
     except KeyError as error:
         raise DataError(
             f"{path} is no model of this version of fastnet: it has no {error}; train it again."
@@ -347,6 +350,7 @@ def misfits_of_model(model: Model) -> Iterator[str]:
     yield from misfits_of_weights(model)
     yield from model.schema.misfits()
     yield from misfits_of_thresholds(model)
+    yield from misfits_of_calibration(model)
     if model.activation not in ACTIVATIONS:
         yield f"it has the unknown activation {quoted(model.activation)}"
 
@@ -374,6 +378,17 @@ def misfits_of_thresholds(model: Model) -> Iterator[str]:
             missing = bool(model.labels) and value is None
             if not (missing or (two and is_number(value) and 0 <= value <= 1)):
                 yield f"it has the threshold {value} for {name}"
+
+
+def misfits_of_calibration(model: Model) -> Iterator[str]:
+    """Errors on validation rows that are none, or not those of the model's outputs."""
+    if model.calibration is None:
+        return
+    errors, k = model.calibration.errors, 1 if model.classes is not None else model.y_shift.size
+    if errors.ndim != 2 or errors.shape[1] != k or len(errors) == 0 or model.labels:
+        yield f"calibration has shape {errors.shape}, not (rows, {k})"
+    elif errors.dtype.kind != "f" or not np.isfinite(errors).all() or (errors < 0).any():
+        yield "calibration has values that are no errors"
 
 
 # ---------------------------------------------------------------- all runs

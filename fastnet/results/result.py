@@ -14,6 +14,7 @@ from fastnet.files import json_value
 from fastnet.options.methods import CONVERGED_BY, STOPS, longest
 from fastnet.options.option import COMMANDS
 from fastnet.results import answer, ensemble
+from fastnet.results.intervals import Calibration
 from fastnet.results.model import Model
 from fastnet.shapes import ANYTHING, COUNT, NUMBER, TEXT, TIME, Maybe, one_of
 from fastnet.training.plan import COLUMNS, SETTING_COLUMNS, shown
@@ -109,6 +110,7 @@ class ResultFields(NamedTuple):
     metrics: Mapping[str, Any] | None = None
     folds: Mapping[str, Any] | None = None
     thresholds: Mapping[str, Any] | None = None
+    calibration: Calibration | None = None
     notices: tuple[str, ...] = ()
 
 
@@ -153,6 +155,8 @@ class Result(Described, ResultFields):
         The best setting's mean and standard deviation over the folds.
     thresholds : dict or None
         The best member's thresholds, as in its Model.
+    calibration : Calibration or None
+        The best member's errors on the validation rows, as in its Model.
     notices : tuple of str
         What was left out of the data, and what is remarkable about them and the result.
 
@@ -314,10 +318,12 @@ class Result(Described, ResultFields):
         """
         member = self._number(member)
         activation = str(self.members["activation"][member])
-        thresholds = self.thresholds if member == self.best_member else None
-        return Model(self.weights(member), activation, self.schema, thresholds)
+        own = (self.thresholds, self.calibration) if member == self.best_member else ()
+        return Model(self.weights(member), activation, self.schema, *own)
 
-    def ensemble(self, members: str, data: tuple | None = None) -> ensemble.Ensemble:
+    def ensemble(
+        self, members: str, data: tuple | None = None, calibrate: bool = False
+    ) -> ensemble.Ensemble:
         """Several members that predict together: the mean of what they predict.
 
         Parameters
@@ -328,8 +334,11 @@ class Result(Described, ResultFields):
             et al. 2004); a member may be picked several times. Members that diverged or were
             pruned are left out.
         data : (X, y), optional
-            The arrays of a run on arrays, which greedy needs: those that it was given, with the
-            rows of its validation and test sets, if they were given apart, after them.
+            The arrays of a run on arrays, which greedy and calibrate need: those that it was
+            given, with the rows of its validation and test sets, if they were given apart, after
+            them.
+        calibrate : bool
+            Whether it gets the errors on the validation rows, which intervals are made from.
 
         Returns
         -------
@@ -339,7 +348,7 @@ class Result(Described, ResultFields):
         ------
         UsageError
             for fewer than K members, for weights that were not kept (option keep), and for greedy
-            without validation rows or without their samples.
+            or calibrate without validation rows or without their samples.
 
         Examples
         --------
@@ -349,7 +358,7 @@ class Result(Described, ResultFields):
         >>> sum(result.ensemble("greedy:5", data=(x, x**2)).counts)
         5
         """
-        return ensemble.of_result(self, members, data)
+        return ensemble.of_result(self, members, data, calibrate)
 
     def explain(
         self,
@@ -431,7 +440,7 @@ class Result(Described, ResultFields):
         member = self._number(member)
         if member == self.best_member:
             return self
-        return self._replace(best_member=member, metrics=None, thresholds=None)
+        return self._replace(best_member=member, metrics=None, thresholds=None, calibration=None)
 
     def _number(self, member: int | None) -> int:
         """A member's number, checked; None is the best member's."""

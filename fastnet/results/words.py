@@ -296,6 +296,17 @@ def baseline_line(found: Mapping[str, Any]) -> str:
     return BASELINE[classes if "classes" in found else "numbers"]
 
 
+def interval_line(found: Mapping[str, Any]) -> str:
+    """How often intervals, or sets of classes, hold the target, in one sentence."""
+    what = f"{100 * found['level']:g} % {'sets' if 'ece' in found else 'intervals'}"
+    hold = f"{what} hold {100 * found['coverage']:.3g} % of the targets"
+    if "ece" in found:
+        size = f"{found['mean_size']:.3g} classes on average"
+        return f"{hold}; {size}; calibration error (ECE) {number(found['ece'])}."
+    width = f"mean width {number(found['mean_width'])}"
+    return f"{hold}; {width}; log-likelihood {number(found['log_likelihood'])} per row."
+
+
 def threshold_line(result: Result) -> str:
     """The thresholds of two classes, or of several targets, in one sentence; "" without any."""
     if result.thresholds is None:

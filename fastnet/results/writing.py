@@ -95,6 +95,8 @@ def write_model(path: str | os.PathLike, model: Model) -> None:
         rows = [model.thresholds[name] for name in GOALS]
         rows = [list(row.values()) if model.labels else row for row in rows]
         facts["thresholds"] = np.array(rows, np.float64)  # NaN where there is none
+    if model.calibration is not None:
+        facts["calibration"] = model.calibration.errors
     write_npz(
         path,
         {
