@@ -12,10 +12,10 @@ from fastnet.figures.base import finding
 from fastnet.figures.html import chart_tag, page, table_tag, text
 from fastnet.figures.style import INK, LINE, PAPER, SOFT
 from fastnet.files import write_bytes
-from fastnet.options.defaults import defaults, defaults_beside
 from fastnet.options.table import OPTIONS
 from fastnet.results import answer, remarks, words
 from fastnet.results import explained as words_of
+from fastnet.results.again import repeat_command
 
 MOST_ROWS = 200  # most rows of the table by N1
 
@@ -241,34 +241,6 @@ def refuse_ending(path):
     """Raise a UsageError unless a path ends as a page or a document of an explanation."""
     if not str(path).endswith((".html", ".json")):
         raise UsageError(f"-o: the file must end in .html or .json, got {str(path)!r}.")
-
-
-# ---------------------------------------------------------------- the command
-
-
-def chosen(result):
-    """The options that are not at their defaults, which depend on the others as well."""
-    usual = defaults(result.command, result.task)
-    changed = {n: value for n, value in result.options.items() if value != usual[n]}
-    usual = defaults_beside(changed, result.command, result.task)
-    return {n: value for n, value in result.options.items() if value != usual[n]}
-
-
-def repeat_command(result):
-    """The command line that repeats this run, or the Python call if its data were arrays."""
-    given = chosen(result)
-    if result.task is None and result.options["data"] is None:
-        lists = {n: list(v) if isinstance(v, tuple) else v for n, v in given.items()}
-        arguments = ["X", "y", *(f"{name}={value!r}" for name, value in lists.items())]
-        return f"fastnet.{result.command}({', '.join(arguments)})"
-    words = ["fastnet", result.command]
-    words += ["--task", str(result.task)] if result.task else []
-    for name, value in given.items():
-        if value is True:
-            words.append(OPTIONS[name].flag)
-        else:
-            words += [OPTIONS[name].flag, OPTIONS[name].typed(value)]
-    return shlex.join(words)
 
 
 # ---------------------------------------------------------------- the derivation

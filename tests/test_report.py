@@ -14,6 +14,7 @@ from fastnet import figures, report
 from fastnet.cli import commands as cli
 from fastnet.errors import FastnetError
 from fastnet.figures.html import chart_tag
+from fastnet.results import again
 from fastnet.results.words import number
 
 pytest.importorskip("altair", reason="charts need the extra [plot]")
@@ -100,25 +101,25 @@ def test_texts_of_a_run_are_escaped(tmp_path):
 
 
 def test_the_command_gives_the_same_run_again(sweep):
-    line = report.repeat_command(sweep)
+    line = again.repeat_command(sweep)
     expected = "--task 1 --n1 2,3 --seeds 4, --clip-norm 1,none --max-epochs 30 --samples 30"
     expected += " --optimizer sgd"
     assert set(shlex.split(line)) == {"fastnet", "sweep", *expected.split()}
-    again = {}
+    found = {}
     words = shlex.split(line)[2:]
     for flag, value in zip(words[::2], words[1::2]):
-        again[flag] = value
+        found[flag] = value
     context = cli.sweep.make_context("sweep", shlex.split(line)[2:])
     given = {n: v for n, v in context.params.items() if v is not None and n in sweep.options}
     assert given == {n: sweep.options[n] for n in given}
-    assert set(report.chosen(sweep)) == set(given)
+    assert set(again.chosen(sweep, "sweep", sweep.options)) == set(given)
 
 
 def test_the_command_of_own_data_is_the_python_call():
     X = np.linspace(-1, 1, 20)
     result = fastnet.train(X, X, n1=[1, 2], seeds=3, max_epochs=4)
     call = "fastnet.train(X, y, n1=[1, 2], seeds=[0, 1, 2], max_epochs=4)"
-    assert report.repeat_command(result) == call
+    assert again.repeat_command(result) == call
 
 
 def test_the_command_writes_the_file_or_nothing(sweep, tmp_path, monkeypatch):

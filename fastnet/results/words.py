@@ -9,6 +9,7 @@ import numpy as np
 from fastnet.data.dialect import listed
 from fastnet.options.ranges import typed
 from fastnet.results import answer
+from fastnet.results.again import refit_command
 from fastnet.results.result import SCORES, Result
 from fastnet.training.plan import shown
 from fastnet.training.search import is_searched
@@ -214,8 +215,8 @@ def folds_lines(result: Result) -> str:
     train = result.split["folds_train"][result.best["fold"]]
     return (
         f"Over {folds['count']} folds (mean +- standard deviation): {values}.\n"
-        f"The best member saw {train.sum():,} of {len(train):,} rows, those of its fold; to use "
-        "them all, train this setting without folds."
+        f"The best member saw {train.sum():,} of {len(train):,} rows, those of its fold. To train "
+        f"its setting on all of them:\n  {refit_command(result)}"
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet.results import collect
+from fastnet.results import again, collect
 from fastnet.training import training as trainings
 
 RUN = "--n1 2,4 --seeds 2 --max-epochs 8 --out run"
@@ -104,6 +104,45 @@ def test_what_is_printed_says_what_the_best_member_was_trained_on(command, patie
     assert re.search(r"MAPE [\d.]+ % \+- [\d.]+ %\.\n", got.out)
     assert "The best member saw 300 of 400 rows, those of its fold" in got.out
     assert command("show run").out.startswith(got.out.splitlines()[0])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        "--group patient --test-fraction 0.2",
+        "--group patient",
+        "--order patient --features patient,a",
+        "--schedule exponential --learning-rate 0.01,0.003 --batch-size 16,none --zip",
+    ],
+)
+def test_the_printed_command_trains_the_best_setting_on_the_rows_of_all_folds(
+    command, patients, more
+):
+    got = command(f"sweep --data groups.csv --target y {RUN} --folds 4 {more}")
+    result = fastnet.load("run")
+    line = re.search(r"To train its setting on all of them:\n  fastnet (.*)\n", got.out)[1]
+    assert command(f"{line} --out again --quiet").code == 0
+    alone, best = fastnet.load("again"), result.best
+    assert len(alone.members) == 1 and alone.command == "train" and alone.folds is None
+    for name in ("n1", "seed", "learning_rate", "batch_size", "decay_epochs", "l2", "optimizer"):
+        if name != "decay_epochs" or "schedule" in more:
+            assert alone.best[name] == best[name]
+    for name in ("train", "test"):
+        assert alone.split[name].tolist() == result.split[name].tolist()
+    assert alone.features == result.features and len(alone.split["val"]) == 0
+    alike = result.members[result.members["n1"] == best["n1"]]
+    alike = alike[alike["learning_rate"] == best["learning_rate"]]
+    assert alone.best["epochs"] == max(1, round(alike["best_epoch"].mean()))
+
+
+def test_arrays_are_trained_again_by_a_call_in_python(rng):
+    X = rng.normal(size=(60, 2))
+    result = fastnet.sweep(X, X[:, 0], n1=[2, 3], seeds=2, max_epochs=9, folds=3)
+    line = again.refit_command(result)
+    assert line.startswith(f"fastnet.train(X, y, n1=[{result.best['n1']}], ")
+    found = eval(line, {"fastnet": fastnet, "X": X, "y": X[:, 0]})
+    assert found.best["n1"] == result.best["n1"] and len(found.split["train"]) == 60
 
 
 def test_every_command_reads_a_run_with_folds(command, patients):
