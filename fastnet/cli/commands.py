@@ -23,6 +23,7 @@ from fastnet.cli.decorators import (
     member_options,
     members_option,
     model_options,
+    option,
     rule_options,
     run_options,
     runs_option,
@@ -91,7 +92,7 @@ def smallest(**arguments):
 
 def run(command, dry_run, require_target, json, quiet, **arguments):
     """train, sweep, smallest: call the library, print, choose the exit code."""
-    arguments = {name: value for name, value in arguments.items() if value is not None}
+    arguments = told(arguments)
     check_source(arguments, dry_run)
     from fastnet import api
     from fastnet.cli import terminal
@@ -115,6 +116,11 @@ def run(command, dry_run, require_target, json, quiet, **arguments):
         if last_line:
             echo(last_line, err=True)
     sys.exit(code)
+
+
+def told(arguments):
+    """The options that somebody gave."""
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def check_source(arguments, dry_run):
@@ -243,11 +249,9 @@ def show_command(run, member, n1, json):
     help=PLOT_EXAMPLES,
 )
 @click.argument("run", type=click.Path())
-@click.option("--figure", help="Name of the figure to draw.")
-@click.option(
-    "-o", "--out", type=click.Path(), help="File to write: .png, .svg or .html [FIGURE.png]."
-)
-@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
+@option("--figure", help="Name of the figure to draw.")
+@option("-o", "--out", type=click.Path(), help="File to write: .png, .svg or .html [FIGURE.png].")
+@option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @member_options
 @force_option
 @json_option
@@ -270,12 +274,12 @@ def plot(run, figure, out, theme, member, n1, force, json):
 
 @cli.command(help=EXPORT_EXAMPLES)
 @click.argument("model", type=click.Path(), metavar="RUN_OR_MODEL")
-@click.option("--to", type=click.Choice(EXPORTS), required=True, help="Format to write.")
-@click.option(
+@option("--to", type=click.Choice(EXPORTS), required=True, help="Format to write.")
+@option(
     "-o", "--out", type=click.Path(), help="File or folder to write [named after the run, here]."
 )
-@click.option("--force", is_flag=True, help="Replace an existing file or folder.")
-@click.option("--fold", is_flag=True, help="Write the scaling into the weights.")
+@option("--force", is_flag=True, help="Replace an existing file or folder.")
+@option("--fold", is_flag=True, help="Write the scaling into the weights.")
 @member_options
 @members_option
 @json_option
@@ -293,31 +297,31 @@ def export(model, to, out, force, fold, member, n1, members, json):
 
 @cli.command(help=PREDICT_EXAMPLES)
 @model_options
-@click.option(
+@option(
     "-o", "--out", type=click.Path(), help="File to write: .csv, .tsv, .jsonl, .parquet [stdout]."
 )
-@click.option(
+@option(
     "--format",
     "form",
     type=click.Choice(["csv", "json-lines"]),
     help="Format of what goes to stdout [csv].",
 )
-@click.option(
+@option(
     "--safe-csv", is_flag=True, help="Write ' before texts that a spreadsheet takes for a formula."
 )
 @force_option
-@click.option(
+@option(
     "--keep",
     type=Names(),
     default=(),
     metavar="COL,...",
     help="Columns to write before the predictions, such as an id.",
 )
-@click.option("--proba", is_flag=True, help="Also write the probability of each class.")
+@option("--proba", is_flag=True, help="Also write the probability of each class.")
 @rule_options
 @members_option
-@click.option("--std", is_flag=True, help="Also write how far the members of an ensemble differ.")
-@click.option(
+@option("--std", is_flag=True, help="Also write how far the members of an ensemble differ.")
+@option(
     "--quantiles",
     type=Shares(),
     default=(),
@@ -325,7 +329,8 @@ def export(model, to, out, force, fold, member, n1, members, json):
     help="Also write these quantiles of the predictions of an ensemble's members.",
 )
 @interval_option
-@click.option("--quiet", is_flag=True, help="Do not say what was written.")
+@option("--quiet", is_flag=True, help="Do not say what was written.")
+@table_options("predict")
 @debug_option
 def predict(model, data, member, n1, members, out, form, safe_csv, force, quiet, **asked):
     from fastnet.data import writing
@@ -333,7 +338,7 @@ def predict(model, data, member, n1, members, out, form, safe_csv, force, quiet,
 
     output = writing.checked_output(out, form, force, safe_csv)
     chosen = network_of(model, member, n1, members, asked["interval"] is not None)
-    found = Predictions(chosen.model, data, **asked)
+    found = Predictions(chosen.model, data, **told(asked))
     with unread_pipe():
         rows = writing.write_frames(found, output, Printed.of(sys.stdout))
     if not quiet:
@@ -376,17 +381,18 @@ def unread_pipe():
 @members_option
 @rule_options
 @interval_option
-@click.option("--weights", help="Column of sample weights.")
+@option("--weights", help="Column of sample weights.")
+@table_options("evaluate")
 @json_option
 @debug_option
-def evaluate(model, data, member, n1, members, threshold, costs, interval, weights, json):
+def evaluate(model, data, member, n1, members, weights, json, **asked):
     from fastnet.cli import terminal
     from fastnet.results.predictions import compare
 
-    chosen = network_of(model, member, n1, members, interval is not None)
+    chosen = network_of(model, member, n1, members, asked["interval"] is not None)
     beside = {"best": network_of(model).model} if members else {}
-    asked = data, weights, threshold, costs, interval
-    found = compare({"model": chosen.model, **beside}, *asked)
+    models = {"model": chosen.model, **beside}
+    found = compare(models, data, weights, **told(asked))
     own = {"model": model, "member": chosen.member, "data": data}
     found = {**own, **found.pop("model"), **found}
     echo(document(found)) if json else terminal.print_evaluation(found, chosen)
@@ -398,17 +404,17 @@ def evaluate(model, data, member, n1, members, threshold, costs, interval, weigh
     help=EXPLAIN_EXAMPLES,
 )
 @click.argument("model", type=click.Path(), metavar="RUN_OR_MODEL")
-@click.option("--data", type=click.Path(), help="Table with targets [the run's own rows].")
+@option("--data", type=click.Path(), help="Table with targets [the run's own rows].")
 @member_options
-@click.option("--repeats", default=10, show_default=True, help="Shuffles of each column.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the shuffles.")
-@click.option(
+@option("--repeats", default=10, show_default=True, help="Shuffles of each column.")
+@option("--seed", default=0, show_default=True, help="Seed of the shuffles.")
+@option(
     "--curves",
     default=4,
     show_default=True,
     help="Columns whose partial dependence is computed, the most important first.",
 )
-@click.option("-o", "--out", type=click.Path(), help="File to write: .html with figures, or .json.")
+@option("-o", "--out", type=click.Path(), help="File to write: .html with figures, or .json.")
 @force_option
 @json_option
 @debug_option
@@ -433,8 +439,8 @@ def explain_command(model, out, force, json, **given):
     help=REPORT_EXAMPLES,
 )
 @click.argument("run", type=click.Path())
-@click.option("-o", "--out", type=click.Path(), default="report.html", show_default=True)
-@click.option("--derivation", is_flag=True, help="Append the derivation of the gradients.")
+@option("-o", "--out", type=click.Path(), default="report.html", show_default=True)
+@option("--derivation", is_flag=True, help="Append the derivation of the gradients.")
 @force_option
 @json_option
 @debug_option
@@ -472,38 +478,34 @@ def gradcheck(json):
 
 
 @cli.command(help=BENCH_EXAMPLES, epilog="Needs a checkout; see docs/benchmark.md.")
-@click.option(
+@option(
     "--workload",
     "workloads",
     multiple=True,
     help="Workloads: task1-sweep, task2-sweep, minibatch, tiny, grid10000, estimator, answer, "
     "scale [all].",
 )
-@click.option("--peers", multiple=True, help="Names of peers, separated by commas [all].")
-@click.option(
+@option("--peers", multiple=True, help="Names of peers, separated by commas [all].")
+@option(
     "--runs", type=click.IntRange(1), default=5, help="Number of runs of each peer, in turn [5]."
 )
-@click.option(
+@option(
     "--dtype",
     type=click.Choice(["float32", "float64"]),
     default="float32",
     help="Floating-point type [float32].",
 )
-@click.option("--threads", type=click.IntRange(1), help="Number of cores to use [all].")
-@click.option(
-    "--full", "size", flag_value="full", help="Run the whole workloads, which takes hours."
-)
-@click.option(
-    "--smoke", "size", flag_value="smoke", help="Run tiny sizes, to try the bench itself."
-)
-@click.option(
+@option("--threads", type=click.IntRange(1), help="Number of cores to use [all].")
+@option("--full", "size", flag_value="full", help="Run the whole workloads, which takes hours.")
+@option("--smoke", "size", flag_value="smoke", help="Run tiny sizes, to try the bench itself.")
+@option(
     "--out",
     type=click.Path(),
     help="File to write the JSON document to as well, or a folder: one file per workload.",
 )
-@click.option("--chart", type=click.Path(), help="File to draw the speeds in: .svg or .png.")
+@option("--chart", type=click.Path(), help="File to draw the speeds in: .svg or .png.")
 @json_option
-@click.option("--quiet", is_flag=True, help="Print no progress.")
+@option("--quiet", is_flag=True, help="Print no progress.")
 @debug_option
 def bench(out, chart, json, quiet, size, **given):
     from fastnet import files
@@ -546,22 +548,22 @@ def bench_modules():
 
 @cli.command()
 @runs_option
-@click.option(
+@option(
     "--port",
     default=8501,
     show_default=True,
     type=click.IntRange(1, 65535),
     help="Port to listen on.",
 )
-@click.option("--address", default="localhost", show_default=True, help="Address to listen on.")
-@click.option(
+@option("--address", default="localhost", show_default=True, help="Address to listen on.")
+@option(
     "--max-upload",
     default=200,
     show_default=True,
     type=click.IntRange(1),
     help="Largest table to upload, in MB.",
 )
-@click.option("--no-browser", is_flag=True, help="Do not open a browser.")
+@option("--no-browser", is_flag=True, help="Do not open a browser.")
 @debug_option
 def ui(runs, port, address, max_upload, no_browser):
     """Serve the page: start runs and watch them, look back, learn backpropagation."""

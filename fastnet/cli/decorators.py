@@ -1,5 +1,7 @@
 """The common parts of commands: options from the table and others, --config, error texts."""
 
+from functools import partial
+
 import click
 from click.core import ParameterSource
 
@@ -20,10 +22,34 @@ CONTEXT = {
 # ---------------------------------------------------------------- options from the table
 
 
+class Option(click.Option):
+    """An option that is given once; a list of names may be given in parts."""
+
+    def add_to_parser(self, parser, ctx):
+        """Let the parser collect all values, not the last one alone."""
+        several, self.multiple = self.multiple, not self.is_flag
+        super().add_to_parser(parser, ctx)
+        self.multiple = several
+
+    def handle_parse_result(self, ctx, opts, args):
+        """Refuse a second value, or join the parts of a list."""
+        values = opts.get(self.name)
+        if isinstance(values, list) and not self.multiple:
+            several = len(values) > 1
+            if several and not getattr(self.type, "joins", False):
+                both = " and ".join(map(repr, dict.fromkeys(values)))
+                raise UsageError(f"{self.opts[-1]} is given {len(values)} times, {both}; give one.")
+            opts = {**opts, self.name: ",".join(values)}
+        return super().handle_parse_result(ctx, opts, args)
+
+
+option = partial(click.option, cls=Option)
+
+
 class Names(click.ParamType):
     """Names of columns, separated by commas, or quoted as in CSV."""
 
-    name = "names"
+    name, joins = "names", True
 
     def convert(self, value, param, ctx):
         """The names as a tuple."""
@@ -55,9 +81,9 @@ class Shares(click.ParamType):
 class Value(click.ParamType):
     """A value of a row of the options table, from its text."""
 
-    def __init__(self, option):
-        self.option = option
-        self.name = option.kind.name
+    def __init__(self, row):
+        self.option = row
+        self.name, self.joins = row.kind.name, row.kind.joins
 
     def convert(self, value, param, ctx):
         """The value, or an error that says where it comes from."""
@@ -79,8 +105,10 @@ def label_of(option, param, ctx):
     return f"--config: {option.name}" if source is ParameterSource.DEFAULT_MAP else option.flag
 
 
-def default_text(option):
+def default_text(option, command):
     """The default as help shows it."""
+    if command in ("predict", "evaluate"):
+        return " [as in training]"
     if not option.kind.has_default_in_help or option.name in NO_DEFAULT:
         return ""
     return f" [{option.typed(option.default) or option.kind.empty}]"
@@ -90,15 +118,15 @@ def table_options(command):
     """A decorator that gives a command its rows of the options table."""
 
     def add(function):
-        for option in reversed(TABLE):
-            if command not in option.commands:
+        for row in reversed(TABLE):
+            if command not in row.commands:
                 continue
-            extra = {"type": Value(option), "default": None}
-            if option.kind.is_flag:
+            extra = {"type": Value(row), "default": None}
+            if row.kind.is_flag:
                 # Eager: whether lists are paired is known before they are read.
                 extra = {"is_flag": True, "default": None, "is_eager": True}
-            text = option.help_line + default_text(option)
-            function = click.option(option.flag, option.name, help=text, **extra)(function)
+            text = row.help_line + default_text(row, command)
+            function = option(row.flag, row.name, help=text, **extra)(function)
         return function
 
     return add
@@ -168,18 +196,18 @@ def decorator(*options):
     return add
 
 
-json_option = click.option("--json", is_flag=True, help="Print one JSON document to stdout.")
-force_option = click.option("--force", is_flag=True, help="Replace an existing file.")
+json_option = option("--json", is_flag=True, help="Print one JSON document to stdout.")
+force_option = option("--force", is_flag=True, help="Replace an existing file.")
 member_options = decorator(
-    click.option("--member", type=int, help="Number of a member of the run, in place of its best."),
-    click.option("--n1", type=int, help="Take the best member with this N1."),
+    option("--member", type=int, help="Number of a member of the run, in place of its best."),
+    option("--n1", type=int, help="Take the best member with this N1."),
 )
-members_option = click.option(
+members_option = option(
     "--members",
     metavar="top:K|all|greedy:K",
     help="Ensemble: the mean prediction of the K best members, all, or K picks by validation loss.",
 )
-interval_option = click.option(
+interval_option = option(
     "--interval",
     type=float,
     metavar="NUM",
@@ -187,19 +215,19 @@ interval_option = click.option(
 )
 # How labels are predicted from probabilities.
 rule_options = decorator(
-    click.option(
+    option(
         "--threshold",
         metavar="NUM|f1|balanced_accuracy|TARGET=...",
         help="Two classes or labels: probability from which to predict the second [the likelier].",
     ),
-    click.option(
+    option(
         "--costs",
         metavar="CLASS=NUM,...",
         help="Classes: cost of missing each; the least expected cost is predicted.",
     ),
 )
-runs_option = click.option("--runs", default="runs", show_default=True, help="Folder of runs.")
-debug_option = click.option(
+runs_option = option("--runs", default="runs", show_default=True, help="Folder of runs.")
+debug_option = option(
     "--debug",
     is_flag=True,
     is_eager=True,
@@ -209,7 +237,7 @@ debug_option = click.option(
     ),
     help="Show the traceback of an error.",
 )
-config_option = click.option(
+config_option = option(
     "--config",
     type=click.Path(),
     is_eager=True,
@@ -219,29 +247,27 @@ config_option = click.option(
 )
 # The options of train and sweep that are not in the table.
 run_options = decorator(
-    click.option(
+    option(
         "--task",
         type=click.Choice(["1", "2"]),
         help="Built-in task: 1 = a function, 2 = handwritten digits.",
     ),
-    click.option("--out", type=click.Path(), help="Run folder to write [runs/<task>-<time>]."),
-    click.option("--force", is_flag=True, help="Replace the run folder at --out."),
-    click.option("--resume", type=click.Path(), help="Folder of a run to continue."),
+    option("--out", type=click.Path(), help="Run folder to write [runs/<task>-<time>]."),
+    option("--force", is_flag=True, help="Replace the run folder at --out."),
+    option("--resume", type=click.Path(), help="Folder of a run to continue."),
     config_option,
-    click.option(
-        "--dry-run", is_flag=True, help="Print what would be trained, without training it."
-    ),
-    click.option(
+    option("--dry-run", is_flag=True, help="Print what would be trained, without training it."),
+    option(
         "--require-target", is_flag=True, help="Exit with code 4 when no member reaches its target."
     ),
     json_option,
-    click.option("--quiet", is_flag=True, help="Print no progress and no summary."),
+    option("--quiet", is_flag=True, help="Print no progress and no summary."),
     debug_option,
 )
 # What the commands that use a model on a table have in common.
 model_options = decorator(
     click.argument("model", type=click.Path(), metavar="RUN_OR_MODEL"),
-    click.option(
+    option(
         "--data",
         required=True,
         type=click.Path(),

@@ -13,6 +13,7 @@ import numpy as np
 from fastnet.data.checks import LARGEST_WHOLE
 from fastnet.data.dates import ISO_DATE, date_of, encode_date, holds_dates, parts_of
 from fastnet.data.dialect import is_number, listed
+from fastnet.data.frames import is_boolean
 from fastnet.data.levels import (
     LEAVE_OUT,
     NO_RULES,
@@ -31,6 +32,7 @@ from fastnet.options.methods import CLASSIFIERS
 FEW_INTEGERS = 20  # most distinct whole numbers that may be either classes or measurements
 # Types that float32 holds exactly; all others become float64.
 SMALL = ("float32", "float16", "bool", "int8", "uint8", "int16", "uint16")
+TRUTHS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 # What to do about missing numbers in training, for a model that is trained, and in weights.
 CURES = {
     "none": "fill it in or use --impute median",
@@ -126,7 +128,7 @@ def describe_inputs(
         elif dated:
             columns.append(date_of(table, name, rules.dates))
         elif kind == "number" and name not in rules.categorical:
-            columns.append(Column(name, "number"))
+            columns.append(Column(name, "boolean" if is_boolean(values) else "number"))
         else:
             column, said = category_of(table, name, rules)
             columns.append(column)
@@ -206,7 +208,26 @@ def encode_number(table: Table, column: Column, out: np.ndarray, impute: str) ->
         bad = bad if bad.any() else there  # dates, or categories that are numbers
         first = str(values[bad].iloc[0])
         table.refuse(column.name, bad, f"must hold numbers, got {first!r}", "write a number")
-    numbers = numbers_of(table.columns[column.name])
+    write_numbers(table, column, numbers_of(table.columns[column.name]), out, impute)
+
+
+def encode_boolean(table: Table, column: Column, out: np.ndarray, impute: str) -> None:
+    """A column of booleans as one input of 0 and 1, which may also be written so."""
+    values = table.series(column.name)
+    if values.dtype == bool:
+        out[:, 0] = values
+        return
+    numbers = values.astype(str).str.lower().map(TRUTHS).to_numpy(float)
+    bad = np.isnan(numbers) & values.notna().to_numpy(bool)
+    first = str(values[bad].iloc[0]) if bad.any() else ""
+    table.refuse(column.name, bad, f"must hold true or false, got {first!r}", "write one of them")
+    write_numbers(table, column, numbers, out, impute)
+
+
+def write_numbers(
+    table: Table, column: Column, numbers: np.ndarray, out: np.ndarray, impute: str
+) -> None:
+    """Write numbers, filled in, into the one input of their column."""
     if np.isfinite(numbers).all():
         out[:, 0] = numbers
         return
@@ -221,6 +242,7 @@ def encode_number(table: Table, column: Column, out: np.ndarray, impute: str) ->
 
 ENCODERS = {
     "number": encode_number,
+    "boolean": encode_boolean,
     "category": encode_category,
     "ordinal": encode_ordinal,
     "date": encode_date,
@@ -282,10 +304,7 @@ def target_kind(table: Table, name: str) -> str:
     kind, values = kind_of(table, name), table.series(name)
     if kind == "date":
         raise no_dates(table, name, values.iloc[0], OTHER_TARGET)
-    from pandas.api import types
-
-    boolean = types.is_bool_dtype(values) or types.infer_dtype(values) == "boolean"
-    return "bool" if boolean else kind
+    return "bool" if is_boolean(values) else kind
 
 
 def number_values(table: Table, name: str) -> np.ndarray:

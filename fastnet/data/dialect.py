@@ -107,6 +107,13 @@ class Reading(NamedTuple):
     known: bool = False
     writings: Mapping[str, Writing] = {}  # never changed; a read-only one could not be pickled
 
+    def writing(self, name: str) -> Writing:
+        """How the numbers of a column are written; the dialect's own marks come first."""
+        own = self.writings.get(name, Writing())
+        given = [MARK_WORDS.get(m, m) for m in (self.dialect.decimal, self.dialect.thousands)]
+        decimal, thousands = (own[j] if m == AUTO else m for j, m in enumerate(given))
+        return own._replace(decimal=decimal, thousands=thousands * (thousands != decimal))
+
 
 NOTHING_KNOWN = Reading()
 
@@ -116,6 +123,13 @@ def dialect_of(options: Mapping[str, Any]) -> Dialect:
     told = {name: options[name] for name in Dialect._fields}
     nothing = {"na_values": ("none",), "quote": "none"}
     return Dialect(**{n: None if value == nothing.get(n) else value for n, value in told.items()})
+
+
+def options_of(dialect: Dialect) -> dict[str, Any]:
+    """The options that say a Dialect."""
+    told = dialect._asdict()
+    told["na_values"] = ("none",) if dialect.na_values is None else dialect.na_values
+    return {**told, "quote": dialect.quote or "none"}
 
 
 # ---------------------------------------------------------------- compressed files

@@ -35,9 +35,14 @@ def kind_of_chunk(values: Any) -> str:
         if values.dtype == bool:
             return "boolean"
         return "empty" if values.dtype.kind == "f" and np.isnan(values).all() else "number"
-    from pandas.api.types import infer_dtype
+    return "boolean" if is_boolean(values) else "text"
 
-    return "boolean" if infer_dtype(values, skipna=True) == "boolean" else "text"
+
+def is_boolean(values: Any) -> bool:
+    """Whether a column holds booleans, of which some may be missing."""
+    from pandas.api.types import infer_dtype, is_bool_dtype
+
+    return is_bool_dtype(values) or infer_dtype(values, skipna=True) == "boolean"
 
 
 def joined(parts: list[Any]) -> Any:

@@ -24,8 +24,8 @@ from fastnet.data.dialect import Reading, Writing, dialect_of, listed, plain_nam
 from fastnet.data.levels import orders_of, rules_of
 from fastnet.data.numerals import find_writings, with_numbers
 from fastnet.data.remarks import Remark, remarks_of, sentences
-from fastnet.data.schema import Column
-from fastnet.data.tables import Table, read_table
+from fastnet.data.schema import NUMERIC, Column
+from fastnet.data.tables import Table, read_table, refuse_of_text
 from fastnet.errors import DataError, UsageError
 from fastnet.options.methods import CLASSIFIERS
 from fastnet.options.rules import (
@@ -93,6 +93,7 @@ def join_files(options: Mapping[str, Any], main: Table | None = None) -> Joined:
     """
     refuse_files(options)
     refuse_marks(options)
+    refuse_of_text(options, options["data"] if main is None else main)
     if main is None:
         texts, numbers = (frozenset(spellings(options[n])) for n in ("categorical", "numeric"))
         texts |= orders_of(options["ordinal"]).keys()
@@ -231,7 +232,7 @@ def no_inputs(options: Mapping[str, Any], main: Table) -> DataError:
 
 def texts_of(main: Table, columns: Sequence[Column], targets: Sequence[str]) -> frozenset[str]:
     """The columns whose cells are texts, in other files as well."""
-    texts = {column.name for column in columns if column.kind != "number"}
+    texts = {column.name for column in columns if column.kind not in NUMERIC}
     return frozenset(texts | {name for name in targets if kind_of(main, name) == "text"})
 
 
@@ -307,7 +308,7 @@ def all_inputs(
     Values that will be scaled, and so written again, are held column by column: then X takes
     memory as the frames release it. docs/data.md has the measured bytes.
     """
-    numbers = [column.name for column in columns if column.kind == "number"]
+    numbers = [column.name for column in columns if column.kind in NUMERIC]
     kinds = {t.columns[n].dtype for t in tables for n in numbers if n in t.columns}
     kinds = {dtype.name for dtype in kinds}
     kinds |= {"float64"} if any(column.kind == "date" for column in columns) else set()

@@ -20,6 +20,7 @@ from fastnet.data.columns import (
 )
 from fastnet.data.joining import Joined, loss_of, split_of
 from fastnet.data.levels import rules_of
+from fastnet.data.schema import NUMERIC
 from fastnet.errors import DataError, FastnetError
 from fastnet.options.methods import CLASSIFIERS
 from fastnet.options.rules import COLUMNS
@@ -101,7 +102,7 @@ def look_at_input(joined: Joined, name: str) -> Look:
         encode_inputs(alone, columns, np.empty((table.rows, width)), options["impute"])
     except FastnetError as error:
         return Look("refused", 0, str(error))
-    way = "median" if columns[0].kind == "number" else "a level of their own"
+    way = "median" if columns[0].kind in NUMERIC else "a level of their own"
     filled = f"missing: {way}" if missing.any() else ""
     inputs = f"{width} inputs" if width > 1 or columns[0].kind == "category" else "input"
     return Look(", ".join(filter(None, (inputs, filled))), width)

@@ -13,7 +13,7 @@ import numpy as np
 from fastnet.data.columns import numbers_of
 from fastnet.data.dates import parts_of
 from fastnet.data.samples import Data
-from fastnet.data.schema import Column
+from fastnet.data.schema import NUMERIC, Column
 from fastnet.data.tables import Table, listed
 from fastnet.options.methods import CLASSIFIERS, OPTIMIZERS
 
@@ -372,7 +372,7 @@ def all_remarks(
     rows.add(goal.codes)
     yield from goal.remarks(targets)
     n = goal.codes.shape[1]
-    numbers = [column.name for column in columns if column.kind == "number"]
+    numbers = [column.name for column in columns if column.kind in NUMERIC]
     width = max(1, BLOCK // max(n, 1))
     for first in range(0, len(numbers), width):
         names = numbers[first : first + width]
@@ -382,7 +382,7 @@ def all_remarks(
     for column in columns:
         if column.kind == "date":
             rows.add(parts_of(table, column.name)["seconds"][None])
-        elif column.kind != "number":
+        elif column.kind not in NUMERIC:
             yield from of_category(column, table.series(column.name), goal, rows)
     repeated = rows.repeated()
     if repeated:

@@ -23,7 +23,7 @@ from fastnet.data.checks import (
 from fastnet.data.dialect import NOTHING_KNOWN, Reading, listed
 from fastnet.data.folds import division, make_folds, overlap
 from fastnet.data.scaling import no_scaling, ranges_of
-from fastnet.data.schema import Column, Described, Schema, examples_of
+from fastnet.data.schema import NUMERIC, Column, Described, Schema, examples_of
 from fastnet.data.split import SETS, first_of_groups, rows_outside, split_rows
 from fastnet.errors import DataError, UsageError, quoted
 from fastnet.options.methods import CLASSIFIERS, LOSSES, NUMBER
@@ -374,7 +374,7 @@ def with_scaled_inputs(
     schema = data.schema._replace(limits=limits)
     if fills:
         fill = dict(zip(names, fills))
-        numbers = {f"column {c.name!r}" for c in columns if c.kind == "number"}
+        numbers = {f"column {c.name!r}" for c in columns if c.kind in NUMERIC}
         fill = {name: fill[name] for name in numbers}
         filled = tuple(c._replace(fill=fill.get(f"column {c.name!r}", c.fill)) for c in columns)
         schema = schema._replace(columns=filled)

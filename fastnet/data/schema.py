@@ -17,6 +17,7 @@ from fastnet.errors import quoted
 from fastnet.options.methods import CLASSIFIERS, LOSSES, SIGMOID
 from fastnet.shapes import COUNT, FLAG, NUMBER, TEXT, Absent, Leaf, Maybe, misfit, one_of
 
+NUMERIC = ("number", "boolean")  # kinds of columns whose cells are no texts
 # The numbers that stand for a date, in UTC; the hour has fractions, Monday is weekday 0.
 DATE_PARTS = ("seconds", "year", "month", "day_of_year", "weekday", "hour")
 
@@ -27,10 +28,10 @@ class Column(NamedTuple):
     Attributes
     ----------
     name : str
-    kind : {"number", "category", "ordinal", "date"}
+    kind : {"number", "boolean", "category", "ordinal", "date"}
     categories : tuple of str
         The categories in the order of their one-hot inputs, or of their numbers; for a date those
-        of DATE_PARTS that are inputs; empty for a number.
+        of DATE_PARTS that are inputs; empty for a number and a boolean.
     fill : float, str or None
         The number or level that replaces a missing one; None if missing ones are refused.
     shares : bool
@@ -74,7 +75,7 @@ LABEL_DTYPE = Leaf(
     "the dtype of texts, integers or booleans",
     lambda value: isinstance(value, str) and re.fullmatch(r"[<>|=][Uiub]\d{1,6}", value),
 )
-COLUMN = (TEXT, one_of(("number", "category", "ordinal", "date")), [TEXT], Maybe(FILL), FLAG)
+COLUMN = (TEXT, one_of((*NUMERIC, "category", "ordinal", "date")), [TEXT], Maybe(FILL), FLAG)
 MARK = Leaf(
     "a character or auto", lambda v: TEXT.accepts(v) and (len(v) == 1 or v in MARKS_IN_WORDS)
 )
@@ -187,7 +188,7 @@ class Schema(NamedTuple):
     @property
     def reading(self) -> Reading:
         """How a table of new rows is read: types come from here, never from its values."""
-        texts = {column.name for column in self.columns if column.kind != "number"}
+        texts = {column.name for column in self.columns if column.kind not in NUMERIC}
         if self.classes is not None and self.classes.dtype.kind == "U":
             texts |= {*self.targets}
         texts |= {name for name, pair in zip(self.targets, self.labels) if isinstance(pair[0], str)}

@@ -28,9 +28,10 @@ from fastnet.data.dialect import (
 )
 from fastnet.data.frames import arrays_of_frame, is_plain
 from fastnet.data.text import TextFile, read_text, text_errors
-from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.errors import DataError, FastnetError, UsageError, quoted
 from fastnet.extras import missing_extra
 from fastnet.files import checked_path, load_arrays
+from fastnet.options.table import OF_TEXT, OPTIONS
 
 TEXTS = (".csv", ".tsv", ".txt", ".data", ".dat")
 SHEETS = (".xlsx", ".xls", ".ods")
@@ -196,6 +197,24 @@ def text_ending(name: str) -> str | None:
     inner = "standard input.csv" if name == "standard input" else unpacked_name(name)
     ending = os.path.splitext(inner)[1].lower()
     return ending if ending in TEXTS else None
+
+
+def refuse_of_text(options: Mapping[str, Any], source: Any) -> None:
+    """Refuse options of text files beside a source of another kind.
+
+    Decimal and thousands are for texts in any file, the encoding is for ARFF, too.
+    """
+    own = str(getattr(source, "name", source))
+    if str(source) == "-" or (not hasattr(source, "columns") and text_ending(own)):
+        return
+    what = "a data frame" if hasattr(source, "columns") else relative_path(own)
+    arff = os.path.splitext(unpacked_name(what))[1].lower() == ".arff"
+    for name in (n for n in OF_TEXT if n in options and n not in ("decimal", "thousands")):
+        if options[name] != OPTIONS[name].default and not (arff and name == "encoding"):
+            raise UsageError(
+                f"{name} {quoted(options[name])} is for text files, such as .csv, and {what} is "
+                "none; drop it."
+            )
 
 
 def relative_path(path: str | os.PathLike) -> str:

@@ -118,6 +118,8 @@ def column_meanings(column):
     name = quoted(column.name)
     if column.kind == "number":
         return [name]
+    if column.kind == "boolean":
+        return [f"{name}: 1 if true, else 0"]
     if column.kind == "ordinal":
         levels = (f"{j} = {quoted(level)}" for j, level in enumerate(column.categories))
         return [f"{name}: {', '.join(levels)}"]

@@ -64,6 +64,7 @@ class Kind:
     empty = ""  # the text in help and docs if nothing is set
     counts = False  # whether a single value is a number of values
     has_default_in_help = True
+    joins = False  # whether an option may be given in parts, which are joined
 
     def wanted(self, option: Option) -> str:
         """The values that the option takes, in words."""
@@ -230,7 +231,7 @@ class Choice(Kind):
 class Choices(Choice):
     """Any of the option's choices, each once."""
 
-    name, empty = "choices", "off"
+    name, empty, joins = "choices", "off", True
     has_default_in_help = False
 
     def values(self, option: Option) -> str:
@@ -275,6 +276,7 @@ class Names(Kind):
     """Names of columns. Whoever knows the columns puts names with commas together again."""
 
     name, words, metavar, empty = "names", "column names", "COL,...", "none"
+    joins = True
 
     def hint(self, option: Option) -> str:
         return "str | Iterable[str]"

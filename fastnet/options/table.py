@@ -624,19 +624,28 @@ ROWS = (
 )
 # Options of task 1 alone.
 OF_TASK_1 = ("function", "samples", "noise")
-# fastnet inspect takes those that decide what becomes of a table; its file is an argument.
-TABLE: tuple[Option, ...] = tuple(
-    option._replace(commands=(*option.commands, "inspect"))
-    if option.name == "loss" or (option.group == "data" and option.name not in ("data", *OF_TASK_1))
-    else option
-    for option in ROWS
-)
-OPTIONS = {option.name: option for option in TABLE}
 # Options that say how text files are written.
 OF_TEXT = (
     *("separator", "decimal", "thousands", "encoding", "na_values"),
     *("no_header", "skip_lines", "comment", "quote"),
 )
+
+
+def also_of(option: Option) -> tuple[str, ...]:
+    """The commands beside those of its row that take an option.
+
+    fastnet inspect takes those that decide what becomes of a table; its file is an argument.
+    """
+    if option.name in OF_TEXT:
+        return "inspect", "predict", "evaluate"
+    of_tables = option.group == "data" and option.name not in ("data", *OF_TASK_1)
+    return ("inspect",) * (of_tables or option.name == "loss")
+
+
+TABLE: tuple[Option, ...] = tuple(
+    option._replace(commands=(*option.commands, *also_of(option))) for option in ROWS
+)
+OPTIONS = {option.name: option for option in TABLE}
 # Options that name columns or files beside those of --data, or say how to read them.
 OF_DATA = (
     "target",

@@ -10,11 +10,13 @@ import numpy as np
 
 from fastnet.data.chunks import table_chunks
 from fastnet.data.columns import require_columns, target_values, weight_values
-from fastnet.data.dialect import listed
+from fastnet.data.dialect import Reading, dialect_of, listed, options_of
 from fastnet.data.joining import spellings, whole_names
 from fastnet.data.numerals import with_numbers
-from fastnet.data.tables import Table, read_table, table_of_frame
-from fastnet.errors import DataError, UsageError, quoted
+from fastnet.data.tables import Table, read_table, refuse_of_text, table_of_frame
+from fastnet.errors import DataError, UsageError, did_you_mean, quoted
+from fastnet.options.rules import refuse_marks
+from fastnet.options.table import OF_TEXT, check
 from fastnet.results import intervals
 from fastnet.results.choosing import choose
 from fastnet.results.ensemble import Ensemble, checked_quantiles
@@ -73,6 +75,7 @@ def predict(
     quantiles: Sequence[float] = (),
     costs: Any = None,
     interval: float | None = None,
+    **text: Any,
 ) -> "pandas.DataFrame":
     """Predictions for every row of a table, in its order.
 
@@ -98,6 +101,9 @@ def predict(
         As in `Model.predict`: the cost of missing each class, or yes=5,no=1.
     interval : float, optional
         Also intervals that hold the target with this probability; for classes sets of them.
+    **text
+        Options of text files, where this one is written otherwise than that of the training:
+        separator, decimal, thousands, encoding, na_values, no_header, skip_lines, comment, quote.
 
     Returns
     -------
@@ -130,7 +136,7 @@ def predict(
     import pandas
 
     asked = proba, threshold, keep, std, quantiles, costs, interval
-    parts = list(Predictions(model, source, *asked))
+    parts = list(Predictions(model, source, *asked, **text))
     return parts[0] if len(parts) == 1 else pandas.concat(parts, ignore_index=True)
 
 
@@ -148,7 +154,7 @@ class Predictions:
 
     Parameters
     ----------
-    model, source, proba, threshold, keep, std, quantiles, costs, interval
+    model, source, proba, threshold, keep, std, quantiles, costs, interval, text
         As in `predict`.
     """
 
@@ -163,6 +169,7 @@ class Predictions:
         quantiles: Sequence[float] = (),
         costs: Any = None,
         interval: float | None = None,
+        **text: Any,
     ) -> None:
         self.model = model = as_model(model)
         self.std, self.quantiles = std, checked_quantiles(quantiles)
@@ -181,7 +188,7 @@ class Predictions:
         self.shares = [f"p_{name}" for name in model.probability_names()] if proba else []
         inputs = {column.name for column in model.columns} | set(model.features)
         verbatim = [name for name in spellings(self.keep) if name not in inputs]
-        self.tables = table_chunks(source, model.schema.reading, verbatim)
+        self.tables = table_chunks(source, reading_of(model, source, text), verbatim)
         self.rows, self.outside_rows, self.outside = 0, 0, Counter()
 
     def __iter__(self) -> "Iterator[pandas.DataFrame]":
@@ -294,6 +301,7 @@ def evaluate(
     threshold: Any = None,
     costs: Any = None,
     interval: float | None = None,
+    **text: Any,
 ) -> dict[str, Any]:
     """Loss and metrics of the predictions for a table with known targets.
 
@@ -309,6 +317,8 @@ def evaluate(
         As in `predict`. With costs, metrics has the mean_cost.
     interval : float, optional
         As in `predict`: how often the intervals hold the target, and how wide they are.
+    **text
+        As in `predict`.
 
     Returns
     -------
@@ -334,7 +344,8 @@ def evaluate(
     >>> sorted(fastnet.evaluate(model, frame)["metrics"])
     ['baseline', 'mae', 'mape', 'r2', 'rmse']
     """
-    return compare({"model": as_model(model)}, source, weights, threshold, costs, interval)["model"]
+    asked = weights, threshold, costs, interval
+    return compare({"model": as_model(model)}, source, *asked, **text)["model"]
 
 
 def compare(
@@ -344,12 +355,13 @@ def compare(
     threshold: Any = None,
     costs: Any = None,
     interval: float | None = None,
+    **text: Any,
 ) -> dict[str, dict[str, Any]]:
     """What `evaluate` finds for each of several models of one run, by their names."""
     for one in models.values() if interval is not None else ():
         intervals.calibration_of(one).quantile(interval)  # refuses before anything is read
     model, *_ = models.values()
-    table = as_table(source, model)
+    table = as_table(source, model, **text)
     rule = model.rule(threshold, costs)
     y = known_targets(table, model)
     weight = np.ones(len(y))
@@ -377,8 +389,35 @@ def as_model(model: Predictor | str | os.PathLike) -> Predictor:
     return model if isinstance(model, Predictor) else load_model(model)
 
 
-def as_table(source: "str | os.PathLike | IO[bytes] | pandas.DataFrame", model: Predictor) -> Table:
-    """A Table of a data frame or of a file, which is read as the model was told."""
+def as_table(
+    source: "str | os.PathLike | IO[bytes] | pandas.DataFrame", model: Predictor, **text: Any
+) -> Table:
+    """A Table of a data frame or of a file, which is read as the model, or the text, says."""
+    reading = reading_of(model, source, text)
     if hasattr(source, "columns"):
-        return with_numbers(table_of_frame(source, "data"), model.schema.writings)
-    return with_numbers(read_table(source, reading=model.schema.reading), model.schema.writings)
+        return with_numbers(table_of_frame(source, "data"), reading.writings)
+    return with_numbers(read_table(source, reading=reading), reading.writings)
+
+
+def reading_of(model: Predictor, source: Any, text: Mapping[str, Any]) -> Reading:
+    """How a table is read: as the model was told, but for the options in `text`."""
+    reading = model.schema.reading
+    for name in text:
+        if name not in OF_TEXT:
+            raise UsageError(
+                f"unknown option {name!r}; those of text files are {', '.join(OF_TEXT)}."
+                f"{did_you_mean(name, OF_TEXT)}"
+            )
+    if not text:
+        return reading
+    text = {name: check(name, value) for name, value in text.items()}
+    told = {**options_of(reading.dialect), **text}
+    refuse_marks(told)
+    refuse_of_text(text, source)
+    reading = reading._replace(dialect=dialect_of(told))
+    if not {"decimal", "thousands"} & text.keys():
+        return reading
+    numbers = [name for name in model.features if not model.columns]
+    numbers += [column.name for column in model.columns if column.kind == "number"]
+    numbers += [name for name in model.targets if not has_probabilities(model)]
+    return reading._replace(writings={name: reading.writing(name) for name in numbers})

@@ -1021,7 +1021,7 @@ def test_help_has_examples_first_and_every_option_of_the_table(command, verb):
 def test_the_examples_of_help_run(command, line):
     Path("houses.csv").write_text("size,price\n" + "".join(f"{i},{i / 2}\n" for i in range(30)))
     Path("flowers.csv").write_text("width,species\n1,a\n2,b\n3,a\n4,b\n5,a\n")
-    got = command(f"{line} --max-epochs 1 --dry-run")
+    got = command(f"{line} --dry-run")
     assert (got.code, got.err) == (0, "") and got.out
 
 
@@ -1058,3 +1058,36 @@ def test_exit_code_and_streams_of_a_process(tmp_path):
     assert (bad.returncode, bad.stdout) == (2, "")
     assert bad.stderr == f"Error: {N1}'0'.\n"
     assert read_json(tmp_path / "run", "config.json")["command"] == "train"
+
+
+# ---------------------------------------------------------------- options that are given twice
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("train --task 1 --n1 4 --n1 8", "--n1 is given 2 times, '4' and '8'; give one."),
+        ("train --task 1 --out a --out b", "--out is given 2 times, 'a' and 'b'; give one."),
+        (
+            "predict run --data a -o b.csv --out c.csv",
+            "--out is given 2 times, 'b.csv' and 'c.csv'",
+        ),
+        ("train --task 1 --n1 4 --n1 4 --n1 4", "--n1 is given 3 times, '4'; give one."),
+    ],
+)
+def test_an_option_is_given_once(command, line, message):
+    got = command(line)
+    assert (got.code, got.out) == (2, "") and got.err.startswith(f"Error: {message}")
+
+
+def test_lists_of_names_may_be_given_in_parts(command, tmp_path):
+    rows = "".join(f"{i},{i % 3},{i % 4},{i * i}\n" for i in range(30))
+    (tmp_path / "t.csv").write_text(f'"a, in m",b,c,y\n{rows}')
+    given = "train --data t.csv --loss squared --n1 2 --max-epochs 2 --out run"
+    parts = "--target y --target c --exclude 'a, in m' --record clipped --record gradient_norm"
+    got = command(f"{given} {parts} --quiet --quiet")
+    assert (got.code, got.err) == (0, "")
+    result = fastnet.load("run")
+    assert (result.targets, result.features) == (("y", "c"), ("b",))
+    got = command("predict run --data t.csv --keep y --keep b --quiet")
+    assert got.out.startswith("y,b,predicted_y,c\n")
