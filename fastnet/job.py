@@ -22,7 +22,7 @@ from fastnet.files import WriteError, checked_path, read_npz
 from fastnet.options.arguments import SAMPLE_NAMES
 from fastnet.options.defaults import resolve
 from fastnet.options.kinds import is_list
-from fastnet.options.rules import refuse_of_search, refuse_of_task_1
+from fastnet.options.rules import refuse_of_search, refuse_of_task_1, refuse_two_targets
 from fastnet.options.table import OPTIONS
 from fastnet.results import environment
 from fastnet.results.collect import from_training, load, stops_in, stops_of
@@ -36,6 +36,7 @@ from fastnet.training.cores import granted
 from fastnet.training.history import kept_epochs
 from fastnet.training.plan import Plan, make_plan, pick_members, plan_of_blocks
 from fastnet.training.search import CUT_SHORT, first_blocks, is_searched, replayed
+from fastnet.training.targets import with_target_loss
 from fastnet.training.training import Training, grown
 
 CHECKPOINT_SECONDS = 3.0  # between checkpoints at least
@@ -99,6 +100,7 @@ def prepare(
     data = checked_data(X, y, task, options, samples, assumed)
     if "validation_fraction" in assumed and not len(data.split["val"]):
         options["validation_fraction"] = 0.0
+    options = with_target_loss(options, data)
     return options, data, make_plan(options, data)
 
 
@@ -201,6 +203,7 @@ def dry_run(
     """The size of a run and the seconds that it would take."""
     task = checked_task(task)
     refuse_of_task_1(given, task)
+    refuse_two_targets(given)
     options, data, plan = prepare(command, X, y, task, given)
     plan = first_members(plan, data, options)
     seconds = estimated_seconds(plan, data, options)
@@ -228,6 +231,7 @@ def start(
     """
     began, task = time.perf_counter(), checked_task(task)
     refuse_of_task_1(given, task)
+    refuse_two_targets(given)
     if not (out is None or callable(out)):
         out = checked_path(out, "out")
     refuse_uncallable(progress)

@@ -164,6 +164,7 @@ def test_max_members_ends_with_what_is_known():
     assert len(result.members) == 40
     said = answer.sentence(result.members, result.options)
     assert "Not decided: N1 = 3:" in said
+    assert "; its rate is too close to 87 % for 40 seeds, the most of one width; raise" in said
 
 
 def test_widths_for_which_no_members_are_left_are_not_called_tried():
@@ -213,7 +214,7 @@ def test_classes_with_a_validation_set():
         ({"zip": True}, "takes no zip"),
         ({"folds": 5}, "takes no folds"),
         ({"learning_rate": [0.1, 0.2], "optimizer": "sgd"}, "got 2 values of learning_rate"),
-        ({"target_loss": None}, "smallest needs a loss to reach; give target_loss"),
+        ({"target_loss": None}, "smallest needs a target to reach; give target_loss"),
         ({"success_rate": 1.0}, "success_rate 1 of all possible seeds cannot be decided"),
         ({"stop": "all"}, "stop decided and the command smallest belong together"),
         ({"confidence": 1.0}, "confidence must be a number >= 0.5 and < 1, got 1.0"),

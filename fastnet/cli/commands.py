@@ -180,7 +180,7 @@ def ending(result, require_target):
     if (reasons == "diverged").all():
         return 5, f"Error: all members {STOPS['diverged'].tip}."
     if require_target and not (reasons == "target").any():
-        return 4, "Error: no member reached its target loss (--require-target)."
+        return 4, "Error: no member reached its target (--require-target)."
     if require_target and result.command == "smallest" and result.summary()["smallest_n1"] is None:
         return 4, "Error: no N1 is decided to be sufficient (--require-target)."
     return 0, None

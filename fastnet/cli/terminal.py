@@ -16,6 +16,7 @@ from fastnet.cli.echo import cell, echo
 from fastnet.errors import UsageError
 from fastnet.native import cache
 from fastnet.native.versions import reason_for_plain
+from fastnet.options.targets import UNITS, has_target
 from fastnet.results import answer, explained
 from fastnet.results.remarks import JUDGES, judge
 from fastnet.results.words import (
@@ -57,7 +58,7 @@ FIRST_TO_GO = (
     "test accuracy",
     "fold sd accuracy",
     "fold mean accuracy",
-    "best loss",
+    *(f"best {unit}" for unit in ("loss", *(row.words for row in UNITS.values()))),
     "seconds",
     "epochs",
     "val accuracy",
@@ -193,7 +194,7 @@ def print_result(result, told=()):
         print_metrics(out, result)
     if result.command != "train":
         print_table(out, *best_cells(result))
-    targets = np.isfinite(result.members["target_loss"]).any()
+    targets = has_target(result.options)
     reached = (result.members["stop_reason"] == "target").any()
     if result.command == "train" and targets and not reached:
         echo(f"No member reached its target. {answer.advice(result.members, result.options)}")

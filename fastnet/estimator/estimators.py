@@ -21,6 +21,7 @@ from fastnet.estimator.parameters import AUTO, ClassifierParameters, Parameters,
 from fastnet.extras import missing_extra
 from fastnet.options.defaults import defaults_beside
 from fastnet.options.table import OPTIONS
+from fastnet.options.targets import UNITS
 from fastnet.results.answer import monitored
 from fastnet.training.cores import granted
 
@@ -274,7 +275,8 @@ class _FastNet(BaseEstimator, Parameters):
     def _retrain(self, X, y, given):
         """Train on all rows to the training loss of the best epoch, and take that network."""
         best = self.result_.best
-        given.update(seeds=[int(best["seed"])], target_loss=float(best["train_loss"]))
+        given.update(dict.fromkeys(UNITS), seeds=[int(best["seed"])])
+        given.update(target_loss=float(best["train_loss"]))
         given.update(
             validation_fraction=0.0, group=None, patience=None, max_epochs=max(self.n_epochs_, 1)
         )

@@ -12,6 +12,7 @@ from fastnet.data.sources import reason_samples_missing
 from fastnet.errors import UsageError, did_you_mean
 from fastnet.figures import style
 from fastnet.figures.html import chart_tag, page, vl_convert
+from fastnet.options.targets import has_target
 from fastnet.results import answer, collect, reading
 from fastnet.shapes import TEXT, Absent, Leaf, Maybe, is_number
 
@@ -195,8 +196,7 @@ def n1_finding(result):
     if smallest is not None:
         row = next(row for row in rows if row["n1"] == smallest)
         return f"N1 = {smallest} suffices: {row['reached']} of {row['members']} seeds"
-    has_target = np.isfinite(result.members["target_loss"]).any()
-    if not has_target or rows[0]["success_rate"] is None:
+    if not has_target(result.options) or rows[0]["success_rate"] is None:
         return None
     most = max(rows, key=lambda row: row["success_rate"])
     if most["reached"] == 0:

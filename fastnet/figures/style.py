@@ -4,6 +4,7 @@ import numpy as np
 
 from fastnet.errors import UsageError, quoted
 from fastnet.extras import missing_extra
+from fastnet.options.targets import UNITS, asked_unit
 
 try:
     import altair as alt
@@ -170,7 +171,10 @@ def target_rules(result, most=3):
     targets = targets[positive(targets)]
     if not 0 < len(targets) <= most:
         return []
-    data = chart_data({"target": targets, "text": [f"target {value:g}" for value in targets]})
+    unit, texts = asked_unit(result.options), [f"target {value:g}" for value in targets]
+    if unit:
+        texts = [f"{UNITS[unit].words} {result.options[unit]:g}"]
+    data = chart_data({"target": targets, "text": texts})
     rule = alt.Chart(data).mark_rule(style="target").encode(y="target:Q")
     text = alt.Chart(data).mark_text(style="ink", align="left", dy=-6, dx=4)
     return [rule, text.encode(y="target:Q", x=alt.value(0), text="text:N")]

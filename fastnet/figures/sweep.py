@@ -17,6 +17,7 @@ from fastnet.figures.style import (
     text_title,
 )
 from fastnet.options.methods import STOPS
+from fastnet.options.targets import has_target
 from fastnet.results import answer, words
 
 LINES = 300  # at most this many members in the parallel coordinates
@@ -123,8 +124,8 @@ def success_table(result):
 
 def no_success_rates(result):
     """Obstacle: the success rates are not known."""
-    if not np.isfinite(result.members["target_loss"]).any():
-        return "no target loss was set (--target-loss)"
+    if not has_target(result.options):
+        return "no target was set (--target-loss, --target-rmse, ...)"
     if result.options["stop"] == "first" or result.by_n1()[0]["success_rate"] is None:
         return "not every member ran to its own stop (--stop all)"
     return None

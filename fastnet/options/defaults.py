@@ -102,6 +102,8 @@ def defaults_beside(given: dict[str, Any], command: str, task: Any = None) -> di
         values.update(of_optimizers(values["optimizer"], command, task))
     if table and any(given.get(name) is not None for name in ("split_column", "validation_data")):
         values["validation_fraction"] = 0.0
+    if given.get("target_accuracy") is not None and command == "train":
+        values["stop"] = "all"  # it is known when a member has ended
     if given.get("folds") is not None:
         values.update(validation_fraction=0.0, stop="all")
     return values

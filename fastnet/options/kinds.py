@@ -135,12 +135,12 @@ class Number(Kind):
         return result
 
     def wanted(self, option: Option) -> str:
-        text = self.words
+        limits = []
         if option.low > -math.inf:
-            text += f" {'>' if option.above else '>='} {option.low:g}"
-            if option.high < math.inf:
-                text += f" and {'<' if option.below else '<='} {option.high:.10g}"
-        return text
+            limits.append(f"{'>' if option.above else '>='} {option.low:g}")
+        if option.high < math.inf:
+            limits.append(f"{'<' if option.below else '<='} {option.high:.10g}")
+        return " ".join((self.words, *[" and ".join(limits)] * bool(limits)))
 
 
 class Integer(Number):

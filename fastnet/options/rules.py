@@ -10,6 +10,7 @@ from typing import Any
 from fastnet.errors import UsageError, quoted
 from fastnet.options.kinds import is_list
 from fastnet.options.table import AXES, OF_DATA, OF_TASK_1, OPTIONS, USERS
+from fastnet.options.targets import UNITS, has_target
 
 # Options that may change when a run is resumed: they change no byte.
 RESUMABLE = ("threads", "time_limit")
@@ -106,8 +107,22 @@ def refuse_of_search(command: str, options: Mapping[str, Any], folds: Any) -> No
         raise UsageError(
             "success_rate 1 of all possible seeds cannot be decided by trying some; give less."
         )
-    if options["target_loss"] == (None,):
-        raise UsageError("smallest needs a loss to reach; give target_loss.")
+    if not has_target(options):
+        raise UsageError(
+            "smallest needs a target to reach; give target_loss, target_rmse, target_r2, "
+            "target_accuracy or target_log_loss."
+        )
+
+
+def refuse_two_targets(given: Mapping[str, Any]) -> None:
+    """Refuse more than one target."""
+    targets = [
+        name
+        for name in ("target_loss", *UNITS)
+        if name in given and OPTIONS[name].check(given[name], paired=True) not in (None, (None,))
+    ]
+    if len(targets) > 1:
+        raise UsageError(f"give {targets[0]} or {targets[1]}, not both.")
 
 
 def refuse_of_tables(options: Mapping[str, Any], source: str) -> None:

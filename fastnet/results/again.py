@@ -6,6 +6,7 @@ from typing import Any
 
 from fastnet.options.defaults import defaults, defaults_beside
 from fastnet.options.table import AXES, OPTIONS
+from fastnet.options.targets import UNITS, asked_unit
 from fastnet.results import answer
 from fastnet.results.result import Result
 from fastnet.training.plan import shown
@@ -36,7 +37,11 @@ def refit_command(result: Result) -> str:
     usual = defaults("train", result.task)
     options.update({name: usual[name] for name in ("folds", "fold_repeats", "zip", "stop")})
     options.update(
-        max_epochs=epochs, patience=(None,), target_loss=(None,), validation_fraction=0.0
+        dict.fromkeys(UNITS),
+        max_epochs=epochs,
+        patience=(None,),
+        target_loss=(None,),
+        validation_fraction=0.0,
     )
     if not options["test_fraction"]:
         options.update(undivided(options))
@@ -54,6 +59,8 @@ def chosen(result: Result, command: str, options: Mapping[str, Any]) -> dict[str
     """The options that are not at their defaults, which depend on the others as well."""
     usual = defaults(command, result.task)
     own = {n: value for n, value in options.items() if command in OPTIONS[n].commands}
+    if asked_unit(options):  # the loss follows from it
+        del own["target_loss"]
     changed = {n: value for n, value in own.items() if value != usual[n]}
     usual = defaults_beside(changed, command, result.task)
     return {n: value for n, value in own.items() if value != usual[n]}

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastnet.options.methods import STOPS
 from fastnet.options.ranges import typed
+from fastnet.options.targets import UNITS, asked_unit, has_target, in_unit, text_of_target
 from fastnet.results import decision
 from fastnet.training.plan import SETTING_COLUMNS, shown
 from fastnet.training.search import is_searched
@@ -18,6 +19,12 @@ MOST_N1_OF_LM = 64  # an epoch of lm takes time with the cube of the parameters
 def monitored(members: np.ndarray) -> np.ndarray:
     """The loss that decides: the validation loss if there is one, else the training loss."""
     return members["train_loss"] if np.isnan(members["val_loss"]).all() else members["val_loss"]
+
+
+def monitored_accuracy(members: np.ndarray) -> np.ndarray:
+    """The accuracy on the set whose loss decides."""
+    validated = np.isfinite(members["val_loss"]).any()
+    return members["val_accuracy" if validated else "train_accuracy"]
 
 
 def monitored_of(record: Mapping[str, Any]) -> float | None:
@@ -142,6 +149,22 @@ def setting_row(members: np.ndarray, losses: np.ndarray, counted: bool) -> dict[
     return {**answer, **over_folds(members, losses)}
 
 
+def of_unit(
+    members: np.ndarray, row: Mapping[str, Any], options: Mapping[str, Any]
+) -> dict[str, float | None]:
+    """The best and the median of a row in the unit of the target; empty if it is a loss."""
+    name = asked_unit(options)
+    if name is None:
+        return {}
+    metric = UNITS[name].metric
+    if name == "target_accuracy":
+        values = monitored_accuracy(members)
+        best, median = of_finite(np.max, values), of_finite(np.median, values)
+    else:
+        best, median = (in_unit(options, row[key]) for key in ("best_loss", "median_loss"))
+    return {f"best_{metric}": best, f"median_{metric}": median}
+
+
 def over_folds(members: np.ndarray, losses: np.ndarray) -> dict[str, float | None]:
     """Mean and standard deviation over the folds of a setting's loss and accuracy.
 
@@ -197,12 +220,12 @@ def setting_rows(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[s
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
     losses = monitored(members)
-    has_target = any(value is not None for value in options["target_loss"])
     answers = []
     for group in np.split(order, starts[1:]):
         some = members[group]
         cut = (some["stop_reason"] == "stopped").any() or (some["status"] == "live").any()
-        answer = setting_row(some, losses[group], has_target and not cut)
+        answer = setting_row(some, losses[group], has_target(options) and not cut)
+        answer.update(of_unit(some, answer, options))
         answer["setting"] = {name: shown(name, some[name][0]) for name in names[1:]}
         answers.append(answer)
     return answers
@@ -280,21 +303,23 @@ def smallest_n1(table: list[dict[str, Any]], options: Mapping[str, Any]) -> int 
 # ---------------------------------------------------------------- in words
 
 
-def target_of(members: np.ndarray) -> str:
-    """The target loss in words."""
+def target_of(members: np.ndarray, options: Mapping[str, Any]) -> str:
+    """The target in words, in the unit that was asked for."""
     targets = np.unique(members["target_loss"])
-    return f"the target loss {targets[0]:g}" if len(targets) == 1 else "its own target loss"
+    if len(targets) > 1:
+        return "its own target loss"
+    return text_of_target(options, targets[0], bool(np.isfinite(members["val_loss"]).any()))
 
 
 def sentence(members: np.ndarray, options: Mapping[str, Any]) -> str:
     """The answer in one sentence."""
-    if not np.isfinite(members["target_loss"]).any():
+    if not has_target(options):
         return "No target loss was set (--target-loss), so no N1 is called sufficient."
     if is_searched(options):
-        return decision.sentence(members, options, target_of(members))
+        return decision.sentence(members, options, target_of(members, options))
     table = by_n1(members, options)
     smallest = smallest_n1(table, options)
-    target, asked = target_of(members), f"{100 * options['success_rate']:g} %"
+    target, asked = target_of(members, options), f"{100 * options['success_rate']:g} %"
     if smallest is not None:
         line = next(line for line in table if line["n1"] == smallest)
         named = ", ".join(f"{name} {typed(v)}" for name, v in line["setting"].items())

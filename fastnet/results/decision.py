@@ -44,7 +44,7 @@ def sentence(members: np.ndarray, options: Mapping[str, Any], target: str) -> st
         parts.append(f"N1 = {below.n1} does not: {counts(below)}, at most {ceiling(below)}.")
     elif below is not None:
         told = f"N1 = {below.n1} is not decided: {between(below)}"
-        parts.append(f"{told}; {how_to_go_on(members)}.")
+        parts.append(f"{told}; {close(search, below)}{how_to_go_on(members)}.")
     elif top != search.candidates[0]:
         parts.append(f"Smaller ones are not decided. {unfinished(search, members)}")
     return " ".join(parts + falls(search, top))
@@ -77,7 +77,18 @@ def unfinished(search: Search, members: np.ndarray) -> str:
         tried = f"Candidates up to {search.candidates[-1]} were tried"
         return f"{tried}; {how_to_go_on(members, 'raise --n1 or --max-epochs')}."
     told = ", ".join(f"N1 = {width.n1}: {between(width)}" for width in still)
-    return f"Not decided: {told}; {how_to_go_on(members)}."
+    near = next((text for text in (close(search, width) for width in still) if text), "")
+    return f"Not decided: {told}; {near}{how_to_go_on(members)}."
+
+
+def close(search: Search, width: Width) -> str:
+    """Why a width that had all the members that one may have is open; "" if it may have more."""
+    if not width.members or width.members < search.share():
+        return ""
+    return (
+        f"its rate is too close to {100 * search.rate:g} % for {width.members:,} seeds, the most "
+        "of one width; "
+    )
 
 
 def counts(width: Width) -> str:

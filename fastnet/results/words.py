@@ -8,6 +8,7 @@ import numpy as np
 
 from fastnet.data.dialect import listed
 from fastnet.options.ranges import typed
+from fastnet.options.targets import UNITS, asked_unit, has_target, in_unit, text_of_target
 from fastnet.results import answer
 from fastnet.results.again import refit_command
 from fastnet.results.result import SCORES, Result
@@ -143,9 +144,11 @@ def best_line(result: Result) -> str:
     values = ", ".join(
         f"{s.replace('_', ' ')} {number(best[s].item())}" for s in scores(result.members)
     )
+    if asked_unit(result.options) not in (None, "target_accuracy"):
+        values = f"{monitored_text(result, result.best_member)}, {values}"
     ended = f"is {why(result)}"
     if len(result.members) == 1 and best["stop_reason"] == "target":
-        ended = f"reached the target loss {best['target_loss']:g}"
+        ended = f"reached {answer.target_of(result.members, result.options)}"
     if best["stop_reason"] == "diverged":
         ended = "diverged"
     who = f"N1 = {best['n1']} (seed {best['seed']}, {fold}member {best['member']})"
@@ -177,7 +180,7 @@ def reason(
     if members == 1:
         return "the only member"
     if first:
-        return f"the first to reach the target loss {best['target_loss']:g}"
+        return f"the first to reach {text_of_target(options, best['target_loss'], validated)}"
     if folds:
         return "of the setting with the lowest loss over the folds"
     lowest = f"the one with the lowest {'validation' if validated else 'training'} loss of"
@@ -186,19 +189,28 @@ def reason(
     return f"{lowest} all {members:,}"
 
 
+def monitored_text(result: Result, member: int) -> str:
+    """The number that decides about a member, in the unit of the target."""
+    _, unit = unit_of(result.options)
+    loss = float(answer.monitored(result.members)[member])
+    value = in_unit(result.options, loss) if unit not in ("loss", "accuracy") else loss
+    if unit == "accuracy":
+        value = float(answer.monitored_accuracy(result.members)[member])
+    return f"{unit} {number(value)}"
+
+
 def answer_line(result: Result) -> str:
     """The best member of the smallest sufficient N1; "" if it has the best of all or is unknown."""
     smallest = answer.smallest_n1(result.by_n1(), result.options)
     if smallest is None or smallest == result.best["n1"]:
         return ""
     record = result.members[result.best_of(smallest)]
-    loss = answer.monitored(result.members)[record["member"]]
     given = answer.given_axes(result.members, result.options)
     axes = f" with {settings_text({name: record[name] for name in given})}" if given else ""
     return (
         f"The best of N1 = {smallest} is member {record['member']} (seed {record['seed']}){axes}: "
-        f"loss {number(float(loss))}; export, predict, evaluate, show and plot take it with --n1 "
-        f"{smallest}."
+        f"{monitored_text(result, record['member'])}; export, predict, evaluate, show and plot "
+        f"take it with --n1 {smallest}."
     )
 
 
@@ -335,8 +347,9 @@ def by_n1_cells(result: Result) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the table by N1; columns in which no row has a value are left out."""
     rows, searched = result.by_n1(), is_searched(result.options)
     columns = {"N1": [number(row["n1"]) for row in rows], **counts_cells(result, rows)}
-    for title, name in {"best loss": "best_loss", "median loss": "median_loss"}.items():
-        columns[title] = [number(row[name]) for row in rows]
+    metric, unit = unit_of(result.options)
+    for which in ("best", "median"):
+        columns[f"{which} {unit}"] = [number(row[f"{which}_{metric}"]) for row in rows]
     columns["epochs"] = [number(row["median_epochs"]) for row in rows]
     columns["seconds"] = [number(row["median_seconds"], 3) for row in rows]
     for name in (*MEDIANS, *OVER_FOLDS):
@@ -349,6 +362,12 @@ def by_n1_cells(result: Result) -> tuple[list[str], list[list[str]]]:
     return as_table(columns)
 
 
+def unit_of(options: Mapping[str, Any]) -> tuple[str, str]:
+    """The metric that the tables show, by name and in words: that of the target, or the loss."""
+    asked = asked_unit(options)
+    return UNITS[asked] if asked else ("loss", "loss")
+
+
 def as_table(columns: Mapping[str, list[str]]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the columns that have a value."""
     filled = {title: cells for title, cells in columns.items() if set(cells) != {"-"}}
@@ -357,7 +376,7 @@ def as_table(columns: Mapping[str, list[str]]) -> tuple[list[str], list[list[str
 
 def counts_cells(result: Result, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     """The columns of the table by N1 that count members and, with a target, successes."""
-    if not np.isfinite(result.members["target_loss"]).any():
+    if not has_target(result.options):
         return {"members": [number(row["members"]) for row in rows]}
     known = [row["success_rate"] is not None for row in rows]
     digits = 3 if is_searched(result.options) else 2
@@ -395,11 +414,12 @@ def by_setting_cells(
         for axis in answer.given_axes(result.members, result.options)
     }
     columns["smallest N1"] = [number(row["smallest_n1"]) for row in rows]
-    if np.isfinite(result.members["target_loss"]).any():
+    if has_target(result.options):
         columns["success"] = [success_text(row) for row in rows]
     columns["epochs"] = [number(row["median_epochs"]) for row in rows]
     columns["ms"] = [milliseconds(row["median_seconds"]) for row in rows]
-    columns["best loss"] = [number(row["best_loss"]) for row in rows]
+    metric, unit = unit_of(result.options)
+    columns[f"best {unit}"] = [number(row[f"best_{metric}"]) for row in rows]
     return as_table(columns)
 
 

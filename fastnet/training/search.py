@@ -128,8 +128,8 @@ class Search:
     >>> search = Search(0.9, 0.95, range(1, 65), most=10_000)
     >>> while (block := search.next_block()) is not None:
     ...     search.add(block, block.count if block.n1 >= 5 else 0)
-    >>> search.smallest(), search.is_decided()
-    (5, True)
+    >>> search.smallest(), search.below().verdict
+    (5, 'insufficient')
     """
 
     def __init__(self, rate: float, confidence: float, candidates: Sequence[int], most: int):
@@ -198,10 +198,3 @@ class Search:
         top = self.smallest()
         place = self.candidates.index(top) if top is not None else 0
         return self.widths.get(self.candidates[place - 1]) if place else None
-
-    def is_decided(self) -> bool:
-        """Whether the candidate before the smallest sufficient one is insufficient."""
-        top, below = self.smallest(), self.below()
-        if top is None:
-            return False
-        return top == self.candidates[0] or (below is not None and below.verdict == "insufficient")

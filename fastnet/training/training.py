@@ -20,7 +20,16 @@ from fastnet.data.samples import Data
 from fastnet.engine import init, kernels, layout, methods, units
 from fastnet.engine.layers import layers_of
 from fastnet.engine.layout import Problem
-from fastnet.engine.records import COLUMNS, RUNNING, STATE, STOPPED, TARGET, TIME_LIMIT, Pack
+from fastnet.engine.records import (
+    COLUMNS,
+    DIVERGED,
+    RUNNING,
+    STATE,
+    STOPPED,
+    TARGET,
+    TIME_LIMIT,
+    Pack,
+)
 from fastnet.errors import DataError, UsageError, quoted
 from fastnet.native.processes import compile_apart
 from fastnet.options.kinds import is_list
@@ -286,6 +295,8 @@ class Training:
             end = last + 1
         self.history.add(*recorded)
         self.mark_last(live)
+        if self.options["target_accuracy"] is not None:
+            self.mark_accurate(live)
         self.start = end
         took = time.perf_counter() - began
         self.elapsed += took
@@ -324,12 +335,22 @@ class Training:
             ongoing, states["epoch"][ids] - 1, states["epoch"][ids]
         )
 
+    def mark_accurate(self, ids):
+        """Mark members that have ended with the accuracy asked for as having reached the target."""
+        stops = self.pack.states["stop"]
+        ended = ids[(stops[ids] != RUNNING) & (stops[ids] != DIVERGED)]
+        _, accuracy = self.evaluate("val" if self.sets["val"].count else "train", ended)
+        stops[ended[accuracy[ended] >= self.options["target_accuracy"]]] = TARGET
+
     def changing(self):
         """The arrays that a round changes; with their old values, the round can be run again."""
         return *self.pack[1:], self.seconds
 
-    def evaluate(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Loss and accuracy of every member's best weights on a set; NaN if it is empty."""
+    def evaluate(
+        self, name: str, members: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Loss and accuracy of every member's best weights on a set; NaN if it is empty, and for
+        all but some members, if they are given."""
         losses, accuracies = np.full((2, self.plan.settings.size), np.nan)
         rows, (problem, pack) = self.sets[name], self.common
         if rows.count:
@@ -342,7 +363,7 @@ class Training:
                 )
                 losses[chunk], accuracies[chunk] = some
 
-            self.spread(np.arange(self.plan.settings.size), work)
+            self.spread(np.arange(self.plan.settings.size) if members is None else members, work)
         if self.plan.loss not in CLASSIFIERS:
             accuracies[:] = np.nan
         losses[~np.isfinite(self.pack.states["best_loss"])] = np.nan

@@ -293,7 +293,7 @@ def test_an_unfinished_and_a_broken_run(command):
         (
             "--target-loss 0 --require-target",
             4,
-            "Error: no member reached its target loss (--require-target).\n",
+            "Error: no member reached its target (--require-target).\n",
         ),
         (
             "--learning-rate 1e30 --clip-norm none",
