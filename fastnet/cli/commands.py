@@ -289,7 +289,9 @@ def export(model, to, out, force, fold, member, n1, members, json):
     from fastnet.cli import terminal
 
     chosen = network_of(model, member, n1, members)
-    done = exports.write(chosen.model, to, out or exports.default_path(model, to), force, fold)
+    path = out or exports.default_path(model, to)
+    lines = [chosen.line.rstrip("."), *exports.about(model, chosen.member)] if chosen.line else []
+    done = exports.write(chosen.model, to, path, force, fold, lines)
     done["member"] = chosen.member
     line = f"{chosen.line} It is written as one network." if members else chosen.line
     echo(document(done)) if json else terminal.print_export(done, line)

@@ -1,6 +1,7 @@
 """Write a model for another program: check it, choose file names, write whole files or none."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -8,15 +9,15 @@ import numpy as np
 
 from fastnet import files
 from fastnet.errors import DataError, FastnetError, UsageError, quoted
-from fastnet.export import c, facts, npy, onnx, python
+from fastnet.export import c, facts, js, npy, onnx, python
 from fastnet.export.forms import ACTIVATIONS
 from fastnet.export.text import identifier
 from fastnet.options.methods import LOSSES
 from fastnet.options.table import EXPORTS
 from fastnet.results.ensemble import Ensemble
 
-ENDINGS = {"npy": "", "onnx": ".onnx", "c": ".h", "numpy": ".py"}
-FORMATS = {"npy": npy, "onnx": onnx, "c": c, "numpy": python}
+ENDINGS = {"npy": "", "onnx": ".onnx", "c": ".h", "numpy": ".py", "js": ".mjs"}
+FORMATS = {"npy": npy, "onnx": onnx, "c": c, "numpy": python, "js": js}
 
 
 def write(model, to, path, force=False, fold=False, about=()):
@@ -27,7 +28,7 @@ def write(model, to, path, force=False, fold=False, about=()):
     model : Model or Ensemble
         `result.model()`, `fastnet.load_model(path)`, or `result.ensemble("top:5")`, which is
         written as one network, see `Ensemble.merged`.
-    to : {"npy", "onnx", "c", "numpy"}
+    to : {"npy", "onnx", "c", "numpy", "js"}
     path : path
         The file to write; with npy a folder. The names in a C header begin with its stem.
     force : bool, default False
@@ -101,9 +102,16 @@ def check(model, to):
 
 
 def default_path(model_path, to):
-    """A path in the current folder, named after the run or the model."""
+    """A path in the current folder, named after the run, without its time, or the model.
+
+    Examples
+    --------
+    >>> default_path("runs/houses-20261126-150000", "c").name
+    'houses.h'
+    """
     path = Path(os.path.abspath(model_path))
     stem = path.parent.name if path.name == "model.npz" else path.with_suffix("").name
+    stem = re.sub(r"-\d{8}-\d{6}(-\d+)?$", "", stem)
     return Path(identifier(stem) + ENDINGS[to])
 
 

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from fastnet.export import facts
+from fastnet.export import facts, proof
 
 SCALING = ("x_shift", "x_scale", "y_shift", "y_scale")
 
@@ -16,7 +16,11 @@ def contents(model, path, about=()):
         f"{name}.npy": saved_bytes(np.save, array)
         for name, array in model.weights._asdict().items()
     }
-    document = json.dumps(without_weights(model), indent=1, allow_nan=False)
+    tests = proof.tests(model, np.float64)
+    if len(tests.X):
+        arrays |= {f"test_{name}.npy": saved_bytes(np.save, a) for name, a in zip("XY", tests)}
+    told = without_weights(model) | {"about": list(about)}
+    document = json.dumps(told, indent=1, allow_nan=False)
     return arrays | {"model.json": document.encode()}
 
 

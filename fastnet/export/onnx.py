@@ -1,9 +1,11 @@
 """A model as an ONNX graph."""
 
+import json
+
 import numpy as np
 
 import fastnet
-from fastnet.export import facts
+from fastnet.export import facts, proof
 from fastnet.export.forms import ACTIVATIONS
 from fastnet.extras import missing_extra
 
@@ -22,6 +24,11 @@ def contents(model, path, about=()):
         producer_version=fastnet.__version__,
     )
     told = {"inputs": "\n".join(facts.input_lines(model, "X[:, {}]"))}
+    tests = proof.tests(model)
+    if len(tests.X):
+        told |= {f"test_{name}": json.dumps(array.tolist()) for name, array in zip("XY", tests)}
+    if about:
+        told["about"] = "\n".join(about)
     if model.labels:
         told["outputs"] = "\n".join(facts.output_lines(model, "variable[:, {}]"))
     onnx.helper.set_model_props(built, told)

@@ -8,6 +8,7 @@ from fastnet.errors import DataError
 from fastnet.export import facts
 
 PROMISE = 1e-5  # the largest error of an export, in units of what the network adds up
+MOST = 1e-3  # of a probability, whatever the network adds up
 
 
 class Tests(NamedTuple):
@@ -48,7 +49,7 @@ def bound(model, Y):
     """The errors that PROMISE allows, in the units of Y: the more, the larger W2."""
     size = np.maximum(1, np.abs(model.weights.W2).max(axis=1))
     if model.classes is not None or model.labels:
-        return np.broadcast_to(PROMISE * size, Y.shape)
+        return np.broadcast_to(np.minimum(PROMISE * size, MOST), Y.shape)
     own = size * (np.abs(Y - model.y_shift) + model.y_scale)
     return PROMISE * (own + np.abs(Y) / 10)
 

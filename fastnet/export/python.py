@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastnet.export import facts
+from fastnet.export import facts, proof
 from fastnet.export.forms import ACTIVATIONS
 from fastnet.export.npy import saved_bytes
 from fastnet.export.text import block, fill
@@ -10,7 +10,7 @@ from fastnet.export.text import block, fill
 IN_FILE = 1000  # up to this many numbers are written in the .py itself
 
 OUTPUTS = '''\
-# @title.
+# @title.@about
 # X has shape (n, @inputs), as in the training data (scaling is done here):
 @columns
 
@@ -62,6 +62,18 @@ def predict_proba(X):
     return powers / powers.sum(axis=1, keepdims=True)
 '''
 
+TESTS = '''
+
+def selftest():
+    """How many of @rows rows of the data do not come out as in fastnet: 0 if all is right."""
+    off = np.abs(@tested(test_X).reshape(test_Y.shape) - test_Y)
+    return int((~(off <= test_bound)).any(axis=1).sum())
+
+
+if __name__ == "__main__":
+    print(f"{selftest()} of {len(test_X)} rows of the data do not come out as in fastnet")
+'''
+
 READ_NPZ = """\
 with np.load(Path(__file__).with_suffix(".npz")) as file:
     @keys = (file[name] for name in file.files)"""
@@ -72,19 +84,27 @@ with np.load(Path(__file__).with_suffix(".npz")) as file:
 
 def contents(model, path, about=()):
     """The files by name: the .py, and an .npz if there are many numbers."""
-    arrays = facts.constants(model)
-    code = {path.name: python_file(model).encode()}
+    arrays = facts.constants(model) | test_arrays(model)
+    code = {path.name: python_file(model, about).encode()}
     if is_small(arrays):
         return code
     return {f"{path.stem}.npz": saved_bytes(np.savez, **arrays), **code}
 
 
-def python_file(model):
-    """The Python file."""
-    arrays, activation = facts.constants(model), ACTIVATIONS[model.activation].numpy
+def test_arrays(model):
+    """The test vectors by name; none if the model keeps no rows."""
+    tests = proof.tests(model)
+    return dict(zip(("test_X", "test_Y", "test_bound"), tests)) if len(tests.X) else {}
+
+
+def python_file(model, about=()):
+    """The Python file; `about` are lines on where the model is from."""
+    tests, activation = test_arrays(model), ACTIVATIONS[model.activation].numpy
+    arrays = facts.constants(model) | tests
     single = model.weights.b2.size == 1
     texts = {
         "title": facts.title(model),
+        "about": "".join(f"\n# {facts.harmless(line)}" for line in about),
         "inputs": len(model.features),
         "columns": "\n".join(f"#     {line}" for line in facts.input_lines(model, "X[:, {}]")),
         "imports": import_code(activation, arrays),
@@ -98,7 +118,10 @@ def python_file(model):
     }
     predict = PREDICT_NUMBERS if model.classes is None else PREDICT_CLASSES
     predict = PREDICT_LABELS if model.labels else predict
-    return fill(OUTPUTS + predict, texts)
+    if tests:
+        texts |= {"rows": len(tests["test_X"])}
+        texts["tested"] = "predict_proba" if "proba" in predict else "predict"
+    return fill(OUTPUTS + predict + TESTS * bool(tests), texts)
 
 
 def is_small(arrays):

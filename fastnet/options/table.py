@@ -32,7 +32,7 @@ from fastnet.options.methods import (
 from fastnet.options.option import Option
 from fastnet.options.ranges import MAX_MEMBERS
 
-EXPORTS = ("npy", "onnx", "c", "numpy")
+EXPORTS = ("npy", "onnx", "c", "numpy", "js")
 MAX_N1 = 65536
 MAX_COUNT = 10**9  # epochs, or samples of a batch
 CHOSEN_MEMBERS = ("train", "sweep")  # the commands whose members are known before training

@@ -17,9 +17,10 @@ RUN_FILES = (
     *("history.npz", "config.json", "summary.json"),
 )
 EXPORTS = (
-    ("C header", "c", "h"),
-    ("Python file, NumPy alone", "numpy", "py"),
-    ("ONNX", "onnx", "onnx"),
+    ("C header", "c"),
+    ("Python file, NumPy alone", "numpy"),
+    ("JavaScript module", "js"),
+    ("ONNX", "onnx"),
 )
 
 
@@ -38,8 +39,8 @@ def files_view(result):
                 button(path.name, path.read_bytes, path.name)
     with right:
         st.markdown("**The best network for other programs**")
-        for label, to, ending in EXPORTS:
-            button(label, lambda to=to, e=ending: exported(folder, to, e), f"model.{ending}")
+        for label, to in EXPORTS:
+            button(label, lambda to=to: exported(folder, to), export.default_path(folder, to).name)
     show_environment(result, folder)
 
 
@@ -57,17 +58,17 @@ def button(label, content, name):
 
 
 def best_npy(folder):
-    """The best member's arrays as a zip of npy files."""
+    """The best member's arrays as a zip of npy files, those of raw inputs among them."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        for path in sorted((folder / "best").glob("*.npy")):
-            archive.write(path, path.name)
+        for path in sorted((folder / "best").rglob("*.*")):
+            archive.write(path, path.relative_to(folder / "best"))
     return packed.getvalue()
 
 
-def exported(folder, to, ending):
+def exported(folder, to):
     """The best member as a file of another format."""
     with TemporaryDirectory() as place:
-        path = Path(place) / f"model.{ending}"
-        export.write(read_model(folder), to, path)
+        path = Path(place) / export.default_path(folder, to)
+        export.write(read_model(folder), to, path, about=export.about(folder))
         return path.read_bytes()

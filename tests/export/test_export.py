@@ -558,7 +558,13 @@ def test_a_folder_that_cannot_be_written_leaves_what_was_there(tmp_path, monkeyp
 @pytest.mark.parametrize(
     "model, to, name, kind, message",
     [
-        ({}, "pickle", "net", UsageError, r"to must be one of npy, onnx, c, numpy, got 'pickle'\."),
+        (
+            {},
+            "pickle",
+            "net",
+            UsageError,
+            r"to must be one of npy, onnx, c, numpy, js, got 'pickle'\.",
+        ),
         (
             {},
             "numpy",
