@@ -23,6 +23,7 @@ from fastnet.options.defaults import defaults_beside
 from fastnet.options.table import OPTIONS
 from fastnet.options.targets import UNITS
 from fastnet.results.answer import monitored
+from fastnet.results.ensemble import Ensemble, candidates
 from fastnet.training.cores import granted
 
 try:
@@ -61,12 +62,13 @@ SEEDS = 2**32  # seeds are counted modulo this
 # Options of fastnet that the estimators set themselves, and the parameters to use instead.
 OWN = {"seeds": "random_state", "data_seed": "random_state", "threads": "n_jobs"}
 RESTARTS = OPTIONS["n1"]._replace(name="n_restarts")
+TOGETHER = OPTIONS["n1"]._replace(name="ensemble")
 
 
 ATTRIBUTES = """Attributes
     ----------
-    model_ : fastnet.results.result.Model
-        The network that predicts, with its scaling.
+    model_ : fastnet.results.result.Model or fastnet.results.ensemble.Ensemble
+        The network that predicts, with its scaling; or several of them.
     result_ : fastnet.Result
         All restarts: members, histories, weights.
     retrained_ : fastnet.Result
@@ -101,7 +103,8 @@ def seeds(estimator):
     if not isinstance(first, (int, np.integer)):
         first = check_random_state(first).randint(2**31 - 1)
     first = OPTIONS["seeds"].check_one(first, "random_state")
-    count = RESTARTS.check_one(estimator.n_restarts)
+    asked = RESTARTS.check_one(estimator.n_restarts), TOGETHER.check_one(estimator.ensemble)
+    count = max(asked)
     return [(first + i) % SEEDS for i in range(count)]
 
 
@@ -270,18 +273,35 @@ class _FastNet(BaseEstimator, Parameters):
         self.retrained_ = None
         if self.retrain and given["validation_fraction"] and result.best["train_loss"] >= 0:
             self._retrain(inputs, targets, given)
+        elif self.ensemble > 1:
+            self._combine(inputs, targets, given.get("validation"))
         return self
+
+    def _together(self):
+        """The records of the restarts that predict: the best ones, without those that diverged."""
+        if self.ensemble == 1:
+            return self.result_.members[[self.result_.best_member]]
+        return self.result_.members[candidates(self.result_)[0][: self.ensemble]]
 
     def _retrain(self, X, y, given):
         """Train on all rows to the training loss of the best epoch, and take that network."""
-        best = self.result_.best
-        given.update(dict.fromkeys(UNITS), seeds=[int(best["seed"])])
-        given.update(target_loss=float(best["train_loss"]))
-        given.update(
-            validation_fraction=0.0, group=None, patience=None, max_epochs=max(self.n_epochs_, 1)
-        )
-        self.retrained_ = api.sweep(X, y, **given)
-        self.model_ = self.retrained_.model()
+        some = self._together()
+        given.update(dict.fromkeys(UNITS), seeds=some["seed"].tolist())
+        given.update(target_loss=some["train_loss"].tolist())
+        most = max(int(some["epochs"].max()), 1)
+        given.update(validation_fraction=0.0, group=None, patience=None, max_epochs=most)
+        self.retrained_ = result = api.sweep(X, y, **given, zip=len(some) > 1)
+        self.model_ = result.model() if self.ensemble == 1 else result.ensemble("all")
+
+    def _combine(self, X, y, validation):
+        """Take the mean of the best restarts, with their errors on the held-out rows."""
+        if self.result_.best["stop_reason"] == "diverged":
+            return  # all have; the warning has said so
+        if validation is not None:
+            X, y = (np.concatenate(pair) for pair in zip((X, y), validation[:2]))
+        held = len(self.result_.split["val"]) > 0 and not getattr(self, "several_labels_", False)
+        members = f"top:{len(self._together())}"
+        self.model_ = self.result_.ensemble(members, data=(X, y), calibrate=held)
 
     def _validation(self, X_val, y_val):
         """The validation set as an option; without one, a share of the rows is held out."""
@@ -317,8 +337,26 @@ class _FastNet(BaseEstimator, Parameters):
     def _predictor(self):
         """The model in float64, so that each prediction depends only on its own row (to 1e-15)."""
         check_is_fitted(self)
-        weights = Weights(*(array.astype(np.float64) for array in self.model_.weights))
-        return self.model_._replace(weights=weights)
+        if isinstance(self.model_, Ensemble):
+            return self.model_._replace(models=tuple(map(in_double, self.model_.models)))
+        return in_double(self.model_)
+
+    def _calibrated(self):
+        """The predictor with its errors on rows that did not train; refused if it has none."""
+        predictor = self._predictor()
+        if self.retrained_ is not None:
+            raise ValueError("intervals need rows that did not train: fit with retrain=False.")
+        if predictor.calibration is None:
+            raise ValueError(
+                "intervals need held-out rows of numbers or single labels: set validation_fraction "
+                "above 0, or give X_val and y_val to fit."
+            )
+        return predictor
+
+
+def in_double(model):
+    """The model with weights in float64."""
+    return model._replace(weights=Weights(*(array.astype(np.float64) for array in model.weights)))
 
 
 class FastNetRegressor(MultiOutputMixin, RegressorMixin, _FastNet):
@@ -336,19 +374,58 @@ class FastNetRegressor(MultiOutputMixin, RegressorMixin, _FastNet):
     ((142,), 3)
     """
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
+    def predict(
+        self, X: ArrayLike, return_std: bool = False
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predicted numbers.
 
         Parameters
         ----------
         X : array or DataFrame of shape (n, d)
+        return_std : bool, default=False
+            Also the standard deviation of the predictions of the ensemble's networks.
 
         Returns
         -------
-        ndarray of shape (n,) or (n, k)
+        ndarray of shape (n,) or (n, k), or two of them
+
+        Raises
+        ------
+        ValueError
+            for return_std without an ensemble.
         """
-        model = self._predictor()
-        return model.predict(inputs_of(self, X))
+        model, inputs = self._predictor(), inputs_of(self, X)
+        if not return_std:
+            return model.predict(inputs)
+        if not isinstance(model, Ensemble):
+            raise ValueError("return_std needs several networks: fit with ensemble=5, say.")
+        found = model.spread(inputs)
+        mean, std = (array if array.shape[1] > 1 else array[:, 0] for array in found[:2])
+        return mean, std
+
+    def predict_interval(
+        self, X: ArrayLike, coverage: float = 0.9
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Intervals that hold the target with a given probability, by split-conformal prediction.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, d)
+        coverage : float, default=0.9
+            The probability, on average over rows like the held-out ones.
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (n,) or (n, k)
+
+        Raises
+        ------
+        ValueError
+            for an estimator that was retrained on all rows, and for too few held-out rows.
+        """
+        model = self._calibrated()
+        with value_errors():
+            return model.predict_interval(inputs_of(self, X), coverage)
 
 
 class FastNetClassifier(ClassifierMixin, ClassifierParameters, _FastNet):
@@ -403,6 +480,29 @@ class FastNetClassifier(ClassifierMixin, ClassifierParameters, _FastNet):
         """
         model = self._predictor()
         return model.predict_proba(inputs_of(self, X))
+
+    def predict_set(self, X: ArrayLike, coverage: float = 0.9) -> np.ndarray:
+        """Sets of labels that hold the true one with a given probability.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, d)
+        coverage : float, default=0.9
+            The probability, on average over rows like the held-out ones.
+
+        Returns
+        -------
+        ndarray of bool, shape (n, k)
+            Which labels of classes_ the set of a row has: at least the likeliest.
+
+        Raises
+        ------
+        ValueError
+            for an estimator that was retrained on all rows, and for too few held-out rows.
+        """
+        model = self._calibrated()
+        with value_errors():
+            return model.predict_set(inputs_of(self, X), coverage)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

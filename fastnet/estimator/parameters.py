@@ -29,6 +29,8 @@ HELP = {
     "Deep Learning, Algorithm 7.3).",
     "n_restarts": "Networks to train at once from different initial weights; the one with the "
     "lowest monitored loss is kept.",
+    "ensemble": "The mean of this many restarts predicts, those with the lowest monitored loss; "
+    "at least as many are trained. retrain trains each of them once more.",
     "class_weight": "Factors of the rows' weights by class, in the loss that is minimised and in "
     'the one that is monitored; "balanced" gives every class the same sum.',
     "random_state": "Restart i starts from seed random_state + i, as `seeds` of `fastnet.sweep`; "
@@ -47,6 +49,7 @@ WORDS = {
     "retrain": "bool",
     "ordinal": "dict, str or None",
     "n_restarts": "int",
+    "ensemble": "int",
     "class_weight": 'dict, "balanced" or None',
     "random_state": "int, RandomState or None",
     "n_jobs": "int or None",
@@ -82,6 +85,7 @@ class Parameters:
     validation_fraction: float | str = AUTO
     retrain: bool = True
     n_restarts: int = 1
+    ensemble: int = 1
     dtype: str = "float32"
     ordinal: Mapping[str, Iterable[Any]] | str | None = None
     dates: str = "refuse"

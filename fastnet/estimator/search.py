@@ -239,6 +239,11 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
     def _search(self, estimator, X, y, sample_weight, groups):
         """Train everything in one sweep and score it: result_, cv_results_ and n_splits_."""
         settings = candidates(estimator, self.param_grid)
+        if estimator.ensemble != 1:
+            raise UsageError(
+                "ensemble must be 1 in a search, which scores single networks, got "
+                f"{quoted(estimator.ensemble)}; fit an ensemble with best_params_ afterwards."
+            )
         one = {"random_state": seeds(estimator)[0]}
         each = [options(copy.copy(estimator).set_params(**{**one, **s})) for s in settings]
         if isinstance(self.scoring, (list, tuple, set, dict)):

@@ -93,7 +93,7 @@ def test_every_parameter_is_documented_with_its_default(cls):
 
 @pytest.mark.parametrize("cls", BOTH)
 def test_parameters_are_options_of_fastnet_but_for_those_of_scikit_learn(cls):
-    own = {"n_restarts", "retrain", "random_state", "n_jobs", "class_weight", "options"}
+    own = {"n_restarts", "ensemble", "retrain", "random_state", "n_jobs", "class_weight", "options"}
     assert set(cls().get_params()) - own <= set(OPTIONS)
 
 
@@ -481,3 +481,77 @@ def test_a_matrix_of_0_and_1_gives_several_labels():
 def test_other_matrices_are_refused(more, y, message):
     with pytest.raises(ValueError, match=message):
         FastNetClassifier(**SHORT, **more).fit(np.eye(2), y)
+
+
+# ---------------------------------------------------------------- ensembles and intervals
+
+
+def test_an_ensemble_is_the_mean_of_the_best_restarts(patients):
+    X, y = patients
+    net = FastNetRegressor(ensemble=3, n_restarts=4, **SHORT).fit(X, y)
+    losses = net.result_.members["val_loss"]
+    assert net.model_.members == tuple(np.argsort(losses, kind="stable")[:3])
+    each = [net.result_.model(member).predict(X) for member in net.model_.members]
+    mean, std = net.predict(X, return_std=True)
+    np.testing.assert_allclose(mean, np.mean(each, axis=0), rtol=1e-9)
+    np.testing.assert_allclose(std, np.std(each, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(net.predict(X), mean, rtol=1e-12)  # through the scaling and back
+    alone = FastNetRegressor(n_restarts=4, **SHORT).fit(X, y)
+    assert alone.loss_curve_.tolist() == net.loss_curve_.tolist()
+    with pytest.raises(ValueError, match="return_std needs several networks: fit with ensemble=5"):
+        alone.predict(X, return_std=True)
+
+
+def test_each_network_of_an_ensemble_is_retrained(flowers):
+    net = FastNetClassifier(ensemble=3, **{**SHORT, "retrain": True}).fit(*flowers)
+    assert len(net.result_.members) == len(net.retrained_.members) == 3
+    order = np.argsort(net.result_.members["val_loss"], kind="stable")
+    again = net.retrained_.members
+    np.testing.assert_array_equal(again["seed"], net.result_.members["seed"][order])
+    np.testing.assert_array_equal(again["target_loss"], net.result_.members["train_loss"][order])
+    each = [net.retrained_.model(i).predict_proba(flowers[0]) for i in range(3)]
+    np.testing.assert_allclose(net.predict_proba(flowers[0]), np.mean(each, axis=0), rtol=1e-9)
+    assert net.score(*flowers) > 0.3
+
+
+@pytest.mark.parametrize("ensemble", [1, 3])
+def test_intervals_and_sets_hold_what_they_should(patients, flowers, ensemble):
+    given = {**SHORT, "ensemble": ensemble}
+    net = FastNetRegressor(**given).fit(patients[0][:300], patients[1][:300])
+    lower, upper = net.predict_interval(patients[0][300:], coverage=0.8)
+    held = (lower <= patients[1][300:]) & (patients[1][300:] <= upper)
+    assert 0.6 < held.mean() < 0.95  # 142 rows, 60 held-out rows
+    sets = FastNetClassifier(**given).fit(*flowers).predict_set(flowers[0], coverage=0.9)
+    assert sets.shape == (len(flowers[0]), 3) and sets.any(axis=1).all()
+
+
+def test_intervals_with_rows_of_ones_own(patients):
+    X, y = patients
+    net = FastNetRegressor(ensemble=2, **SHORT).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+    errors = np.abs(net.predict(X[300:]) - y[300:])
+    np.testing.assert_allclose(net.model_.calibration.errors[:, 0], errors, rtol=1e-6)
+
+
+def test_no_intervals_without_rows_that_did_not_train(patients, flowers):
+    X, y = patients
+    retrained = FastNetRegressor(**{**SHORT, "retrain": True}).fit(X, y)
+    with pytest.raises(ValueError, match="rows that did not train: fit with retrain=False"):
+        retrained.predict_interval(X)
+    for more in ({}, {"ensemble": 2}):
+        blind = FastNetRegressor(**{**SHORT, "validation_fraction": 0, **more}).fit(X, y)
+        with pytest.raises(ValueError, match="intervals need held-out rows of numbers or single l"):
+            blind.predict_interval(X)
+    net = FastNetRegressor(**SHORT).fit(X, y)
+    with pytest.raises(ValueError, match=r"interval 0\.999 needs at least 999 validation rows"):
+        net.predict_interval(X, coverage=0.999)
+    several = np.stack([flowers[1] == 0, flowers[1] == 1], axis=1).astype(int)
+    labels = FastNetClassifier(ensemble=2, **SHORT).fit(flowers[0], several)
+    assert labels.predict(flowers[0]).shape == several.shape
+    with pytest.raises(ValueError, match="intervals need held-out rows of numbers or single lab"):
+        labels.predict_set(flowers[0])
+
+
+def test_a_search_refuses_ensembles(patients):
+    search = FastNetSearchCV(FastNetRegressor(ensemble=3, **SHORT), {"n1": [2, 4]}, cv=2)
+    with pytest.raises(ValueError, match="ensemble must be 1 in a search, which scores single"):
+        search.fit(*patients)
