@@ -189,6 +189,38 @@ def search():
     return table(("search", "fits", "best score", "mean score", "s", "times fastnet's"), rows)
 
 
+def ensembles():
+    """What scripts/measure_ensembles.py has stored: the scores on test rows, and the cost."""
+    who, rows = ("best", "top:10", "all", "greedy:10"), []
+    for name, found in stored("ensembles")["sets"].items():
+        score = "rmse" if "rmse" in found["best"] else "log_loss"
+        values = [float(f"{found[w][score]:.3g}") for w in who]
+        cells = [f"**{v:g}**" if v == min(values) else f"{v:g}" for v in values]
+        gain = 1 - found["greedy:10"][score] / found["best"][score]
+        units = [f"{found[w]['n1']:.0f}" for w in ("best", "greedy:10")]
+        label = score.replace("_", " ").replace("rmse", "RMSE")
+        wins = f"{found['wins']} of {found['seeds']}"
+        cost = (brief(found[w]["seconds"]) for w in ("best", "all"))
+        rows.append((name, str(found["rows"]), label, *cells, f"{gain:.1%}", wins, *units, *cost))
+    header = ("set", "rows", "score", "best member", *who[1:], "gain of greedy", "better in")
+    return table((*header, "N1 of best", "N1 of greedy", "best trained in", "all trained in"), rows)
+
+
+def sureness():
+    """The coverage of 90 % intervals and sets on test rows, from the same measurements."""
+    who, parts = ("best", "top:10", "greedy:10"), []
+    for width, score in (("mean_width", "log_likelihood"), ("mean_size", "ece")):
+        rows = []
+        for name, found in stored("ensembles")["sets"].items():
+            if width in found["best"]:
+                cells = [f"{found[w][key]:.3g}" for key in (width, score) for w in who]
+                rows.append((name, *(f"{found[w]['coverage']:.1%}" for w in who), *cells))
+        what = ("mean width", "log-likelihood") if score != "ece" else ("mean size", "ECE")
+        header = ("set", *(f"{kind}, {w}" for kind in ("coverage", *what) for w in who))
+        parts.append(table(header, rows))
+    return "\n\n".join(parts)
+
+
 def brief(seconds):
     """Seconds in the unit that suits them, two digits."""
     digits = float(f"{seconds:.2g}")
@@ -235,6 +267,8 @@ BLOCKS = {
     "shapes": ("docs/performance.md", shapes),
     "scores": ("docs/scores.md", scores),
     "search": ("docs/scores.md", search),
+    "ensembles": ("docs/ensembles.md", ensembles),
+    "sureness": ("docs/ensembles.md", sureness),
     "methods": ("docs/second-order.md", methods),
     "members": ("docs/second-order.md", many_members),
 }
