@@ -1,17 +1,20 @@
 """The rows of a table part by part, so that a file may be larger than memory."""
 
 import io
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
-from fastnet.data.dialect import NOTHING_KNOWN, Reading, unpacked
+from fastnet.data.dialect import NOTHING_KNOWN, Reading, unpacked, unpacked_name
 from fastnet.data.frames import arrays_of_frame
 from fastnet.data.names import without_index
 from fastnet.data.numerals import with_numbers
 from fastnet.data.tables import (
     Table,
     file_errors,
+    library_errors,
+    plainly_named,
     read_file,
     refuse_empty,
     relative_path,
@@ -19,7 +22,7 @@ from fastnet.data.tables import (
     table_of_frame,
     text_ending,
 )
-from fastnet.data.text import frames_of, look_at, stripped, text_errors
+from fastnet.data.text import CHUNK_ROWS, CHUNK_VALUES, frames_of, look_at, stripped, text_errors
 
 HEAD_BYTES = 1 << 20  # of standard input that are read for the column names
 MARK = "'"  # before verbatim cells: pandas takes NA for a missing value even after a converter
@@ -28,7 +31,7 @@ MARK = "'"  # before verbatim cells: pandas takes NA for a missing value even af
 def table_chunks(
     source: Any, reading: Reading = NOTHING_KNOWN, verbatim: Sequence[str] = ()
 ) -> Iterator[Table]:
-    """The Tables of some rows each, in their order; one Table unless the source is a text file.
+    """The Tables of some rows each, in their order; one unless the source is a text or Parquet.
 
     Parameters
     ----------
@@ -37,7 +40,8 @@ def table_chunks(
     reading : Reading
         How a text file is written, and its columns of texts.
     verbatim : sequence of str
-        Columns of a text file whose cells are texts even if they look like missing values.
+        Columns that are kept as they are: of a text file the cells are texts even if they look
+        like missing values, of a Parquet file whole numbers stay so beside missing values.
 
     Raises
     ------
@@ -63,6 +67,8 @@ def table_chunks(
         with file_errors(name), unpacked(source, name) as file:
             if text_ending(name):
                 yield from text_tables(file, file, source, name, reading, verbatim)
+            elif os.path.splitext(unpacked_name(name))[1].lower() == ".parquet":
+                yield from parquet_tables(file, name, reading, verbatim)
             else:
                 yield with_numbers(read_file(file, source, name, reading), reading.writings)
 
@@ -125,3 +131,39 @@ def text_tables(
             yield with_numbers(table, reading.writings)
             first += len(frame)
     refuse_empty(first, name)
+
+
+# ---------------------------------------------------------------- Parquet
+
+
+def parquet_tables(
+    file: IO[bytes], name: str, reading: Reading, verbatim: Sequence[str]
+) -> Iterator[Table]:
+    """The Tables of a Parquet file."""
+    first, frames = 0, parquet_frames(file, verbatim)
+    while True:
+        with library_errors(name, ".parquet"):
+            frame = next(frames, None)
+        if frame is None:
+            break
+        yield with_numbers(table_of_frame(frame, name, first=first), reading.writings)
+        first += len(frame)
+    refuse_empty(first, name)
+
+
+def parquet_frames(file: IO[bytes], verbatim: Sequence[str]) -> Iterator[Any]:
+    """The data frames of a Parquet file; verbatim whole numbers never become floats."""
+    import pandas
+    import pyarrow
+    from pyarrow import parquet
+
+    names = [f"{kind}{bits}" for kind in ("Int", "UInt") for bits in (8, 16, 32, 64)]
+    whole = {getattr(pyarrow, n.lower())(): pandas.api.types.pandas_dtype(n) for n in names}
+    with parquet.ParquetFile(file) as source:
+        columns = max(1, len(source.schema_arrow))
+        for batch in source.iter_batches(max(1, min(CHUNK_ROWS, CHUNK_VALUES // columns))):
+            frame = plainly_named(batch.to_pandas())
+            for field, values in zip(batch.schema, batch.columns):
+                if field.name.strip() in verbatim and field.type in whole:
+                    frame[field.name.strip()] = values.to_pandas(types_mapper=whole.get)
+            yield frame

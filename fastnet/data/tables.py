@@ -255,14 +255,26 @@ def pandas_frame(file: IO[bytes], name: str, ending: str, reading: Reading) -> A
     verb, given = FRAMES[ending][:2]
     if ending in SHEETS:
         given = {**given, "dtype": dict.fromkeys(reading.texts, "str") or None}
-    try:
+    with library_errors(name, ending):
         content = file
         if ending == ".jsonl":
             # pandas.read_json makes dates of numbers in columns with certain names.
             content = [json.loads(line) for line in file if line.strip()]
         elif ending == ".arff":
             content, given = arff_content(file, name, reading)
-        frame = getattr(pandas, verb)(content, **given)
+        return plainly_named(getattr(pandas, verb)(content, **given))
+
+
+def plainly_named(frame: Any) -> Any:
+    """A frame whose names are texts without blanks around them, its rows counted from 0."""
+    return frame.rename(columns=lambda own: str(own).strip()).reset_index(drop=True)
+
+
+@contextlib.contextmanager
+def library_errors(name: str, ending: str) -> Iterator[None]:
+    """Turn the errors of another library that reads a file into DataErrors."""
+    try:
+        yield
     except FastnetError:
         raise
     except ImportError:
@@ -270,8 +282,6 @@ def pandas_frame(file: IO[bytes], name: str, ending: str, reading: Reading) -> A
     except Exception as error:  # these libraries raise many kinds for a broken file
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise DataError(f"{name} cannot be read: {reason}.") from None
-    frame = frame.rename(columns=lambda own: str(own).strip())
-    return frame.reset_index(drop=True)
 
 
 def arff_content(file: IO[bytes], name: str, reading: Reading) -> tuple[list, dict[str, Any]]:

@@ -231,7 +231,8 @@ def described(
     if dialect.no_header:
         names = [str(j + 1) for j in range(len(names))]
     else:
-        names = names_of_cells(names, whole, separator, name, dialect.quote)
+        ended = [line for line in lines if line.endswith(("\n", "\r"))]
+        names = names_of_cells(names, ended, separator, name, dialect.quote)
     check_names(names, name, dialect)
     return TextFile(source, name, marked(names), separator, encoding, skip, dialect)
 

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterable
 from typing import IO, Any, NamedTuple
 
@@ -170,11 +171,30 @@ def without_formulas(frame: Any) -> Any:
 
 
 def write_parquet(frames: Iterable[Any], path: str) -> None:
-    """Write a Parquet file; its frames are held until the last."""
-    import pandas
+    """Write a Parquet file.
 
-    frame = pandas.concat(list(frames), ignore_index=True)
+    Its types are known at the last frame only, since a column may have whole numbers before it has
+    others. So each frame waits in a file of its own.
+    """
     try:
-        write_output(path, lambda file: frame.to_parquet(file, index=False))
+        import pyarrow
+        from pyarrow import feather, ipc, parquet
     except ImportError:
         raise no_pyarrow(path) from None
+    with tempfile.TemporaryDirectory() as folder:
+        schemas = []
+        for number, frame in enumerate(frames):
+            table = pyarrow.Table.from_pandas(frame, preserve_index=False)
+            feather.write_feather(table, f"{folder}/{number}")
+            schemas.append(table.schema)
+        schema = pyarrow.unify_schemas(schemas, promote_options="permissive")
+        same = all(schema.equals(one) for one in schemas)
+        schema = schema if same else schema.remove_metadata()  # which tells the types for pandas
+
+        def write(file: IO[bytes]) -> None:
+            with parquet.ParquetWriter(file, schema) as writer:
+                for number in range(len(schemas)):
+                    with ipc.open_file(f"{folder}/{number}") as part:
+                        writer.write_table(part.read_all().cast(schema))
+
+        write_output(path, write)

@@ -166,6 +166,11 @@ def test_two_separators_that_fit_are_asked_about():
 # ---------------------------------------------------------------- names and columns without one
 
 
+def test_a_row_that_is_longer_than_the_head_is_no_short_row():
+    names, cells = (",".join(f"{c}{j}" for j in range(20000)) for c in ("a", "1"))
+    assert len(table_of(f"{names}\n{cells}\n").columns) == 20000
+
+
 def test_names_are_stripped_and_composed():
     assert list(table_of(" size , u\u0308ber \n1,2\n").columns) == ["size", "\u00fcber"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas
 import pytest
 
-from fastnet.data.writing import checked_output, write_frames
+from fastnet.data.writing import Output, checked_output, write_frames
 from fastnet.errors import FastnetError, UsageError
 
 ODD = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\tx", "\rx", "plain", "a=b", "", None, "'x"]
@@ -100,3 +100,17 @@ def test_what_contradicts_is_refused(tmp_path):
     ):
         with pytest.raises(error, match=message):
             checked_output(*arguments)
+
+
+def test_parquet_files_are_written_part_by_part(tmp_path):
+    pytest.importorskip("pyarrow", reason="the extra [parquet]")
+    whole = pandas.DataFrame({"id": [1, 2], "label": ["a", "b"], "y": [1.5, 2.5]})
+    other = pandas.DataFrame({"id": [3.5, np.nan], "label": ["c", None], "y": [1.5, 2.5]})
+    path = str(tmp_path / "a.parquet")
+    assert write_frames(iter([whole, whole]), Output(path, "parquet")) == 4
+    found = pandas.read_parquet(path)
+    pandas.testing.assert_frame_equal(found, pandas.concat([whole, whole], ignore_index=True))
+    write_frames(iter([whole, other]), Output(path, "parquet"))
+    found = pandas.read_parquet(path)
+    assert found["id"].tolist()[:3] == [1.0, 2.0, 3.5] and found["id"].isna().sum() == 1
+    assert found["label"].tolist()[:3] == ["a", "b", "c"]

@@ -179,6 +179,28 @@ def test_tables_of_every_kind(parts, ending):
     assert frame["id"].tolist() == parts["id"].tolist()
 
 
+def test_parquet_is_read_part_by_part(parts, monkeypatch):
+    pytest.importorskip("pyarrow", reason="the extra [parquet]")
+    model = run(features=["size"]).model()
+    monkeypatch.setattr("fastnet.data.chunks.CHUNK_ROWS", 7)
+    frame = parts.assign(number=pandas.array([None, *range(59)], "Int64"), size=parts["size"])
+    frame.to_parquet("t.parquet", row_group_size=25)
+    found = list(Predictions(model, "t.parquet", keep=["number"]))
+    assert len(found) > 60 // 7 and max(map(len, found)) == 7
+    whole = pandas.concat(found, ignore_index=True)
+    np.testing.assert_allclose(whole["price"], model.predict(parts[["size"]]), rtol=1e-12)
+    assert whole["number"].dtype == "Int64" and whole["number"][59] == 58
+    frame.assign(size=frame["size"].mask(frame.index == 40)).to_parquet("t.parquet")
+    with pytest.raises(DataError, match=r"'size' has no value in row 40 \(counted from 0\)"):
+        fastnet.predict(model, "t.parquet")
+    frame[:0].to_parquet("t.parquet")
+    with pytest.raises(DataError, match=r"t\.parquet has no rows"):
+        fastnet.predict(model, "t.parquet")
+    Path("t.parquet").write_bytes(Path("t.parquet").read_bytes()[:200])
+    with pytest.raises(DataError, match=r"t\.parquet cannot be read: "):
+        fastnet.predict(model, "t.parquet")
+
+
 @pytest.mark.parametrize("form", ["csv", "json-lines"])
 def test_a_pipe_is_read_once_and_written_as_it_goes(parts, form):
     run("kind")
