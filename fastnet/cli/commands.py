@@ -22,8 +22,10 @@ from fastnet.cli.decorators import (
     json_option,
     member_options,
     members_option,
+    model_argument,
     model_options,
     option,
+    own_data_option,
     rule_options,
     run_options,
     runs_option,
@@ -379,7 +381,9 @@ def unread_pipe():
 
 
 @cli.command(help=EVALUATE_EXAMPLES)
-@model_options
+@model_argument
+@own_data_option
+@member_options
 @members_option
 @rule_options
 @interval_option
@@ -387,17 +391,29 @@ def unread_pipe():
 @table_options("evaluate")
 @json_option
 @debug_option
-def evaluate(model, data, member, n1, members, weights, json, **asked):
+def evaluate(model, data, member, n1, members, weights, interval, json, **asked):
     from fastnet.cli import terminal
+    from fastnet.results.ensemble import evaluate_sets
     from fastnet.results.predictions import compare
 
-    chosen = network_of(model, member, n1, members, asked["interval"] is not None)
-    beside = {"best": network_of(model).model} if members else {}
-    models = {"model": chosen.model, **beside}
-    found = compare(models, data, weights, **told(asked))
+    if data is None:
+        refuse_without_data(weights=weights, **asked)
+    chosen = network_of(model, member, n1, members, interval is not None)
+    models = {"model": chosen.model, **({"best": network_of(model).model} if members else {})}
     own = {"model": model, "member": chosen.member, "data": data}
+    if data is None:
+        found = {**own, "sets": evaluate_sets(model, models, interval)}
+        echo(document(found)) if json else terminal.print_sets(found["sets"], chosen)
+        return
+    found = compare(models, data, weights, **told(asked), interval=interval)
     found = {**own, **found.pop("model"), **found}
     echo(document(found)) if json else terminal.print_evaluation(found, chosen)
+
+
+def refuse_without_data(**given):
+    """Refuse options of a table where the rows are those of the run."""
+    for name in told(given):
+        raise UsageError(f"--{name.replace('_', '-')} belongs to a table; give --data as well.")
 
 
 @cli.command(

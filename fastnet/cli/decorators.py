@@ -264,16 +264,16 @@ run_options = decorator(
     option("--quiet", is_flag=True, help="Print no progress and no summary."),
     debug_option,
 )
+TABLE_HELP = "Table: CSV, TSV, Parquet, Excel, npz, ... (docs/data.md), or - for stdin."
+model_argument = click.argument("model", type=click.Path(), metavar="RUN_OR_MODEL")
 # What the commands that use a model on a table have in common.
 model_options = decorator(
-    click.argument("model", type=click.Path(), metavar="RUN_OR_MODEL"),
-    option(
-        "--data",
-        required=True,
-        type=click.Path(),
-        help="Table: CSV, TSV, Parquet, Excel, npz, ... (docs/data.md), or - for stdin.",
-    ),
+    model_argument,
+    option("--data", required=True, type=click.Path(), help=TABLE_HELP),
     member_options,
+)
+own_data_option = option(
+    "--data", type=click.Path(), help=f"{TABLE_HELP} [the run's own rows, set by set]"
 )
 
 

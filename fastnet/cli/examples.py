@@ -58,10 +58,13 @@ EVALUATE_EXAMPLES = """\b
 Say how good the predictions for a table with known targets are.
 
 \b
+Without --data these are the rows that the run trained, validated and tested on.
+
+\b
 Examples:
   fastnet evaluate runs/houses-20260101-120000 --data test.csv
   fastnet evaluate runs/flowers/model.npz --data test.csv --json
-  fastnet evaluate runs/houses --data test.csv --members top:10
+  fastnet evaluate runs/houses --members top:10 --interval 0.9
 """
 EXPLAIN_EXAMPLES = """\b
 Say which columns a network looks at: importance, partial dependence, sensitivity.

@@ -276,6 +276,25 @@ def print_evaluation(found, chosen):
     print_table(out, ["", *labels], rows, names=True)
 
 
+def print_sets(sets, chosen):
+    """The metrics on each set of a run's rows; beside an ensemble those of the best member."""
+    out, targets = console(), chosen.model.targets
+    if chosen.line:
+        echo(chosen.line)
+    both = "best" in next(iter(sets.values()))
+    names = {"model": "Ensemble", "best": "Best member"} if both else {"model": ""}
+    for who, title in names.items():
+        echo(f"\n{title}:" if title else "")
+        print_table(
+            out, *metric_cells({n: s[who]["metrics"] for n, s in sets.items()}, targets), True
+        )
+        for name, found in sets.items():
+            if "interval" in found[who]:
+                echo(f"{name}: {interval_line(found[who]['interval'])}")
+    last = list(sets.values())[-1]
+    echo(baseline_line(last["model"]["metrics"]))
+
+
 def print_explanation(found, written=None):
     """The tables of an explanation, and what is remarkable about it."""
     out = console()

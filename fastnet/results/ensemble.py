@@ -13,14 +13,15 @@ import numpy as np
 
 from fastnet import reference
 from fastnet.data.schema import Schema
-from fastnet.data.sources import Samples, run_samples
+from fastnet.data.sources import Samples, reason_samples_missing, run_samples
+from fastnet.data.split import SETS
 from fastnet.engine.layout import Weights
 from fastnet.errors import UsageError, quoted
 from fastnet.files import checked_path
 from fastnet.options.methods import IDENTITY, LOSSES
 from fastnet.options.table import own_options
 from fastnet.results import answer
-from fastnet.results.intervals import Calibration, calibrated
+from fastnet.results.intervals import Calibration, calibrated, sureness
 from fastnet.results.model import Model, Predictor
 
 if TYPE_CHECKING:
@@ -372,27 +373,60 @@ class Loss:
 # ---------------------------------------------------------------- metrics by set
 
 
-def by_set(predictors: Mapping[str, Predictor], samples: Samples) -> dict[str, dict[str, Any]]:
+def evaluate_sets(
+    path: str | os.PathLike, predictors: Mapping[str, Predictor], interval: float | None = None
+) -> dict[str, dict[str, Any]]:
+    """What `by_set` finds on the rows of the run in a folder.
+
+    Raises
+    ------
+    UsageError
+        for a path that is no folder, and for a run whose samples are not available.
+    """
+    from fastnet.results.collect import load
+
+    if os.path.isfile(path):
+        raise UsageError(f"{path} is a single model, which has no rows of its own; give --data.")
+    result = load(path)
+    reason = reason_samples_missing(result)
+    if reason:
+        raise UsageError(f"{reason}; give --data.")
+    return by_set(predictors, run_samples(result), interval)
+
+
+def by_set(
+    predictors: Mapping[str, Predictor], samples: Samples, interval: float | None = None
+) -> dict[str, dict[str, Any]]:
     """The metrics of several predictors on each set of a run's samples that has rows.
 
     Returns
     -------
     dict
-        By set its rows, and the loss and metrics of each predictor by its name.
+        By set its rows, and the loss and metrics of each predictor by its name; with an interval
+        also what intervals.sureness finds.
     """
     found: dict[str, dict[str, Any]] = {}
-    for name in samples.split:
-        if name in ("train", "val", "test") and len(samples.split[name]):
+    for name in SETS:
+        if len(samples.split[name]):
             X, Y, weight = samples.weighted(name)
             found[name] = {"rows": len(X)}
             for who, predictor in predictors.items():
-                found[name][who] = scores(predictor, X, Y, weight)
+                found[name][who] = scores(predictor, X, Y, weight, interval)
     return found
 
 
-def scores(predictor: Predictor, X: Any, Y: np.ndarray, weight: np.ndarray) -> dict[str, Any]:
+def scores(
+    predictor: Predictor,
+    X: Any,
+    Y: np.ndarray,
+    weight: np.ndarray,
+    interval: float | None = None,
+) -> dict[str, Any]:
     """Loss and metrics of a predictor on rows whose targets are as in Samples."""
     with np.errstate(over="ignore", invalid="ignore"):  # scores that are not finite are None
-        Z2, Y = predictor.outputs(X), predictor.encoded(Y)
+        (Z2, std), Y = predictor.outputs_and_spread(X), predictor.encoded(Y)
         loss, metrics = predictor.mean_loss(Z2, Y, weight), predictor.metrics(Z2, Y, weight)
-    return {"loss": loss, "metrics": metrics}
+    found = {"loss": loss, "metrics": metrics}
+    if interval is not None:
+        found["interval"] = sureness(predictor, Z2, std, Y, weight, interval)
+    return found

@@ -237,6 +237,41 @@ def test_predict_and_evaluate_take_members(run, command):
     assert shown.startswith("Ensemble of 6 members: ") and "best member" in shown
 
 
+def test_evaluate_takes_the_rows_of_the_run(run, command):
+    got = command("evaluate run --members greedy:2 --interval 0.8 --json").json
+    result, found = fastnet.load("run"), fastnet.load("run").ensemble("greedy:2")
+    assert got["data"] is None and list(got["sets"]) == ["train", "val"]
+    for name, scored in got["sets"].items():
+        rows = run.iloc[result.split[name]]
+        assert scored["rows"] == len(rows)
+        assert scored["model"]["metrics"]["rmse"] == pytest.approx(metrics_of(found, rows)["rmse"])
+        expected = result.metrics[name]["rmse"]
+        assert scored["best"]["metrics"]["rmse"] == pytest.approx(expected, rel=1e-5)
+        assert 0.7 < scored["model"]["interval"]["coverage"] <= 1
+    shown = command("evaluate run --members greedy:2 --interval 0.8").out
+    assert "\nEnsemble:\n" in shown and "\nBest member:\n" in shown
+    assert shown.count("val: 80 % intervals hold ") == 2
+    alone = command("evaluate kinds --member 1").out
+    assert "train" in alone and "Best member" not in alone and "baseline: " in alone
+
+
+def test_rows_of_the_run_that_are_not_there(run, command, samples):
+    fastnet.train(*samples, n1=2, max_epochs=5, out="arrays")
+    for line, code, message in (
+        ("run/model.npz", 2, "run/model.npz is a single model, which has no rows of its own; give"),
+        ("arrays", 2, "the run folder does not hold the samples of your own data; give --data."),
+        ("run --weights a", 2, "--weights belongs to a table; give --data as well."),
+        ("kinds --threshold 0.5", 2, "--threshold belongs to a table; give --data as well."),
+        ("run --interval 0.999", 2, "interval 0.999 needs at least 999 validation rows"),
+        ("nothing", 1, "no run folder and no model at nothing"),
+    ):
+        got = command(f"evaluate {line}")
+        assert (got.code, got.out) == (code, "") and got.err.startswith(f"Error: {message}")
+    run.iloc[:90].to_csv("houses.csv", index=False)
+    got = command("evaluate run")
+    assert got.code == 2 and "houses.csv is no longer what the run was trained on" in got.err
+
+
 def metrics_of(model, frame):
     Y = frame["y"].to_numpy()[:, None]
     return metrics.of_numbers(Y, model.predict(frame)[:, None], np.ones(len(Y)), ["y"])
