@@ -22,7 +22,12 @@ from fastnet.files import WriteError, checked_path, read_npz
 from fastnet.options.arguments import SAMPLE_NAMES
 from fastnet.options.defaults import resolve
 from fastnet.options.kinds import is_list
-from fastnet.options.rules import refuse_of_search, refuse_of_task_1, refuse_two_targets
+from fastnet.options.rules import (
+    refuse_of_search,
+    refuse_of_task_1,
+    refuse_two_targets,
+    refuse_within,
+)
 from fastnet.options.table import OPTIONS
 from fastnet.results import environment
 from fastnet.results.collect import from_training, load, stops_in, stops_of
@@ -100,6 +105,7 @@ def prepare(
     data = checked_data(X, y, task, options, samples, assumed)
     if "validation_fraction" in assumed and not len(data.split["val"]):
         options["validation_fraction"] = 0.0
+    refuse_within(options)
     options = with_target_loss(options, data)
     return options, data, make_plan(options, data)
 

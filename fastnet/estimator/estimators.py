@@ -22,8 +22,8 @@ from fastnet.extras import missing_extra
 from fastnet.options.defaults import defaults_beside
 from fastnet.options.table import OPTIONS
 from fastnet.options.targets import UNITS
-from fastnet.results.answer import monitored
 from fastnet.results.ensemble import Ensemble, candidates
+from fastnet.results.grouping import monitored
 from fastnet.training.cores import granted
 
 try:

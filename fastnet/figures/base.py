@@ -13,7 +13,7 @@ from fastnet.errors import UsageError, did_you_mean
 from fastnet.figures import style
 from fastnet.figures.html import chart_tag, page, vl_convert
 from fastnet.options.targets import has_target
-from fastnet.results import answer, collect, reading
+from fastnet.results import answer, collect, grouping, reading
 from fastnet.shapes import TEXT, Absent, Leaf, Maybe, is_number
 
 # In the order of pages and reports: the most informative first. The decorator `figure` fills it.
@@ -182,7 +182,7 @@ def finding(result):
     members, count = result.members, len(result.members)
     if (members["stop_reason"] == "diverged").all():
         return "The member diverged" if count == 1 else f"All {count:,} members diverged"
-    best, loss = result.best, answer.monitored(members)[result.best_member]
+    best, loss = result.best, grouping.monitored(members)[result.best_member]
     if count == 1 or result.options["stop"] == "first":
         end = "reached" if best["stop_reason"] == "target" else "comes to"
         return f"N1 = {best['n1']} {end} loss {loss:.3g} in {best['epochs']:,} epochs"

@@ -18,7 +18,7 @@ from fastnet.figures.style import (
 )
 from fastnet.options.methods import STOPS
 from fastnet.options.targets import has_target
-from fastnet.results import answer, words
+from fastnet.results import answer, grouping, words
 
 LINES = 300  # at most this many members in the parallel coordinates
 COLOURS = {  # of what members did
@@ -98,7 +98,7 @@ def quartile_chart(table, y_title, smallest=None, most=WIDTH):
 def loss_by_n1_table(result):
     """Best monitored loss of the members of each N1: n1, member, seed, value and the quartiles
     low, median, high of all `count` finite ones."""
-    return quartiles_by_n1(result.members, answer.monitored(result.members))
+    return quartiles_by_n1(result.members, grouping.monitored(result.members))
 
 
 @base.figure("best loss against N1, with the spread over the seeds", loss_by_n1_table, only_one_n1)
@@ -224,7 +224,7 @@ def stop_title(table, reasons, count):
 
 def no_axis(result):
     """Obstacle: the members do not differ."""
-    return None if answer.varying(result.members) else "all members have the same settings"
+    return None if grouping.varying(result.members) else "all members have the same settings"
 
 
 def axis_title(name):
@@ -255,11 +255,11 @@ def axis_positions(name, values, few=12):
 
 def parallel_axes(result):
     """Members to draw, and the axes: name, position of each of them, ticks and their texts."""
-    members, loss = result.members, answer.monitored(result.members)
+    members, loss = result.members, grouping.monitored(result.members)
     shown = np.flatnonzero(style.positive(loss))
     kept = base.evenly(shown[np.argsort(loss[shown], kind="stable")], LINES)[::-1]
     axes = []
-    for name in answer.varying(members):
+    for name in grouping.varying(members):
         position, *labels = axis_positions(name, members[name])
         axes.append((axis_title(name), position[kept], *labels))
     if len(kept):
@@ -271,7 +271,7 @@ def parallel_table(result):
     """One row per member and axis: member, axis, position (0 to 1), loss; at most 300 members,
     evenly spaced from the best to the worst."""
     kept, axes = parallel_axes(result)
-    loss = answer.monitored(result.members)[kept]
+    loss = grouping.monitored(result.members)[kept]
     parts = [(kept, name, position, loss) for name, position, *_ in axes]
     return base.stacked(("member", "axis", "position", "loss"), parts)
 
@@ -328,7 +328,7 @@ def parallel_labels(axes, x):
 
 def chosen_axes(members, given):
     """Two axes of a heat map: as given, else N1 and the next that varies, seeds last."""
-    axes = answer.varying(members)
+    axes = grouping.varying(members)
     if given is None:
         return sorted(axes, key=lambda name: name == "seed")[:2]
     wrong = [name for name in given if name not in axes]
@@ -339,7 +339,7 @@ def chosen_axes(members, given):
 
 def not_two_axes(result):
     """Obstacle: fewer than two settings vary."""
-    axes = answer.varying(result.members)
+    axes = grouping.varying(result.members)
     return None if len(axes) > 1 else f"only one axis varies ({', '.join(axes) or 'none'})"
 
 
@@ -379,7 +379,7 @@ def groups(codes):
 
 def cell_numbers(result, cell):
     """Median loss, count, and count of those that reached the target, of the members of a cell."""
-    median = answer.of_finite(np.median, answer.monitored(result.members)[cell])
+    median = answer.of_finite(np.median, grouping.monitored(result.members)[cell])
     reached = (result.members["stop_reason"][cell] == "target").sum()
     return np.nan if median is None else median, len(cell), reached
 

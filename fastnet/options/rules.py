@@ -114,6 +114,15 @@ def refuse_of_search(command: str, options: Mapping[str, Any], folds: Any) -> No
         )
 
 
+def refuse_within(options: Mapping[str, Any]) -> None:
+    """Refuse a share of closeness where a target answers."""
+    if has_target(options) and options["within"] != OPTIONS["within"].default:
+        raise UsageError(
+            f"within {options['within']:g} answers without a target; drop it, or the target "
+            "(target_loss none)."
+        )
+
+
 def refuse_two_targets(given: Mapping[str, Any]) -> None:
     """Refuse more than one target."""
     targets = [

@@ -414,6 +414,15 @@ ROWS = (
         commands=("sweep", "smallest"),
     ),
     Option(
+        "within",
+        "run",
+        FLOAT,
+        0.05,
+        "Share by which a loss may exceed the best for an N1 to count as close, without a target.",
+        low=0,
+        commands=("sweep",),
+    ),
+    Option(
         "confidence",
         "run",
         FLOAT,

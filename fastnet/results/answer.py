@@ -9,16 +9,12 @@ import numpy as np
 from fastnet.options.methods import STOPS
 from fastnet.options.ranges import typed
 from fastnet.options.targets import UNITS, asked_unit, has_target, in_unit, text_of_target
-from fastnet.results import decision
-from fastnet.training.plan import SETTING_COLUMNS, shown
+from fastnet.results import closeness, decision
+from fastnet.results.grouping import has_folds, monitored, setting_codes, varying_apart
+from fastnet.training.plan import shown
 from fastnet.training.search import is_searched
 
 MOST_N1_OF_LM = 64  # an epoch of lm takes time with the cube of the parameters
-
-
-def monitored(members: np.ndarray) -> np.ndarray:
-    """The loss that decides: the validation loss if there is one, else the training loss."""
-    return members["train_loss"] if np.isnan(members["val_loss"]).all() else members["val_loss"]
 
 
 def monitored_accuracy(members: np.ndarray) -> np.ndarray:
@@ -61,11 +57,6 @@ def ranking(members: np.ndarray) -> np.ndarray:
         codes = setting_codes(members)
         keys.append((np.bincount(codes, losses) / np.bincount(codes))[codes])
     return np.lexsort(keys)
-
-
-def has_folds(members: np.ndarray) -> bool:
-    """Whether members were trained on different folds."""
-    return bool((members["fold"] != members["fold"][0]).any())
 
 
 def winner(members: np.ndarray, options: Mapping[str, Any]) -> int:
@@ -180,32 +171,12 @@ def over_folds(members: np.ndarray, losses: np.ndarray) -> dict[str, float | Non
     return found
 
 
-def varying(members: np.ndarray) -> list[str]:
-    """The settings that differ between members, including N1 and seed."""
-    return [name for name in SETTING_COLUMNS if (members[name] != members[name][0]).any()]
-
-
-def varying_apart(members: np.ndarray) -> list[str]:
-    """The settings that differ, without N1 and seed: an N1 has one row per combination of them."""
-    return [name for name in varying(members) if name not in ("n1", "seed")]
-
-
 def given_axes(members: np.ndarray, options: Mapping[str, Any]) -> list[str]:
     """The settings besides N1 and seed for which several values were given.
 
     Others can differ, too: each optimizer has its own learning rate.
     """
     return [name for name in varying_apart(members) if len(options[name]) > 1]
-
-
-def setting_codes(members: np.ndarray) -> np.ndarray:
-    """A number for each member, equal for members of one setting: they differ by seed and fold."""
-    codes = np.zeros(len(members), np.int64)
-    for name in ("n1", *varying_apart(members)):
-        _, code = np.unique(members[name], return_inverse=True)
-        # Renumbered after each setting, because the product over many lists would overflow.
-        _, codes = np.unique(codes * (code.max() + 1) + code, return_inverse=True)
-    return codes
 
 
 def of_setting(members: np.ndarray, member: int) -> np.ndarray:
@@ -249,6 +220,15 @@ def by_n1(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[str, Any
             chosen[answer["n1"]] = (rank, answer)
     rows = [chosen[n1][1] for n1 in sorted(chosen)]
     return decision.with_verdicts(rows, members, options) if is_searched(options) else rows
+
+
+def answered_n1(members: np.ndarray, options: Mapping[str, Any]) -> int | None:
+    """The N1 that the answer names: the smallest sufficient one, or without a target the smallest
+    that is close to the best."""
+    if has_target(options):
+        return smallest_n1(by_n1(members, options), options)
+    found = closeness.closeness(members, options)
+    return found["n1"] if found else None
 
 
 def by_setting(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -314,7 +294,7 @@ def target_of(members: np.ndarray, options: Mapping[str, Any]) -> str:
 def sentence(members: np.ndarray, options: Mapping[str, Any]) -> str:
     """The answer in one sentence."""
     if not has_target(options):
-        return "No target loss was set (--target-loss), so no N1 is called sufficient."
+        return closeness.sentence(members, options, trials(members))
     if is_searched(options):
         return decision.sentence(members, options, target_of(members, options))
     table = by_n1(members, options)

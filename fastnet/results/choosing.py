@@ -76,8 +76,9 @@ def best_of_folder(path: Path) -> Choice:
         line = f"{named(best)}: {reason(*known)}."
     except (FastnetError, KeyError):  # the model alone is enough to predict
         return Choice(model)
-    if smallest not in (None, best["n1"]):
-        line += f" The answer of the run was N1 = {smallest}: --n1 {smallest} takes its best."
+    told = smallest or (saved["within"] or {}).get("n1")
+    if told not in (None, best["n1"]):
+        line += f" The answer of the run was N1 = {told}: --n1 {told} takes its best."
     return Choice(model, best["member"], line if saved["members"] > 1 else "")
 
 

@@ -20,7 +20,7 @@ from fastnet.errors import UsageError, quoted
 from fastnet.files import checked_path
 from fastnet.options.methods import IDENTITY, LOSSES
 from fastnet.options.table import own_options
-from fastnet.results import answer
+from fastnet.results import answer, grouping
 from fastnet.results.intervals import Calibration, calibrated, sureness
 from fastnet.results.model import Model, Predictor
 
@@ -289,7 +289,7 @@ def parsed(members: Any) -> tuple[str, int]:
 def candidates(result: "Result") -> tuple[np.ndarray, dict[str, int]]:
     """The numbers of the members that can be taken, the best first, and how many cannot, by why."""
     reasons = result.members["stop_reason"]
-    finite = np.isfinite(answer.monitored(result.members)) & ~np.isin(reasons, WITHOUT)
+    finite = np.isfinite(grouping.monitored(result.members)) & ~np.isin(reasons, WITHOUT)
     if not finite.any():
         raise UsageError("no member can be taken for an ensemble: all diverged or were pruned.")
     ranked = answer.ranking(result.members)

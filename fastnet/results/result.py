@@ -13,7 +13,7 @@ from fastnet.errors import UsageError, quoted
 from fastnet.files import json_value
 from fastnet.options.methods import CONVERGED_BY, STOPS, longest
 from fastnet.options.option import COMMANDS
-from fastnet.results import answer, ensemble
+from fastnet.results import answer, closeness, ensemble
 from fastnet.results.intervals import Calibration
 from fastnet.results.model import Model
 from fastnet.shapes import ANYTHING, COUNT, NUMBER, TEXT, TIME, Maybe, one_of
@@ -56,6 +56,7 @@ SHAPE = {
     "seconds": {"compile": TIME, "train": TIME, "total": TIME},
     "by_n1": [{"n1": COUNT, str: ANYTHING}],
     "smallest_n1": Maybe(COUNT),
+    "within": Maybe({"n1": COUNT, "best_n1": COUNT, str: ANYTHING}),
     "by_setting": [{str: ANYTHING}],
     "folds": Maybe({"count": COUNT, "mean": MEANS, "sd": MEANS}),
     "notices": [TEXT],
@@ -535,6 +536,7 @@ class Result(Described, ResultFields):
             "seconds": self.seconds,
             "by_n1": table,
             "smallest_n1": answer.smallest_n1(table, self.options),
+            "within": closeness.closeness(self.members, self.options),
             "by_setting": self.by_setting(),
             "folds": self.folds,
             "notices": list(self.notices),

@@ -9,7 +9,7 @@ import numpy as np
 from fastnet.data.dialect import listed
 from fastnet.options.ranges import typed
 from fastnet.options.targets import UNITS, asked_unit, has_target, in_unit, text_of_target
-from fastnet.results import answer
+from fastnet.results import answer, grouping
 from fastnet.results.again import refit_command
 from fastnet.results.result import SCORES, Result
 from fastnet.training.plan import shown
@@ -192,7 +192,7 @@ def reason(
 def monitored_text(result: Result, member: int) -> str:
     """The number that decides about a member, in the unit of the target."""
     _, unit = unit_of(result.options)
-    loss = float(answer.monitored(result.members)[member])
+    loss = float(grouping.monitored(result.members)[member])
     value = in_unit(result.options, loss) if unit not in ("loss", "accuracy") else loss
     if unit == "accuracy":
         value = float(answer.monitored_accuracy(result.members)[member])
@@ -200,8 +200,8 @@ def monitored_text(result: Result, member: int) -> str:
 
 
 def answer_line(result: Result) -> str:
-    """The best member of the smallest sufficient N1; "" if it has the best of all or is unknown."""
-    smallest = answer.smallest_n1(result.by_n1(), result.options)
+    """The best member of the N1 that the answer names; "" if it is the best of all."""
+    smallest = answer.answered_n1(result.members, result.options)
     if smallest is None or smallest == result.best["n1"]:
         return ""
     record = result.members[result.best_of(smallest)]
@@ -414,7 +414,9 @@ def by_setting_cells(
         for axis in answer.given_axes(result.members, result.options)
     }
     columns["smallest N1"] = [number(row["smallest_n1"]) for row in rows]
-    if has_target(result.options):
+    if not has_target(result.options):
+        columns["with N1"] = [number(row["n1"]) for row in rows]
+    else:
         columns["success"] = [success_text(row) for row in rows]
     columns["epochs"] = [number(row["median_epochs"]) for row in rows]
     columns["ms"] = [milliseconds(row["median_seconds"]) for row in rows]
@@ -443,8 +445,8 @@ def best_cells(result: Result, most: int = 5) -> tuple[list[str], list[list[str]
     if is_searched(result.options):
         members = members[members["n1"] == result.best["n1"]]
     order = answer.ranking(members)[:most]
-    folds = ["fold"] if answer.has_folds(members) else []
-    settings = ["member", "n1", "seed", *folds, *answer.varying_apart(members)]
+    folds = ["fold"] if grouping.has_folds(members) else []
+    settings = ["member", "n1", "seed", *folds, *grouping.varying_apart(members)]
     outcomes = ["stop_reason", "epochs", *scores(members)]
     rows = [
         [setting_text(name, record[name]) for name in settings]

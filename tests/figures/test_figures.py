@@ -14,7 +14,7 @@ from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.figures import base, style
 from fastnet.figures.curves import at_epochs
 from fastnet.figures.networks import snapshots
-from fastnet.results import answer
+from fastnet.results import grouping
 
 pytest.importorskip("altair", reason="charts need the extra [plot]")
 
@@ -216,7 +216,7 @@ def test_a_member_that_has_stopped_keeps_its_last_loss(few):
 
 def test_loss_by_n1_has_the_quartiles_of_all_members(many):
     table = figures.loss_by_n1.table(many)
-    losses = answer.monitored(many.members)
+    losses = grouping.monitored(many.members)
     for n1 in (2, 3):
         mine = table["n1"] == n1
         assert table["count"][mine][0] == 40

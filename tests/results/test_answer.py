@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import beta
 
 from fastnet.options.defaults import resolve
-from fastnet.results import answer
+from fastnet.results import answer, grouping
 from fastnet.results.result import MEMBERS
 from fastnet.results.words import OVER_FOLDS
 
@@ -101,7 +101,7 @@ def test_the_validation_loss_chooses_and_the_test_loss_never():
     assert answer.best_member(table) == 0
     table["val_loss"] = [0.3, 0.2, 0.4]
     assert answer.best_member(table) == 1
-    np.testing.assert_array_equal(answer.monitored(table), table["val_loss"])
+    np.testing.assert_array_equal(grouping.monitored(table), table["val_loss"])
 
 
 def test_with_stop_first_the_member_that_reached_wins():
@@ -255,7 +255,7 @@ def test_the_sentence_when_none_suffices():
 def test_the_sentence_without_a_target_and_for_members_cut_short():
     table = members(*of_width(4, 0, 3), target_loss=-math.inf)
     assert answer.sentence(table, options(target_loss=None)) == (
-        "No target loss was set (--target-loss), so no N1 is called sufficient."
+        "No target was set (--target-loss, --target-rmse, ...), so no N1 is sufficient."
     )
     cut = "Not every member ran to its own stop, so no N1 is called sufficient."
     assert answer.sentence(members(*of_width(4, 0, 3, "stopped")), options()) == cut

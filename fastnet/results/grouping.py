@@ -1,0 +1,35 @@
+"""The members of a run in groups: by what they differ in, and the loss that decides."""
+
+import numpy as np
+
+from fastnet.training.plan import SETTING_COLUMNS
+
+
+def monitored(members: np.ndarray) -> np.ndarray:
+    """The loss that decides: the validation loss if there is one, else the training loss."""
+    return members["train_loss"] if np.isnan(members["val_loss"]).all() else members["val_loss"]
+
+
+def has_folds(members: np.ndarray) -> bool:
+    """Whether members were trained on different folds."""
+    return bool((members["fold"] != members["fold"][0]).any())
+
+
+def varying(members: np.ndarray) -> list[str]:
+    """The settings that differ between members, including N1 and seed."""
+    return [name for name in SETTING_COLUMNS if (members[name] != members[name][0]).any()]
+
+
+def varying_apart(members: np.ndarray) -> list[str]:
+    """The settings that differ, without N1 and seed: an N1 has one row per combination of them."""
+    return [name for name in varying(members) if name not in ("n1", "seed")]
+
+
+def setting_codes(members: np.ndarray) -> np.ndarray:
+    """A number for each member, equal for members of one setting: they differ by seed and fold."""
+    codes = np.zeros(len(members), np.int64)
+    for name in ("n1", *varying_apart(members)):
+        _, code = np.unique(members[name], return_inverse=True)
+        # Renumbered after each setting, because the product over many lists would overflow.
+        _, codes = np.unique(codes * (code.max() + 1) + code, return_inverse=True)
+    return codes
