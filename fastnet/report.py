@@ -13,7 +13,7 @@ from fastnet.figures.html import chart_tag, page, table_tag, text
 from fastnet.figures.style import INK, LINE, PAPER, SOFT
 from fastnet.files import write_bytes
 from fastnet.options.table import OPTIONS
-from fastnet.results import answer, remarks, words
+from fastnet.results import answer, verdict, words
 from fastnet.results import explained as words_of
 from fastnet.results.again import repeat_command
 
@@ -125,8 +125,8 @@ def scores(result):
     """The metrics of the best member in the units of the data, beside those of the baseline."""
     if not result.metrics:
         return ""
-    judging = remarks.judge(result.metrics)
-    found, rows = result.metrics[judging], f"{remarks.JUDGES[judging]} rows"
+    judging = verdict.judge(result.metrics)
+    found, rows = result.metrics[judging], f"{verdict.JUDGES[judging]} rows"
     parts = [
         "<h2>How good it is</h2>",
         table_tag(*words.metric_cells(result.metrics, result.targets)),

@@ -18,7 +18,7 @@ from fastnet.native import cache
 from fastnet.native.versions import reason_for_plain
 from fastnet.options.targets import UNITS, has_target
 from fastnet.results import answer, explained
-from fastnet.results.remarks import JUDGES, judge
+from fastnet.results.verdict import JUDGES, judge
 from fastnet.results.words import (
     MOST_CLASSES,
     MOST_SETTINGS,

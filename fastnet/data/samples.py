@@ -29,6 +29,8 @@ from fastnet.errors import DataError, UsageError, quoted
 from fastnet.options.methods import CLASSIFIERS, LOSSES, NUMBER
 from fastnet.options.rules import refuse_two_sets
 
+ROWS = {"train": "training", "val": "validation", "test": "test"}
+
 
 class DataFields(NamedTuple):
     """The fields of Data."""
@@ -316,8 +318,12 @@ def refuse_weightless_sets(data: Data, dtype: Any) -> None:
     """Raise a DataError if all weights of a set are 0, in the dtype of the run, in any fold."""
     for name in SETS:
         there = data.weights(name) >= np.finfo(dtype).tiny
-        if len(data.rows(name)) and not there.any(axis=1).all():
-            raise DataError(f"all weights of the {name} set are 0; it must have one that is not.")
+        empty = ~there.any(axis=1)
+        if len(data.rows(name)) and empty.any():
+            fold = f" of fold {empty.argmax() + 1}" * bool(data.folds and name != "test")
+            raise DataError(
+                f"all weights of the {ROWS[name]} rows{fold} are 0; one must be more than 0."
+            )
 
 
 def refuse_beyond_dtype(data: Data, given: Data, scale: str, dtype: Any) -> Data:

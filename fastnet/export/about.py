@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from fastnet.results.reading import read_json
-from fastnet.results.remarks import judge
+from fastnet.results.verdict import judge
 from fastnet.results.words import METRICS, number
 
 TOLD = ("rmse", "r2", "accuracy", "log_loss")  # metrics, those of them that there are

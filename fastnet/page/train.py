@@ -18,7 +18,7 @@ from fastnet.options.table import AXES, OF_DATA, OF_TASK_1, OF_TEXT, OPTIONS, TA
 from fastnet.page import processes
 from fastnet.page.parts import errors_in_page, escape_markdown, go_to
 from fastnet.results.folder import default_folder
-from fastnet.results.words import seconds
+from fastnet.results.words import seconds, size
 
 SOURCES = {
     "task1": "Task 1: a function of one variable",
@@ -224,6 +224,6 @@ def start_or_estimate(arguments, source, runs):
             plan = processes.estimate(arguments)
         st.info(
             f"{plan['members']:,} members, {plan['parameters']:,} parameters; at most "
-            f"{seconds(plan['seconds'])} of training, {plan['memory_bytes'] / 1e6:.0f} MB of "
-            f"memory and {plan['disk_bytes'] / 1e6:.1f} MB on disk."
+            f"{seconds(plan['seconds'])} of training, {size(plan['memory_bytes'])} of memory and "
+            f"{size(plan['disk_bytes'])} on disk."
         )

@@ -30,9 +30,9 @@ from fastnet.results.reading import (
     read_options,
     read_schema,
 )
-from fastnet.results.remarks import remarks
 from fastnet.results.result import HISTORY, MEMBERS, SCORES, Result, packed_alone
 from fastnet.results.rules import softmax
+from fastnet.results.verdict import verdict
 from fastnet.training.checkpoint import Run, misfit
 from fastnet.training.history import History, history_names
 from fastnet.training.plan import COLUMNS, Plan, has_optimizer, plan_of_blocks, plan_of_shape
@@ -88,7 +88,8 @@ def from_training(
         metrics, thresholds = metrics_by_set(model, data, fold), thresholds_of(model, data, fold)
         calibration = calibration_of(model, data, fold)
         folds = fold_scores(training, result, data) if len(data.folds) > 1 else None
-    found = () if result.best["stop_reason"] == "diverged" else remarks(metrics, data.targets)
+    diverged = result.best["stop_reason"] == "diverged"
+    found = () if diverged else verdict(metrics, data.targets, bool(data.folds))
     return result._replace(
         packed={} if kept is None else packed_of(training, kept),
         metrics=metrics,

@@ -26,8 +26,8 @@ from fastnet.results import jacobian
 from fastnet.results.collect import load
 from fastnet.results.model import Model, Predictor
 from fastnet.results.predictions import as_table, known_targets, load_model
-from fastnet.results.remarks import JUDGES
 from fastnet.results.result import Result
+from fastnet.results.verdict import JUDGES
 
 if TYPE_CHECKING:
     import pandas

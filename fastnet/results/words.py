@@ -87,6 +87,17 @@ def seconds(value: float | None) -> str:
     return f"{value:.1f} s" if value < 120 else f"{value / 60:.1f} min"
 
 
+def size(count: float) -> str:
+    """A number of bytes for people.
+
+    Examples
+    --------
+    >>> size(7312), size(2.5e6)
+    ('7.3 kB', '2.5 MB')
+    """
+    return f"{count / 1e3:,.1f} kB" if count < 1e5 else f"{count / 1e6:,.1f} MB"
+
+
 def progress_line(where: Any) -> str:
     """The progress of a run in one line; `where` is a Progress."""
     best = ""
@@ -114,8 +125,7 @@ def plan_text(plan: Mapping[str, Any]) -> str:
         f"{plan['description']}; {counted(plan['samples'], 'training sample')}, "
         f"{counted(plan['inputs'], 'input')}, {counted(plan['outputs'], 'output')}\n"
         f"{members}: N1 {widths}; {plan['parameters']:,} parameters, at "
-        f"most {plan['memory_bytes'] / 1e6:,.1f} MB of memory, {plan['disk_bytes'] / 1e6:,.1f} MB "
-        "on disk"
+        f"most {size(plan['memory_bytes'])} of memory, {size(plan['disk_bytes'])} on disk"
     )
     for notice in plan["notices"]:
         text += f"\n{notice}"

@@ -449,7 +449,7 @@ def test_train_prints_the_answer_on_stdout_and_progress_on_stderr(command):
     plan, members, *progress = got.err.splitlines()
     assert plan == ("Task 1: y = sin(2 pi x), loss squared; 20 training samples, 1 input, 1 output")
     assert re.fullmatch(
-        r"1 member: N1 2; 7 parameters, at most .* MB of memory, .* MB on disk", members
+        r"1 member: N1 2; 7 parameters, at most .* kB of memory, .* kB on disk", members
     )
     assert re.fullmatch(
         r"epoch 0: 0 running, 1 done, 1 reached, 0 diverged, best 0\.\d+ \(N1 2, seed 0\); "

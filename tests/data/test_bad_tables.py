@@ -280,7 +280,7 @@ BAD_TABLES = [
         "size,w,price\n1,0,1.5\n2,0,2.5\n",
         "--target price --weights w --validation-fraction 0",
         3,
-        "all weights of the train set are 0; it must have one that is not.",
+        "all weights of the training rows are 0; one must be more than 0.",
     ),
     (
         "size,part,price\n1,train,1.5\n2,dev,2.5\n",

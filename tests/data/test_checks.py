@@ -93,7 +93,7 @@ def test_of_weights_only_their_ratios_count(size, dtype):
 def test_a_set_whose_weights_vanish_beside_others_is_refused():
     weights = np.where(np.arange(20) < 10, 1.0, 1e-300)
     folds = [(np.arange(10), np.arange(10, 20))]
-    with refused("all weights of the val set are 0; it must have one that is not."):
+    with refused("all weights of the validation rows of fold 1 are 0; one must be more than 0."):
         fastnet.train(X, X, sample_weight=weights, folds=folds, **SMALL)
 
 

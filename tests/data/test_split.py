@@ -296,3 +296,10 @@ def test_groups_that_begin_together_cannot_be_ordered():
     given = {"group": np.repeat([0, 1], 5), "order": np.tile(np.arange(5), 2)}
     with pytest.raises(UsageError, match="the order in which groups begin has 1 different v"):
         make_data(np.arange(10.0), np.arange(10.0), **given, validation_fraction=0.5)
+
+
+def test_messages_about_folds_name_the_fold():
+    folds = [(np.arange(5), np.arange(5, 10)), (np.arange(5, 10), np.arange(5))]
+    weight = np.repeat([1.0, 0.0], 5)
+    with pytest.raises(DataError, match="all weights of the training rows of fold 2 are 0"):
+        make_data(np.arange(10.0), np.arange(10.0), folds=folds, sample_weight=weight)

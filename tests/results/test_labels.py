@@ -16,7 +16,7 @@ from fastnet.figures import scores
 from fastnet.report import report
 from fastnet.results import words
 from fastnet.results.labels import of_labels
-from fastnet.results.remarks import remarks
+from fastnet.results.verdict import verdict
 
 sklearn = pytest.importorskip("sklearn.metrics")
 SAME = 1e-12  # relative: sums in another order
@@ -86,7 +86,7 @@ def test_a_target_no_better_than_its_shares_is_told():
         np.array([[-9.0, 9], [-9, -9], [-9, -9]]),
     )
     found = of_labels(Y, Z2, np.ones(3), ["a", "b"], Y.mean(axis=0))
-    (line,) = remarks({"train": found, "val": None, "test": None}, ["a", "b"])
+    (line,) = verdict({"train": found, "val": None, "test": None}, ["a", "b"])
     assert line.startswith("a: no better than its more frequent label; the accuracy on the train")
 
 

@@ -199,7 +199,7 @@ def test_memory_does_not_grow_with_the_folds(samples):
         (["a"] * 90, r"sample_weight must hold one number for each of the 90 rows"),
         ([-1.0] * 90, r"sample_weight has -1.0 in row 0"),
         ([np.nan] * 90, r"sample_weight has nan in row 0"),
-        ([0.0] * 90, r"all weights of the train set are 0"),
+        ([0.0] * 90, r"all weights of the training rows are 0"),
     ],
 )
 def test_wrong_sample_weights(samples, weight, message):

@@ -21,7 +21,9 @@ def judge(metrics: Mapping[str, Any]) -> str:
     return next(name for name in JUDGES if metrics[name] is not None)
 
 
-def remarks(metrics: Mapping[str, Any], targets: Sequence[str]) -> tuple[str, ...]:
+def verdict(
+    metrics: Mapping[str, Any], targets: Sequence[str], folds: bool = False
+) -> tuple[str, ...]:
     """What is wrong with a result, one line each.
 
     Parameters
@@ -29,16 +31,19 @@ def remarks(metrics: Mapping[str, Any], targets: Sequence[str]) -> tuple[str, ..
     metrics : dict
         By set, as in a Result.
     targets : sequence of str
+    folds : bool
+        Whether the best member validates on the rows of its fold.
 
     Examples
     --------
     >>> bad = {"rmse": 9.99, "baseline": {"rmse": 10.0}}
-    >>> for line in remarks({"train": bad, "val": None, "test": None}, ["price"]):
+    >>> for line in verdict({"train": bad, "val": None, "test": None}, ["price"]):
     ...     print(line)
     price: no better than the mean; the RMSE on the training rows is 9.99, that of the mean 10.
     """
     name = judge(metrics)
     found, rows = metrics[name], f"{JUDGES[name]} rows"
+    rows += " of its fold" * (folds and name == "val")
     if "classes" in found:
         return (*no_better_than_shares(found, rows), *never_predicted(found, rows))
     if "subset_accuracy" in found:

@@ -7,7 +7,7 @@ import pandas
 import pytest
 
 import fastnet
-from fastnet.results.remarks import remarks
+from fastnet.results.verdict import verdict
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_many_classes_are_told_in_one_line():
     classes["0"]["predicted"] = 9
     found = {"accuracy": 0.5, "log_loss": 1.0, "classes": classes}
     found["baseline"] = {"accuracy": 0.1, "log_loss": 2.0}
-    (line,) = remarks({"train": found, "val": None, "test": None}, ["y"])
+    (line,) = verdict({"train": found, "val": None, "test": None}, ["y"])
     assert "1 (1 row), 2 (1 row), 3 (1 row), 4 (1 row), 5 (1 row) and 3 more; try" in line
 
 
@@ -76,3 +76,9 @@ def test_the_run_folder_keeps_what_was_left_out(command):
     assert got.code == 0 and told in got.err and told not in got.out  # once
     assert told in command("show run").out
     assert told in command("show run --json").json["notices"]
+
+
+def test_the_rows_of_a_fold_are_named():
+    bad = {"rmse": 9.99, "baseline": {"rmse": 10.0}}
+    (line,) = verdict({"train": bad, "val": bad, "test": None}, ["price"], folds=True)
+    assert "the RMSE on the validation rows of its fold is 9.99" in line
