@@ -282,18 +282,24 @@ def plot(run, figure, out, theme, member, n1, force, json):
 )
 @option("--force", is_flag=True, help="Replace an existing file or folder.")
 @option("--fold", is_flag=True, help="Write the scaling into the weights.")
+@option(
+    "--input-dtype",
+    type=click.Choice(["auto", "float32", "float64"]),
+    default="auto",
+    help="Type of the inputs in C and ONNX; auto = float64 where float32 is too coarse.",
+)
 @member_options
 @members_option
 @json_option
 @debug_option
-def export(model, to, out, force, fold, member, n1, members, json):
+def export(model, to, out, force, fold, input_dtype, member, n1, members, json):
     from fastnet import export as exports
     from fastnet.cli import terminal
 
     chosen = network_of(model, member, n1, members)
     path = out or exports.default_path(model, to)
     lines = [chosen.line.rstrip("."), *exports.about(model, chosen.member)] if chosen.line else []
-    done = exports.write(chosen.model, to, path, force, fold, lines)
+    done = exports.write(chosen.model, to, path, force, fold, lines, input_dtype)
     done["member"] = chosen.member
     line = f"{chosen.line} It is written as one network." if members else chosen.line
     echo(document(done)) if json else terminal.print_export(done, line)

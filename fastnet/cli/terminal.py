@@ -434,5 +434,10 @@ def print_export(done, line):
         f"{counted(done['multiply_adds'], 'multiply-add')} and "
         f"{done['working_bytes']:,} bytes of memory."
     )
+    if done["to"] in ("c", "onnx"):
+        echo(
+            f"Inputs are {done['input_dtype']}: that rounds predictions for rows of the data by "
+            f"{done['rounding_error']:.1g} of their size at most."
+        )
     if done["inputs_are_cut"]:
         echo("Inputs are cut at x_least and x_most, which are part of the export.")

@@ -202,20 +202,20 @@ static inline void net_proba(const net_number *x, net_number *p)
 # ---------------------------------------------------------------- the texts filled in
 
 
-def contents(model, path, about=()):
+def contents(model, path, told):
     """The one file, with names that begin with the stem of the path."""
-    return {path.name: header(model, identifier(path.stem), about).encode()}
+    return {path.name: header(model, identifier(path.stem), told).encode()}
 
 
-def header(model, name, about=()):
-    """The header whose names begin with `name`; `about` are lines on where the model is from."""
+def header(model, name, told):
+    """The header whose names begin with `name`."""
     classes = [] if model.classes is None else model.classes.tolist()
     constants = facts.constants(model)
-    tests = proof.tests(model)
+    tests = proof.tests(model, told.dtype)
     parts = {
         "portable": PORTABLE,
         "example": example_code(model, tests),
-        "arithmetic": arithmetic_code(model),
+        "arithmetic": arithmetic_code(model, told.dtype),
         "arrays": "\n\n".join(array_code(*item) for item in constants.items()),
         "cut": CUT_FUNCTION * (model.limits is not None),
         "activation": activation_code(model.activation),
@@ -225,7 +225,7 @@ def header(model, name, about=()):
     texts = {
         **facts.sizes(model),
         "title": facts.title(model),
-        "about": "".join(f"\n * {facts.harmless(line)}." for line in about),
+        "about": "".join(f"\n * {facts.harmless(line)}." for line in told.about),
         "use": use(model, name),
         "columns": "\n".join(f" *     {line}" for line in facts.input_lines(model, "x[{}]")),
         "labels": ",\n".join(f"    {string_code(str(label))}" for label in classes),
@@ -272,11 +272,11 @@ def use(model, name):
     return renamed(USE_OF_NUMBERS if model.classes is None else USE_OF_CLASSES, name)
 
 
-def arithmetic_code(model):
+def arithmetic_code(model, dtype):
     """The types of the numbers outside and inside the network."""
     if model.weights.W1.dtype != np.float32:
         return DOUBLE_ARITHMETIC
-    kind = "float" if facts.input_dtype(model) == np.float32 else "double"
+    kind = "float" if dtype == np.float32 else "double"
     return fill(FLOAT_ARITHMETIC, {"number": kind})
 
 

@@ -8,9 +8,6 @@ import fastnet
 from fastnet.data.checks import unnamed_features
 from fastnet.options.methods import EXP, LOSSES
 
-FAR = 1e4  # scales
-
-
 # ---------------------------------------------------------------- arrays
 
 
@@ -47,16 +44,6 @@ def sizes(model):
         "working_bytes": 8 * (d + k),
         "multiply_adds": n1 * d + k * n1,
     }
-
-
-def input_dtype(model):
-    """The dtype of an export's inputs: float64 if float32 would round some far from 0.
-
-    Seconds since 1970 in float32 are multiples of 128. FAR scales from 0, float32 keeps an input to
-    6e-4 of its scale.
-    """
-    far = (np.abs(model.x_shift) / model.x_scale).max(initial=0) > FAR
-    return np.dtype(np.float64) if far else model.weights.W1.dtype
 
 
 # ---------------------------------------------------------------- the loss's output

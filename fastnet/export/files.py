@@ -4,12 +4,13 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from fastnet import files
 from fastnet.errors import DataError, FastnetError, UsageError, quoted
-from fastnet.export import c, facts, js, npy, onnx, python
+from fastnet.export import c, facts, js, npy, onnx, proof, python
 from fastnet.export.forms import ACTIVATIONS
 from fastnet.export.text import identifier
 from fastnet.options.methods import LOSSES
@@ -20,7 +21,17 @@ ENDINGS = {"npy": "", "onnx": ".onnx", "c": ".h", "numpy": ".py", "js": ".mjs"}
 FORMATS = {"npy": npy, "onnx": onnx, "c": c, "numpy": python, "js": js}
 
 
-def write(model, to, path, force=False, fold=False, about=()):
+INPUT_DTYPES = ("auto", "float32", "float64")
+
+
+class Told(NamedTuple):
+    """What an export is told beside the model: where it is from, and the dtype of its inputs."""
+
+    about: tuple[str, ...]
+    dtype: np.dtype
+
+
+def write(model, to, path, force=False, fold=False, about=(), input_dtype="auto"):
     """Write a model for another program.
 
     Parameters
@@ -36,13 +47,16 @@ def write(model, to, path, force=False, fold=False, about=()):
     fold : bool, default False
         Write the scaling into the weights, see `Model.folded`.
     about : sequence of str
-        Lines on where the model is from, for the comment at the top of a C or Python file.
+        Lines on where the model is from, for the comment at the top of the file.
+    input_dtype : {"auto", "float32", "float64"}
+        Of the inputs in C and ONNX; auto is float32 for a float32 model, unless that is too coarse.
 
     Returns
     -------
     dict
         The files with their bytes, parameters, constant_bytes (weights and scaling),
-        working_bytes and multiply_adds of one prediction; inputs_are_cut, whether the model has
+        working_bytes and multiply_adds of one prediction; input_dtype, and rounding_error, the
+        largest error by it on rows of the data, relative; inputs_are_cut, whether the model has
         `limits`.
 
     Raises
@@ -51,7 +65,7 @@ def write(model, to, path, force=False, fold=False, about=()):
         If `to` is unknown, or the model's activation or loss has no export, and for an ensemble
         that is not one network.
     DataError
-        If the weights are not finite.
+        If the weights are not finite, and if float32 is too coarse for the inputs.
     FastnetError
         If the path exists or cannot be written, or a package is not installed.
 
@@ -73,7 +87,8 @@ def write(model, to, path, force=False, fold=False, about=()):
     model = model if to == "npy" else facts.with_all_logits(model)
     if to == "numpy" and path.suffix != ".py":
         raise UsageError(f"-o: --to numpy writes a .py file, got {path}.")
-    contents = FORMATS[to].contents(model, path, about)
+    told = Told(tuple(about), input_dtype_of(model, to, input_dtype))
+    contents = FORMATS[to].contents(model, path, told)
     folder = path if to == "npy" else path.parent
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,8 +98,25 @@ def write(model, to, path, force=False, fold=False, about=()):
     except OSError as error:
         raise files.WriteError(path, error) from None
     written = {str(folder / name): len(data) for name, data in contents.items()}
-    cut = model.limits is not None
-    return {"to": to, "files": written, **facts.sizes(model), "inputs_are_cut": cut}
+    return {
+        "to": to,
+        "files": written,
+        **facts.sizes(model),
+        "input_dtype": str(told.dtype),
+        "rounding_error": proof.PROMISE * proof.rounding_error(model, told.dtype),
+        "inputs_are_cut": model.limits is not None,
+    }
+
+
+def input_dtype_of(model, to, asked):
+    """The dtype of the inputs in that format."""
+    if asked not in INPUT_DTYPES:
+        raise UsageError(f"--input-dtype must be one of {', '.join(INPUT_DTYPES)}, got {asked!r}.")
+    if to in ("c", "onnx"):
+        return proof.input_dtype(model, asked)
+    if asked == "float32":
+        raise UsageError(f"--input-dtype float32 is for c and onnx; {to} takes double.")
+    return np.dtype(np.float64)
 
 
 def check(model, to):

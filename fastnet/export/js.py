@@ -3,6 +3,8 @@
 import json
 import re
 
+import numpy as np
+
 from fastnet.export import facts, proof
 from fastnet.export.forms import ACTIVATIONS
 from fastnet.export.text import block, fill
@@ -97,14 +99,14 @@ export function selftest() {
 """
 
 
-def contents(model, path, about=()):
+def contents(model, path, told):
     """The one file."""
-    return {path.name: module(model, path.name, about).encode()}
+    return {path.name: module(model, path.name, told.about).encode()}
 
 
 def module(model, name, about=()):
     """The module as text."""
-    arrays, tests = facts.constants(model), proof.tests(model)
+    arrays, tests = facts.constants(model), proof.tests(model, np.float64)
     activation = in_javascript(ACTIVATIONS[model.activation].c)
     probabilities = model.classes is not None or bool(model.labels)
     texts = {

@@ -10,7 +10,7 @@ from fastnet.export import facts, proof
 SCALING = ("x_shift", "x_scale", "y_shift", "y_scale")
 
 
-def contents(model, path, about=()):
+def contents(model, path, told):
     """The files of the folder `path` by name: W1.npy, b1.npy, W2.npy, b2.npy and model.json."""
     arrays = {
         f"{name}.npy": saved_bytes(np.save, array)
@@ -19,9 +19,9 @@ def contents(model, path, about=()):
     tests = proof.tests(model, np.float64)
     if len(tests.X):
         arrays |= {f"test_{name}.npy": saved_bytes(np.save, a) for name, a in zip("XY", tests)}
-    told = without_weights(model) | {"about": list(about)}
-    document = json.dumps(told, indent=1, allow_nan=False)
-    return arrays | {"model.json": document.encode()}
+    document = without_weights(model) | {"about": list(told.about)}
+    text = json.dumps(document, indent=1, allow_nan=False)
+    return arrays | {"model.json": text.encode()}
 
 
 def without_weights(model):

@@ -13,25 +13,25 @@ OPSET, IR_VERSION = 15, 8  # the first opset with CastLike, and its IR version: 
 ONNX_TYPES = {"float32": 1, "float64": 11}
 
 
-def contents(model, path, about=()):
+def contents(model, path, told):
     """The one file: a model that onnx itself has checked."""
     onnx = import_onnx()
     built = onnx.helper.make_model(
-        graph(onnx, model, path.stem),
+        graph(onnx, model, path.stem, told.dtype),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="fastnet",
         producer_version=fastnet.__version__,
     )
-    told = {"inputs": "\n".join(facts.input_lines(model, "X[:, {}]"))}
-    tests = proof.tests(model)
+    props = {"inputs": "\n".join(facts.input_lines(model, "X[:, {}]"))}
+    tests = proof.tests(model, told.dtype)
     if len(tests.X):
-        told |= {f"test_{name}": json.dumps(array.tolist()) for name, array in zip("XY", tests)}
-    if about:
-        told["about"] = "\n".join(about)
+        props |= {f"test_{name}": json.dumps(array.tolist()) for name, array in zip("XY", tests)}
+    if told.about:
+        props["about"] = "\n".join(told.about)
     if model.labels:
-        told["outputs"] = "\n".join(facts.output_lines(model, "variable[:, {}]"))
-    onnx.helper.set_model_props(built, told)
+        props["outputs"] = "\n".join(facts.output_lines(model, "variable[:, {}]"))
+    onnx.helper.set_model_props(built, props)
     onnx.checker.check_model(built, full_check=True)
     return {path.name: built.SerializeToString()}
 
@@ -101,7 +101,7 @@ CLASS_LINES = (
 # ---------------------------------------------------------------- the graph
 
 
-def graph(onnx, model, name):
+def graph(onnx, model, name, dtype):
     """The graph of a model with its constants inside."""
     nodes, arrays = [], facts.constants(model)
     for line in node_lines(model):
@@ -109,7 +109,7 @@ def graph(onnx, model, name):
         nodes.append(onnx.helper.make_node(operator, inputs, outputs, **attributes))
         arrays |= {n: np.array(n, model.weights.W1.dtype) for n in inputs if n[0].isdigit()}
     tensors = [onnx.numpy_helper.from_array(array, key) for key, array in arrays.items()]
-    ends = graph_ends(onnx.helper, model)
+    ends = graph_ends(onnx.helper, model, dtype)
     if model.classes is not None:
         tensors.append(label_tensor(onnx.helper, model.classes))
     return onnx.helper.make_graph(nodes, name, *ends, tensors, facts.title(model))
@@ -123,11 +123,12 @@ def parse(line):
     return operator, [word for word in words if "=" not in word], outputs, attributes
 
 
-def graph_ends(helper, model):
+def graph_ends(helper, model, of_inputs):
     """The graph's inputs and its outputs."""
     dtype, k = ONNX_TYPES[str(model.weights.W1.dtype)], model.weights.b2.size
-    of_inputs = ONNX_TYPES[str(facts.input_dtype(model))]
-    X = helper.make_tensor_value_info("X", of_inputs, ["n", model.weights.W1.shape[1]])
+    X = helper.make_tensor_value_info(
+        "X", ONNX_TYPES[str(of_inputs)], ["n", model.weights.W1.shape[1]]
+    )
     if model.classes is None:
         return [X], [helper.make_tensor_value_info("variable", dtype, ["n", k])]
     return [X], [

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fastnet.errors import DataError
-from fastnet.export import facts
 
 PROMISE = 1e-5  # the largest error of an export, in units of what the network adds up
+FAR = 1e4  # scales from 0 up to which an input may be float32: there are 6e-4 of its scale left
 MOST = 1e-3  # of a probability, whatever the network adds up
 
 
@@ -29,9 +29,8 @@ class Tests(NamedTuple):
     bound: np.ndarray
 
 
-def tests(model, dtype=None):
+def tests(model, dtype):
     """The Tests of a model, for an export with inputs of that dtype; no rows if it keeps none."""
-    dtype = facts.input_dtype(model) if dtype is None else dtype
     X = model.examples.reshape(-1, len(model.features)).astype(dtype)
     Y = predicted(model, X)
     return Tests(X, Y, bound(model, Y))
@@ -54,22 +53,35 @@ def bound(model, Y):
     return PROMISE * (own + np.abs(Y) / 10)
 
 
-def check_inputs(model, dtype):
-    """The largest error, as a share of what is allowed, if the inputs are rounded to that dtype.
+def rounding_error(model, dtype):
+    """The largest error if the inputs are rounded to that dtype, in units of what PROMISE allows:
+    on the rows that the model keeps, and on the bounds of the training rows."""
+    X = np.vstack([model.examples.reshape(-1, len(model.features)), *model.ranges[:2]])
+    exact = predicted(model, X)
+    off = np.abs(predicted(model, X.astype(dtype)) - exact) / bound(model, exact)
+    return float(off.max(initial=0))
+
+
+def input_dtype(model, asked="auto"):
+    """The dtype of an export's inputs: that of the weights, or float64 where float32 is too coarse.
+
+    Seconds since 1970 in float32 are multiples of 128: rows that differ would be equal before they
+    are scaled.
 
     Raises
     ------
     DataError
-        If the error is larger than allowed.
+        If float32 was asked for and an error would be larger than PROMISE allows.
     """
-    X = np.vstack([model.examples.reshape(-1, len(model.features)), *model.ranges[:2]])
-    exact = predicted(model, X)
-    with np.errstate(over="ignore"):
-        rounded = X.astype(dtype)
-    off = np.abs(predicted(model, rounded) - exact) / bound(model, exact)
-    if not off.max(initial=0) <= 1:
+    own = model.weights.W1.dtype
+    if asked == "auto":
+        far = (np.abs(model.x_shift) / model.x_scale).max(initial=0) > FAR
+        coarse = far or rounding_error(model, own) > 1
+        return np.dtype(np.float64) if coarse else own
+    error = rounding_error(model, asked)
+    if not error <= 1:
         raise DataError(
-            f"--input-dtype {dtype}: predictions for training rows would be off by "
-            f"{off.max():.3g} times what is allowed; take float64."
+            f"--input-dtype {asked}: predictions for rows of the data would be off by "
+            f"{PROMISE * error:.2g} of their size, and {PROMISE:g} is promised; take float64."
         )
-    return float(off.max(initial=0)) * PROMISE
+    return np.dtype(asked)

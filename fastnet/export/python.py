@@ -82,10 +82,10 @@ with np.load(Path(__file__).with_suffix(".npz")) as file:
 # ---------------------------------------------------------------- the texts filled in
 
 
-def contents(model, path, about=()):
+def contents(model, path, told):
     """The files by name: the .py, and an .npz if there are many numbers."""
     arrays = facts.constants(model) | test_arrays(model)
-    code = {path.name: python_file(model, about).encode()}
+    code = {path.name: python_file(model, told.about).encode()}
     if is_small(arrays):
         return code
     return {f"{path.stem}.npz": saved_bytes(np.savez, **arrays), **code}
@@ -93,7 +93,7 @@ def contents(model, path, about=()):
 
 def test_arrays(model):
     """The test vectors by name; none if the model keeps no rows."""
-    tests = proof.tests(model)
+    tests = proof.tests(model, np.float64)
     return dict(zip(("test_X", "test_Y", "test_bound"), tests)) if len(tests.X) else {}
 
 

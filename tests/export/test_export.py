@@ -21,7 +21,7 @@ from fastnet.data.scaling import Limits, Ranges, Scaling
 from fastnet.data.schema import Column, Schema
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError, UsageError
-from fastnet.export import facts, forms, onnx, python
+from fastnet.export import facts, forms, onnx, proof, python
 from fastnet.export.files import ENDINGS
 from fastnet.export.text import identifier
 from fastnet.options import methods
@@ -306,6 +306,38 @@ def test_onnx_takes_double_for_inputs_far_from_0(tmp_path):
     X = 1.7e9 + np.arange(0.0, 10_000.0, 61.0)[:, None]
     found, _ = run_onnx(model, X, tmp_path)
     assert_close(found["variable"], columns_of(model.predict(X)), ONNX_TOLERANCE["float32"])
+
+
+@pytest.mark.parametrize("to", ["c", "onnx"])
+def test_float32_inputs_are_refused_where_they_are_too_coarse(to, tmp_path):
+    examples = 1.7e9 + 5e3 * np.linspace(-2, 2, 7)[:, None]
+    model = changed(seconds_since_1970(), examples=examples)
+    message = r"--input-dtype float32: predictions for rows of the data would be off by .* promised"
+    with pytest.raises(DataError, match=message):
+        export.write(model, to, tmp_path / "net", input_dtype="float32")
+    assert not (tmp_path / "net").exists()
+    done = export.write(network(2, 3, 1), to, tmp_path / "net", input_dtype="float64")
+    assert done["input_dtype"] == "float64" and done["rounding_error"] == 0
+
+
+def test_auto_takes_double_where_a_steep_network_needs_it(tmp_path):
+    """Its inputs are only 400 scales from 0, and its weights make much of their last digits."""
+    model = network(1, 4, 1, activation="sin")
+    steep = model._replace(weights=model.weights._replace(W1=100 * model.weights.W1))
+    for of, dtype in ((model, "float32"), (steep, "float64")):
+        assert export.write(of, "c", tmp_path / "net.h", True)["input_dtype"] == dtype
+
+
+@pytest.mark.parametrize(
+    "to, asked, message",
+    [
+        ("c", "float16", "--input-dtype must be one of auto, float32, float64, got 'float16'"),
+        ("js", "float32", "--input-dtype float32 is for c and onnx; js takes double"),
+    ],
+)
+def test_other_dtypes_of_inputs_are_refused(to, asked, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        export.write(network(2, 3, 1), to, tmp_path / "net", input_dtype=asked)
 
 
 @needs_cc
@@ -702,11 +734,15 @@ def test_export_writes_beside_you_and_tells_the_sizes(command, runs):
     code, out, err = command("good-1 --to c")
     first, rest = out.split("\n", 1)
     assert first.startswith("Member ") and "the lowest training loss of all 4" in first
+    model = facts.with_all_logits(fastnet.load(runs / "good-1").model())
+    error = proof.PROMISE * proof.rounding_error(model, np.float32)
     assert (code, rest, err) == (
         0,
         f"good_1.h  {os.path.getsize(runs / 'good_1.h'):,} bytes\n"
         f"{5 * n1 + 2} parameters (float32), {20 * n1 + 8} bytes with scaling; a prediction takes "
-        f"{4 * n1} multiply-adds and {8 * (2 + 2)} bytes of memory.\n",
+        f"{4 * n1} multiply-adds and {8 * (2 + 2)} bytes of memory.\n"
+        f"Inputs are float32: that rounds predictions for rows of the data by "
+        f"{error:.1g} of their size at most.\n",
         "",
     )
     assert "good_1_classify" in (runs / "good_1.h").read_text()

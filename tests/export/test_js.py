@@ -124,7 +124,7 @@ def test_the_python_file_tests_itself(name, tmp_path):
 def test_the_other_exports_hold_test_vectors_as_well(tmp_path):
     onnx = pytest.importorskip("onnx", reason="fastnet[export] is not installed")
     model = MODELS["float32"]()
-    tests = proof.tests(model)
+    tests = proof.tests(model, np.float32)
     export.write(model, "npy", tmp_path / "net", about=["Run one"])
     np.testing.assert_array_equal(
         np.load(tmp_path / "net" / "test_Y.npy"),

@@ -92,7 +92,7 @@ def test_a_model_without_examples_has_no_self_test(tmp_path):
 
 def test_the_bounds_of_the_tests_are_those_promised():
     model = facts.with_all_logits(MODELS["numbers"]())
-    tests = proof.tests(model)
+    tests = proof.tests(model, np.float32)
     assert tests.X.dtype == np.float32 and tests.X.shape == (8, 3)
     np.testing.assert_allclose(tests.Y[:, 0], model.predict(tests.X), rtol=1e-12)
     assert (tests.bound < 1e-3 * model.y_scale * np.abs(model.weights.W2).max()).all()
