@@ -13,7 +13,7 @@ from fastnet.figures.html import chart_tag, page, table_tag, text
 from fastnet.figures.style import INK, LINE, PAPER, SOFT
 from fastnet.files import write_bytes
 from fastnet.options.table import OPTIONS
-from fastnet.results import answer, verdict, words
+from fastnet.results import answer, variance, verdict, words
 from fastnet.results import explained as words_of
 from fastnet.results.again import repeat_command
 
@@ -149,6 +149,7 @@ def tables(result):
     if result.by_setting():
         title = "<h2>By setting</h2>"
         parts += [title, table_tag(*words.by_setting_cells(result, MOST_ROWS))]
+        parts.append(f"<p>{text(variance.sentence(result.members, result.options))}</p>")
     parts += ["<h2>The best members</h2>", table_tag(*words.best_cells(result, 10))]
     return "\n".join(parts)
 

@@ -17,7 +17,7 @@ from fastnet.errors import UsageError
 from fastnet.native import cache
 from fastnet.native.versions import reason_for_plain
 from fastnet.options.targets import UNITS, has_target
-from fastnet.results import answer, explained
+from fastnet.results import answer, explained, variance
 from fastnet.results.verdict import JUDGES, judge
 from fastnet.results.words import (
     MOST_CLASSES,
@@ -231,8 +231,12 @@ def print_settings(out, result):
     count = len(result.by_setting())
     if count:
         print_table(out, *by_setting_cells(result))
-        more = f"The first of {count:,} settings; all: --json.\n" if count > MOST_SETTINGS else ""
-        echo(more)
+        if count > MOST_SETTINGS:
+            echo(f"The first {MOST_SETTINGS} of {count:,} settings; all: --json.")
+    if told := variance.sentence(result.members, result.options):
+        echo(f"\n{told}")
+    if count or told:
+        echo("")
 
 
 def print_metrics(out, result):

@@ -20,7 +20,7 @@ from fastnet.page.parts import (
     theme,
     url_value,
 )
-from fastnet.results import answer, collect, words
+from fastnet.results import answer, collect, grouping, variance, words
 from fastnet.results.reading import list_runs
 
 STATUS_COLOURS = {"done": "green", "running": "blue", "starting": "blue", "interrupted": "orange"}
@@ -252,7 +252,7 @@ def by_n1_frame(result):
 
 def rows_frame(result, rows):
     """Rows of an answer as a data frame; the settings that were given become columns."""
-    axes = answer.given_axes(result.members, result.options)
+    axes = grouping.given_axes(result.members, result.options)
     table = []
     for row in rows:
         setting = row.pop("setting")
@@ -276,6 +276,7 @@ def answer_view(result):
     if rows := result.by_setting():
         st.caption("The settings side by side: the smallest sufficient N1 of each.")
         st.dataframe(rows_frame(result, rows), hide_index=True, column_config=LOSS_FORMATS)
+        st.caption(escape_markdown(variance.sentence(result.members, result.options)))
     chosen = [f for f in figures.applying(result) if f.name in ("loss-by-n1", "success-by-n1")]
     chosen = chosen or [figures.FIGURES["loss-curves"]]
     for column, figure in zip(st.columns(len(chosen)), chosen):

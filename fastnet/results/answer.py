@@ -10,7 +10,13 @@ from fastnet.options.methods import STOPS
 from fastnet.options.ranges import typed
 from fastnet.options.targets import UNITS, asked_unit, has_target, in_unit, text_of_target
 from fastnet.results import closeness, decision
-from fastnet.results.grouping import has_folds, monitored, setting_codes, varying_apart
+from fastnet.results.grouping import (
+    given_axes,
+    has_folds,
+    monitored,
+    setting_codes,
+    varying_apart,
+)
 from fastnet.training.plan import shown
 from fastnet.training.search import is_searched
 
@@ -169,14 +175,6 @@ def over_folds(members: np.ndarray, losses: np.ndarray) -> dict[str, float | Non
         found[f"fold_mean_{name}"] = float(means.mean()) if known else None
         found[f"fold_sd_{name}"] = float(means.std(ddof=1)) if known else None
     return found
-
-
-def given_axes(members: np.ndarray, options: Mapping[str, Any]) -> list[str]:
-    """The settings besides N1 and seed for which several values were given.
-
-    Others can differ, too: each optimizer has its own learning rate.
-    """
-    return [name for name in varying_apart(members) if len(options[name]) > 1]
 
 
 def of_setting(members: np.ndarray, member: int) -> np.ndarray:

@@ -1,5 +1,8 @@
 """The members of a run in groups: by what they differ in, and the loss that decides."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from fastnet.training.plan import SETTING_COLUMNS
@@ -33,3 +36,11 @@ def setting_codes(members: np.ndarray) -> np.ndarray:
         # Renumbered after each setting, because the product over many lists would overflow.
         _, codes = np.unique(codes * (code.max() + 1) + code, return_inverse=True)
     return codes
+
+
+def given_axes(members: np.ndarray, options: Mapping[str, Any]) -> list[str]:
+    """The settings besides N1 and seed for which several values were given.
+
+    Others can differ, too: each optimizer has its own learning rate.
+    """
+    return [name for name in varying_apart(members) if len(options[name]) > 1]

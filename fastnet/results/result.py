@@ -13,7 +13,7 @@ from fastnet.errors import UsageError, quoted
 from fastnet.files import json_value
 from fastnet.options.methods import CONVERGED_BY, STOPS, longest
 from fastnet.options.option import COMMANDS
-from fastnet.results import answer, closeness, ensemble
+from fastnet.results import answer, closeness, ensemble, variance
 from fastnet.results.intervals import Calibration
 from fastnet.results.model import Model
 from fastnet.shapes import ANYTHING, COUNT, NUMBER, TEXT, TIME, Maybe, one_of
@@ -58,6 +58,7 @@ SHAPE = {
     "smallest_n1": Maybe(COUNT),
     "within": Maybe({"n1": COUNT, "best_n1": COUNT, str: ANYTHING}),
     "by_setting": [{str: ANYTHING}],
+    "variance_shares": Maybe({"of": TEXT, "shares": {str: NUMBER}}),
     "folds": Maybe({"count": COUNT, "mean": MEANS, "sd": MEANS}),
     "notices": [TEXT],
 }
@@ -497,6 +498,29 @@ class Result(Described, ResultFields):
         """
         return answer.by_setting(self.members, self.options)
 
+    def variance_shares(self) -> dict[str, Any] | None:
+        """Which setting mattered: each axis' share of the variance of the losses.
+
+        An analysis of variance of the logarithms of the monitored losses, or of their ranks where a
+        member diverged. It needs a balanced grid whose members all ran to their own stop.
+
+        Returns
+        -------
+        dict or None
+            of, what is compared; and shares, which sum to 1: one for each axis, combinations (what
+            the axes do together beyond that) and seeds. None where it does not apply.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnet
+        >>> x = np.linspace(-1, 1, 50)
+        >>> result = fastnet.sweep(x, np.sin(6 * x), n1=[1, 8], seeds=3, l2=[0, 1e-6],
+        ...                        optimizer="lm", max_epochs=30)
+        >>> max(result.variance_shares()["shares"].items(), key=lambda item: item[1])[0]
+        'n1'
+        """
+        return variance.variance_shares(self.members, self.options)
+
     def to_frame(self) -> "pandas.DataFrame":
         """The members as a pandas DataFrame.
 
@@ -538,6 +562,7 @@ class Result(Described, ResultFields):
             "smallest_n1": answer.smallest_n1(table, self.options),
             "within": closeness.closeness(self.members, self.options),
             "by_setting": self.by_setting(),
+            "variance_shares": self.variance_shares(),
             "folds": self.folds,
             "notices": list(self.notices),
         }

@@ -215,7 +215,7 @@ def answer_line(result: Result) -> str:
     if smallest is None or smallest == result.best["n1"]:
         return ""
     record = result.members[result.best_of(smallest)]
-    given = answer.given_axes(result.members, result.options)
+    given = grouping.given_axes(result.members, result.options)
     axes = f" with {settings_text({name: record[name] for name in given})}" if given else ""
     return (
         f"The best of N1 = {smallest} is member {record['member']} (seed {record['seed']}){axes}: "
@@ -367,7 +367,7 @@ def by_n1_cells(result: Result) -> tuple[list[str], list[list[str]]]:
         columns[title] = [number(row[name]) for row in rows]
     if searched:
         columns["verdict"] = [row["verdict"] for row in rows]
-    for axis in answer.given_axes(result.members, result.options):
+    for axis in grouping.given_axes(result.members, result.options):
         columns[axis.replace("_", " ")] = [setting_text(axis, row["setting"][axis]) for row in rows]
     return as_table(columns)
 
@@ -421,7 +421,7 @@ def by_setting_cells(
     rows = result.by_setting()[:most]
     columns = {
         axis.replace("_", " "): [setting_text(axis, row["setting"][axis]) for row in rows]
-        for axis in answer.given_axes(result.members, result.options)
+        for axis in grouping.given_axes(result.members, result.options)
     }
     columns["smallest N1"] = [number(row["smallest_n1"]) for row in rows]
     if not has_target(result.options):

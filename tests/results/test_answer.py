@@ -402,5 +402,5 @@ def test_a_setting_that_only_follows_another_is_no_axis():
     table = members((2, "target", 0.1, 9), (2, "target", 0.2, 9))
     table["optimizer"], table["learning_rate"] = ["lm", "adam"], [math.inf, 0.1]
     asked = options(n1=2, optimizer=["lm", "adam"])
-    assert answer.given_axes(table, asked) == ["optimizer"]
+    assert grouping.given_axes(table, asked) == ["optimizer"]
     assert set(answer.by_setting(table, asked)[0]["setting"]) == {"learning_rate", "optimizer"}
