@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fastnet.results import metrics
+from fastnet.results.labels import of_labels
 from fastnet.results.metrics import best_thresholds, of_classes, of_numbers
 from fastnet.results.rules import Rule, predicted_classes
 
@@ -227,6 +228,77 @@ def test_one_row(rng, only, rule):
     assert found["roc_auc"] is None and found["average_precision"] == 1
     if rule:
         assert found["mean_cost"] == (0 if guess == only else rule.costs[only])
+
+
+# ---------------------------------------------------------------- small samples of any kind
+
+
+def random_rule(rng, k):
+    """No rule, thresholds or costs."""
+    kind = rng.integers(3 if k == 2 else 2)
+    rules = (None, Rule(costs=tuple(rng.integers(0, 4, k) + 0.5)), Rule((rng.random(),)))
+    return rules[kind]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_samples(seed):
+    """From one row up: ties, classes that are missing, weights of 0, and rules."""
+    rng = np.random.default_rng(seed)
+    k, n = rng.integers(2, 5), rng.integers(1, 9)
+    truth, Z2 = rng.integers(0, k, n), rng.normal(size=(n, k)).round(rng.integers(0, 3))
+    weight = np.append(rng.integers(0, 3, n - 1) * 0.5, 1.0)
+    rule, rows = random_rule(rng, k), weight > 0
+    found = of_classes(np.eye(k)[truth], Z2, weight, LABELS[:k], rule=rule)
+    P, guess, given = metrics.softmax(Z2), predicted_classes(Z2, rule), {"sample_weight": weight}
+    seen = np.union1d(truth[rows], guess[rows])
+    macro = {"average": "macro", "zero_division": 0, "labels": seen, **given}
+    assert found["accuracy"] == pytest.approx(sklearn.accuracy_score(truth, guess, **given))
+    for name in ("precision", "recall", "f1"):
+        expected = getattr(sklearn, f"{name}_score")(truth, guess, **macro)
+        assert found[name] == pytest.approx(expected, rel=SAME, abs=SAME)
+    own = {**macro, "labels": np.unique(truth[rows])}
+    recall = sklearn.recall_score(truth, guess, **own)
+    assert found["balanced_accuracy"] == pytest.approx(recall, rel=SAME, abs=SAME)
+    logs = sklearn.log_loss(truth, P, labels=range(k), **given)
+    assert found["log_loss"] == pytest.approx(logs, rel=1e-9)
+    for c, label in enumerate(LABELS[:k]):
+        one, there = found["classes"][label], truth[rows] == c
+        if there.any():
+            score = sklearn.average_precision_score(truth == c, P[:, c], **given)
+            assert one["average_precision"] == pytest.approx(score, rel=SAME)
+        else:
+            assert one["average_precision"] is None
+        if there.any() and not there.all():
+            score = sklearn.roc_auc_score(truth == c, P[:, c], **given)
+            assert one["roc_auc"] == pytest.approx(score, rel=SAME, abs=SAME)
+        else:
+            assert one["roc_auc"] is None
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_samples_of_several_labels(seed):
+    rng = np.random.default_rng(seed)
+    k, n = rng.integers(2, 4), rng.integers(1, 9)
+    Y, Z2 = (rng.random((n, k)) < 0.5).astype(float), rng.normal(size=(n, k)).round(1)
+    weight = np.append(rng.integers(0, 3, n - 1) * 0.5, 1.0)
+    limits = rng.random(k).round(1)
+    rule = Rule(tuple(limits)) if seed % 2 else None
+    found = of_labels(Y, Z2, weight, LABELS[:k], rule=rule)
+    P = 1 / (1 + np.exp(-Z2))
+    guess, given = (P >= limits if rule else P > 0.5).astype(int), {"sample_weight": weight}
+    expected = {"subset_accuracy": sklearn.accuracy_score(Y, guess, **given)}
+    counted = {"average": "macro", "zero_division": 0, **given}
+    for name in ("precision", "recall", "f1"):
+        expected[name] = getattr(sklearn, f"{name}_score")(Y, guess, **counted)
+    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=SAME, abs=SAME)
+    for j, label in enumerate(LABELS[:k]):
+        one, there = found["targets"][label], Y[weight > 0, j] == 1
+        if there.any() and not there.all():
+            for name in ("roc_auc", "average_precision"):
+                score = getattr(sklearn, f"{name}_score")(Y[:, j], P[:, j], **given)
+                assert one[name] == pytest.approx(score, rel=SAME, abs=SAME)
+        else:
+            assert one["roc_auc"] is None
 
 
 # ---------------------------------------------------------------- numbers
