@@ -15,7 +15,7 @@ from fastnet.files import write_bytes
 from fastnet.options.table import OPTIONS
 from fastnet.results import answer, variance, verdict, words
 from fastnet.results import explained as words_of
-from fastnet.results.again import repeat_command
+from fastnet.results.again import refit_command, repeat_command
 
 MOST_ROWS = 200  # most rows of the table by N1
 
@@ -103,6 +103,8 @@ def head(result, title):
         sentence = answer.sentence(result.members, result.options)
         lines.append(f'<p class="answer">{text(sentence)}</p>')
     lines.append(f"<p>{text(words.best_line(result))} {text(words.answer_line(result))}</p>")
+    if result.folds:
+        lines.append(f"<p>{text(words.folds_line(result))}</p>")
     return "\n".join([*lines, *(f"<p>{text(notice)}</p>" for notice in result.notices)])
 
 
@@ -167,11 +169,16 @@ def all_figures(result):
 def how_to_repeat(result):
     """The command, the environment and all options."""
     options = [(name, OPTIONS[name].typed(value)) for name, value in result.options.items()]
+    folds_again = []
+    if result.folds:
+        command = f"<pre>{text(refit_command(result))}</pre>"
+        folds_again = [f"<p>{text(words.refit_line(result))}</p>", command]
     return "\n".join(
         [
             "<h2>Repeat it</h2>",
             f"<pre>{text(repeat_command(result))}</pre>",
             "<p>In the environment below it gives the same bytes.</p>",
+            *folds_again,
             text_table(("environment", ""), environment_rows(result.environment)),
             "<details><summary>All options, as resolved</summary>",
             text_table(("option", "value"), options),

@@ -115,6 +115,16 @@ def test_the_command_gives_the_same_run_again(sweep):
     assert set(again.chosen(sweep, "sweep", sweep.options)) == set(given)
 
 
+def test_the_report_of_folds_names_the_command_for_all_rows():
+    X = np.linspace(-1, 1, 40)
+    result = fastnet.sweep(X, X**2, n1=[1, 2], max_epochs=4, folds=4)
+    page = report.report(result).decode()
+    assert "Over 4 folds (mean +- standard deviation): validation loss" in page
+    assert "The best member saw 30 of 40 rows, those of its fold. To train its setting" in page
+    assert f"<pre>{again.refit_command(result)}</pre>" in page
+    assert "its fold" not in report.report(fastnet.train(X, X, n1=1, max_epochs=2)).decode()
+
+
 def test_the_command_of_own_data_is_the_python_call():
     X = np.linspace(-1, 1, 20)
     result = fastnet.train(X, X, n1=[1, 2], seeds=3, max_epochs=4)

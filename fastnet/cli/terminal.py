@@ -18,6 +18,7 @@ from fastnet.native import cache
 from fastnet.native.versions import reason_for_plain
 from fastnet.options.targets import UNITS, has_target
 from fastnet.results import answer, explained, variance
+from fastnet.results.again import refit_command
 from fastnet.results.verdict import JUDGES, judge
 from fastnet.results.words import (
     MOST_CLASSES,
@@ -30,13 +31,14 @@ from fastnet.results.words import (
     by_setting_cells,
     class_cells,
     counted,
-    folds_lines,
+    folds_line,
     interval_line,
     metric_cells,
     number,
     parts_of,
     plan_text,
     progress_line,
+    refit_line,
     seconds,
     setting_text,
     threshold_line,
@@ -189,7 +191,7 @@ def print_result(result, told=()):
     if line := answer_line(result):
         echo(line)
     if result.folds:
-        echo(folds_lines(result))
+        echo(f"{folds_line(result)}\n{refit_line(result)}\n  {refit_command(result)}")
     if result.task is None and result.metrics:
         print_metrics(out, result)
     if result.command != "train":

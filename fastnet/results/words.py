@@ -10,7 +10,6 @@ from fastnet.data.dialect import listed
 from fastnet.options.ranges import typed
 from fastnet.options.targets import UNITS, asked_unit, has_target, in_unit, text_of_target
 from fastnet.results import answer, grouping
-from fastnet.results.again import refit_command
 from fastnet.results.result import SCORES, Result
 from fastnet.training.plan import shown
 from fastnet.training.search import is_searched
@@ -224,8 +223,8 @@ def answer_line(result: Result) -> str:
     )
 
 
-def folds_lines(result: Result) -> str:
-    """What the folds say about the best setting, and what its best member was trained on."""
+def folds_line(result: Result) -> str:
+    """What the folds say about the best setting; "" without folds."""
     folds = result.folds
     if not folds:
         return ""
@@ -234,11 +233,15 @@ def folds_lines(result: Result) -> str:
         f"{metric(name, folds['sd'][name])}"
         for name, mean in folds["mean"].items()
     )
+    return f"Over {folds['count']} folds (mean +- standard deviation): {values}."
+
+
+def refit_line(result: Result) -> str:
+    """What the best member of a run with folds was trained on; refit_command() follows."""
     train = result.split["folds_train"][result.best["fold"]]
     return (
-        f"Over {folds['count']} folds (mean +- standard deviation): {values}.\n"
         f"The best member saw {train.sum():,} of {len(train):,} rows, those of its fold. To train "
-        f"its setting on all of them:\n  {refit_command(result)}"
+        "its setting on all of them:"
     )
 
 

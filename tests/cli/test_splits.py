@@ -111,7 +111,7 @@ def test_what_is_printed_says_what_the_best_member_was_trained_on(command, patie
     [
         "",
         "--group patient --test-fraction 0.2",
-        "--group patient",
+        "--group patient --target-rmse 0.01",
         "--order patient --features patient,a",
         "--schedule exponential --learning-rate 0.01,0.003 --batch-size 16,none --zip",
     ],
