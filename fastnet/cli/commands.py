@@ -290,16 +290,18 @@ def plot(run, figure, out, theme, member, n1, force, json):
 )
 @member_options
 @members_option
+@interval_option
 @json_option
 @debug_option
-def export(model, to, out, force, fold, input_dtype, member, n1, members, json):
+def export(model, to, out, force, fold, input_dtype, member, n1, members, interval, json):
     from fastnet import export as exports
     from fastnet.cli import terminal
 
-    chosen = network_of(model, member, n1, members)
+    chosen = network_of(model, member, n1, members, interval is not None)
     path = out or exports.default_path(model, to)
     lines = [chosen.line.rstrip("."), *exports.about(model, chosen.member)] if chosen.line else []
-    done = exports.write(chosen.model, to, path, force, fold, lines, input_dtype)
+    asked = force, fold, lines, input_dtype, interval
+    done = exports.write(chosen.model, to, path, *asked)
     done["member"] = chosen.member
     line = f"{chosen.line} It is written as one network." if members else chosen.line
     echo(document(done)) if json else terminal.print_export(done, line)

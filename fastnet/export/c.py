@@ -89,6 +89,9 @@ static inline int net_selftest(void)
 USE_OF_NUMBERS = """\
 net_predict(x, y): y[NET_OUTPUTS], the predicted numbers"""
 
+USE_OF_INTERVALS = """
+ * net_interval(x, lower, upper): the ends of intervals that hold the target, [NET_OUTPUTS] each"""
+
 USE_OF_LABELS = """\
 net_predict(x, y): y[NET_OUTPUTS], the probability of each label:
 @labels"""
@@ -152,6 +155,22 @@ static inline void net_predict(const net_number *x, net_number *y)
     net_forward(x, z2);
     for (int o = 0; o < NET_OUTPUTS; o++)
         y[o] = NET_AS(net_number, @unscaled);
+}
+"""
+
+INTERVAL = """
+/* Intervals that hold the target with a probability of @percent: half their width. */
+@half_width
+
+static inline void net_interval(const net_number *x, net_number *lower, net_number *upper)
+{
+    net_number y[NET_OUTPUTS];
+    net_predict(x, y);
+    for (int o = 0; o < NET_OUTPUTS; o++) {
+        const double half = NET_DOUBLE(net_half_width[o]), low = NET_AS(double, y[o]) - half;
+        lower[o] = NET_AS(net_number, @lower);
+        upper[o] = NET_AS(net_number, NET_AS(double, y[o]) + half);
+    }
 }
 """
 
@@ -226,14 +245,26 @@ def header(model, name, told):
         **facts.sizes(model),
         "title": facts.title(model),
         "about": "".join(f"\n * {facts.harmless(line)}." for line in told.about),
-        "use": use(model, name),
+        "use": use(model, name) + renamed(USE_OF_INTERVALS, name) * bool(told.interval),
         "columns": "\n".join(f" *     {line}" for line in facts.input_lines(model, "x[{}]")),
         "labels": ",\n".join(f"    {string_code(str(label))}" for label in classes),
         **{key: renamed(part, name) for key, part in parts.items()},
     }
     template = HEADER + CLASS_FUNCTIONS * bool(classes)
+    if told.interval:
+        template += INTERVAL
+        texts |= interval_texts(told.interval, name)
     checks = renamed(test_code(model, tests), name) if len(tests.X) else ""
     return fill(renamed(template, name), texts) + checks + "\n#endif\n"
+
+
+def interval_texts(interval, name):
+    """The texts of the function of intervals."""
+    return {
+        "percent": interval.percent(),
+        "half_width": renamed(array_code("half_width", interval.half_width), name),
+        "lower": "low" if interval.least is None else "low < 0.0 ? 0.0 : low",
+    }
 
 
 def example_code(model, tests):

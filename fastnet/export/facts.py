@@ -1,12 +1,15 @@
 """The contents of an export: a model's arrays, their sizes, its output, the model in words."""
 
 import json
+from typing import NamedTuple
 
 import numpy as np
 
 import fastnet
 from fastnet.data.checks import unnamed_features
+from fastnet.errors import UsageError
 from fastnet.options.methods import EXP, LOSSES
+from fastnet.results.intervals import calibration_of
 
 # ---------------------------------------------------------------- arrays
 
@@ -66,6 +69,31 @@ def with_all_logits(model):
     scaling = model.scaling._replace(y_shift=np.zeros(2), y_scale=np.ones(2))
     schema = model.schema._replace(loss="cross_entropy", scaling=scaling)
     return model._replace(weights=weights, schema=schema)
+
+
+class Interval(NamedTuple):
+    """An interval around each predicted number: its level, half its width (k,), its least end."""
+
+    level: float
+    half_width: np.ndarray
+    least: float | None
+
+    def percent(self):
+        """The level as people write it."""
+        return f"{100 * self.level:g} %"
+
+
+def interval(model, level):
+    """The Interval of a model that predicts numbers; None without a level."""
+    if level is None:
+        return None
+    calibration = calibration_of(model)
+    if model.classes is not None:
+        raise UsageError(
+            f"interval {level:g}: classes have sets in place of intervals, which are not exported; "
+            "the exports have the probabilities."
+        )
+    return Interval(level, calibration.half_width(level), 0.0 if model.predicts_counts else None)
 
 
 # ---------------------------------------------------------------- in words

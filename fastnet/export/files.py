@@ -25,13 +25,15 @@ INPUT_DTYPES = ("auto", "float32", "float64")
 
 
 class Told(NamedTuple):
-    """What an export is told beside the model: where it is from, and the dtype of its inputs."""
+    """What an export is told beside the model: where it is from, and the dtype of its inputs, its
+    intervals."""
 
     about: tuple[str, ...]
     dtype: np.dtype
+    interval: facts.Interval | None = None
 
 
-def write(model, to, path, force=False, fold=False, about=(), input_dtype="auto"):
+def write(model, to, path, force=False, fold=False, about=(), input_dtype="auto", interval=None):
     """Write a model for another program.
 
     Parameters
@@ -50,6 +52,8 @@ def write(model, to, path, force=False, fold=False, about=(), input_dtype="auto"
         Lines on where the model is from, for the comment at the top of the file.
     input_dtype : {"auto", "float32", "float64"}
         Of the inputs in C and ONNX; auto is float32 for a float32 model, unless that is too coarse.
+    interval : float, optional
+        Also write the intervals that hold the target with this probability.
 
     Returns
     -------
@@ -62,8 +66,8 @@ def write(model, to, path, force=False, fold=False, about=(), input_dtype="auto"
     Raises
     ------
     UsageError
-        If `to` is unknown, or the model's activation or loss has no export, and for an ensemble
-        that is not one network.
+        If `to` is unknown, or the model's activation or loss has no export, for an ensemble that
+        is not one network, and for an interval of classes or without enough validation rows.
     DataError
         If the weights are not finite, and if float32 is too coarse for the inputs.
     FastnetError
@@ -87,7 +91,8 @@ def write(model, to, path, force=False, fold=False, about=(), input_dtype="auto"
     model = model if to == "npy" else facts.with_all_logits(model)
     if to == "numpy" and path.suffix != ".py":
         raise UsageError(f"-o: --to numpy writes a .py file, got {path}.")
-    told = Told(tuple(about), input_dtype_of(model, to, input_dtype))
+    dtype = input_dtype_of(model, to, input_dtype)
+    told = Told(tuple(about), dtype, facts.interval(model, interval))
     contents = FORMATS[to].contents(model, path, told)
     folder = path if to == "npy" else path.parent
     try:

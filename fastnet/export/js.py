@@ -37,6 +37,17 @@ export function predict(x) {
 }
 """
 
+INTERVAL = """
+const halfWidth = @half_width;
+
+/** Lower and upper ends of intervals that hold the target with a probability of @percent. */
+export function predictInterval(x) {
+  const y = predict(x);
+  const lower = y.map((value, o) => @lower);
+  return { lower, upper: y.map((value, o) => value + halfWidth[o]) };
+}
+"""
+
 LABELS = """
 export const labels = @labels;
 
@@ -101,10 +112,10 @@ export function selftest() {
 
 def contents(model, path, told):
     """The one file."""
-    return {path.name: module(model, path.name, told.about).encode()}
+    return {path.name: module(model, path.name, told.about, told.interval).encode()}
 
 
-def module(model, name, about=()):
+def module(model, name, about=(), interval=None):
     """The module as text."""
     arrays, tests = facts.constants(model), proof.tests(model, np.float64)
     activation = in_javascript(ACTIVATIONS[model.activation].c)
@@ -130,7 +141,21 @@ def module(model, name, about=()):
     }
     predict = NUMBERS if model.classes is None else CLASSES
     predict = LABELS if model.labels else predict
+    if interval:
+        predict += INTERVAL
+        texts["names"] += ", predictInterval"
+        texts |= interval_texts(interval)
     return fill(MODULE + predict + TESTS * bool(len(tests.X)), texts)
+
+
+def interval_texts(interval):
+    """The texts of the function of intervals."""
+    lower = "value - halfWidth[o]"
+    return {
+        "percent": interval.percent(),
+        "half_width": block(interval.half_width, "[", "]"),
+        "lower": lower if interval.least is None else f"Math.max({lower}, 0)",
+    }
 
 
 def in_javascript(code):

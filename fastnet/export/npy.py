@@ -20,6 +20,9 @@ def contents(model, path, told):
     if len(tests.X):
         arrays |= {f"test_{name}.npy": saved_bytes(np.save, a) for name, a in zip("XY", tests)}
     document = without_weights(model) | {"about": list(told.about)}
+    if told.interval:
+        half = told.interval.half_width.tolist()
+        document["interval"] = {"level": told.interval.level, "half_width": half}
     text = json.dumps(document, indent=1, allow_nan=False)
     return arrays | {"model.json": text.encode()}
 

@@ -17,7 +17,7 @@ def contents(model, path, told):
     """The one file: a model that onnx itself has checked."""
     onnx = import_onnx()
     built = onnx.helper.make_model(
-        graph(onnx, model, path.stem, told.dtype),
+        graph(onnx, model, path.stem, told.dtype, told.interval),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="fastnet",
@@ -29,6 +29,8 @@ def contents(model, path, told):
         props |= {f"test_{name}": json.dumps(array.tolist()) for name, array in zip("XY", tests)}
     if told.about:
         props["about"] = "\n".join(told.about)
+    if told.interval:
+        props["interval"] = told.interval.percent()
     if model.labels:
         props["outputs"] = "\n".join(facts.output_lines(model, "variable[:, {}]"))
     onnx.helper.set_model_props(built, props)
@@ -91,6 +93,15 @@ def unscaling_lines(y, dtype):
     )
 
 
+def interval_lines(interval):
+    """The ends of intervals around the predicted numbers."""
+    if interval.least is None:
+        yield "Sub variable half_width -> lower"
+    else:
+        yield from ("Sub variable half_width -> below", "Max below 0 -> lower")
+    yield "Add variable half_width -> upper"
+
+
 CLASS_LINES = (
     "Softmax z2 axis=1 -> probabilities",
     "ArgMax z2 axis=1 keepdims=0 -> place",
@@ -101,15 +112,18 @@ CLASS_LINES = (
 # ---------------------------------------------------------------- the graph
 
 
-def graph(onnx, model, name, dtype):
+def graph(onnx, model, name, dtype, interval=None):
     """The graph of a model with its constants inside."""
-    nodes, arrays = [], facts.constants(model)
-    for line in node_lines(model):
+    nodes, arrays, lines = [], facts.constants(model), [*node_lines(model)]
+    if interval:
+        lines += interval_lines(interval)
+        arrays["half_width"] = interval.half_width.astype(model.weights.W1.dtype)
+    for line in lines:
         operator, inputs, outputs, attributes = parse(line)
         nodes.append(onnx.helper.make_node(operator, inputs, outputs, **attributes))
         arrays |= {n: np.array(n, model.weights.W1.dtype) for n in inputs if n[0].isdigit()}
     tensors = [onnx.numpy_helper.from_array(array, key) for key, array in arrays.items()]
-    ends = graph_ends(onnx.helper, model, dtype)
+    ends = graph_ends(onnx.helper, model, dtype, interval)
     if model.classes is not None:
         tensors.append(label_tensor(onnx.helper, model.classes))
     return onnx.helper.make_graph(nodes, name, *ends, tensors, facts.title(model))
@@ -123,14 +137,15 @@ def parse(line):
     return operator, [word for word in words if "=" not in word], outputs, attributes
 
 
-def graph_ends(helper, model, of_inputs):
+def graph_ends(helper, model, of_inputs, interval=None):
     """The graph's inputs and its outputs."""
     dtype, k = ONNX_TYPES[str(model.weights.W1.dtype)], model.weights.b2.size
     X = helper.make_tensor_value_info(
         "X", ONNX_TYPES[str(of_inputs)], ["n", model.weights.W1.shape[1]]
     )
     if model.classes is None:
-        return [X], [helper.make_tensor_value_info("variable", dtype, ["n", k])]
+        names = ["variable", *(["lower", "upper"] if interval else [])]
+        return [X], [helper.make_tensor_value_info(name, dtype, ["n", k]) for name in names]
     return [X], [
         helper.make_tensor_value_info("label", label_type(model.classes), ["n"]),
         helper.make_tensor_value_info("probabilities", dtype, ["n", k]),

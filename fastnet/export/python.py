@@ -35,6 +35,17 @@ def predict(X):
     return @unscaled
 '''
 
+INTERVAL = '''
+
+half_width = @half_width
+
+
+def predict_interval(X):
+    """Lower and upper ends of intervals that hold the target with a probability of @percent."""
+    y = predict(X)
+    return @lower, y + half_width
+'''
+
 PREDICT_LABELS = '''\
 def predict(X):
     """The label of each target, (n, @outputs): the second where its probability is above 1/2."""
@@ -85,7 +96,7 @@ with np.load(Path(__file__).with_suffix(".npz")) as file:
 def contents(model, path, told):
     """The files by name: the .py, and an .npz if there are many numbers."""
     arrays = facts.constants(model) | test_arrays(model)
-    code = {path.name: python_file(model, told.about).encode()}
+    code = {path.name: python_file(model, told.about, told.interval).encode()}
     if is_small(arrays):
         return code
     return {f"{path.stem}.npz": saved_bytes(np.savez, **arrays), **code}
@@ -97,7 +108,7 @@ def test_arrays(model):
     return dict(zip(("test_X", "test_Y", "test_bound"), tests)) if len(tests.X) else {}
 
 
-def python_file(model, about=()):
+def python_file(model, about=(), interval=None):
     """The Python file; `about` are lines on where the model is from."""
     tests, activation = test_arrays(model), ACTIVATIONS[model.activation].numpy
     arrays = facts.constants(model) | tests
@@ -121,7 +132,20 @@ def python_file(model, about=()):
     if tests:
         texts |= {"rows": len(tests["test_X"])}
         texts["tested"] = "predict_proba" if "proba" in predict else "predict"
+    if interval:
+        predict += INTERVAL
+        texts |= interval_texts(interval)
     return fill(OUTPUTS + predict + TESTS * bool(tests), texts)
+
+
+def interval_texts(interval):
+    """The texts of the function of intervals."""
+    lower = "y - half_width"
+    return {
+        "percent": interval.percent(),
+        "half_width": f"np.array({block(interval.half_width, '[', ']')})",
+        "lower": lower if interval.least is None else f"np.maximum({lower}, 0)",
+    }
 
 
 def is_small(arrays):

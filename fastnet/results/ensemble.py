@@ -153,7 +153,8 @@ class Ensemble(Predictor, EnsembleFields):
         Returns
         -------
         Model
-            Of N1 the sum of the members'; its weights have the members' dtype.
+            Of N1 the sum of the members'; its weights have the members' dtype. Its intervals have
+            one width, as it has no spread.
 
         Raises
         ------
@@ -185,7 +186,8 @@ class Ensemble(Predictor, EnsembleFields):
         W1, b1, W2, b2 = zip(*(model.weights for model in self.models))
         outputs = np.hstack([s * w for s, w in zip(share, W2)]), share @ np.array(b2, np.float64)
         arrays = np.vstack(W1), np.concatenate(b1), *(a.astype(W1[0].dtype) for a in outputs)
-        return Model(Weights(*arrays), activations[0], self.schema)
+        held = self.calibration and Calibration(np.sort(self.calibration.errors, axis=0))
+        return Model(Weights(*arrays), activations[0], self.schema, None, held)
 
     def words(self) -> str:
         """Which members it has, in one line."""
