@@ -33,7 +33,6 @@ from fastnet.options.rules import (
     refuse_columns,
     refuse_files,
     refuse_marks,
-    refuse_no_target,
 )
 
 # Options of several columns.
@@ -65,18 +64,6 @@ class Joined(NamedTuple):
     names: Sequence[str]
     writings: Mapping[str, Writing]
     doubts: Mapping[str, DataError]
-
-
-def samples_of_files(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of make_data, as a dict, from the files that the options name.
-
-    Raises
-    ------
-    UsageError, DataError
-        as join_files() and samples_of() do, and without a target.
-    """
-    refuse_no_target(options)
-    return samples_of(join_files(options))[0]
 
 
 def join_files(options: Mapping[str, Any], main: Table | None = None) -> Joined:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastnet.data import tasks
 from fastnet.data.checks import as_array, as_one_hot, encoded_targets
-from fastnet.data.joining import join_files, samples_of_files
+from fastnet.data.joining import join_files, samples_of
 from fastnet.data.looks import all_problems
 from fastnet.data.remarks import of_size, sentences
 from fastnet.data.samples import Data, make_data
@@ -22,6 +22,7 @@ from fastnet.errors import DataError, FastnetError, UsageError, quoted
 from fastnet.options.rules import (
     named_source,
     refuse_beside_table,
+    refuse_no_target,
     refuse_of_tables,
     refuse_splits,
     refuse_task_loss,
@@ -157,12 +158,12 @@ def task_samples(task: int, options: Mapping[str, Any]) -> dict[str, Any]:
 def table_samples(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of make_data for the files that the options name."""
     refuse_beside_table(given)
+    refuse_no_target(options)
+    joined = join_files(options)
     try:
-        return samples_of_files(options)
-    except DataError as error:
-        if options["data"] == "-":  # it cannot be read again
-            raise
-        raise all_problems(error, join_files(options)) from None
+        return samples_of(joined)[0]
+    except DataError as error:  # columns that are gone by now have no problem
+        raise all_problems(error, joined) from None
 
 
 # ---------------------------------------------------------------- the same samples again

@@ -1,5 +1,6 @@
 """A look at a table: what training does with each column, all problems, what is remarkable."""
 
+import io
 import json
 from pathlib import Path
 
@@ -290,3 +291,12 @@ def test_a_plain_table_is_told_so(command):
     pandas.DataFrame({"x": NOISE, "y": OTHER}).to_csv("t.csv", index=False)
     assert command("inspect t.csv --target y").out.endswith("\nNothing is remarkable.\n")
     assert "--target to see what training would do.\n" in command("inspect t.csv").out
+
+
+def test_a_table_with_problems_is_read_once(command, monkeypatch):
+    lines = [f"{i},{'' if i == 3 else i},n{i},m{i},{i}" for i in range(40)]
+    text = "\n".join(["a,b,c,d,y", *lines])
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    got = command("train --data - --target y")
+    assert got.code == 3
+    assert "standard input has 3 problems: (1) column 'b' has no value in line 5" in got.err

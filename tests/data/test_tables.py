@@ -10,7 +10,7 @@ import pytest
 
 from fastnet.data import columns, tables
 from fastnet.data import text as text_files
-from fastnet.data.joining import samples_of_files
+from fastnet.data.joining import join_files, samples_of
 from fastnet.data.samples import make_data
 from fastnet.data.schema import Column
 from fastnet.errors import DataError, UsageError
@@ -28,13 +28,13 @@ def text(content, name="t.csv"):
 
 @pytest.fixture
 def load(tmp_path):
-    """samples_of_files() of the text of a file t.csv with the options given."""
+    """samples_of() of the text of a file t.csv with the options given."""
 
     def run(content, **given):
         path = tmp_path / "t.csv"
         path.write_text(content)
         given = {"target": ("y",), **given}
-        return samples_of_files(resolve({"data": str(path), **given}, "train"))
+        return samples_of(join_files(resolve({"data": str(path), **given}, "train")))[0]
 
     return run
 
@@ -129,7 +129,7 @@ def test_thousands_of_columns_are_read_encoded_and_scaled(tmp_path):
     path = tmp_path / "genes.csv"
     path.write_text("\n".join([",".join([*names, "y"]), *(f"{line},{line[:3]}" for line in lines)]))
     options = resolve({"data": path, "target": "y", "scale": "minmax"}, "train")
-    data = make_data(**samples_of_files(options), scale="minmax")
+    data = make_data(**samples_of(join_files(options))[0], scale="minmax")
     assert data.X.shape == (4, 12_000)
     assert data.X.min() == pytest.approx(-1) and data.X.max() == pytest.approx(1)
 
@@ -213,7 +213,7 @@ def test_a_table_becomes_inputs_and_targets(load):
     assert made["columns"] == (
         Column("size", "number"),
         Column("town", "category", ("Bonn", "Ulm")),
-        Column("old", "number"),
+        Column("old", "boolean"),
     )
     assert made["X"].tolist() == [[1, 0, 1, 1], [2, 1, 0, 0], [4, 0, 1, 1]]
     assert made["y"].tolist() == [1.5, 2.5, 3.5] and made["loss"] == "squared"
@@ -325,7 +325,7 @@ def test_inputs_are_single_only_where_nothing_is_lost(tmp_path):
     def dtype(X, **given):
         np.savez(tmp_path / "t.npz", X=X, y=np.linspace(0, 1, 3))
         options = resolve({"data": tmp_path / "t.npz", "target": "y", **given}, "train")
-        return samples_of_files(options)["X"].dtype
+        return samples_of(join_files(options))[0]["X"].dtype
 
     X = np.arange(6).reshape(3, 2)
     for small in ("f4", "f2", "u1", "i2"):
@@ -347,7 +347,7 @@ def test_types_of_a_frame():
     )
     table = tables.table_of_frame(frame, "X")
     found, _ = columns.describe_inputs(table, list(frame))
-    assert [c.kind for c in found] == ["number", "number", "number", "category"]
+    assert [c.kind for c in found] == ["number", "boolean", "boolean", "category"]
     out = np.empty((3, 5))
     columns.encode_inputs(table, found, out, impute="median")
     np.testing.assert_array_equal(
