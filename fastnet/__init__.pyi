@@ -23,7 +23,7 @@ __version__: str
 _T = TypeVar("_T")
 OneOrMany: TypeAlias = _T | Iterable[_T]
 
-Init: TypeAlias = Literal["auto", "glorot_uniform", "he_normal", "nguyen_widrow"]
+Init: TypeAlias = Literal["auto", "glorot_uniform", "he_normal", "nguyen_widrow", "adapted"]
 Activation: TypeAlias = Literal[
     "sigmoid",
     "tanh",

@@ -245,6 +245,21 @@ def methods():
     return "\n\n".join(parts)
 
 
+def widths():
+    """A line for each function and init: the smallest N1 for each target."""
+    found = {tuple(key.split()): row for key, row in stored("functions").items()}
+    targets = list(dict.fromkeys(target for _, target, _ in found))
+    lines = []
+    for function, init in dict.fromkeys((f, i) for f, _, i in found):
+        line = [f"`{function}`", f"`{init}`"]
+        for target in targets:
+            n1, count, seeds, seconds = found.get((function, target, init), [0, 0, 0, 0.0])
+            of = f" ({count} of {seeds})" if n1 else ""
+            line.append(f"{n1 or 'none'}{of}, {brief(seconds)}" if seeds else "")
+        lines.append(line)
+    return table(("function", "init", *(f"loss {target}" for target in targets)), lines)
+
+
 def many_members():
     """lm on 1,000 members of each width."""
     rows = [
@@ -271,6 +286,7 @@ BLOCKS = {
     "sureness": ("docs/ensembles.md", sureness),
     "methods": ("docs/second-order.md", methods),
     "members": ("docs/second-order.md", many_members),
+    "widths": ("docs/tasks.md", widths),
 }
 
 

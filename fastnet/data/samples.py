@@ -106,6 +106,11 @@ class Data(Described, DataFields):
         masks = {f"folds_{name}": self.masks(name, n) > 0 for name in ("train", "val")}
         return {**self.split, **masks}
 
+    def training_rows(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
+        """X and Y of the rows that a fold's members train on, those with a weight."""
+        rows = self.rows("train")[self.weights("train")[fold] != 0]
+        return self.X[rows], self.Y[rows]
+
     def train_counts(self) -> np.ndarray:
         """The number of rows with a weight to train on, for each fold."""
         return (self.weights("train") != 0).sum(axis=1)

@@ -41,17 +41,77 @@ def nguyen_widrow(z1, z2):
     return W1, places * np.sign(W1[..., 0]), glorot_uniform(z1, z2)[2]
 
 
+# Of the units of "adapted": the share that is spread evenly over the input; the width in which a
+# centre is drawn around its place, in distances between places; and how even a variation is that
+# calls for nguyen_widrow. docs/tasks.md has the figures.
+SPREAD, JITTER, EVEN = 0.1, 0.1, 0.5
+
+
+class Variation(NamedTuple):
+    """How the targets vary along the one input.
+
+    `share` (n,) rises from 0 to 1: the share of the units whose centres lie below `x` (n,).
+    """
+
+    share: np.ndarray
+    x: np.ndarray
+
+
+def variation(X, Y):
+    """The Variation of samples X (n, 1) and Y (n, k); None if they vary evenly, or not at all.
+
+    A step function of N1 pieces has the least squared error if its pieces lie as densely as
+    |dy/dx|^(2/3) (docs/tasks.md): between neighbours that is (dy^2 dx)^(1/3). It is even if
+    its mean squared is not much less than the mean of its squares.
+    """
+    order = np.argsort(X[:, 0], kind="stable")
+    x, y = X[order, 0].astype(np.float64), Y[order].astype(np.float64)
+    dx, dy = np.diff(x), np.abs(np.diff(y, axis=0)).sum(axis=1)
+    if not (np.ptp(x) > 0 and (dy * dx > 0).any()):
+        return None
+    dx, dy = dx / dx.sum(), dy / dy.sum()
+    rises = np.cbrt(dy * dy * dx)
+    rises /= rises.sum()
+    there = dx > 0
+    if (rises[there] ** 2 / dx[there]).sum() <= 1 / EVEN:
+        return None
+    share = np.append(0.0, np.cumsum(SPREAD * dx + (1 - SPREAD) * rises))
+    return Variation(share / share[-1], x)
+
+
+def adapted(z1, z2, found):
+    """Nguyen-Widrow's weights, laid out along the Variation of the targets: the centres of the
+    units are evenly spaced in its share rather than in the input, and a unit is the steeper the
+    nearer the next centres are. A seed moves the centres by a little, and draws signs.
+
+    Where the targets vary evenly, `found` is None, and these are Nguyen-Widrow's weights.
+    """
+    n1 = z1.shape[-2]
+    if found is None:
+        return nguyen_widrow(z1, z2)
+    move = JITTER * (np.abs(z1[..., 0]) - 0.5)
+    places = np.clip((np.arange(n1) + move) / (n1 - 1), 0, 1) if n1 > 1 else move + 0.5
+    low, high = np.clip(places - 0.5 / n1, 0, 1), np.clip(places + 0.5 / n1, 0, 1)
+    width = (np.interp(high, *found) - np.interp(low, *found)) / (high - low)
+    W1 = np.where(z1[..., 0] < 0, -1.4, 1.4) * n1 / width
+    return W1[..., None], -W1 * np.interp(places, *found), glorot_uniform(z1, z2)[2]
+
+
 class Init(NamedTuple):
     """How weights are made: random numbers, then a function of them for W1 and one for W2."""
 
     draw: str  # uniform: in [-1, 1); normal: of variance 1
     make: object
+    for_tanh: bool = False  # W1 and b1 are tanh's; other activations multiply them by their gain
+    of_data: bool = False  # the function takes the Variation of the training rows, too
+    key: str = ""  # the init whose random numbers it takes; its own if empty
 
 
 INITS = {
     "glorot_uniform": Init("uniform", glorot_uniform),
     "he_normal": Init("normal", he_normal),
-    "nguyen_widrow": Init("uniform", nguyen_widrow),
+    "nguyen_widrow": Init("uniform", nguyen_widrow, for_tanh=True),
+    "adapted": Init("uniform", adapted, for_tanh=True, of_data=True, key="nguyen_widrow"),
 }
 CHUNK_VALUES = 1 << 22  # bytes of initial weights made at once: 32 MB
 
@@ -63,7 +123,7 @@ def draws(seeds, shape, init, activation):
     Setting the key of one generator takes 1.3 us, a new generator 9, one from a list 14.
     """
     n1, d, k = shape
-    codes = (list(INITS).index(init) << 8) + code(ACTIVATIONS, activation)
+    codes = (list(INITS).index(INITS[init].key or init) << 8) + code(ACTIVATIONS, activation)
     philox = np.random.Philox(key=[n1, (d << 40) + (k << 16) + codes])
     generator, state = np.random.Generator(philox), philox.state
     key, rows = state["state"]["key"], np.empty((len(seeds), n1 * (d + k)))
@@ -75,23 +135,39 @@ def draws(seeds, shape, init, activation):
     return rows if normal else 2 * rows - 1
 
 
-def draw_weights(seeds, shape, init, activation):
-    """Initial weights of members that differ only in their seed: arrays (len(seeds), ...)."""
+def draw_weights(seeds, shape, init, activation, found=None):
+    """Initial weights of members that differ only in their seed: arrays (len(seeds), ...).
+
+    `found` is the Variation of their training rows, if the init takes it.
+    """
     n1, d, k = shape
     z = draws(seeds, shape, init, activation)
     z1, z2 = z[:, : n1 * d].reshape(-1, n1, d), z[:, n1 * d :].reshape(-1, k, n1)
-    W1, b1, W2 = INITS[init].make(z1, z2)
-    if init == "nguyen_widrow":
+    W1, b1, W2 = INITS[init].make(z1, z2, *([found] if INITS[init].of_data else []))
+    if INITS[init].for_tanh:
         W1, b1 = ACTIVATIONS[activation].gain * W1, ACTIVATIONS[activation].gain * b1
     return Weights(W1, b1, W2, np.zeros((len(seeds), k)))
 
 
-def initial_weights(seed, n1, d, k, init, activation):
+def initial_weights(seed, n1, d, k, init, activation, found=None):
     """Initial Weights of a member, float64: a function of only these arguments."""
-    return Weights(*(array[0] for array in draw_weights([seed], (n1, d, k), init, activation)))
+    drawn = draw_weights([seed], (n1, d, k), init, activation, found)
+    return Weights(*(array[0] for array in drawn))
 
 
-def groups(columns):
+def groups(plan):
+    """Members by N1, init, activation and, if the init takes the data, fold: (n1, init,
+    activation, fold or None, their numbers)."""
+    for n1, init, activation, members in groups_of_columns(plan.columns):
+        if not INITS[init].of_data:
+            yield n1, init, activation, None, members
+            continue
+        folds = plan.settings["fold"][members]
+        for fold in np.unique(folds).tolist():
+            yield n1, init, activation, fold, members[folds == fold]
+
+
+def groups_of_columns(columns):
     """Members by N1, init and activation: (n1, init, activation, their numbers)."""
     keys = columns[["n1", "init", "activation"]]
     starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
@@ -102,18 +178,25 @@ def groups(columns):
         yield n1, init, activation, np.concatenate(parts)
 
 
-def initialise(plan, dtype, given=None):
-    """The packed parameters at epoch 0: drawn, or copied from `given` (one Weights per member)."""
+def initialise(plan, dtype, given=None, samples=None):
+    """The packed parameters at epoch 0: drawn, or copied from `given` (one Weights per member).
+
+    `samples(fold)` gives X (n, d) and Y (n, k) of the training rows of a fold.
+    """
     flat = zeros(plan.length + LANES, dtype)  # a vector may begin at any parameter
     if given is not None:
         copy_weights(flat, plan, given)
         return flat
-    for n1, init, activation, members in groups(plan.columns):
+    found = {None: None}
+    for n1, init, activation, fold, members in groups(plan):
+        if fold not in found:
+            found[fold] = variation(*samples(fold))
         count = n1 * (plan.d + 1 + plan.k) + plan.k
         step = max(1, CHUNK_VALUES // count)
         for some in np.split(members, range(step, len(members), step)):
             seeds, place = np.unique(plan.columns["seed"][some], return_inverse=True)
-            drawn = draw_weights(seeds.tolist(), (n1, plan.d, plan.k), init, activation)
+            shape = n1, plan.d, plan.k
+            drawn = draw_weights(seeds.tolist(), shape, init, activation, found[fold])
             W1, b1, W2, b2 = drawn._replace(W2=drawn.W2.transpose(0, 2, 1))
             run = np.concatenate([a.reshape(len(seeds), -1) for a in (W1, b1, W2, b2)], axis=1)
             starts = plan.settings["offset"][some]

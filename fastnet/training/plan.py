@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnet.data.samples import Data
+from fastnet.engine.init import INITS
 from fastnet.engine.layout import in_units, offsets, padded
 from fastnet.engine.methods import METHODS
 from fastnet.engine.records import SETTINGS
@@ -174,14 +175,17 @@ def named_init(init, loss, d, activation):
     """The init that "auto" stands for; an error for an init that does not fit the activation."""
     bounded = ACTIVATIONS[activation].gain > 0
     if init == "auto":
-        few = loss not in CLASSIFIERS and d <= FEW_INPUTS
-        return "nguyen_widrow" if few and bounded else "glorot_uniform"
-    if init == "nguyen_widrow" and not bounded:
+        if loss in CLASSIFIERS or d > FEW_INPUTS or not bounded:
+            return "glorot_uniform"
+        return "adapted" if d == 1 else "nguyen_widrow"
+    if INITS[init].for_tanh and not bounded:
         known = " or ".join(name for name, row in ACTIVATIONS.items() if row.gain > 0)
         raise UsageError(
-            f"init nguyen_widrow needs activation {known}, got {activation}; "
+            f"init {init} needs activation {known}, got {activation}; "
             "use he_normal or glorot_uniform."
         )
+    if INITS[init].of_data and d > 1:
+        raise UsageError(f"init {init} needs one input, got {d}; use nguyen_widrow or auto.")
     return init
 
 

@@ -85,7 +85,7 @@ class Training:
         loss = self.tables["loss"][plan.loss]
         sets = self.sets["train"], self.sets["val"]
         self.problem = Problem(plan.d, plan.k, loss, *sets, *layers_of(plan.d, plan.k))
-        self.pack = start_pack(plan, self.dtype, initial_weights)
+        self.pack = start_pack(plan, self.dtype, data.training_rows, initial_weights)
         self.cost = unit_cost(plan)
         self.units = self.members_in_units()
         self.kind = kinds(plan.settings, self.units)
@@ -426,9 +426,14 @@ def grown(old: Training, plan: Plan, data: Data) -> Training:
     return new
 
 
-def start_pack(plan: Plan, dtype: np.dtype, initial_weights: Any = None) -> Pack:
-    """The members at epoch 0."""
-    parameters = init.initialise(plan, dtype, weights_of_members(initial_weights))
+def start_pack(
+    plan: Plan,
+    dtype: np.dtype,
+    samples: Callable[[int], tuple[np.ndarray, np.ndarray]],
+    initial_weights: Any = None,
+) -> Pack:
+    """The members at epoch 0; `samples` gives the training rows of a fold."""
+    parameters = init.initialise(plan, dtype, weights_of_members(initial_weights), samples)
     states = np.zeros(plan.settings.size, STATE)
     states["learning_rate"] = states["plateau_rate"] = plan.settings["learning_rate"]
     states["best_loss"] = states["step_loss"] = np.inf

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet.engine.init import INITS, initial_weights
+from fastnet.data.samples import make_data
+from fastnet.data.tasks import function_data
+from fastnet.engine.init import INITS, SPREAD, Variation, initial_weights, variation
 from fastnet.errors import UsageError
 
 
@@ -51,3 +53,140 @@ def test_given_weights_are_where_training_begins():
     )  # fmt: skip
     for array, wanted in zip(result.weights(), given):
         np.testing.assert_allclose(array, wanted, rtol=1e-6)
+
+
+# ---------------------------------------------------------------- adapted to the targets
+
+
+X = np.linspace(-1, 1, 401)[:, None]
+STEEP = np.tanh(40 * (X - 0.5))  # varies near 0.5 alone
+
+
+def centres(weights):
+    return -weights.b1 / weights.W1[:, 0]
+
+
+@pytest.mark.parametrize("name", ["sine", "square", "abs", "gaussian", "triangle", "neal"])
+def test_an_even_variation_starts_as_nguyen_widrow_byte_for_byte(name):
+    assert variation(*function_data(name)) is None
+    for a, b in zip(
+        initial_weights(3, 9, 1, 1, "adapted", "sigmoid"),
+        initial_weights(3, 9, 1, 1, "nguyen_widrow", "sigmoid"),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", ["step", "humps", "doppler", "bumps", "blocks"])
+def test_an_uneven_variation_is_found(name):
+    found = variation(*function_data(name))
+    assert found.share[0] == 0 and found.share[-1] == 1 and (np.diff(found.share) > 0).all()
+    assert found.x[0] == -1 and found.x[-1] == 1
+
+
+def test_the_share_is_a_cube_root_of_the_rise_and_the_run():
+    x, y = np.array([[0.0], [1], [4], [2]]), np.array([[0.0], [1], [1], [1]])
+    found = variation(x, y)  # sorted 0, 1, 2, 4: all varies in the first quarter
+    assert found.x.tolist() == [0, 1, 2, 4]
+    first = SPREAD / 4 + 1 - SPREAD
+    np.testing.assert_allclose(found.share, [0, first, first + SPREAD / 4, 1])
+
+
+@pytest.mark.parametrize("Y", [np.ones((401, 1)), np.zeros((401, 2))])
+def test_targets_that_do_not_vary_call_for_nguyen_widrow(Y):
+    assert variation(X, Y) is None
+    assert variation(np.ones((3, 1)), np.arange(3.0)[:, None]) is None
+
+
+def test_the_variation_sums_over_the_outputs():
+    both = variation(X, np.hstack([STEEP, STEEP]))
+    np.testing.assert_allclose(both.share, variation(X, STEEP).share)
+    mirrored = variation(X, np.hstack([STEEP, STEEP[::-1]]))
+    np.testing.assert_allclose(mirrored.share + mirrored.share[::-1], 1, atol=1e-9)
+
+
+def test_the_order_of_the_rows_and_the_units_of_the_targets_do_not_matter(rng):
+    order = rng.permutation(len(X))
+    shuffled = variation(X[order], 1e6 * STEEP[order] + 3)
+    np.testing.assert_allclose(shuffled.share, variation(X, STEEP).share, rtol=1e-9)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+@pytest.mark.parametrize("n1", [1, 2, 12, 300])
+def test_units_gather_and_steepen_where_the_targets_vary(activation, n1):
+    found = variation(X, STEEP)
+    weights = initial_weights(0, n1, 1, 1, "adapted", activation, found)
+    assert [w.shape for w in weights] == [(n1, 1), (n1,), (1, n1), (1,)]
+    assert all(np.isfinite(w).all() for w in weights)
+    c, steep = centres(weights), np.abs(weights.W1[:, 0])
+    assert (c >= -1).all() and (c <= 1).all()
+    if n1 > 2:
+        near = np.abs(c - 0.5) < 0.1
+        assert near.mean() > 0.75 and np.median(steep[near]) > 3 * np.median(steep[~near])
+
+
+def test_for_an_even_share_they_are_nguyen_widrows_but_for_small_moves():
+    even = Variation(np.array([0.0, 1.0]), np.array([-1.0, 1.0]))
+    one = initial_weights(5, 12, 1, 1, "adapted", "tanh", even)
+    other = initial_weights(5, 12, 1, 1, "nguyen_widrow", "tanh")
+    np.testing.assert_allclose(one.W1, other.W1)
+    np.testing.assert_array_equal(one.W2, other.W2)
+    moved = np.abs(np.abs(one.b1) - np.abs(other.b1))
+    assert 0 < moved.max() <= 0.05 * 2 / 11 * np.abs(one.W1).max() + 1e-12
+
+
+def test_seeds_differ_in_centres_and_signs():
+    found = variation(X, STEEP)
+    drawn = [initial_weights(s, 8, 1, 1, "adapted", "tanh", found) for s in range(20)]
+    signs = {tuple(np.sign(w.W1[:, 0])) for w in drawn}
+    assert len(signs) > 15 and len({tuple(centres(w)) for w in drawn}) == 20
+
+
+DOPPLER = function_data("doppler", samples=200)
+
+
+def test_kernels_and_reference_start_alike_and_alone_as_in_any_sweep():
+    given = {"n1": [6, 9], "seeds": 3, "optimizer": "lm", "max_epochs": 1, "dtype": "float64"}
+    together = fastnet.sweep(*DOPPLER, **given)
+    assert set(together.members["init"]) == {"adapted"}
+    twin = fastnet.sweep(*DOPPLER, **given, backend="reference")
+    alone = fastnet.train(*DOPPLER, **(given | {"n1": 9, "seeds": [2]}), init="adapted")
+    for member in range(6):
+        assert together.history(member).train_loss[0] == pytest.approx(
+            twin.history(member).train_loss[0], rel=1e-12
+        )
+    for a, b in zip(alone.weights(), together.weights(5), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_every_fold_adapts_to_its_own_training_rows():
+    x, y = DOPPLER
+    rows = np.arange(200)
+    folds = [(rows[50:], rows[:50]), (rows[:150], rows[150:])]
+    data = make_data(x, y, folds=folds)
+    for fold, (train, _) in enumerate(folds):
+        np.testing.assert_array_equal(data.training_rows(fold)[0], x[train])
+    given = {"n1": 5, "max_epochs": 1, "optimizer": "lm", "dtype": "float64"}
+    both = fastnet.sweep(x, y, folds=folds, **given)
+    for fold, (train, held) in enumerate(folds):
+        one = fastnet.sweep(x[train], y[train], validation=(x[held], y[held]), **given)
+        assert both.history(fold).train_loss[0] == pytest.approx(
+            one.history(0).train_loss[0], rel=1e-12
+        )
+
+
+def test_rows_without_a_weight_do_not_count():
+    x, y = DOPPLER
+    weight = (np.arange(200) >= 60) * 1.0
+    data = make_data(x, y, sample_weight=weight)
+    np.testing.assert_array_equal(data.training_rows(0)[0], x[60:])
+
+
+def test_classes_of_one_input_gather_units_where_they_change():
+    labels = np.where(X[:, 0] > 0.5, "b", "a")
+    given = {"init": "adapted", "n1": 8, "activation": "tanh", "seeds": 20, "target_loss": 0.01}
+    result = fastnet.sweep(X, labels, **given, optimizer="lbfgs", max_epochs=1)
+    other = fastnet.sweep(
+        X, labels, **{**given, "init": "nguyen_widrow"}, optimizer="lbfgs", max_epochs=1
+    )
+    assert result.members["train_loss"].mean() < other.members["train_loss"].mean()

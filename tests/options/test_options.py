@@ -179,7 +179,7 @@ REFUSED = [
     (
         "init",
         "xavier",
-        " must be one of auto, glorot_uniform, he_normal, nguyen_widrow, got 'xavier'.",
+        " must be one of auto, glorot_uniform, he_normal, nguyen_widrow, adapted, got 'xavier'.",
     ),
     (
         "activation",
@@ -281,7 +281,11 @@ NOT_TAKEN = [
     ("seeds", "x", f"seeds must be {COUNT}, got 'x'."),
     ("learning_rate", math.nan, "learning_rate must be a number > 0 or none, got nan."),
     ("learning_rate", "", "learning_rate must be a number > 0 or none, got ''."),
-    ("init", 5, "init must be one of auto, glorot_uniform, he_normal, nguyen_widrow, got 5."),
+    (
+        "init",
+        5,
+        "init must be one of auto, glorot_uniform, he_normal, nguyen_widrow, adapted, got 5.",
+    ),
     ("zip", "yes", "zip must be true or false, got 'yes'."),
     ("zip", 1, "zip must be true or false, got 1."),
     ("function", 5, "function must be a text, got 5."),

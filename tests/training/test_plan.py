@@ -29,6 +29,9 @@ REGRESSION = make_data(X, X @ [1.0, 2.0])
 CLASSES = make_data(X, X.argmax(axis=1).astype(str))
 
 
+ONE_INPUT = make_data(np.arange(5.0)[:, None], np.arange(5.0))
+
+
 def make(checked=REGRESSION, **given):
     return make_plan(resolve(given, "sweep"), checked)
 
@@ -174,7 +177,8 @@ def test_the_least_rate_must_not_be_above_the_rate():
 @pytest.mark.parametrize(
     "init, loss, d, activation, name",
     [
-        ("auto", "squared", 1, "sigmoid", "nguyen_widrow"),
+        ("auto", "squared", 1, "sigmoid", "adapted"),
+        ("auto", "squared", 2, "sigmoid", "nguyen_widrow"),
         ("auto", "squared", FEW_INPUTS, "tanh", "nguyen_widrow"),
         ("auto", "squared", FEW_INPUTS + 1, "sigmoid", "glorot_uniform"),
         ("auto", "squared", 1, "relu", "glorot_uniform"),
@@ -183,6 +187,7 @@ def test_the_least_rate_must_not_be_above_the_rate():
         ("nguyen_widrow", "cross_entropy", 64, "tanh", "nguyen_widrow"),
         ("glorot_uniform", "squared", 1, "sigmoid", "glorot_uniform"),
         ("he_normal", "squared", 1, "relu", "he_normal"),
+        ("adapted", "cross_entropy", 1, "tanh", "adapted"),
     ],
 )
 def test_auto_is_resolved_by_loss_inputs_and_activation(init, loss, d, activation, name):
@@ -196,12 +201,18 @@ def test_auto_is_resolved_for_each_activation():
 
 
 @pytest.mark.parametrize("activation", ["relu", "identity"])
-def test_nguyen_widrow_needs_a_bounded_activation(activation):
+@pytest.mark.parametrize("init", ["nguyen_widrow", "adapted"])
+def test_some_inits_need_a_bounded_activation(init, activation):
     with saying(
-        f"init nguyen_widrow needs activation sigmoid or tanh, got {activation}; "
+        f"init {init} needs activation sigmoid or tanh, got {activation}; "
         "use he_normal or glorot_uniform."
     ):
-        make(n1=4, activation=["sigmoid", activation], init="nguyen_widrow")
+        make(ONE_INPUT, n1=4, activation=["sigmoid", activation], init=init)
+
+
+def test_adapted_needs_one_input():
+    with saying("init adapted needs one input, got 2; use nguyen_widrow or auto."):
+        make(n1=4, init="adapted")
 
 
 def test_auto_beside_what_it_means_is_refused():
