@@ -16,6 +16,7 @@ from fastnet.options.table import OPTIONS
 from fastnet.results import answer, variance, verdict, words
 from fastnet.results import explained as words_of
 from fastnet.results.again import refit_command, repeat_command
+from fastnet.results.ensemble import interval_of_run
 
 MOST_ROWS = 200  # most rows of the table by N1
 
@@ -139,6 +140,10 @@ def scores(result):
         parts += [f"<p>Each {title}, on the {rows}:</p>", table_tag(*words.class_cells(found))]
     if result.thresholds is not None:
         parts.append(f"<p>{text(words.threshold_line(result))}</p>")
+    held = interval_of_run(result)
+    if held:
+        told = words.interval_sentences(held, result.targets, result.classes)
+        parts.append(f"<p>{text(told)}</p>")
     return "\n".join(parts)
 
 

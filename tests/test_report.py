@@ -6,6 +6,7 @@ import shlex
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas
 import pytest
 from click.testing import CliRunner
 
@@ -79,6 +80,25 @@ def test_the_report_says_how_good_the_result_is(rng):
     assert bad.notices and bad.notices[0] in " ".join(Reader(report.report(bad)).words)
 
 
+def test_the_report_says_how_wide_intervals_are_and_how_often_they_hold(rng, tmp_path):
+    X = rng.normal(size=(200, 2))
+    frame = pandas.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": X[:, 0] + rng.normal(0, 0.3, 200)})
+    frame.assign(kind=np.where(frame["y"] > 0, "up", "down")).to_csv(tmp_path / "t.csv")
+    given = {"data": tmp_path / "t.csv", "features": ["a", "b"], "n1": 2, "max_epochs": 30}
+    result = fastnet.train(target="y", test_fraction=0.2, **given)
+    found = " ".join(Reader(report.report(result)).words)
+    half = result.calibration.quantile(0.9)[0]
+    assert f"90 % intervals (predict --interval 0.9): y +- {number(half)}. On the test" in found
+    told = fastnet.evaluate(result.model(), frame.iloc[result.split["test"]], interval=0.9)
+    assert f"hold {100 * told['interval']['coverage']:.3g} % of the targets" in found
+    kinds = fastnet.train(target="kind", **given)
+    found = " ".join(Reader(report.report(kinds)).words)
+    assert "90 % sets (predict --interval 0.9) have the classes of a probability of at" in found
+    assert "Test rows would show how often they hold (--test-fraction)." in found
+    few = fastnet.train(X, X[:, 0], n1=2, max_epochs=3, validation_fraction=0.04)
+    assert "90 %" not in " ".join(Reader(report.report(few)).words)
+
+
 def test_the_derivation_comes_when_asked_for_with_links_that_lead_somewhere(sweep):
     page = report.report(sweep, derivation=True)
     assert b"The gradients, derived" in page
@@ -92,7 +112,6 @@ def test_the_derivation_comes_when_asked_for_with_links_that_lead_somewhere(swee
 
 def test_texts_of_a_run_are_escaped(tmp_path):
     evil = "</script><script>alert(1)</script>"
-    pandas = pytest.importorskip("pandas")
     X = pandas.DataFrame({evil: np.linspace(-1, 1, 20)})
     result = fastnet.sweep(X, np.repeat([evil, "b"], 10), n1=2, max_epochs=5)
     page = report.report(result._replace(run=f"/{evil}<b>"))

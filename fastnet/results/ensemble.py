@@ -432,3 +432,22 @@ def scores(
     if interval is not None:
         found["interval"] = sureness(predictor, Z2, std, Y, weight, interval)
     return found
+
+
+def interval_of_run(result: "Result", level: float = 0.9) -> dict[str, Any] | None:
+    """The intervals of a run's best member, and how often they hold the targets of test rows.
+
+    Returns
+    -------
+    dict or None
+        level, quantile (k,) of the errors, and test, what intervals.sureness finds on the test
+        rows; None if there are none, or if they are not available. None without enough validation
+        rows.
+    """
+    if result.calibration is None or not result.packed or len(result.calibration.errors) < 9:
+        return None
+    found = {"level": level, "quantile": result.calibration.quantile(level), "test": None}
+    if len(result.split["test"]) and reason_samples_missing(result) is None:
+        rows = run_samples(result).weighted("test")
+        found["test"] = scores(result.model(), *rows, level)["interval"]
+    return found

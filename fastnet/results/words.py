@@ -333,6 +333,21 @@ def interval_line(found: Mapping[str, Any]) -> str:
     return f"{hold}; {width}; log-likelihood {number(found['log_likelihood'])} per row."
 
 
+def interval_sentences(found: Mapping[str, Any], targets: Sequence[str], classes: Any) -> str:
+    """What the intervals of a run are, and how good on the test rows, from interval_of_run()."""
+    percent, ask = f"{100 * found['level']:g} %", f"predict --interval {found['level']:g}"
+    if classes is not None:
+        least = number(1 - found["quantile"][0])
+        first = f"{percent} sets ({ask}) have the classes of a probability of at least {least}"
+    else:
+        each = [f"{name} +- {number(half)}" for name, half in zip(targets, found["quantile"])]
+        first = f"{percent} intervals ({ask}): {listed(each)}"
+    rest = "Test rows would show how often they hold (--test-fraction)."
+    if found["test"]:
+        rest = f"On the test rows {interval_line(found['test'])}"
+    return f"{first}. {rest}"
+
+
 def threshold_line(result: Result) -> str:
     """The thresholds of two classes, or of several targets, in one sentence; "" without any."""
     if result.thresholds is None:
