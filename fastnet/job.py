@@ -23,6 +23,7 @@ from fastnet.options.arguments import SAMPLE_NAMES
 from fastnet.options.defaults import resolve
 from fastnet.options.kinds import is_list
 from fastnet.options.rules import (
+    refuse_of_halving,
     refuse_of_search,
     refuse_of_task_1,
     refuse_two_targets,
@@ -38,6 +39,7 @@ from fastnet.results.words import how_to_resume
 from fastnet.results.writing import run_config
 from fastnet.training import training as trainings
 from fastnet.training.cores import granted
+from fastnet.training.halving import epochs_left, halving_of
 from fastnet.training.history import kept_epochs
 from fastnet.training.plan import Plan, make_plan, pick_members, plan_of_blocks
 from fastnet.training.search import CUT_SHORT, first_blocks, is_searched, replayed
@@ -101,6 +103,7 @@ def prepare(
     options = resolve(chosen, command, task)
     samples.setdefault("class_weight", options["class_weight"])
     refuse_of_search(command, options, samples.get("folds"))
+    refuse_of_halving(options)
     assumed = options.keys() - chosen.keys()
     data = checked_data(X, y, task, options, samples, assumed)
     if "validation_fraction" in assumed and not len(data.split["val"]):
@@ -191,16 +194,20 @@ def extent(task: int | None, options: Mapping[str, Any], data: Data, plan: Plan)
 def estimated_seconds(
     plan: Plan, data: Data, options: Mapping[str, Any], most: int = 64, moment: float = 0.3
 ) -> float:
-    """Seconds for all epochs of all members, estimated by training `most` of them for a moment."""
+    """Seconds for all epochs of all members, estimated by training `most` of them for a moment.
+
+    With halving the settings that go on count as being of average cost.
+    """
     count = len(plan.columns)
     some = np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
-    sample = Training(pick_members(plan, some), data, {**options, "stop": "all"})
+    sample = Training(pick_members(plan, some), data, {**options, "stop": "all", "halving": None})
     sample.warm_up()
     while sample.live.size and sample.elapsed < moment:
         sample.round()
     cost = trainings.unit_cost(plan)
     spent = ((sample.pack.states["last_epoch"] + 1) * cost[some]).sum()
-    return float(sample.elapsed * cost.sum() / spent * (options["max_epochs"] + 1))
+    epochs = epochs_left(halving_of(plan, options), 0, options["max_epochs"]) + 1
+    return float(sample.elapsed * cost.sum() / spent * epochs)
 
 
 def dry_run(
@@ -505,7 +512,8 @@ class Job:
         columns, live, cost = training.plan.columns, training.live, training.cost
         spent = float(((states["last_epoch"] + 1) * cost).sum())
         known = spent and not is_searched(training.options)
-        left = (training.plan.settings["max_epochs"][live] - states["epoch"][live]) * cost[live]
+        epochs = epochs_left(training.halving, training.start, training.options["max_epochs"])
+        left = epochs * cost[live]
         return Progress(
             stage="train",
             members=len(columns),

@@ -16,6 +16,7 @@ DIVERGED = code(STOPS, "diverged")
 CONVERGED = code(STOPS, "converged")
 TIME_LIMIT = code(STOPS, "time_limit")
 STOPPED = code(STOPS, "stopped")
+PRUNED = code(STOPS, "pruned")
 # Columns of what a round records.
 TRAIN_LOSS, VAL_LOSS, LEARNING_RATE, GRADIENT_NORM, CLIPPED = range(5)
 COLUMNS = 5

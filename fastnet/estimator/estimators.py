@@ -23,8 +23,8 @@ from fastnet.options.defaults import defaults_beside
 from fastnet.options.table import OPTIONS
 from fastnet.options.targets import UNITS
 from fastnet.results.ensemble import Ensemble, candidates
-from fastnet.results.grouping import monitored
 from fastnet.training.cores import granted
+from fastnet.training.grouping import monitored
 
 try:
     from joblib import effective_n_jobs

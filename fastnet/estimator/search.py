@@ -98,8 +98,16 @@ def masked_column(name, settings):
     return column
 
 
-def results_table(settings, fit_seconds, scores, score_seconds):
-    """cv_results_, as GridSearchCV lays it out."""
+def ranks(scores, pruned):
+    """The rank of each mean score, 1 the best; pruned settings rank below all others."""
+    found = np.empty(len(scores), np.int32)
+    for some, ahead in ((~pruned, 0), (pruned, (~pruned).sum())):
+        found[some] = ahead + rankdata(-scores[some], method="min")
+    return found
+
+
+def results_table(settings, fit_seconds, scores, score_seconds, pruned=None):
+    """cv_results_, as GridSearchCV lays it out; `pruned` says which settings were."""
     results = {}
     statistics("fit_time", fit_seconds, results)
     statistics("score_time", score_seconds, results)
@@ -110,7 +118,10 @@ def results_table(settings, fit_seconds, scores, score_seconds):
         results[f"split{fold}_test_score"] = column
     statistics("test_score", scores, results)
     ranked = np.nan_to_num(results["mean_test_score"], nan=-np.inf)
-    results["rank_test_score"] = rankdata(-ranked, method="min").astype(np.int32)
+    out = np.zeros(len(settings), bool) if pruned is None else pruned
+    results["rank_test_score"] = ranks(ranked, out)
+    if pruned is not None:
+        results["pruned"] = pruned
     return results
 
 
@@ -152,11 +163,15 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
         Fit the best setting on all data.
     n_jobs : int or None, default=None
         Threads; None takes the estimator's.
+    halving : int or None, default=None
+        Of the settings, only the best 1 in `halving` go on at each rung (docs/pruning.md), by the
+        mean monitored loss over folds and restarts. None trains all to their own stop.
 
     Attributes
     ----------
     cv_results_ : dict of arrays
-        As GridSearchCV lays it out; fit times are the thread times of a setting's members.
+        As GridSearchCV lays it out; fit times are the thread times of a setting's members. With
+        halving also `pruned`: whether a setting was; these rank below all others.
     best_params_, best_score_, best_index_, best_estimator_, n_splits_, scorer_, refit_time_
         As in GridSearchCV.
     result_ : fastnet.Result
@@ -182,6 +197,7 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
         cv: Any = None,
         refit: bool = True,
         n_jobs: int | None = None,
+        halving: int | None = None,
     ) -> None:
         self.estimator = estimator
         self.param_grid = param_grid
@@ -189,6 +205,7 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.cv = cv
         self.refit = refit
         self.n_jobs = n_jobs
+        self.halving = halving
 
     def fit(
         self,
@@ -260,12 +277,17 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
         swept = as_axes(each)
         rows = [fold_rows(train, strata, weights, swept) for train, _ in folds]
         swept["validation_fraction"] = 0.0
+        swept["halving"] = self.halving
         self.result_ = api.sweep(X, y, folds=rows, sample_weight=weights, **swept)
         estimator.n_features_in_, self.n_splits_ = X.shape[1], len(folds)
         estimator.columns_ = ()  # the scorer gets X as an array
         members = self.result_.members.reshape(len(settings), -1, len(folds))
         scored = self._scores(estimator, settings, members, X, y, sample_weight, folds)
-        self.cv_results_ = results_table(settings, members["seconds"].sum(axis=1), *scored)
+        pruned = None
+        if self.halving is not None:
+            pruned = (members["stop_reason"] == "pruned").any(axis=(1, 2))
+        times = members["seconds"].sum(axis=1)
+        self.cv_results_ = results_table(settings, times, *scored, pruned)
 
     def _scores(self, estimator, settings, members, X, y, sample_weight, folds):
         """Score and seconds of the best restart of every setting in every fold."""

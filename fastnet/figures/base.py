@@ -13,8 +13,9 @@ from fastnet.errors import UsageError, did_you_mean
 from fastnet.figures import style
 from fastnet.figures.html import chart_tag, page, vl_convert
 from fastnet.options.targets import has_target
-from fastnet.results import answer, collect, grouping, reading
+from fastnet.results import answer, collect, reading
 from fastnet.shapes import TEXT, Absent, Leaf, Maybe, is_number
+from fastnet.training import grouping
 
 # In the order of pages and reports: the most informative first. The decorator `figure` fills it.
 FIGURES = dict.fromkeys(

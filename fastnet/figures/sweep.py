@@ -18,7 +18,8 @@ from fastnet.figures.style import (
 )
 from fastnet.options.methods import STOPS
 from fastnet.options.targets import has_target
-from fastnet.results import answer, grouping, words
+from fastnet.results import answer, words
+from fastnet.training import grouping
 
 LINES = 300  # at most this many members in the parallel coordinates
 COLOURS = {  # of what members did
@@ -28,6 +29,7 @@ COLOURS = {  # of what members did
     "time_limit": CLASSES[9],
     "interrupted": CLASSES[5],
     "stopped": CLASSES[4],
+    "pruned": CLASSES[8],
     "diverged": MARK,
 }
 OTHER = CLASSES[7]

@@ -134,6 +134,15 @@ def refuse_two_targets(given: Mapping[str, Any]) -> None:
         raise UsageError(f"give {targets[0]} or {targets[1]}, not both.")
 
 
+def refuse_of_halving(options: Mapping[str, Any]) -> None:
+    """Refuse halving where members do not run to their own stop."""
+    if options["halving"] is not None and options["stop"] != "all":
+        raise UsageError(
+            f"halving compares members that run to their own stop, got stop {options['stop']}; "
+            "use stop all (fastnet sweep)."
+        )
+
+
 def refuse_of_tables(options: Mapping[str, Any], source: str) -> None:
     """Refuse options of a table beside any other source of samples."""
     for name in OF_DATA if source != "data" else ():

@@ -403,6 +403,18 @@ ROWS = (
         commands=CHOSEN_MEMBERS,
     ),
     Option(
+        "halving",
+        "stopping",
+        INTEGER,
+        None,
+        "Of the settings, only the best 1 in ETA go on at each rung (docs/pruning.md).",
+        syntax="For example 3.",
+        none=True,
+        low=2,
+        high=1000,
+        commands=("sweep",),
+    ),
+    Option(
         "success_rate",
         "run",
         FLOAT,

@@ -20,8 +20,9 @@ from fastnet.page.parts import (
     theme,
     url_value,
 )
-from fastnet.results import answer, collect, grouping, variance, words
+from fastnet.results import answer, collect, variance, words
 from fastnet.results.reading import list_runs
+from fastnet.training import grouping
 
 STATUS_COLOURS = {"done": "green", "running": "blue", "starting": "blue", "interrupted": "orange"}
 LIVE_FIGURES = ("loss-curves", "fit", "loss-by-n1")  # while a run trains: the first two that apply

@@ -10,7 +10,7 @@ from fastnet.options.methods import STOPS
 from fastnet.options.ranges import typed
 from fastnet.options.targets import UNITS, asked_unit, has_target, in_unit, text_of_target
 from fastnet.results import closeness, decision
-from fastnet.results.grouping import (
+from fastnet.training.grouping import (
     given_axes,
     has_folds,
     monitored,
@@ -21,6 +21,7 @@ from fastnet.training.plan import shown
 from fastnet.training.search import is_searched
 
 MOST_N1_OF_LM = 64  # an epoch of lm takes time with the cube of the parameters
+CUT = ("stopped", "pruned")  # stops that are not a member's own: it might have reached its target
 
 
 def monitored_accuracy(members: np.ndarray) -> np.ndarray:
@@ -192,7 +193,7 @@ def setting_rows(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[s
     answers = []
     for group in np.split(order, starts[1:]):
         some = members[group]
-        cut = (some["stop_reason"] == "stopped").any() or (some["status"] == "live").any()
+        cut = np.isin(some["stop_reason"], CUT).any() or (some["status"] == "live").any()
         answer = setting_row(some, losses[group], has_target(options) and not cut)
         answer.update(of_unit(some, answer, options))
         answer["setting"] = {name: shown(name, some[name][0]) for name in names[1:]}
@@ -205,11 +206,12 @@ def by_n1(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[str, Any
 
     Then the lowest loss decides: the best one, with folds the mean over them.
     """
-    chosen = {}
+    chosen, pruned = {}, (members["stop_reason"] == "pruned").any()
     for answer in setting_rows(members, options):
         epochs = answer["median_epochs"]
         loss = answer["fold_mean_loss" if has_folds(members) else "best_loss"]
         rank = (
+            pruned and answer["success_rate"] is None,  # they give way to those that ended
             -answer["reached"],
             np.inf if epochs is None else epochs,
             np.inf if loss is None else loss,
@@ -306,6 +308,12 @@ def sentence(members: np.ndarray, options: Mapping[str, Any]) -> str:
             f"{asked} of its {trials(members)}: {line['reached']} of {line['members']}"
             f"{' with ' + named if named else ''}; the true share lies between "
             f"{line['success_low']:.2f} and {line['success_high']:.2f} with 95 % confidence."
+        )
+    pruned = int((members["stop_reason"] == "pruned").sum())
+    if pruned:
+        return (
+            f"--halving pruned {pruned:,} of {len(members):,} members before their own stop, so no "
+            "N1 is called sufficient."
         )
     if options["stop"] == "first" or any(line["success_rate"] is None for line in table):
         return "Not every member ran to its own stop, so no N1 is called sufficient."

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastnet.options.ranges import typed
 from fastnet.options.targets import has_target
-from fastnet.results.grouping import monitored, setting_codes, varying_apart
+from fastnet.training.grouping import monitored, setting_codes, varying_apart
 from fastnet.training.plan import shown
 
 

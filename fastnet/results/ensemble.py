@@ -20,9 +20,10 @@ from fastnet.errors import UsageError, quoted
 from fastnet.files import checked_path
 from fastnet.options.methods import IDENTITY, LOSSES
 from fastnet.options.table import own_options
-from fastnet.results import answer, grouping
+from fastnet.results import answer
 from fastnet.results.intervals import Calibration, calibrated, sureness
 from fastnet.results.model import Model, Predictor
+from fastnet.training import grouping
 
 if TYPE_CHECKING:
     from fastnet.results.result import Result

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastnet.options.methods import STOPS
-from fastnet.results.grouping import given_axes, has_folds, monitored
+from fastnet.training.grouping import given_axes, has_folds, monitored
 
 CUT_SHORT = ("running", "time_limit", "interrupted", "stopped", "pruned")
 

@@ -9,8 +9,9 @@ import numpy as np
 from fastnet.data.dialect import listed
 from fastnet.options.ranges import typed
 from fastnet.options.targets import UNITS, asked_unit, has_target, in_unit, text_of_target
-from fastnet.results import answer, grouping
+from fastnet.results import answer
 from fastnet.results.result import SCORES, Result
+from fastnet.training import grouping
 from fastnet.training.plan import shown
 from fastnet.training.search import is_searched
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastnet.engine.records import (
     CONVERGED,
+    PRUNED,
     RUNNING,
     STATE,
     STOPPED,
@@ -26,7 +27,7 @@ from fastnet.training.plan import Plan
 
 OWN_L2 = tuple(name for name, row in OPTIMIZERS.items() if row.own_l2)
 # Members with these stops have begun the epoch after their last entry.
-BETWEEN_ENTRIES = (RUNNING, STOPPED, TIME_LIMIT)
+BETWEEN_ENTRIES = (RUNNING, STOPPED, TIME_LIMIT, PRUNED)
 MOST_SECONDS = 1e10  # 300 years; more could overflow where times are added up
 ROUNDING = 1 + 1e-9  # a schedule's rate may exceed the first one by its rounding
 

@@ -23,6 +23,7 @@ from fastnet.engine.layout import Problem
 from fastnet.engine.records import (
     COLUMNS,
     DIVERGED,
+    PRUNED,
     RUNNING,
     STATE,
     STOPPED,
@@ -36,6 +37,7 @@ from fastnet.options.kinds import is_list
 from fastnet.options.methods import CLASSIFIERS, FIRST_ORDER, OPTIMIZERS, WITH_MATRIX
 from fastnet.training.checkpoint import Run, misfit
 from fastnet.training.cores import granted, idle_cores
+from fastnet.training.halving import halving_of
 from fastnet.training.history import History, Snapshots, history_names, kept_epochs
 from fastnet.training.plan import Plan, has_optimizer
 from fastnet.training.threads import Threads, chunks, worthwhile
@@ -92,6 +94,7 @@ class Training:
         self.seconds = np.zeros(plan.settings.size)
         self.history = History(plan.settings.size, history_names(options, self.sets["val"].count))
         self.snapshots = Snapshots() if "snapshots" in options["record"] else None
+        self.halving = halving_of(plan, options)
         self.start, self.epochs, self.elapsed = 0, self.first_epochs(), 0.0
         self.parts = self.parts_of_members()
         self.shared = self.room_for_parts()
@@ -282,6 +285,8 @@ class Training:
         if self.snapshots is not None:
             self.take_snapshot(live)
             end = min(end, self.snapshots.due(self.start))
+        if self.halving is not None:
+            end = min(end, self.halving.due(self.start))
         first_only = self.options["stop"] == "first"
         before = [array.copy() for array in self.changing()] if first_only else ()
         recorded = self.advance(end)
@@ -293,6 +298,8 @@ class Training:
             recorded = self.advance(last + 1)
             self.pack.states["stop"][self.live] = STOPPED
             end = last + 1
+        if self.halving is not None:
+            self.prune(end - 1)
         self.history.add(*recorded)
         self.mark_last(live)
         if self.options["target_accuracy"] is not None:
@@ -301,6 +308,12 @@ class Training:
         took = time.perf_counter() - began
         self.elapsed += took
         self.epochs = self.next_epochs(took)
+
+    def prune(self, epoch):
+        """Stop the live members of the settings that do not go on after this epoch."""
+        behind = self.halving.behind(epoch, self.pack.states["best_loss"])
+        live = self.live
+        self.pack.states["stop"][live[behind[live]]] = PRUNED
 
     def take_snapshot(self, live):
         """Keep the weights of the live members if the round starts at epoch 0, 1, 2, 4, ..."""
@@ -330,7 +343,7 @@ class Training:
         """The epoch of each member's last entry: its stop, or the one before the next."""
         states = self.pack.states
         stop = states["stop"][ids]
-        ongoing = (stop == RUNNING) | (stop == STOPPED)
+        ongoing = (stop == RUNNING) | (stop == STOPPED) | (stop == PRUNED)
         states["last_epoch"][ids] = np.where(
             ongoing, states["epoch"][ids] - 1, states["epoch"][ids]
         )
@@ -338,7 +351,7 @@ class Training:
     def mark_accurate(self, ids):
         """Mark members that have ended with the accuracy asked for as having reached the target."""
         stops = self.pack.states["stop"]
-        ended = ids[(stops[ids] != RUNNING) & (stops[ids] != DIVERGED)]
+        ended = ids[~np.isin(stops[ids], (RUNNING, DIVERGED, PRUNED))]
         _, accuracy = self.evaluate("val" if self.sets["val"].count else "train", ended)
         stops[ended[accuracy[ended] >= self.options["target_accuracy"]]] = TARGET
 

@@ -144,3 +144,28 @@ SEARCHES = [
 @parametrize_with_checks(SEARCHES)
 def test_checks(estimator, check):
     check(estimator)
+
+
+# ---------------------------------------------------------------- halving
+
+
+def test_halving_prunes_settings_and_ranks_them_below_the_others(flowers):
+    net = FastNetClassifier(**{**UNSCALED, "max_epochs": 90, "n_restarts": 2})
+    search = FastNetSearchCV(net, GRID, cv=3, halving=3).fit(*flowers)
+    pruned, rank = search.cv_results_["pruned"], search.cv_results_["rank_test_score"]
+    assert pruned.sum() == 4 and rank[~pruned].max() < rank[pruned].min()
+    members = search.result_.members.reshape(6, -1)
+    for setting, out in zip(members, pruned):
+        reasons = set(setting["stop_reason"])
+        assert ("pruned" in reasons) == out and len(setting) == 2 * 3
+    whole = FastNetSearchCV(net, GRID, cv=3).fit(*flowers)
+    np.testing.assert_array_equal(
+        search.cv_results_["mean_test_score"][~pruned],
+        whole.cv_results_["mean_test_score"][~pruned],
+    )
+    assert "pruned" not in whole.cv_results_
+
+
+def test_halving_of_too_few_settings_is_refused(flowers):
+    with pytest.raises(ValueError, match="halving 9 needs at least 9 settings"):
+        FastNetSearchCV(FastNetClassifier(**SHORT), GRID, halving=9).fit(*flowers)

@@ -14,7 +14,7 @@ from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.figures import base, style
 from fastnet.figures.curves import at_epochs
 from fastnet.figures.networks import snapshots
-from fastnet.results import grouping
+from fastnet.training import grouping
 
 pytest.importorskip("altair", reason="charts need the extra [plot]")
 

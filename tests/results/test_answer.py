@@ -7,9 +7,10 @@ import pytest
 from scipy.stats import beta
 
 from fastnet.options.defaults import resolve
-from fastnet.results import answer, grouping
+from fastnet.results import answer
 from fastnet.results.result import MEMBERS
 from fastnet.results.words import OVER_FOLDS
+from fastnet.training import grouping
 
 TARGET = 1e-3
 NAN = float("nan")

@@ -118,7 +118,7 @@ def refused(saved, message, **given):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *[("epoch", -5), ("epoch", 41), ("epoch", 2**62), ("stop", -1), ("stop", 9)],
+        *[("epoch", -5), ("epoch", 41), ("epoch", 2**62), ("stop", -1), ("stop", 10)],
         *[("stop", 2**40), ("best_epoch", -2), ("best_epoch", 12), ("last_epoch", 2**62)],
         *[("last_epoch", 12), ("waited", -1), ("waited", 99), ("stalled", 99)],
         *[("steps", -1), ("steps", 2**62), ("rule", 4), ("rule", 1), ("stored", 2**40)],
