@@ -29,7 +29,7 @@ COLOURS = {  # of what members did
     "time_limit": CLASSES[9],
     "interrupted": CLASSES[5],
     "stopped": CLASSES[4],
-    "pruned": CLASSES[8],
+    "pruned": CLASSES[2],
     "diverged": MARK,
 }
 OTHER = CLASSES[7]
@@ -129,7 +129,7 @@ def no_success_rates(result):
     if not has_target(result.options):
         return "no target was set (--target-loss, --target-rmse, ...)"
     if result.options["stop"] == "first" or result.by_n1()[0]["success_rate"] is None:
-        return "not every member ran to its own stop (--stop all)"
+        return "not every member ran to its own stop (--stop all, no --halving)"
     return None
 
 
