@@ -323,7 +323,8 @@ def interrupt(self, where):
 
 
 def test_ctrl_c_saves_prints_the_document_and_resume_ends_with_the_same_bytes(command, monkeypatch):
-    line = "sweep --task 1 --samples 20 --n1 2,3 --seeds 2 --max-epochs 500 --target-loss none"
+    line = "sweep --task 1 --samples 20 --n1 2,3 --seeds 2 --optimizer sgd --target-loss none"
+    line += " --max-epochs 200000"  # more than the first round has
     whole = command(f"{line} --out whole --quiet")
     with monkeypatch.context() as patch:
         patch.setattr(show.Display, "__call__", interrupt)
@@ -463,7 +464,7 @@ def test_train_that_misses_the_target_says_what_to_try(command):
     assert "N1 = 2 (seed 0, member 0) is the only member: train loss 0." in got.out
     assert (
         "No member reached its target. All members were still training at the last epoch: try "
-        "more --max-epochs or a larger N1." in got.out
+        "--optimizer lm, more --max-epochs or a larger N1." in got.out
     )
     assert "No member" not in command(f"train {TINY} --target-loss none").out
 
@@ -490,11 +491,12 @@ def test_sweep_prints_the_table_the_sentence_and_the_best(command):
         "N1 = 6 is the smallest that reaches the target loss 0.2 in at least "
     )
     assert "the true share lies between 0.29 and 1.00 with 95 % confidence." in lines[4]
-    settings, after = lines[6:11], lines[12:]
+    settings, mattered, after = lines[6:11], lines[12], lines[14:]
     assert settings[0].split() == (
         "clip norm batch size smallest N1 success epochs ms best loss".split()
     )
     assert all(re.match(r" +(1|none) +(16|none) +6 +3 of 3 ", line) for line in settings[1:])
+    assert mattered.startswith("What mattered, in shares of the variance of the log loss: N1 ")
     assert after[0].startswith("N1 = 6 (seed ")
     assert " is the one with the lowest training loss of all 24: train loss" in after[0]
     assert after[1].split() == (
@@ -872,7 +874,8 @@ def test_show_prints_what_the_run_printed(command):
 
 
 def test_show_member_has_settings_history_and_weights(command):
-    command(f"sweep {TINY} --seeds 3, --max-epochs 40 --clip-norm 1,none --quiet --out run")
+    line = TINY.replace("--max-epochs 5", "--max-epochs 40")
+    command(f"sweep {line} --seeds 3, --clip-norm 1,none --quiet --out run")
     out = command("show run --member 1").out
     facts = dict(line.split(maxsplit=1) for line in out.split("\n\n")[0].splitlines())
     assert facts["member"] == "1" and facts["seed"] == "3" and facts["n1"] == "2"

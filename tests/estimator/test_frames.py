@@ -41,7 +41,7 @@ def test_texts_become_an_input_per_level(X):
     assert net.predict(X).tolist() == expected.tolist()
     assert net.predict(X[70:]).tolist() == pytest.approx(expected[70:].tolist(), rel=1e-12)
     assert net.feature_names_in_.tolist() == ["size", "town", "old"] and net.n_features_in_ == 3
-    assert [column.kind for column in net.columns_] == ["number", "category", "number"]
+    assert [column.kind for column in net.columns_] == ["number", "category", "boolean"]
     kind = "category" if X["town"].dtype == "category" else X["town"].dtype
     labels = pandas.Series(np.where(PRICE > 0.5, "dear", "cheap")).astype(kind)
     assert set(FastNetClassifier(**SHORT).fit(X, labels).predict(X)) <= {"cheap", "dear"}

@@ -84,7 +84,9 @@ def test_train_save_load_predict(houses, table, tmp_path, kind, dtype, scale):
         np.testing.assert_array_equal(model.outputs(other_order), expected)
     assert model.columns == (
         Column("town", "category", ("Bonn", "Kiel", "Ulm")),
-        *(Column(name, "number") for name in FEATURES[1:]),
+        Column("size", "number"),
+        Column("garden", "boolean"),
+        Column("year", "number"),
     )
     names = ("town=Bonn", "town=Kiel", "town=Ulm", *FEATURES[1:])
     assert model.features == names and model.targets == tuple(TARGETS[kind])
