@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fastnet import reference
+from fastnet.data.checks import checked_class_weights
 from fastnet.data.schema import Schema
 from fastnet.data.sources import Samples, reason_samples_missing, run_samples
 from fastnet.data.split import SETS
@@ -332,6 +333,9 @@ def greedy(result: "Result", numbers: np.ndarray, count: int, samples: Samples) 
     models", ICML). Of equal ones it is the better member.
     """
     X, Y, weight = samples.weighted("val")
+    _, known, _ = samples.weighted("train")
+    factors = checked_class_weights(result.options["class_weight"], known, result.classes)
+    weight = weight if factors is None else weight * (Y @ factors)
     first = result.model(int(numbers[0]))
     most = max(1, min(CANDIDATES, 8 * BLOCK_VALUES // Y.size))
     numbers = numbers[:most]

@@ -334,7 +334,8 @@ class Result(Described, ResultFields):
             "top:K" for the K members of lowest monitored loss, "all", or "greedy:K" for K picks,
             each the member that lowers the loss of the mean on the validation rows most (Caruana
             et al. 2004); a member may be picked several times. Members that diverged or were
-            pruned are left out.
+            pruned are left out. Class weights given as a dict are not kept in the run, so greedy
+            does not know them.
         data : (X, y), optional
             The arrays of a run on arrays, which greedy and calibrate need: those that it was
             given, with the rows of its validation and test sets, if they were given apart, after

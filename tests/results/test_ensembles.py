@@ -138,6 +138,22 @@ def test_the_greedy_loss_is_that_of_training(samples):
         assert sum(result.ensemble("greedy:3", data=(X, Y)).counts) == 3
 
 
+def test_greedy_weighs_classes_as_the_training_does(samples, monkeypatch):
+    X, y = samples
+    y = np.where(y > 1.2, "rare", "usual")
+    given = {**SMALL, "validation_fraction": 0.4, "class_weight": "balanced", "data_seed": 3}
+    result, told = fastnet.sweep(X, y, **given), []
+
+    class Spy(ensemble.Loss):
+        def of(self, response):
+            told.append(super().of(response))
+            return told[-1]
+
+    monkeypatch.setattr(ensemble, "Loss", Spy)
+    result.ensemble("greedy:1", data=(X, y))
+    np.testing.assert_allclose(told, np.sort(result.members["val_loss"]), rtol=1e-5)
+
+
 def test_diverged_members_are_left_out_and_counted(samples):
     given = {**SMALL, "optimizer": "sgd", "learning_rate": [0.1, 1e30]}
     result = fastnet.sweep(*samples, **given, activation="identity")
