@@ -130,9 +130,9 @@ def test_a_model_keeps_the_way(tmp_path, dates):
 
 
 @pytest.mark.parametrize("form", ["%Y-%m-%d", "%d.%m.%Y"])
-def test_the_estimators_do_not_name_the_option(form):
+def test_the_estimators_name_their_parameter(form):
     X = pandas.DataFrame({"day": [f"{day:{form}}" for day in DAYS], "size": range(60)})
-    message = r"numbers of them, for example the day of the year, or leave it out\.$"
+    message = r"numbers of them with the parameter dates='parts' or 'seconds'.* or leave it out\.$"
     with pytest.raises(ValueError, match=message):
         FastNetRegressor().fit(X, np.arange(60.0))
 
