@@ -41,8 +41,9 @@ from fastnet.training import training as trainings
 from fastnet.training.cores import granted
 from fastnet.training.halving import epochs_left, halving_of
 from fastnet.training.history import kept_epochs
-from fastnet.training.plan import Plan, make_plan, pick_members, plan_of_blocks
+from fastnet.training.plan import Plan, even_batch, make_plan, pick_members, plan_of_blocks
 from fastnet.training.search import CUT_SHORT, first_blocks, is_searched, replayed
+from fastnet.training.strengths import with_strengths
 from fastnet.training.targets import with_target_loss
 from fastnet.training.training import Training, grown
 
@@ -110,6 +111,11 @@ def prepare(
         options["validation_fraction"] = 0.0
     refuse_within(options)
     options = with_target_loss(options, data)
+    rows, held_out = int(data.train_counts().min()), len(data.split["val"]) or len(data.folds)
+    options = with_strengths(options, assumed, rows, bool(held_out))
+    if "batch_size" in assumed:
+        weights = data.weights("train")[0]
+        options["batch_size"] = tuple(even_batch(s, weights) for s in options["batch_size"])
     return options, data, make_plan(options, data)
 
 

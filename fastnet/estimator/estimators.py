@@ -23,8 +23,10 @@ from fastnet.options.defaults import defaults_beside
 from fastnet.options.table import OPTIONS
 from fastnet.options.targets import UNITS
 from fastnet.results.ensemble import Ensemble, candidates
+from fastnet.results.verdict import untrained
 from fastnet.training.cores import granted
 from fastnet.training.grouping import monitored
+from fastnet.training.plan import even_batch
 
 try:
     from joblib import effective_n_jobs
@@ -77,6 +79,8 @@ ATTRIBUTES = """Attributes
         Epochs trained; the one whose weights were kept.
     best_loss_ : float
         Its monitored loss.
+    l2_ : float
+        Its strength of the penalty, which l2="auto" chooses.
     loss_curve_, validation_loss_curve_ : ndarray of shape (n_entries,)
         Training and validation loss after 0, 1, 2, ... epochs; the latter None where no rows were
         held out.
@@ -260,12 +264,21 @@ class _FastNet(BaseEstimator, Parameters):
             self.classes_ = np.arange(targets.shape[1]) if several else np.unique(targets)
         given = {**options(self), "sample_weight": weights, **self._validation(X_val, y_val)}
         given |= self._division(given["validation_fraction"], groups, rows)
+        if is_auto(self.batch_size):
+            given["batch_size"] = even_batch(given["batch_size"], weights)
         with value_errors():
             result = api.sweep(inputs, targets, **given)
         if result.best["stop_reason"] == "diverged":
             warnings.warn(
                 f"training diverged in epoch {result.best['epochs']}; lower learning_rate "
                 f"(now {self.learning_rate}), or set clip_norm.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        elif result.best["best_epoch"] == 0:
+            warnings.warn(
+                f"{untrained(result.best['val_loss'])} Give a larger batch_size, a lower "
+                "learning_rate or more rows.",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -287,7 +300,7 @@ class _FastNet(BaseEstimator, Parameters):
         """Train on all rows to the training loss of the best epoch, and take that network."""
         some = self._together()
         given.update(dict.fromkeys(UNITS), seeds=some["seed"].tolist())
-        given.update(target_loss=some["train_loss"].tolist())
+        given.update(target_loss=some["train_loss"].tolist(), l2=some["l2"].tolist())
         most = max(int(some["epochs"].max()), 1)
         given.update(validation_fraction=0.0, group=None, patience=None, max_epochs=most)
         self.retrained_ = result = api.sweep(X, y, **given, zip=len(some) > 1)
@@ -330,6 +343,7 @@ class _FastNet(BaseEstimator, Parameters):
         self.loss_curve_ = history.train_loss
         self.validation_loss_curve_ = None if np.isnan(record["val_loss"]) else history.val_loss
         self.best_loss_ = float(monitored(result.members)[member])
+        self.l2_ = float(record["l2"])
         self.best_epoch_, self.n_epochs_ = int(record["best_epoch"]), int(record["epochs"])
         self.n_outputs_ = len(self.model_.weights.b2)
         return self

@@ -122,8 +122,10 @@ def with_auto(name: str, words: str, help: str) -> tuple[str, str]:
         value = value[0] if isinstance(value, tuple) else value
         found.setdefault(value, []).append(optimizer)
     usual, *others = found
-    said = "".join(f", {value!r} for {' and '.join(found[value])}" for value in others)
-    return f'{words} or "auto"', f"{help} auto = {usual!r}{said}."
+    said = [f"{value!r} for {' and '.join(found[value])}" for value in others]
+    if usual == AUTO:
+        return words, f"{help} For lm and br it is 0."
+    return f'{words} or "auto"', f"{help} auto = {', '.join([repr(usual), *said])}."
 
 
 def documented(cls: type) -> str:

@@ -23,6 +23,7 @@ from fastnet.estimator.estimators import (  # imported first: it says which libr
 )
 from fastnet.options.table import AXES
 from fastnet.results.answer import best_member
+from fastnet.training.strengths import AUTO, strengths
 
 # isort: split
 from scipy.stats import rankdata
@@ -70,6 +71,19 @@ def as_axes(chosen):
             )
         axes[name] = [value for value in values for _ in restarts]
     return {**base, **axes, "seeds": restarts * len(chosen), "zip": True}
+
+
+def with_strengths(chosen, rows):
+    """The options of every setting with each strength that its l2 stands for, and the setting's
+    number; every fold chooses among its members by its own held-out loss."""
+    found = []
+    for i, one in enumerate(chosen):
+        named = {"optimizer": (one["optimizer"],), "stop": "all"}
+        auto, held_out = one["l2"] == AUTO, one["validation_fraction"] > 0
+        several = strengths(named, rows, held_out) if auto else (one["l2"],)
+        found += [(i, {**one, "l2": strength}) for strength in several]
+    owner, trained = zip(*found)
+    return np.array(owner), trained
 
 
 def fold_rows(train, strata, weights, chosen):
@@ -274,19 +288,22 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
             estimator.classes_ = np.arange(y.shape[-1])
             if y.ndim == 1:
                 estimator.classes_, strata = np.unique(y, return_inverse=True)
-        swept = as_axes(each)
-        rows = [fold_rows(train, strata, weights, swept) for train, _ in folds]
+        rows = [fold_rows(train, strata, weights, each[0]) for train, _ in folds]
+        owner, trained = with_strengths(each, min(len(train) for train, _ in rows))
+        swept = as_axes(trained)
         swept["validation_fraction"] = 0.0
         swept["halving"] = self.halving
         self.result_ = api.sweep(X, y, folds=rows, sample_weight=weights, **swept)
         estimator.n_features_in_, self.n_splits_ = X.shape[1], len(folds)
         estimator.columns_ = ()  # the scorer gets X as an array
-        members = self.result_.members.reshape(len(settings), -1, len(folds))
+        every = self.result_.members.reshape(len(trained), -1, len(folds))
+        members = [every[owner == i].reshape(-1, len(folds)) for i in range(len(settings))]
         scored = self._scores(estimator, settings, members, X, y, sample_weight, folds)
+        times = np.array([each["seconds"].sum(axis=0) for each in members])
         pruned = None
         if self.halving is not None:
-            pruned = (members["stop_reason"] == "pruned").any(axis=(1, 2))
-        times = members["seconds"].sum(axis=1)
+            out = (every["stop_reason"] == "pruned").any(axis=(1, 2))
+            pruned = np.array([out[owner == i].all() for i in range(len(settings))])
         self.cv_results_ = results_table(settings, times, *scored, pruned)
 
     def _scores(self, estimator, settings, members, X, y, sample_weight, folds):
@@ -295,7 +312,7 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
         scores, seconds = np.empty((2, len(settings), len(folds)))
         for i, fold in np.ndindex(scores.shape):
             began, (_, test) = time.perf_counter(), folds[fold]
-            restarts = members[i, :, fold]
+            restarts = members[i][:, fold]
             fitted = copy.copy(estimator).set_params(**settings[i])
             fitted._take(self.result_, int(restarts["member"][best_member(restarts)]))
             more = {"sample_weight": np.asarray(sample_weight)[test]} if weigh else {}

@@ -30,7 +30,7 @@ TASKS: dict[Any, dict[str, Any]] = {
         "batch_size": (32,),
         "lr_patience": (12,),
         "patience": (40,),
-        "l2": (1e-3,),
+        "l2": ("auto",),
         "activation": ("relu",),
         "max_epochs": 300,
         "scale": "clipped",

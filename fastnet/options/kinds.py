@@ -176,6 +176,21 @@ class Float(Number):
         return logarithmic_range(part, label) if ".." in part else [part]
 
 
+class FloatOrAuto(Float):
+    """A number, or auto where numbers are found from the data."""
+
+    def hint(self, option: Option) -> str:
+        return "float | str"
+
+    def wanted(self, option: Option) -> str:
+        return f"{super().wanted(option)} or auto"
+
+    def check(self, option: Option, value: Any, label: str | None) -> Any:
+        if isinstance(value, str) and value.lower() == "auto":
+            return "auto"
+        return super().check(option, value, label)
+
+
 class Seeds(Integer):
     """Integers; a single one is a count. 8 means 0 to 7, and only the seed 8 is 8 with a
     comma."""
@@ -310,4 +325,5 @@ class File(Kind):
 
 
 TEXT, INTEGER, FLOAT, SEEDS = Kind(), Integer(), Float(), Seeds()
+FLOAT_OR_AUTO = FloatOrAuto()
 CHOICE, CHOICES, FLAG, NAMES, FILE = Choice(), Choices(), Flag(), Names(), File()

@@ -117,7 +117,9 @@ STOPS = {
     "time_limit": Stop("ran out of time", "ran out of time: raise --time-limit"),
     "interrupted": Stop("interrupted", "were interrupted: --resume the run"),
     "stopped": Stop("stopped because another reached the target"),
-    "pruned": Stop("were pruned", "were pruned: train without --halving to let all of them end"),
+    "pruned": Stop(
+        "were pruned", "were pruned: train without --halving and --prune-l2 to let all of them end"
+    ),
 }
 # The rules by which a second-order member converges; "" for the others.
 CONVERGED_BY = ("", "min_grad", "mu_max", "line_search", "evidence")

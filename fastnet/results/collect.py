@@ -30,6 +30,7 @@ from fastnet.results.reading import (
     read_options,
     read_schema,
 )
+from fastnet.results.verdict import remarks_on_training
 from fastnet.results.result import HISTORY, MEMBERS, SCORES, Result, packed_alone
 from fastnet.results.rules import softmax
 from fastnet.results.verdict import verdict
@@ -88,8 +89,11 @@ def from_training(
         metrics, thresholds = metrics_by_set(model, data, fold), thresholds_of(model, data, fold)
         calibration = calibration_of(model, data, fold)
         folds = fold_scores(training, result, data) if len(data.folds) > 1 else None
-    diverged = result.best["stop_reason"] == "diverged"
-    found = () if diverged else verdict(metrics, data.targets, bool(data.folds))
+    found: tuple[str, ...] = ()
+    if result.best["stop_reason"] != "diverged":
+        compared = sorted(set(options["l2"])) if options["prune_l2"] is not None else ()
+        chosen = remarks_on_training(result.best, compared, int(data.train_counts()[fold]))
+        found = *chosen, *verdict(metrics, data.targets, bool(data.folds))
     return result._replace(
         packed={} if kept is None else packed_of(training, kept),
         metrics=metrics,

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from fastnet.results.words import counted, number
 
 JUDGES = {"test": "test", "val": "validation", "train": "training"}  # the first there is judges
@@ -49,6 +51,42 @@ def verdict(
     if "subset_accuracy" in found:
         return tuple(no_better_than_shares_of_labels(found, rows, targets))
     return tuple(no_better_than_the_mean(found, rows, targets))
+
+
+def remarks_on_training(
+    best: Mapping[str, Any], strengths: Sequence[float], rows: int
+) -> Iterator[str]:
+    """What was chosen and what failed in training, one line each.
+
+    Parameters
+    ----------
+    best : dict
+        The record of the best member.
+    strengths : sequence of float
+        The values of l2 that were compared, if they were pruned.
+    rows : int
+        Rows to train on.
+
+    Examples
+    --------
+    >>> best = {"l2": 0.01, "best_epoch": 3, "epochs": 9, "val_loss": 0.2}
+    >>> print(*remarks_on_training(best, (0.002, 0.01), 500))
+    l2 0.01, 5 / n with n = 500 rows to train on, has the lowest held-out loss of 2 strengths.
+    """
+    if len(strengths) > 1:
+        yield (
+            f"l2 {best['l2']:.3g}, {best['l2'] * rows:.3g} / n with n = {rows:,} rows to train on, "
+            f"has the lowest held-out loss of {len(strengths)} strengths."
+        )
+    if best["best_epoch"] == 0 and best["epochs"] > 0:
+        tips = "Try a larger --batch-size, a lower --learning-rate or more rows."
+        yield f"{untrained(best['val_loss'])} {tips}"
+
+
+def untrained(val_loss: float) -> str:
+    """What it means that the weights of epoch 0 are the best; without a validation loss, NaN."""
+    name = "training" if np.isnan(val_loss) else "validation"
+    return f"No epoch lowered the {name} loss, so the network that is kept is the untrained one."
 
 
 def no_better_than_the_mean(found: Mapping, rows: str, targets: Sequence[str]) -> Iterator[str]:

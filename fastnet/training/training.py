@@ -40,6 +40,7 @@ from fastnet.training.cores import granted, idle_cores
 from fastnet.training.halving import halving_of
 from fastnet.training.history import History, Snapshots, history_names, kept_epochs
 from fastnet.training.plan import Plan, has_optimizer
+from fastnet.training.strengths import worse
 from fastnet.training.threads import Threads, chunks, worthwhile
 
 ROUND_SECONDS = 0.4  # seconds that a round aims at
@@ -287,6 +288,9 @@ class Training:
             end = min(end, self.snapshots.due(self.start))
         if self.halving is not None:
             end = min(end, self.halving.due(self.start))
+        prune = self.options["prune_l2"]
+        if prune is not None and self.start <= prune:
+            end = min(end, prune + 1)
         first_only = self.options["stop"] == "first"
         before = [array.copy() for array in self.changing()] if first_only else ()
         recorded = self.advance(end)
@@ -300,6 +304,8 @@ class Training:
             end = last + 1
         if self.halving is not None:
             self.prune(end - 1)
+        if prune is not None and end == prune + 1:
+            self.prune_strengths()
         self.history.add(*recorded)
         self.mark_last(live)
         if self.options["target_accuracy"] is not None:
@@ -314,6 +320,12 @@ class Training:
         behind = self.halving.behind(epoch, self.pack.states["best_loss"])
         live = self.live
         self.pack.states["stop"][live[behind[live]]] = PRUNED
+
+    def prune_strengths(self):
+        """Stop the live members whose strength of l2 is in the worse half."""
+        states = self.pack.states
+        out = worse(self.plan.columns, states["best_loss"]) & (states["stop"] == RUNNING)
+        states["stop"][out] = PRUNED
 
     def take_snapshot(self, live):
         """Keep the weights of the live members if the round starts at epoch 0, 1, 2, 4, ..."""

@@ -37,7 +37,7 @@ from fastnet.options.table import OPTIONS
 
 BOTH = FastNetRegressor, FastNetClassifier
 SHORT = {"n1": 4, "optimizer": "sgd", "learning_rate": 0.2, "max_epochs": 20, "random_state": 0}
-SHORT["retrain"] = False
+SHORT |= {"retrain": False, "l2": 0.001}
 # Full batch, nothing held out, nothing scaled: then a weight of 2 is the row given twice, exactly.
 EXACT = {"batch_size": None, "validation_fraction": 0, "scale": "none", "max_epochs": 50}
 # Sums in another order: weights of 2 against repeated rows, after 50 epochs in float64.

@@ -20,7 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from fastnet.estimator import FastNetClassifier, FastNetRegressor, FastNetSearchCV
 
 SHORT = {"n1": 4, "optimizer": "sgd", "learning_rate": 0.2, "max_epochs": 15, "random_state": 3}
-SHORT["retrain"] = False
+SHORT |= {"retrain": False, "l2": 0.001}
 UNSCALED = {**SHORT, "scale": "none"}  # under folds scaling is learnt once, not in each of them
 GRID = {"n1": [2, 5], "learning_rate": [0.1, 0.3, 1.0]}
 TIMES = ("mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time")
