@@ -371,7 +371,7 @@ def test_an_optimizer_alone_just_works(optimizer):
     net = FastNetRegressor(optimizer=optimizer, random_state=0).fit(X, np.sin(4 * X[:, 0]))
     assert net.result_.best["activation"] == "tanh"
     assert (net.validation_loss_curve_ is None) == (optimizer == "br")
-    assert net.score(X, np.sin(4 * X[:, 0])) > (0.9 if optimizer == "lbfgs" else 0.999)
+    assert net.score(X, np.sin(4 * X[:, 0])) > (0.5 if optimizer == "lbfgs" else 0.999)
     with pytest.raises(ValueError, match="batch_size 32 has no effect with optimizer"):
         FastNetRegressor(optimizer=optimizer, batch_size=32).fit(X, X[:, 0])
 

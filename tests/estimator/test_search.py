@@ -40,6 +40,7 @@ def assert_same(search, other):
     assert search.best_index_ == other.best_index_ and search.n_splits_ == other.n_splits_
 
 
+@pytest.mark.filterwarnings("ignore:No epoch lowered")
 @pytest.mark.parametrize("parameters", [{"n_restarts": 2}, {"validation_fraction": 0}])
 def test_it_finds_the_very_numbers_of_grid_search(parameters, flowers):
     net = FastNetClassifier(**{**UNSCALED, **parameters})
@@ -51,6 +52,7 @@ def test_it_finds_the_very_numbers_of_grid_search(parameters, flowers):
     assert len(search.result_.members) == 6 * net.n_restarts * 5  # settings, restarts, folds
 
 
+@pytest.mark.filterwarnings("ignore:No epoch lowered")
 def test_regression_weights_splitters_and_several_grids(flowers):
     X, y = load_diabetes(return_X_y=True)
     weights = np.arange(len(y)) % 3
@@ -62,6 +64,7 @@ def test_regression_weights_splitters_and_several_grids(flowers):
         assert_same(search, GridSearchCV(net, grids, **given).fit(X, y, sample_weight=weights))
 
 
+@pytest.mark.filterwarnings("ignore:No epoch lowered")
 def test_any_score_and_groups(flowers):
     net, groups = FastNetClassifier(**UNSCALED), np.arange(150) % 7
     for scoring in ("neg_log_loss", make_scorer(f1_score, average="macro"), lambda e, X, y: len(X)):
