@@ -175,7 +175,7 @@ REFUSED = [
     ("min_delta", "-1", " must be a number >= 0, got '-1'."),
     ("patience", "0.5", " must be an integer >= 1 and <= 1000000000 or none, got '0.5'."),
     ("target_loss", "-1e-9", " must be a number >= 0 or none, got '-1e-9'."),
-    ("l2", "x", " must be a number >= 0, got 'x'."),
+    ("l2", "x", " must be a number >= 0 or auto, got 'x'."),
     (
         "init",
         "xavier",
