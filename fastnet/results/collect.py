@@ -30,10 +30,9 @@ from fastnet.results.reading import (
     read_options,
     read_schema,
 )
-from fastnet.results.verdict import remarks_on_training
 from fastnet.results.result import HISTORY, MEMBERS, SCORES, Result, packed_alone
 from fastnet.results.rules import softmax
-from fastnet.results.verdict import verdict
+from fastnet.results.verdict import remarks_on_training, verdict
 from fastnet.training.checkpoint import Run, misfit
 from fastnet.training.history import History, history_names
 from fastnet.training.plan import COLUMNS, Plan, has_optimizer, plan_of_blocks, plan_of_shape
