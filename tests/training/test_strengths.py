@@ -166,7 +166,7 @@ def test_one_class_in_a_hundred_trains_with_balanced_weights(rng):
 
 def test_an_untrained_network_is_told(rng):
     X, y = rng.normal(size=(60, 4)), rng.normal(size=60)
-    wild = {"optimizer": "sgd", "learning_rate": 30.0, "max_epochs": 5, "l2": 0.0}
+    wild = {"optimizer": "sgd", "learning_rate": 3.0, "max_epochs": 5, "l2": 0.0}
     result = sweep(X, y, activation="tanh", **wild)
     assert result.best["best_epoch"] == 0
     assert any("network that is kept is the untrained one" in n for n in result.notices)
