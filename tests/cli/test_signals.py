@@ -100,14 +100,14 @@ def test_before_training_a_signal_ends_at_once(tmp_path):
 
 
 def test_interrupted_runs_of_all_signals_end_with_the_same_bytes(command, monkeypatch):
-    whole = command(f"{LINE} --max-epochs 400 --out whole --quiet")
+    whole = command(f"{LINE} --max-epochs 400000 --out whole --quiet")
     numbers = iter([signal.SIGTERM, signal.SIGHUP, signal.SIGTERM])
 
     def ask(self, where):
         if where.stage == "train":
             signal.raise_signal(next(numbers))
 
-    line = f"{LINE} --max-epochs 400 --out cut"
+    line = f"{LINE} --max-epochs 400000 --out cut"
     for code in (143, 129, 143):
         with monkeypatch.context() as patch:
             patch.setattr(show.Display, "show", ask)
@@ -154,7 +154,7 @@ def test_ctrl_c_that_is_ignored_or_not_pythons_is_left_alone(monkeypatch, handle
 
 
 def test_progress_that_returns_true_interrupts(tmp_path):
-    given = {"n1": [2, 3], "max_epochs": 500, "optimizer": "sgd", "learning_rate": 0.1}
+    given = {"n1": [2, 3], "max_epochs": 400_000, "optimizer": "sgd", "learning_rate": 0.1}
     whole = fastnet.sweep(X, X**2, **given)
     stop = fastnet.sweep(X, X**2, **given, progress=lambda where: where.stage == "train")
     assert stop.status == "interrupted" and (stop.members["stop_reason"] == "interrupted").all()

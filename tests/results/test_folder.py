@@ -150,7 +150,7 @@ def test_members_csv_has_a_row_a_member(finished):
         ]
         assert float(row["train_loss"]) == record["train_loss"]  # to the last bit
         assert row["val_loss"] == row["patience"] == row["batch_size"] == ""  # missing, or off
-        assert row["stop_reason"] == "max_epochs" and row["init"] == "nguyen_widrow"
+        assert row["stop_reason"] == "max_epochs" and row["init"] == "adapted"
 
 
 def test_arrays_are_those_of_the_result(finished):
