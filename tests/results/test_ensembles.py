@@ -168,6 +168,15 @@ def test_diverged_members_are_left_out_and_counted(samples):
         alone.ensemble("all")
 
 
+def test_pruned_members_are_left_out_and_counted(samples):
+    result = fastnet.sweep(*samples, **{**SMALL, "n1": [2, 3, 4, 5]}, halving=2)
+    gone = result.members["stop_reason"] == "pruned"
+    assert 0 < gone.sum() < len(gone)
+    found = result.ensemble("all")
+    assert set(found.members) == set(np.flatnonzero(~gone))
+    assert found.left_out == {"pruned": gone.sum()}
+
+
 def test_words_name_members_and_how_often():
     found = ensemble.Ensemble((), tuple(range(20)), (3, *[1] * 19), None, {})
     assert found.words() == (
