@@ -49,7 +49,7 @@ from fastnet.cli.examples import (
 from fastnet.errors import FastnetError, UsageError
 from fastnet.extras import require_module
 from fastnet.options.methods import STOPS
-from fastnet.options.table import EXPORTS
+from fastnet.options.table import EXPORTS, FORMULAS
 
 # ---------------------------------------------------------------- commands
 
@@ -288,19 +288,20 @@ def plot(run, figure, out, theme, member, n1, force, json):
     default="auto",
     help="Type of the inputs in C and ONNX; auto = float64 where float32 is too coarse.",
 )
+@option("--language", type=click.Choice(FORMULAS), help="Language of --to formula.")
 @member_options
 @members_option
 @interval_option
 @json_option
 @debug_option
-def export(model, to, out, force, fold, input_dtype, member, n1, members, interval, json):
+def export(model, to, out, force, fold, input_dtype, language, member, n1, members, interval, json):
     from fastnet import export as exports
     from fastnet.cli import terminal
 
     chosen = network_of(model, member, n1, members, interval is not None)
-    path = out or exports.default_path(model, to)
+    path = out or exports.default_path(model, to, language)
     lines = [chosen.line.rstrip("."), *exports.about(model, chosen.member)] if chosen.line else []
-    asked = force, fold, lines, input_dtype, interval
+    asked = force, fold, lines, input_dtype, interval, language
     done = exports.write(chosen.model, to, path, *asked)
     done["member"] = chosen.member
     line = f"{chosen.line} It is written as one network." if members else chosen.line

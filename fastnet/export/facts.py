@@ -83,6 +83,18 @@ class Interval(NamedTuple):
         return f"{100 * self.level:g} %"
 
 
+def interval_lines(model, interval):
+    """One line per target on its interval, for exports that have no function of it."""
+    if not interval:
+        return []
+    names = [quoted(name) for name in model.targets or ("y",)]
+    chance = f"holds it with a probability of {interval.percent()}"
+    return [
+        f"{name}: the prediction plus or minus {half:.6g} {chance}"
+        for name, half in zip(names, interval.half_width.tolist())
+    ]
+
+
 def interval(model, level):
     """The Interval of a model that predicts numbers; None without a level."""
     if level is None:

@@ -10,30 +10,49 @@ import numpy as np
 
 from fastnet import files
 from fastnet.errors import DataError, FastnetError, UsageError, quoted
-from fastnet.export import c, facts, js, npy, onnx, proof, python
+from fastnet.export import c, facts, formula, js, npy, onnx, proof, python, st
 from fastnet.export.forms import ACTIVATIONS
 from fastnet.export.text import identifier
 from fastnet.options.methods import LOSSES
 from fastnet.options.table import EXPORTS
 from fastnet.results.ensemble import Ensemble
 
-ENDINGS = {"npy": "", "onnx": ".onnx", "c": ".h", "numpy": ".py", "js": ".mjs"}
-FORMATS = {"npy": npy, "onnx": onnx, "c": c, "numpy": python, "js": js}
+ENDINGS = {"npy": "", "onnx": ".onnx", "c": ".h", "numpy": ".py", "js": ".mjs", "st": ".st"}
+FORMATS = {
+    "npy": npy,
+    "onnx": onnx,
+    "c": c,
+    "numpy": python,
+    "js": js,
+    "st": st,
+    "formula": formula,
+}
 
 
 INPUT_DTYPES = ("auto", "float32", "float64")
 
 
 class Told(NamedTuple):
-    """What an export is told beside the model: where it is from, and the dtype of its inputs, its
-    intervals."""
+    """What an export is told beside the model: where it is from, the dtype of its inputs, its
+    intervals, and the language of a formula."""
 
     about: tuple[str, ...]
     dtype: np.dtype
     interval: facts.Interval | None = None
+    language: str | None = None
 
 
-def write(model, to, path, force=False, fold=False, about=(), input_dtype="auto", interval=None):
+def write(
+    model,
+    to,
+    path,
+    force=False,
+    fold=False,
+    about=(),
+    input_dtype="auto",
+    interval=None,
+    language=None,
+):
     """Write a model for another program.
 
     Parameters
@@ -41,7 +60,7 @@ def write(model, to, path, force=False, fold=False, about=(), input_dtype="auto"
     model : Model or Ensemble
         `result.model()`, `fastnet.load_model(path)`, or `result.ensemble("top:5")`, which is
         written as one network, see `Ensemble.merged`.
-    to : {"npy", "onnx", "c", "numpy", "js"}
+    to : {"npy", "onnx", "c", "numpy", "js", "st", "formula"}
     path : path
         The file to write; with npy a folder. The names in a C header begin with its stem.
     force : bool, default False
@@ -54,6 +73,8 @@ def write(model, to, path, force=False, fold=False, about=(), input_dtype="auto"
         Of the inputs in C and ONNX; auto is float32 for a float32 model, unless that is too coarse.
     interval : float, optional
         Also write the intervals that hold the target with this probability.
+    language : {"python", "excel", "latex", "js"}, optional
+        Of a formula.
 
     Returns
     -------
@@ -91,8 +112,10 @@ def write(model, to, path, force=False, fold=False, about=(), input_dtype="auto"
     model = model if to == "npy" else facts.with_all_logits(model)
     if to == "numpy" and path.suffix != ".py":
         raise UsageError(f"-o: --to numpy writes a .py file, got {path}.")
+    if language is not None and to != "formula":
+        raise UsageError(f"--language {language} is for --to formula, not for {to}.")
     dtype = input_dtype_of(model, to, input_dtype)
-    told = Told(tuple(about), dtype, facts.interval(model, interval))
+    told = Told(tuple(about), dtype, facts.interval(model, interval), language)
     contents = FORMATS[to].contents(model, path, told)
     folder = path if to == "npy" else path.parent
     try:
@@ -138,7 +161,7 @@ def check(model, to):
         raise DataError("the model has numbers that are not finite; export another member.")
 
 
-def default_path(model_path, to):
+def default_path(model_path, to, language=None):
     """A path in the current folder, named after the run, without its time, or the model.
 
     Examples
@@ -149,7 +172,8 @@ def default_path(model_path, to):
     path = Path(os.path.abspath(model_path))
     stem = path.parent.name if path.name == "model.npz" else path.with_suffix("").name
     stem = re.sub(r"-\d{8}-\d{6}(-\d+)?$", "", stem)
-    return Path(identifier(stem) + ENDINGS[to])
+    ending = formula.ENDINGS.get(language, ".txt") if to == "formula" else ENDINGS[to]
+    return Path(identifier(stem) + ending)
 
 
 # ---------------------------------------------------------------- whole or not at all

@@ -33,7 +33,8 @@ from fastnet.options.methods import (
 from fastnet.options.option import Option
 from fastnet.options.ranges import MAX_MEMBERS
 
-EXPORTS = ("npy", "onnx", "c", "numpy", "js")
+EXPORTS = ("npy", "onnx", "c", "numpy", "js", "st", "formula")
+FORMULAS = ("python", "excel", "latex", "js")  # languages of export --to formula
 MAX_N1 = 65536
 MAX_COUNT = 10**9  # epochs, or samples of a batch
 CHOSEN_MEMBERS = ("train", "sweep")  # the commands whose members are known before training
