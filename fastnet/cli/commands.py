@@ -288,7 +288,7 @@ def plot(run, figure, out, theme, member, n1, force, json):
     default="auto",
     help="Type of the inputs in C and ONNX; auto = float64 where float32 is too coarse.",
 )
-@option("--language", type=click.Choice(FORMULAS), help="Language of --to formula.")
+@option("--language", type=click.Choice(FORMULAS), help="Language of --to formula [python].")
 @member_options
 @members_option
 @interval_option

@@ -17,7 +17,15 @@ from fastnet.options.methods import LOSSES
 from fastnet.options.table import EXPORTS
 from fastnet.results.ensemble import Ensemble
 
-ENDINGS = {"npy": "", "onnx": ".onnx", "c": ".h", "numpy": ".py", "js": ".mjs", "st": ".st"}
+ENDINGS = {
+    "npy": "",
+    "onnx": ".onnx",
+    "c": ".h",
+    "numpy": ".py",
+    "js": ".mjs",
+    "st": ".st",
+    "formula": ".py",
+}
 FORMATS = {
     "npy": npy,
     "onnx": onnx,
@@ -39,7 +47,7 @@ class Told(NamedTuple):
     about: tuple[str, ...]
     dtype: np.dtype
     interval: facts.Interval | None = None
-    language: str | None = None
+    language: str = "python"
 
 
 def write(
@@ -74,7 +82,7 @@ def write(
     interval : float, optional
         Also write the intervals that hold the target with this probability.
     language : {"python", "excel", "latex", "js"}, optional
-        Of a formula.
+        Of a formula; by default python.
 
     Returns
     -------
@@ -115,7 +123,7 @@ def write(
     if language is not None and to != "formula":
         raise UsageError(f"--language {language} is for --to formula, not for {to}.")
     dtype = input_dtype_of(model, to, input_dtype)
-    told = Told(tuple(about), dtype, facts.interval(model, interval), language)
+    told = Told(tuple(about), dtype, facts.interval(model, interval), language or "python")
     contents = FORMATS[to].contents(model, path, told)
     folder = path if to == "npy" else path.parent
     try:
@@ -172,7 +180,7 @@ def default_path(model_path, to, language=None):
     path = Path(os.path.abspath(model_path))
     stem = path.parent.name if path.name == "model.npz" else path.with_suffix("").name
     stem = re.sub(r"-\d{8}-\d{6}(-\d+)?$", "", stem)
-    ending = formula.ENDINGS.get(language, ".txt") if to == "formula" else ENDINGS[to]
+    ending = formula.ENDINGS[language] if to == "formula" and language else ENDINGS[to]
     return Path(identifier(stem) + ending)
 
 

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from fastnet.errors import UsageError
+from fastnet.errors import UsageError, quoted
 from fastnet.export import facts
 from fastnet.export.text import identifier
 from fastnet.options.table import FORMULAS as LANGUAGES
@@ -70,10 +70,7 @@ def folded(model):
 def refuse(model, language):
     """Refuse models that are no formula."""
     if language not in LANGUAGES:
-        raise UsageError(
-            f"--to formula needs --language {', '.join(LANGUAGES)}"
-            + (f", got {language!r}." if language else ".")
-        )
+        raise UsageError(f"language must be one of {', '.join(LANGUAGES)}, got {quoted(language)}.")
     n1 = len(model.weights.b1)
     if n1 > MOST_UNITS:
         raise UsageError(
