@@ -178,9 +178,10 @@ def extent(task: int | None, options: Mapping[str, Any], data: Data, plan: Plan)
     samples = data.X.nbytes + data.Y.nbytes
     held = {"all": plan.length, "best": plan.length // max(count, 1), "none": 0}
     most = {"max_members": options["max_members"]} if is_searched(options) else {}
+    halving = halving_of(plan, options)
     return {
         "description": describe(task, options, data),
-        "notices": list(data.notices),
+        "notices": [*data.notices, *([halving.words()] if halving else [])],
         "samples": len(data.split["train"]),
         "inputs": plan.d,
         "outputs": plan.k,

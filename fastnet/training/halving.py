@@ -38,6 +38,11 @@ class Halving(NamedTuple):
     keeps: tuple[int, ...]
     settings: np.ndarray
 
+    def words(self) -> str:
+        """How many settings there are, and how many go on after which epoch, in a sentence."""
+        steps = [f"{keep:,} after epoch {rung:,}" for rung, keep in zip(self.rungs, self.keeps)]
+        return f"The best of {int(self.settings.max()) + 1:,} settings go on: {', '.join(steps)}."
+
     def due(self, start: int) -> int:
         """The latest end of a round from epoch `start`: with the entry of the next rung."""
         return next((rung + 1 for rung in self.rungs if rung >= start), np.iinfo(np.int64).max)

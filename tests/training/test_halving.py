@@ -196,6 +196,14 @@ def test_an_estimate_counts_the_epochs_of_the_settings_that_go_on():
     assert epochs_left(found, 19, 54) == 35
 
 
+def test_what_is_trained_says_how_many_settings_go_on():
+    found = fastnet.dry_run("sweep", X, Y, **{**RUN, "backend": "reference"})
+    said = "The best of 12 settings go on: 4 after epoch 6, 2 after epoch 18."
+    assert found["notices"] == [said]
+    whole = fastnet.dry_run("sweep", X, Y, **{**RUN, "backend": "reference", "halving": None})
+    assert whole["notices"] == [] and whole["members"] == found["members"] == 24
+
+
 # ---------------------------------------------------------------- refusals
 
 
