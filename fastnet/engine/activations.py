@@ -25,8 +25,8 @@ DENSITY_AT_0 = 0.3989422804014327  # 1 / sqrt(2 pi)
 
 @inner
 def sigmoid(z):
-    a, b = power_ratio(z * -LOG2_E)
-    return b / (a + b)
+    a, p, b = power_ratio(z, -LOG2_E)
+    return b / fma(a, p, b)
 
 
 @inner
@@ -36,8 +36,8 @@ def sigmoid_slope(z, h):
 
 @inner
 def tanh(z):
-    a, b = power_ratio(z * (2.0 * LOG2_E))
-    return (a - b) / (a + b)
+    a, p, b = power_ratio(z, 2.0 * LOG2_E)
+    return fma(a, p, -b) / fma(a, p, b)
 
 
 @inner

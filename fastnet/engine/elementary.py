@@ -7,12 +7,15 @@ small, its relative precision counts. The reference needs no such file: NumPy ha
 
 from fastnet.native.entry import inner
 from fastnet.native.vector import (
+    BIASED_DOUBLE,
+    BIASED_SINGLE,
     ROUND_DOUBLE,
     ROUND_SINGLE,
     add_exponent,
     exponent_of,
     fma,
     is_float32,
+    power_of_two,
     where_greater,
 )
 
@@ -44,28 +47,30 @@ def quotient(v, by, inverse):
 
 
 @inner
-def power_ratio(t):
-    """a and b with 2**t = a / b, each to 1 ulp; t is clamped to +-125 (1020); NaN gives NaN.
+def power_ratio(z, factor):
+    """a, p and b with 2**(factor z) = a p / b, p a power of two, a and b each to 1 ulp;
+    factor z is clamped to +-125 (1020); NaN gives NaN.
 
-    t = n + r with n whole and |r| <= 1/2. With y = r ln 2 / 2, 2**r = (1 + tanh y) / (1 - tanh y),
-    and tanh y = odd / even to 2.6e-10 (float32) or 1.2e-17 (float64), rational functions of r that
-    equal it at Chebyshev nodes. n is added to the exponent of a. Where a quotient is formed
+    factor z = n + r with n whole and |r| <= 1/2, and p = 2**n. With y = r ln 2 / 2, 2**r is
+    (1 + tanh y) / (1 - tanh y), and tanh y = r slope / even to 2.6e-10 (float32) or 1.2e-17
+    (float64), rational functions of r that equal it at Chebyshev nodes. Where a quotient is formed
     anyway, as in sigmoid, this takes half the operations of exp and no division of its own.
     """
-    limit, shift = (125.0, ROUND_SINGLE) if is_float32(t) else (1020.0, ROUND_DOUBLE)
-    t = where_greater(t, limit, limit, t)
-    t = where_greater(-limit, t, -limit, t)
-    shifted = t + shift
-    r = t - (shifted - shift)
+    limit, shift = (125.0, BIASED_SINGLE) if is_float32(z) else (1020.0, BIASED_DOUBLE)
+    limit = limit / abs(factor)
+    z = where_greater(z, limit, limit, z)
+    z = where_greater(-limit, z, -limit, z)
+    shifted = fma(z, factor, shift)
+    r = fma(z, factor, shift - shifted)
     s = r * r
-    if is_float32(t):
-        odd = r * fma(s, 0.0027716366244181175, 0.34657359009415434)
+    if is_float32(z):
+        slope = fma(s, 0.0027716366244181175, 0.34657359009415434)
         even = fma(s, 0.04803496535422283, 1.0)
     else:
-        odd = fma(s, 5.287083987433538e-06, 0.004624841170852369)
-        odd = r * fma(odd, s, 0.34657359027997264)
+        slope = fma(s, 5.287083987433538e-06, 0.004624841170852369)
+        slope = fma(slope, s, 0.34657359027997264)
         even = fma(fma(s, 0.00022893359916127378, 0.05338222200402479), s, 1.0)
-    return add_exponent(even + odd, shifted), even - odd
+    return fma(r, slope, even), power_of_two(shifted), fma(-r, slope, even)
 
 
 @inner

@@ -94,6 +94,16 @@ _arithmetic(operator.mul, "fmul")
 _arithmetic(operator.truediv, "fdiv")
 
 
+@type_callable(operator.neg)
+def _type_of_negative(context):
+    return lambda v: v(v) if isinstance(v, Vector) else None
+
+
+@lower_builtin(operator.neg, Vector)
+def _negative(context, builder, sig, args):
+    return builder.fneg(*args)
+
+
 @in_place_of(python.never_inline)
 def never_inline(typingctx):
     return types.none(), attribute("noinline")
@@ -247,6 +257,15 @@ def add_exponent(typingctx, v, shifted):
     return v(v, shifted), codegen
 
 
+@in_place_of(python.power_of_two)
+def power_of_two(typingctx, shifted):
+    def codegen(context, builder, sig, args):
+        bits, integers, mantissa = bits_ir(builder, args[0])
+        return builder.bitcast(builder.shl(bits, constant_ir(integers, mantissa)), args[0].type)
+
+    return shifted(shifted), codegen
+
+
 @in_place_of(python.exponent_of)
 def exponent_of(typingctx, u):
     def codegen(context, builder, sig, args):
@@ -329,7 +348,7 @@ def sum_lanes_each(typingctx, array, i):
             rows.append(builder.load(pointer, align=align))
         width = LANES
         while width > 1:
-            pairs = zip(rows[::2], rows[1::2])
+            pairs = zip(rows[: len(rows) // 2], rows[len(rows) // 2 :])
             rows = [add_halves_ir(builder, *pair, width) for pair in pairs]
             width //= 2
         return rows[0]
@@ -338,13 +357,19 @@ def sum_lanes_each(typingctx, array, i):
 
 
 def add_halves_ir(builder, a, b, width):
-    """Each run of `width` lanes of a, then of b: its lower half plus its upper half."""
-    lanes = [lane for lane in range(2 * LANES) if lane % width < width // 2]
-    lower, upper = (
-        ir.Constant(ir.VectorType(ir.IntType(32), LANES), [lane + up for lane in lanes])
-        for up in (0, width // 2)
+    """The two halves of each run of `width` lanes, added: a's in the lower half, b's in the upper.
+
+    One operand is a blend: the lower halves of a and the upper ones of b stay where they are. So
+    only the other one takes a turn at the processor's one unit for shuffles.
+    """
+    half, lanes = width // 2, range(LANES)
+    still = [lane if lane % width < half else LANES + lane for lane in lanes]
+    moved = [lane + half if lane % width < half else LANES + lane - half for lane in lanes]
+    operands = (
+        builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), LANES), mask))
+        for mask in (still, moved)
     )
-    return builder.fadd(builder.shuffle_vector(a, b, lower), builder.shuffle_vector(a, b, upper))
+    return builder.fadd(*operands)
 
 
 @in_place_of(python.scatter)

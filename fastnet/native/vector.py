@@ -16,6 +16,7 @@ import numpy as np
 LANES = 16  # one AVX-512 register of float32; two of float64, or of AVX2, work side by side
 # Adding and subtracting 1.5 * 2**(mantissa bits) rounds to a whole number.
 ROUND_SINGLE, ROUND_DOUBLE = 1.5 * 2.0**23, 1.5 * 2.0**52
+BIASED_SINGLE, BIASED_DOUBLE = ROUND_SINGLE + 127, ROUND_DOUBLE + 1023
 SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 LOCK = threading.Lock()
 
@@ -125,6 +126,15 @@ def add_exponent(v, shifted):
     """
     integers, mantissa = (np.uint32, 23) if v.dtype == np.float32 else (np.uint64, 52)
     return (v.view(integers) + (shifted.view(integers) << integers(mantissa))).view(v.dtype)
+
+
+def power_of_two(shifted):
+    """2**n for shifted = BIASED_... + n, n whole and 2**n in the normal range.
+
+    The low bits of `shifted` are n and the exponent's bias: they are moved to the exponent's place.
+    """
+    integers, mantissa = (np.uint32, 23) if shifted.dtype == np.float32 else (np.uint64, 52)
+    return (shifted.view(integers) << integers(mantissa)).view(shifted.dtype)
 
 
 def exponent_of(u):
