@@ -20,12 +20,16 @@ def hash32(x):
 
 @inner
 def shuffle(seed, epoch, order, n):
-    """Shuffle the n sample numbers in `order`; depends only on (seed, epoch, n) (Fisher-Yates)."""
+    """Shuffle the n sample numbers in `order`; depends only on (seed, epoch, n) (Fisher-Yates).
+
+    Behind them is room for n draws: computed in a loop of their own, they become vectors.
+    """
     never_inline()
     key = hash32(seed ^ hash32((epoch & 0xFFFFFFFF) ^ 0x5BF03635))
+    for i in range(n):
+        order[n + i] = (hash32(key ^ hash32(i)) * (i + 1)) >> 32
     for i in range(n - 1, 0, -1):
-        draw = hash32(key ^ hash32(i))
-        j = (draw * (i + 1)) >> 32
+        j = unchecked(order, n + i)
         order[i], order[j] = order[j], order[i]
 
 

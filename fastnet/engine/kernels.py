@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from fastnet.engine import network, units
 from fastnet.engine.decisions import all_finite, copy, decide, is_kept, record_entry
 from fastnet.engine.layout import (
     Net,
@@ -19,7 +20,7 @@ from fastnet.engine.layout import (
     parameter_length,
 )
 from fastnet.engine.losses import hits, own_loss
-from fastnet.engine.network import forward, loss_and_error, sum_parts
+from fastnet.engine.network import loss_and_error, sum_parts
 from fastnet.engine.records import COLUMNS, CONVERGED, DIVERGED, RUNNING
 from fastnet.native.entry import Entry, inner
 from fastnet.native.vector import LANES
@@ -85,6 +86,27 @@ def train_member(method, problem, net, setting, state, best, memory, end, histor
     return recorded
 
 
+@inner
+def in_own_layout(net, room):
+    """The net with its weights in the layout of its mini-batches, if need be in `room`."""
+    if net.inputs.units:
+        return units.arrange(net, room)
+    return net
+
+
+@inner
+def advance_member(method, problem, net, best, setting, state, memory, end, history, scratch):
+    """train_member() with net and best in the layout of the mini-batches."""
+    own, kept = in_own_layout(net, scratch.units), in_own_layout(best, scratch.best_units)
+    recorded = train_member(
+        method, problem, own, setting, state, kept.w, memory, end, history, scratch
+    )
+    if net.inputs.units:
+        units.put_back(own, net)
+        units.put_back(kept, best)
+    return recorded
+
+
 @Entry
 def advance(activation, method, problem, pack, ids, end, histories, counts, scratch):
     """Advance the members `ids` to epoch `end`: their entries below it into histories[m's slot].
@@ -95,9 +117,10 @@ def advance(activation, method, problem, pack, ids, end, histories, counts, scra
     for i in range(ids.size):
         setting, state = pack.settings[ids[i]], pack.states[ids[i]]
         net = net_of(pack.parameters, setting, problem, activation)
+        best = net_of(pack.best, setting, problem, activation)
         own = problem_of(problem, setting)
-        counts[i] = train_member(
-            method, own, net, setting, state, pack.best, pack.memory, end, histories[i], scratch
+        counts[i] = advance_member(
+            method, own, net, best, setting, state, pack.memory, end, histories[i], scratch
         )
 
 
@@ -113,22 +136,34 @@ def share_parts(activation, problem, pack, ids, scratch):
         sum_parts(net, problem_of(problem, setting), scratch)
 
 
+@inner
+def loss_and_hits(net, loss, rows, scratch):
+    """Summed losses of the rows, and the weight of the right answers; the sums of mean_loss()."""
+    panels, step, summed, right = padded(rows.count) // LANES, block_panels(net.n1), 0.0, 0.0
+    for first in range(0, panels, step):
+        count = min(step, panels - first)
+        if net.inputs.units:
+            units.block_forward(net, rows, first, count, scratch)
+        else:
+            x0 = first * net.d * LANES
+            network.forward(net, rows.x, x0, count, scratch.hidden, scratch.output)
+        if loss.kind.right:
+            right += hits(loss, scratch.output, rows, first, count, net.k)
+        summed += loss_and_error(loss, scratch.output, rows, first, count, net.k)
+    return summed, right
+
+
 @Entry
 def evaluate(activation, problem, rows, pack, ids, losses, accuracies, scratch):
-    """Mean loss and accuracy of the best weights of the members `ids` over the rows.
+    """Mean loss and accuracy of the best weights of the members `ids` over the rows, in the layout
+    of their mini-batches: a loss that training has recorded is found again, bit for bit.
 
     Writes losses (len(ids),) and accuracies (len(ids),).
     """
     for i in range(ids.size):
         setting = pack.settings[ids[i]]
-        net = net_of(pack.best, setting, problem, activation)
+        net = in_own_layout(net_of(pack.best, setting, problem, activation), scratch.units)
         own, loss = of_fold(rows, int(setting["fold"])), own_loss(problem, setting)
-        panels, step, summed, right = padded(rows.count) // LANES, block_panels(net.n1), 0.0, 0.0
-        for first in range(0, panels, step):
-            count = min(step, panels - first)
-            forward(net, rows.x, first * net.d * LANES, count, scratch.hidden, scratch.output)
-            if problem.loss.right:
-                right += hits(loss, scratch.output, own, first, count, net.k)
-            summed += loss_and_error(loss, scratch.output, own, first, count, net.k)
+        summed, right = loss_and_hits(net, loss, own, scratch)
         losses[i] = summed / own.totals[own.fold]
         accuracies[i] = right / own.totals[own.fold]

@@ -101,11 +101,12 @@ class Scratch(NamedTuple):
     error_rows: np.ndarray  # dL/dz2 of a block, laid out as x_rows
     sums: np.ndarray  # gradient sums of W1, b1 (N1, L), W2, b2 (k, L): see columns()
     gradient: np.ndarray  # the mean gradient, laid out as the parameters
-    order: np.ndarray  # (n,) shuffled sample numbers
+    order: np.ndarray  # (2 n,) shuffled sample numbers, then room for shuffle()
     batch: Rows  # room for a mini-batch
     parts: Parts
     solver: Solver  # of second-order methods
     units: np.ndarray  # a member's weights as units.py arranges them
+    best_units: np.ndarray  # and its best weights
 
 
 class Net(NamedTuple):
@@ -249,8 +250,9 @@ def offsets(n1, d, k, runs=1):
 def views(flat, offset, n1, d, k):
     """A member's Weights as views into the flat array."""
     run = flat[offset : offset + n1 * (d + 1 + k) + k]
-    W1, b1, W2, b2 = np.split(run, np.cumsum([n1 * d, n1, n1 * k]))
-    return Weights(W1.reshape(n1, d), b1, W2.reshape(n1, k).T, b2)
+    b1, w2, b2 = n1 * d, n1 * (d + 1), n1 * (d + 1 + k)
+    W1, W2 = run[:b1].reshape(n1, d), run[w2:b2].reshape(n1, k).T
+    return Weights(W1, run[b1:w2], W2, run[b2:])
 
 
 def unpack(flat, settings, d, k):
@@ -361,7 +363,7 @@ def scratch(problem, n1, batch_size, dtype, shared=None, keeps_z=True, matrix_n1
         error_rows=zeros(block * padded(k) if k >= WIDE else 1, dtype),
         sums=zeros(sums_length(n1, d, k) + slack, dtype),
         gradient=zeros(parameter_length(padded(n1), d, k) + LANES, dtype),
-        order=np.zeros(problem.train.count, np.int64),
+        order=np.zeros(2 * problem.train.count, np.int64),
         batch=Rows(
             x=zeros(max(batch, block * (batch > 0)) * (d + 1 + k) + slack, dtype),
             x_rows=zeros(max(batch * padded(d) if d >= WIDE else 1, slack), dtype),
@@ -375,4 +377,5 @@ def scratch(problem, n1, batch_size, dtype, shared=None, keeps_z=True, matrix_n1
         parts=parts(0, 0, dtype) if shared is None else shared,
         solver=solver(matrix_n1, n1, d, k),
         units=zeros(parameter_length(padded(n1), d, k) + LANES, dtype),
+        best_units=zeros(parameter_length(padded(n1), d, k) + LANES, dtype),
     )

@@ -42,10 +42,6 @@ def step_epoch(method, net, problem, setting, state, memory, train_loss, scratch
     if method.full_batch:
         norm = float(state["gradient_norm"])
         descend(method, net, setting, state, memory, train_loss, norm, scratch)
-    elif net.inputs.units:
-        own = units.arrange(net, scratch.units)
-        batch_epoch(method, own, problem.loss, setting, state, memory, problem.train, scratch)
-        units.put_back(own, net)
     else:
         batch_epoch(method, net, problem.loss, setting, state, memory, problem.train, scratch)
 

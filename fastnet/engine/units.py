@@ -20,7 +20,8 @@ N1, d, k and the batch decide the order of every sum, as in the other layout.
 Rows of units are the matrices of a net of width P, transposed: W1, b1, W2 and b2 begin where
 layout.py says. So optimisers and norms serve both layouts. Filling has weights 0, so its
 gradients of W1 and b1 are 0; those of W2 are set to 0. Gradients and the optimiser's memory always
-have this layout. Weights are arranged for an epoch, and then put back as layout.py packs them.
+have this layout. A member's weights are arranged for a call, and then put back as layout.py packs
+them.
 
 layout.in_units() decides which members' mini-batches come here. The full batch has enough samples
 for the lanes. In a block, hidden is (panels, P / L, L samples, L) and output (panels, k, L).
@@ -63,6 +64,7 @@ from fastnet.native.vector import (
     zeros_each,
 )
 
+PANELS = 2  # whose h lies in the L1 cache until z2 is computed
 CHUNK = 8  # inputs whose sums are in registers at once: they fill two pipes of 4 cycles
 
 # ---------------------------------------------------------------- weights and samples
@@ -158,11 +160,25 @@ def height(array):
 
 
 @inner
-def forward(net, x, x0, panels, scratch):
-    """h = s(W1 x + b1) and z2 = W2 h + b2 for a block of panels."""
+def few_inputs(net, x, x0, first, last, panels, hidden):
+    """h of some panels of a block. Apart from forward(), LLVM keeps all constants in registers."""
     never_inline()
-    w, width, depth, hidden, rows = net.w, net.n1, net.d + 1, scratch.hidden, height(net.w)
-    for p in range(panels):
+    for c in range(0, net.n1, LANES):
+        weights = load_each(net.w, c, net.n1, net.inputs.first)
+        for p in range(first, last):
+            inputs, h0 = x0 + p * (net.d + 1 + net.k) * LANES, (p * net.n1 + c) * LANES
+            for s in range(LANES):
+                z = dot_each(weights, x, inputs + s, LANES)
+                if net.activation.needs_z:
+                    store(hidden, h0 + s * LANES + panels * LANES * net.n1, z)
+                store(hidden, h0 + s * LANES, net.activation.value(z))
+
+
+@inner
+def more_inputs(net, x, x0, first, last, panels, hidden):
+    """h of some panels of a block, with tiles of samples."""
+    w, width, depth, rows = net.w, net.n1, net.d + 1, height(net.w)
+    for p in range(first, last):
         for c in range(0, width, LANES):
             inputs, h0 = x0 + p * (depth + net.k) * LANES, (p * width + c) * LANES
             for s in range(0, LANES, rows):
@@ -173,7 +189,20 @@ def forward(net, x, x0, panels, scratch):
                 if net.activation.needs_z:
                     store(hidden, i + panels * LANES * width, z)
                 store(hidden, i, net.activation.value(z))
-        outputs(net, p, scratch)
+
+
+@inner
+def forward(net, x, x0, panels, scratch):
+    """h = s(W1 x + b1) and z2 = W2 h + b2 for a block of panels."""
+    never_inline()
+    for first in range(0, panels, PANELS):
+        last = min(first + PANELS, panels)
+        if net.inputs.more:
+            more_inputs(net, x, x0, first, last, panels, scratch.hidden)
+        else:
+            few_inputs(net, x, x0, first, last, panels, scratch.hidden)
+        for p in range(first, last):
+            outputs(net, p, scratch)
 
 
 @inner
@@ -309,14 +338,19 @@ def loss_and_gradient(net, loss, l2, rows, scratch):
 
 
 @inner
+def block_forward(net, rows, first, panels, scratch):
+    """forward() of a block of rows that lie as layout.py says."""
+    copy_inputs(net, rows.x, first, panels, scratch.batch.x)
+    forward(net, scratch.batch.x, 0, panels, scratch)
+
+
+@inner
 def mean_loss(net, loss, rows, scratch):
-    """Mean loss over the rows, the net's weights as layout.py packs them."""
-    own = arrange(net, scratch.units)
-    panels, step, summed = padded(rows.count) // LANES, block_panels(own.n1), 0.0
+    """Mean loss over the rows."""
+    panels, step, summed = padded(rows.count) // LANES, block_panels(net.n1), 0.0
     for first in range(0, panels, step):
         count = min(step, panels - first)
-        copy_inputs(own, rows.x, first, count, scratch.batch.x)
-        forward(own, scratch.batch.x, 0, count, scratch)
+        block_forward(net, rows, first, count, scratch)
         summed += loss_and_error(loss, scratch.output, rows, first, count, net.k)
     return summed / rows.totals[rows.fold]
 

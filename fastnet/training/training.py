@@ -179,7 +179,7 @@ class Training:
             advance = activation, optimizer, *common, nobody, 0, buffer, nobody
             yield self.backend.advance, (*advance, scratch)
             rest = self.sets["train"], pack, nobody, numbers, numbers
-            yield self.backend.evaluate, (activation, problem, *rest, scratch)
+            yield self.backend.evaluate, (activation, common[0], *rest, scratch)
             if self.shared is not None:
                 yield self.backend.share_parts, (activation, problem, pack, nobody, scratch)
 
@@ -377,12 +377,13 @@ class Training:
         """Loss and accuracy of every member's best weights on a set; NaN if it is empty, and for
         all but some members, if they are given."""
         losses, accuracies = np.full((2, self.plan.settings.size), np.nan)
-        rows, (problem, pack) = self.sets[name], self.common
+        rows = self.sets[name]
         if rows.count:
 
             def work(chunk, part, scratch):
                 some = np.empty((2, chunk.size))
                 activation, _ = self.choices(chunk[0])
+                problem, pack = self.common_of(chunk[0])
                 self.backend.evaluate(
                     activation, problem, rows, pack, chunk, some[0], some[1], scratch
                 )

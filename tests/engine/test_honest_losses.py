@@ -42,3 +42,5 @@ def test_reported_losses_are_those_of_the_weights(name, dtype, full_batch, valid
         assert best_loss == pytest.approx(overwrite, rel=relative, abs=absolute)
         overwrite = fresh_loss(run, member, *TRAININGS[name]["samples"])
         assert evaluated[member] == pytest.approx(overwrite, rel=relative, abs=absolute)
+    watched, _ = run.evaluate("val" if validate else "train")
+    np.testing.assert_array_equal(watched, run.pack.states["best_loss"])
