@@ -8,6 +8,7 @@ import numpy as np
 
 from fastnet.export import facts, proof
 from fastnet.export.forms import ACTIVATIONS
+from fastnet.export.rows import row_code
 from fastnet.export.text import block, digits, fill, identifier
 
 # In these texts, net and NET are replaced by the name of the file.
@@ -114,7 +115,7 @@ HEADER = """\
 #ifndef NET_H
 #define NET_H
 
-#include <math.h>
+#include <math.h>@string_h
 
 #define NET_INPUTS @inputs
 #define NET_HIDDEN @n1
@@ -231,8 +232,10 @@ def header(model, name, told):
     classes = [] if model.classes is None else model.classes.tolist()
     constants = facts.constants(model)
     tests = proof.tests(model, told.dtype)
+    encoder = row_code(model, string_code)
     parts = {
         "portable": PORTABLE,
+        "encoder": encoder,
         "example": example_code(model, tests),
         "arithmetic": arithmetic_code(model, told.dtype),
         "arrays": "\n\n".join(array_code(*item) for item in constants.items()),
@@ -244,13 +247,14 @@ def header(model, name, told):
     texts = {
         **facts.sizes(model),
         "title": facts.title(model),
+        "string_h": "\n#include <string.h>" if encoder else "",
         "about": "".join(f"\n * {facts.harmless(line)}." for line in told.about),
         "use": use(model, name) + renamed(USE_OF_INTERVALS, name) * bool(told.interval),
         "columns": "\n".join(f" *     {line}" for line in facts.input_lines(model, "x[{}]")),
         "labels": ",\n".join(f"    {string_code(str(label))}" for label in classes),
         **{key: renamed(part, name) for key, part in parts.items()},
     }
-    template = HEADER + CLASS_FUNCTIONS * bool(classes)
+    template = HEADER + "@encoder" + CLASS_FUNCTIONS * bool(classes)
     if told.interval:
         template += INTERVAL
         texts |= interval_texts(told.interval, name)
