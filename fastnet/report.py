@@ -153,9 +153,9 @@ def tables(result):
     parts = ["<h2>By N1</h2>", table_tag(header, rows[:MOST_ROWS])]
     if len(rows) > MOST_ROWS:
         parts.append(f'<p class="soft">The first {MOST_ROWS} of {len(rows)} widths.</p>')
-    if result.by_setting():
+    if by_setting := result.by_setting():
         title = "<h2>By setting</h2>"
-        parts += [title, table_tag(*words.by_setting_cells(result, MOST_ROWS))]
+        parts += [title, table_tag(*words.by_setting_cells(result, by_setting[:MOST_ROWS]))]
         parts.append(f"<p>{text(variance.sentence(result.members, result.options))}</p>")
     parts += ["<h2>The best members</h2>", table_tag(*words.best_cells(result, 10))]
     return "\n".join(parts)

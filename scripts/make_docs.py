@@ -270,6 +270,20 @@ def many_members():
     return table(header, rows)
 
 
+def smallest():
+    """The answers of fastnet smallest beside the rates of 1,000 other seeds a width."""
+    rows = []
+    for row in stored("smallest")["rows"]:
+        answer = row["answer"]
+        rates = [row["rates"].get(str(n1)) for n1 in (answer - 1, answer, answer + 1)]
+        cells = ["-" if rate is None else f"{rate:.1%}" for rate in rates]
+        below = row["verdicts"].get(str(answer - 1), "-")
+        searched = below, f"{row['members']:,}", f"{row['cpu_seconds']:.1f}"
+        rows.append((row["function"], f"{row['target']:g}", str(answer), *cells, *searched))
+    header = ("function", "target loss", "answer", "N1 - 1", "N1 of the answer", "N1 + 1")
+    return table((*header, "verdict on N1 - 1", "members", "CPU seconds"), rows)
+
+
 BLOCKS = {
     "bad-tables": ("docs/data.md", bad_tables),
     "figures": ("docs/figures.md", figures),
@@ -282,6 +296,7 @@ BLOCKS = {
     "shapes": ("docs/performance.md", shapes),
     "scores": ("docs/scores.md", scores),
     "search": ("docs/scores.md", search),
+    "smallest": ("docs/how-sure.md", smallest),
     "ensembles": ("docs/ensembles.md", ensembles),
     "sureness": ("docs/ensembles.md", sureness),
     "methods": ("docs/second-order.md", methods),

@@ -1,6 +1,7 @@
 """fastnet.smallest and `fastnet smallest`: members are added until the smallest N1 is decided."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from fastnet.job import Progress
 from fastnet.results import answer
 from fastnet.results.collect import peek
 from fastnet.results.words import best_line, progress_line
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -275,3 +278,13 @@ def test_members_that_all_diverge_are_not_told_to_be_wider():
         "were tried; most members diverged: try a lower --learning-rate, --clip-"
         "norm 1 or another --optimizer."
     )
+
+
+def test_no_measured_verdict_contradicts_1000_other_seeds():
+    found = json.loads((ROOT / "docs" / "smallest.json").read_text(encoding="utf-8"))["rows"]
+    assert len({row["function"] for row in found}) == 10
+    for row in found:
+        for n1, rate in row["rates"].items():
+            verdict = row["verdicts"].get(n1, "open")
+            assert verdict in ("open", "sufficient" if rate >= 0.9 else "insufficient")
+        assert row["verdicts"][str(row["answer"])] == "sufficient"

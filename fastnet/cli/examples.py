@@ -30,7 +30,7 @@ Examples:
   fastnet smallest --task 1
   fastnet smallest --task 1 --function humps --target-loss 1e-4 --time-limit 60
   fastnet smallest --task 1 --success-rate 0.5 --confidence 0.99
-  fastnet smallest --data houses.csv --target price --n1 1:32 --target-loss 0.1 --dry-run
+  fastnet smallest --data houses.csv --target price --n1 1:32 --target-rmse 2e4 --dry-run
 """
 INSPECT_EXAMPLES = """\b
 Look at a table before training: its columns, what training does with them, what is wrong.

@@ -230,14 +230,14 @@ def fitted(header, rows, width):
 
 def print_settings(out, result):
     """The settings side by side, if axes besides N1 and seed have several values."""
-    count = len(result.by_setting())
-    if count:
-        print_table(out, *by_setting_cells(result))
-        if count > MOST_SETTINGS:
-            echo(f"The first {MOST_SETTINGS} of {count:,} settings; all: --json.")
+    rows = result.by_setting()
+    if rows:
+        print_table(out, *by_setting_cells(result, rows[:MOST_SETTINGS]))
+    if len(rows) > MOST_SETTINGS:
+        echo(f"The first {MOST_SETTINGS} of {len(rows):,} settings; all: --json.")
     if told := variance.sentence(result.members, result.options):
         echo(f"\n{told}")
-    if count or told:
+    if rows or told:
         echo("")
 
 

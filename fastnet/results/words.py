@@ -170,7 +170,8 @@ def best_line(result: Result) -> str:
 
 def why(result: Result) -> str:
     """Why a run's best member is the best one."""
-    smallest = answer.smallest_n1(result.by_n1(), result.options)
+    searched = is_searched(result.options)
+    smallest = answer.smallest_n1(result.by_n1(), result.options) if searched else None
     validated = bool(np.isfinite(result.members["val_loss"]).any())
     return reason(
         len(result.members), result.best, result.options, smallest, result.folds, validated
@@ -434,10 +435,12 @@ def bounds_text(row: Mapping[str, Any]) -> str:
 
 
 def by_setting_cells(
-    result: Result, most: int = MOST_SETTINGS
+    result: Result, rows: Sequence[Mapping[str, Any]]
 ) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table of settings: the smallest N1 of each, and what it takes."""
-    rows = result.by_setting()[:most]
+    """Header and rows of a table of settings: the smallest N1 of each, and what it takes.
+
+    `rows` are some of result.by_setting().
+    """
     columns = {
         axis.replace("_", " "): [setting_text(axis, row["setting"][axis]) for row in rows]
         for axis in grouping.given_axes(result.members, result.options)
