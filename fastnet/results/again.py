@@ -35,7 +35,8 @@ def refit_command(result: Result) -> str:
     if set(options["schedule"]) & {*STEPPED}:
         options["decay_epochs"] = (int(result.best["decay_epochs"]),)
     usual = defaults("train", result.task)
-    options.update({name: usual[name] for name in ("folds", "fold_repeats", "zip", "stop")})
+    of_many = ("folds", "fold_repeats", "zip", "stop", "halving", "prune_l2")
+    options.update({name: usual[name] for name in of_many})
     options.update(
         dict.fromkeys(UNITS),
         max_epochs=epochs,

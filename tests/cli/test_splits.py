@@ -13,7 +13,7 @@ import fastnet
 from fastnet.results import again, collect
 from fastnet.training import training as trainings
 
-RUN = "--n1 2,4 --seeds 2 --max-epochs 8 --out run"
+RUN = "--n1 2,4 --seeds 2 --l2 0.001 --max-epochs 8 --out run"
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_group_keeps_a_patients_rows_together(command, patients):
     names = [set(patients[whole.split[name]].tolist()) for name in ("train", "val", "test")]
     assert [len(part) for part in names] == [24, 8, 8] and len(set().union(*names)) == 40
     assert set(patients[mixed.split["train"]]) & set(patients[mixed.split["test"]])
-    assert whole.notices == ("Groups stay whole: 24 train, 8 validate, 8 test.",)
+    assert "Groups stay whole: 24 train, 8 validate, 8 test." in whole.notices
 
 
 def test_an_order_of_dates_holds_out_the_last(command):
@@ -83,7 +83,7 @@ def test_folds_are_a_sweep_over_members_and_folds(command, patients, more):
 
 
 def test_the_metrics_of_the_folds_are_those_of_their_members(command, patients):
-    command("train --data groups.csv --target y --n1 3 --max-epochs 8 --folds 4 --out run")
+    command("train --data groups.csv --target y --n1 3 --l2 0 --max-epochs 8 --folds 4 --out run")
     result, table = fastnet.load("run"), np.genfromtxt("groups.csv", delimiter=",", names=True)
     X = np.stack([table[name] for name in ("patient", "a", "b")], axis=1)
     errors = []
@@ -96,7 +96,9 @@ def test_the_metrics_of_the_folds_are_those_of_their_members(command, patients):
 
 
 def test_what_is_printed_says_what_the_best_member_was_trained_on(command, patients):
-    got = command("train --data groups.csv --target y --n1 3 --max-epochs 8 --folds 4 --out run")
+    got = command(
+        "train --data groups.csv --target y --n1 3 --l2 0 --max-epochs 8 --folds 4 --out run"
+    )
     assert "4 folds: a member trains on 300 and validates on 100 of 400 rows.\n" in got.err
     fold = fastnet.load("run").best["fold"]
     assert f"N1 = 3 (seed 0, fold {fold}, member {fold}) is of the setting with" in got.out
@@ -119,7 +121,8 @@ def test_what_is_printed_says_what_the_best_member_was_trained_on(command, patie
 def test_the_printed_command_trains_the_best_setting_on_the_rows_of_all_folds(
     command, patients, more
 ):
-    got = command(f"sweep --data groups.csv --target y {RUN} --folds 4 {more}")
+    run = RUN if more else RUN.replace("--l2 0.001", "--l2 auto")
+    got = command(f"sweep --data groups.csv --target y {run} --folds 4 {more}")
     result = fastnet.load("run")
     line = re.search(r"To train its setting on all of them:\n  fastnet (.*)\n", got.out)[1]
     assert command(f"{line} --out again --quiet").code == 0
@@ -132,7 +135,8 @@ def test_the_printed_command_trains_the_best_setting_on_the_rows_of_all_folds(
         assert alone.split[name].tolist() == result.split[name].tolist()
     assert alone.features == result.features and len(alone.split["val"]) == 0
     alike = result.members[result.members["n1"] == best["n1"]]
-    alike = alike[alike["learning_rate"] == best["learning_rate"]]
+    for name in ("learning_rate", "l2"):
+        alike = alike[alike[name] == best[name]]
     assert alone.best["epochs"] == max(1, round(alike["best_epoch"].mean()))
 
 
@@ -157,7 +161,8 @@ def test_every_command_reads_a_run_with_folds(command, patients):
 def test_an_interrupted_run_with_folds_is_seen_and_ends_with_the_same_bytes(
     command, patients, monkeypatch, more
 ):
-    line = f"sweep --data groups.csv --target y --n1 2,4 --seeds 1 --max-epochs 40 {more} --out"
+    line = "sweep --data groups.csv --target y --n1 2,4 --seeds 1 --l2 0 --max-epochs 40"
+    line += f" {more} --out"
     assert command(f"{line} whole").code == 0
 
     def short_round(training, whole=trainings.Training.round):

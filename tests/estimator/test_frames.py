@@ -75,7 +75,7 @@ def test_validation_rows_searches_and_pipelines_take_the_frame():
     net = FastNetRegressor(**SHORT).fit(X[:60], PRICE[:60], X_val=X[60:], y_val=PRICE[60:])
     assert len(net.result_.split["val"]) == 20
     given = {"cv": KFold(3), "refit": True}
-    net = FastNetRegressor(**SHORT, scale="none")
+    net = FastNetRegressor(**SHORT, scale="none", l2=0.001)
     search = FastNetSearchCV(net, {"n1": [2, 4]}, **given).fit(X, PRICE)
     other = GridSearchCV(net, {"n1": [2, 4]}, **given).fit(X, PRICE)
     scores = [found.cv_results_["mean_test_score"] for found in (search, other)]
