@@ -154,9 +154,8 @@ def stored(name):
     return json.loads((ROOT / "docs" / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def scores():
-    """The table that scripts/measure_scores.py has stored."""
-    document = stored("scores")
+def compared(document):
+    """A row for each set: score and seconds of each contender, the best score in bold."""
     who = document["contenders"]
     rows = []
     for name, found in document["sets"].items():
@@ -171,8 +170,18 @@ def scores():
     return table(("set", "rows to train on", "inputs", "seeds", *columns), rows)
 
 
+def scores():
+    """The scores of former defaults."""
+    return compared(stored("scores"))
+
+
+def quality():
+    """The table that scripts/measure_quality.py has stored."""
+    return compared(stored("scores")["quality"])
+
+
 def search():
-    """The search on the digits, as scripts/measure_scores.py --search has stored it."""
+    """The search on the digits, as scripts/measure_quality.py --search has stored it."""
     searches = stored("scores")["search"]
     ours = searches["FastNetSearchCV"]["seconds"]
     rows = [
@@ -294,6 +303,7 @@ BLOCKS = {
     "speed": ("README.md", speed),
     "benchmark": ("docs/benchmark.md", benchmark),
     "shapes": ("docs/performance.md", shapes),
+    "quality": ("docs/scores.md", quality),
     "scores": ("docs/scores.md", scores),
     "search": ("docs/scores.md", search),
     "smallest": ("docs/how-sure.md", smallest),

@@ -382,7 +382,7 @@ def test_a_search_gives_each_optimizer_its_own_defaults():
     grid = {"optimizer": ["adam", "lm", "lbfgs"]}
     search = FastNetSearchCV(net, grid, cv=3).fit(X, np.sin(4 * X[:, 0]))
     members = search.result_.members
-    assert members["activation"].tolist() == 3 * ["relu"] + 6 * ["tanh"]
+    assert members["activation"].tolist() == 12 * ["relu"] + 15 * ["tanh"]  # 4, 1 and 4 strengths
     assert search.best_params_["optimizer"] in ("lm", "lbfgs")
     grid = {"optimizer": ["adam", "br"]}
     with pytest.raises(ValueError, match=r"defaults of validation_fraction, 0\.2 and 0\.0; set it"):
