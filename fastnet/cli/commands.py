@@ -288,21 +288,26 @@ def plot(run, figure, out, theme, member, n1, force, json):
     default="auto",
     help="Type of the inputs in C and ONNX; auto = float64 where float32 is too coarse.",
 )
+@option(
+    "--inputs",
+    type=click.Choice(["columns", "matrix"]),
+    help="Inputs of an ONNX graph: one per column, with texts for categories, or a matrix of "
+    "numbers [columns, if there are categories].",
+)
 @option("--language", type=click.Choice(FORMULAS), help="Language of --to formula [python].")
 @member_options
 @members_option
 @interval_option
 @json_option
 @debug_option
-def export(model, to, out, force, fold, input_dtype, language, member, n1, members, interval, json):
+def export(model, to, out, member, n1, members, json, **asked):
     from fastnet import export as exports
     from fastnet.cli import terminal
 
-    chosen = network_of(model, member, n1, members, interval is not None)
-    path = out or exports.default_path(model, to, language)
+    chosen = network_of(model, member, n1, members, asked["interval"] is not None)
+    path = out or exports.default_path(model, to, asked["language"])
     lines = [chosen.line.rstrip("."), *exports.about(model, chosen.member)] if chosen.line else []
-    asked = force, fold, lines, input_dtype, interval, language
-    done = exports.write(chosen.model, to, path, *asked)
+    done = exports.write(chosen.model, to, path, about=lines, **asked)
     done["member"] = chosen.member
     line = f"{chosen.line} It is written as one network." if members else chosen.line
     echo(document(done)) if json else terminal.print_export(done, line)

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastnet import files
 from fastnet.errors import DataError, FastnetError, UsageError, quoted
-from fastnet.export import c, facts, formula, js, npy, onnx, proof, python, st
+from fastnet.export import c, facts, formula, js, npy, onnx, onnx_columns, proof, python, st
 from fastnet.export.forms import ACTIVATIONS
 from fastnet.export.text import identifier
 from fastnet.options.methods import LOSSES
@@ -37,17 +37,19 @@ FORMATS = {
 }
 
 
+INPUTS = ("columns", "matrix")
 INPUT_DTYPES = ("auto", "float32", "float64")
 
 
 class Told(NamedTuple):
     """What an export is told beside the model: where it is from, the dtype of its inputs, its
-    intervals, and the language of a formula."""
+    intervals, the language of a formula, and how an ONNX graph takes its inputs."""
 
     about: tuple[str, ...]
     dtype: np.dtype
     interval: facts.Interval | None = None
     language: str = "python"
+    inputs: str = "matrix"
 
 
 def write(
@@ -60,6 +62,7 @@ def write(
     input_dtype="auto",
     interval=None,
     language=None,
+    inputs=None,
 ):
     """Write a model for another program.
 
@@ -83,6 +86,10 @@ def write(
         Also write the intervals that hold the target with this probability.
     language : {"python", "excel", "latex", "js"}, optional
         Of a formula; by default python.
+    inputs : {"columns", "matrix"}, optional
+        Of an ONNX graph: one input per column, texts for categories, or one matrix X of numbers,
+        which has an input per category. By default columns if there are columns of categories
+        and the scaling is not folded.
 
     Returns
     -------
@@ -123,7 +130,8 @@ def write(
     if language is not None and to != "formula":
         raise UsageError(f"--language {language} is for --to formula, not for {to}.")
     dtype = input_dtype_of(model, to, input_dtype)
-    told = Told(tuple(about), dtype, facts.interval(model, interval), language or "python")
+    inputs = inputs_of(model, to, inputs, fold)
+    told = Told(tuple(about), dtype, facts.interval(model, interval), language or "python", inputs)
     contents = FORMATS[to].contents(model, path, told)
     folder = path if to == "npy" else path.parent
     try:
@@ -142,6 +150,22 @@ def write(
         "rounding_error": proof.PROMISE * proof.rounding_error(model, told.dtype),
         "inputs_are_cut": model.limits is not None,
     }
+
+
+def inputs_of(model, to, asked, fold):
+    """How an ONNX graph takes its inputs; a folded one is plain unless columns are asked for."""
+    if asked is None:
+        by_column = to == "onnx" and onnx_columns.has_levels(model) and not fold
+        return "columns" if by_column else "matrix"
+    if asked not in INPUTS:
+        raise UsageError(f"inputs must be one of {', '.join(INPUTS)}, got {quoted(asked)}.")
+    if to != "onnx":
+        raise UsageError(f"--inputs {asked} is for --to onnx, not for {to}.")
+    if asked == "columns" and not model.columns:
+        raise UsageError(
+            "--inputs columns needs a model of a table; this one has an array's inputs."
+        )
+    return asked
 
 
 def input_dtype_of(model, to, asked):

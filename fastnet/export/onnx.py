@@ -6,6 +6,7 @@ import numpy as np
 
 import fastnet
 from fastnet.export import facts, proof
+from fastnet.export import onnx_columns as columns
 from fastnet.export.forms import ACTIVATIONS
 from fastnet.extras import missing_extra
 
@@ -15,15 +16,18 @@ ONNX_TYPES = {"float32": 1, "float64": 11}
 
 def contents(model, path, told):
     """The one file: a model that onnx itself has checked."""
-    onnx = import_onnx()
+    onnx, by_column = import_onnx(), told.inputs == "columns"
+    opsets = [("", OPSET), (columns.DOMAIN, columns.DOMAIN_OPSET)][: 1 + by_column]
     built = onnx.helper.make_model(
-        graph(onnx, model, path.stem, told.dtype, told.interval),
-        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        graph(onnx, model, path.stem, told, by_column),
+        opset_imports=[onnx.helper.make_opsetid(*opset) for opset in opsets],
         ir_version=IR_VERSION,
         producer_name="fastnet",
         producer_version=fastnet.__version__,
     )
     props = {"inputs": "\n".join(facts.input_lines(model, "X[:, {}]"))}
+    if by_column:
+        props["levels"] = json.dumps({c.name: c.categories for c in model.columns if c.categories})
     tests = proof.tests(model, told.dtype)
     if len(tests.X):
         props |= {f"test_{name}": json.dumps(array.tolist()) for name, array in zip("XY", tests)}
@@ -112,9 +116,10 @@ CLASS_LINES = (
 # ---------------------------------------------------------------- the graph
 
 
-def graph(onnx, model, name, dtype, interval=None):
+def graph(onnx, model, name, told, by_column):
     """The graph of a model with its constants inside."""
     nodes, arrays, lines = [], facts.constants(model), [*node_lines(model)]
+    interval = told.interval
     if interval:
         lines += interval_lines(interval)
         arrays["half_width"] = interval.half_width.astype(model.weights.W1.dtype)
@@ -122,11 +127,15 @@ def graph(onnx, model, name, dtype, interval=None):
         operator, inputs, outputs, attributes = parse(line)
         nodes.append(onnx.helper.make_node(operator, inputs, outputs, **attributes))
         arrays |= {n: np.array(n, model.weights.W1.dtype) for n in inputs if n[0].isdigit()}
+    inputs, outputs = graph_ends(onnx.helper, model, told.dtype, interval)
+    if by_column:
+        taken = {"X", *arrays, *(value for node in nodes for value in node.output)}
+        inputs, first, more = columns.columns_graph(onnx.helper, model, told.dtype, taken)
+        nodes, arrays = [*first, *nodes], arrays | more
     tensors = [onnx.numpy_helper.from_array(array, key) for key, array in arrays.items()]
-    ends = graph_ends(onnx.helper, model, dtype, interval)
     if model.classes is not None:
         tensors.append(label_tensor(onnx.helper, model.classes))
-    return onnx.helper.make_graph(nodes, name, *ends, tensors, facts.title(model))
+    return onnx.helper.make_graph(nodes, name, inputs, outputs, tensors, facts.title(model))
 
 
 def parse(line):

@@ -406,7 +406,7 @@ def run_onnx(model, X, folder):
     onnx = pytest.importorskip("onnx", reason="fastnet[export] is not installed")
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     path = folder / "net.onnx"
-    export.write(model, "onnx", path)
+    export.write(model, "onnx", path, inputs="matrix")
     onnx.checker.check_model(path, full_check=True)
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
