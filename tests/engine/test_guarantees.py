@@ -128,7 +128,7 @@ def test_a_diverged_member_changes_no_neighbour(everything):
 def test_interrupted_and_restored_ends_with_the_same_bytes(everything):
     resolved, checked, members, whole = everything
     first = trainer.Training(members, checked, {**resolved, "threads": 1})
-    first.next_epochs = lambda took: 3
+    first.epochs, first.next_epochs = 1, lambda took: 3
     assert trainer.train(first, lambda training: training.start >= 4) == "interrupted"
     saved = {name: array.copy() for name, array in first.checkpoint().items()}
     second = trainer.Training(members, checked, {**resolved, "threads": 2})
