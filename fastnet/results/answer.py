@@ -302,7 +302,7 @@ def sentence(members: np.ndarray, options: Mapping[str, Any]) -> str:
     target, asked = target_of(members, options), f"{100 * options['success_rate']:g} %"
     if smallest is not None:
         line = next(line for line in table if line["n1"] == smallest)
-        named = ", ".join(f"{name} {typed(v)}" for name, v in line["setting"].items())
+        named = ", ".join(f"{name} {typed(v, digits=6)}" for name, v in line["setting"].items())
         return (
             f"N1 = {smallest} is the smallest that reaches {target} in at least "
             f"{asked} of its {trials(members)}: {line['reached']} of {line['members']}"

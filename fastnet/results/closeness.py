@@ -31,13 +31,16 @@ def closeness(members: np.ndarray, options: Mapping[str, Any]) -> dict[str, Any]
         n1 and its setting; best_n1, that of the lowest median loss, and best_setting; within;
         excess, the median over the pairs of (loss - best loss) / abs(best loss); pairs, and
         close_pairs, those whose excess is at most `within`; loss and best_loss, the medians. None
-        with a target, for one N1, and where members were cut short or the best ones diverged.
+        with a target, for one N1, where members were cut short or the best ones diverged, and where
+        every setting of an N1 lost members to pruning; the other settings are compared.
     """
-    cut = {"stopped", "running", "interrupted", "time_limit", "pruned"}
+    cut = {"stopped", "running", "interrupted", "time_limit"}
     if has_target(options) or cut & set(members["stop_reason"].tolist()):
         return None
-    groups = groups_of(members)
-    if len({n1 for n1, _ in groups}) < 2:
+    pruned = members["stop_reason"] == "pruned"
+    groups = {key: some for key, some in groups_of(members).items() if not pruned[some].any()}
+    widths = {n1 for n1, _ in groups}
+    if len(widths) < 2 or widths != set(members["n1"].tolist()):
         return None
     best = min(groups, key=lambda key: median_loss(members, groups[key]))
     if not np.isfinite(median_loss(members, groups[best])):
@@ -129,7 +132,7 @@ def sentence(members: np.ndarray, options: Mapping[str, Any], trials: str) -> st
 
 def with_setting(setting: Mapping[str, Any]) -> str:
     """A setting after the N1 that has it."""
-    named = ", ".join(f"{name} {typed(value)}" for name, value in setting.items())
+    named = ", ".join(f"{name} {typed(value, digits=6)}" for name, value in setting.items())
     return f" with {named}" if named else ""
 
 

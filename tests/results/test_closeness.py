@@ -73,6 +73,17 @@ def test_settings_are_compared_as_well():
     )
 
 
+def test_settings_that_were_pruned_are_left_out():
+    run = table({2: [0.5, 0.102], 4: [0.01, 0.1]})
+    run["learning_rate"], run["seed"] = [0.1, 0.3, 0.1, 0.3], 0
+    asked = options(n1=[2, 4], learning_rate=[0.1, 0.3], target_loss=None)
+    run["stop_reason"][[0, 2]] = "pruned"
+    found = closeness(run, asked)
+    assert (found["n1"], found["best_n1"], found["best_loss"]) == (2, 4, 0.1)
+    run["stop_reason"][1] = "pruned"  # nothing is left of N1 = 2
+    assert closeness(run, asked) is None
+
+
 @pytest.mark.parametrize(
     "run, asked",
     [
