@@ -504,6 +504,7 @@ def interrupt(where):
 @pytest.fixture
 def interrupted(tmp_path, monkeypatch):
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    monkeypatch.setattr("fastnet.training.training.Training.first_epochs", lambda self: 1)
     folder = tmp_path / "run"
     result = fastnet.sweep(X, Y, n1=3, max_epochs=400, seeds=2, out=folder, progress=interrupt)
     assert result.status == "interrupted" and result.summary()["stop_reasons"] == {"interrupted": 2}
