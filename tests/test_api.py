@@ -347,7 +347,10 @@ def test_weights_are_copies(y):
 
 def test_history_is_a_copy_with_an_entry_for_every_epoch(swept):
     entries = swept.history(3)
-    assert entries._fields == ("epoch", "train_loss", "val_loss", "learning_rate")
+    recorded = ("gradient_norm", "clipped")
+    assert entries._fields == ("epoch", "train_loss", "val_loss", "learning_rate", *recorded)
+    for name in recorded:  # only where `record` asks for them
+        assert np.isnan(getattr(entries, name)).all(), name
     epochs = swept.members["epochs"][3]
     np.testing.assert_array_equal(entries.epoch, np.arange(epochs + 1))
     best = swept.members["best_epoch"][3]

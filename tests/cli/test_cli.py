@@ -324,9 +324,10 @@ def interrupt(self, where):
 
 def test_ctrl_c_saves_prints_the_document_and_resume_ends_with_the_same_bytes(command, monkeypatch):
     line = "sweep --task 1 --samples 20 --n1 2,3 --seeds 2 --optimizer sgd --target-loss none"
-    line += " --max-epochs 200000"  # more than the first round has
+    line += " --max-epochs 500"
     whole = command(f"{line} --out whole --quiet")
     with monkeypatch.context() as patch:
+        patch.setattr("fastnet.training.training.ROUND_SECONDS", 1e-9)  # rounds of one epoch
         patch.setattr(show.Display, "__call__", interrupt)
         got = command(f"{line} --out cut --json --require-target")
     assert got.code == 130

@@ -100,16 +100,17 @@ def test_before_training_a_signal_ends_at_once(tmp_path):
 
 
 def test_interrupted_runs_of_all_signals_end_with_the_same_bytes(command, monkeypatch):
-    whole = command(f"{LINE} --max-epochs 400000 --out whole --quiet")
+    whole = command(f"{LINE} --max-epochs 400 --out whole --quiet")
     numbers = iter([signal.SIGTERM, signal.SIGHUP, signal.SIGTERM])
 
     def ask(self, where):
         if where.stage == "train":
             signal.raise_signal(next(numbers))
 
-    line = f"{LINE} --max-epochs 400000 --out cut"
+    line = f"{LINE} --max-epochs 400 --out cut"
     for code in (143, 129, 143):
         with monkeypatch.context() as patch:
+            patch.setattr(trainings, "ROUND_SECONDS", 1e-9)  # rounds of one epoch
             patch.setattr(show.Display, "show", ask)
             assert command(line).code == code
         line = "sweep --resume cut"
@@ -153,9 +154,10 @@ def test_ctrl_c_that_is_ignored_or_not_pythons_is_left_alone(monkeypatch, handle
 # ---------------------------------------------------------------- progress that interrupts
 
 
-def test_progress_that_returns_true_interrupts(tmp_path):
-    given = {"n1": [2, 3], "max_epochs": 400_000, "optimizer": "sgd", "learning_rate": 0.1}
+def test_progress_that_returns_true_interrupts(tmp_path, monkeypatch):
+    given = {"n1": [2, 3], "max_epochs": 500, "optimizer": "sgd", "learning_rate": 0.1}
     whole = fastnet.sweep(X, X**2, **given)
+    monkeypatch.setattr(trainings, "ROUND_SECONDS", 1e-9)  # rounds of one epoch
     stop = fastnet.sweep(X, X**2, **given, progress=lambda where: where.stage == "train")
     assert stop.status == "interrupted" and (stop.members["stop_reason"] == "interrupted").all()
     run = tmp_path / "run"

@@ -87,11 +87,13 @@ def test_accuracy_is_that_of_the_best_weights_of_members_that_ended(tmp_path):
     assert answer.sentence(again.members, again.options) == said
 
 
-def test_accuracy_goes_on_after_an_interruption(tmp_path):
+def test_accuracy_goes_on_after_an_interruption(tmp_path, monkeypatch):
     def stop(where):
         return where.stage == "train" and where.epoch >= 3
 
-    fastnet.sweep(**DIGITS, out=tmp_path / "run", progress=stop)
+    monkeypatch.setattr("fastnet.training.training.ROUND_SECONDS", 1e-9)  # rounds of one epoch
+    cut = fastnet.sweep(**DIGITS, out=tmp_path / "run", progress=stop)
+    assert cut.status == "interrupted"
     resumed, whole = fastnet.resume(tmp_path / "run"), fastnet.sweep(**DIGITS)
     np.testing.assert_array_equal(resumed.members["stop_reason"], whole.members["stop_reason"])
 
@@ -110,10 +112,12 @@ def test_train_with_an_accuracy_trains_all_members_to_their_end():
     assert result.options["stop"] == "all" and (result.members["epochs"] == 12).all()
 
 
-def test_a_resumed_run_has_the_same_target(tmp_path, samples):
+def test_a_resumed_run_has_the_same_target(tmp_path, samples, monkeypatch):
     given = {"n1": [2, 6], "target_rmse": 0.12, "scale": "standard", **LM}
     whole = fastnet.sweep(*samples, **given)
-    fastnet.sweep(*samples, **given, out=tmp_path / "r", progress=lambda w: w.stage == "train")
+    monkeypatch.setattr("fastnet.training.training.ROUND_SECONDS", 1e-9)  # rounds of one epoch
+    stop = {"out": tmp_path / "r", "progress": lambda where: where.stage == "train"}
+    assert fastnet.sweep(*samples, **given, **stop).status == "interrupted"
     resumed = fastnet.resume(tmp_path / "r", *samples)
     assert resumed.options["target_loss"] == whole.options["target_loss"]
     np.testing.assert_array_equal(resumed.packed["W1"], whole.packed["W1"])
