@@ -384,8 +384,8 @@ class FastNetRegressor(MultiOutputMixin, RegressorMixin, _FastNet):
     >>> from fastnet.estimator import FastNetRegressor
     >>> X, y = load_diabetes(return_X_y=True)
     >>> net = FastNetRegressor(n1=16, n_restarts=3, random_state=0).fit(X[:300], y[:300])
-    >>> net.predict(X[300:]).shape, len(net.result_.members)
-    ((142,), 3)
+    >>> net.predict(X[300:]).shape, len(net.result_.members)  # 3 restarts of 4 strengths of l2
+    ((142,), 12)
     """
 
     def predict(

@@ -296,7 +296,7 @@ def test_data_of_ones_own_judge_instead(models, houses, tmp_path):
         ({"repeats": 2.5}, "repeats must be an integer >= 1, got 2.5"),
         ({"seed": -1}, "seed must be an integer >= 0, got -1"),
         ({"curves": True}, "curves must be an integer >= 0, got True"),
-        ({"member": 7}, "member must be an integer from 0 to 0, got 7"),
+        ({"member": 7}, "member must be an integer from 0 to 3, got 7"),
         ({"data": (1, 2, 3)}, r"data must be a table or \(X, y\), got 3 values"),
     ],
 )
@@ -376,7 +376,7 @@ def test_the_command_writes_a_page_or_a_document(command, models):
         ("explain nothing", 1, "no run folder and no model at nothing"),
         ("explain run -o found.txt", 2, "-o: the file must end in .html or .json, got 'found.txt'"),
         ("explain run --repeats 0", 2, "repeats must be an integer >= 1, got 0"),
-        ("explain run --member 4", 2, "member must be an integer from 0 to 0, got 4"),
+        ("explain run --member 4", 2, "member must be an integer from 0 to 3, got 4"),
         ("explain run/model.npz", 2, "is a single model without its rows"),
         ("explain run --data none.csv", 3, "none.csv"),
     ],
