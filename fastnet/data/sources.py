@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnet.data import tasks
-from fastnet.data.checks import as_array, as_one_hot, encoded_targets
+from fastnet.data.checks import as_array, as_one_hot, checked_sample_weights, encoded_targets
 from fastnet.data.joining import join_files, samples_of
 from fastnet.data.looks import all_problems
 from fastnet.data.remarks import of_size, sentences
@@ -206,7 +206,7 @@ def run_samples(result: Any, given: tuple | None = None) -> Samples:
     Parameters
     ----------
     result : Result
-    given : (X, y), optional
+    given : (X, y) or (X, y, sample_weight), optional
         The arrays that the run was given.
 
     Raises
@@ -237,7 +237,7 @@ def samples_of_data(data: Data, result: Any) -> Samples:
     return Samples(X, Y * scaling.y_scale + scaling.y_shift, result.split, data.weight)
 
 
-def samples_of_arrays(result: Any, X: Any, y: Any) -> Samples:
+def samples_of_arrays(result: Any, X: Any, y: Any, sample_weight: Any = None) -> Samples:
     """The Samples of the arrays that a run was given."""
     X, y = result.model().inputs(X), as_array(y, "y")
     last = max(int(result.split[name].max(initial=-1)) for name in SETS)
@@ -247,7 +247,7 @@ def samples_of_arrays(result: Any, X: Any, y: Any) -> Samples:
         )
     Y = encoded_targets(y, result.loss, result.classes)
     Y = Y if result.classes is None else as_one_hot(Y)
-    return Samples(X, Y, result.split, np.ones(len(X)))
+    return Samples(X, Y, result.split, checked_sample_weights(sample_weight, len(X)))
 
 
 def reason_samples_missing(result: Any) -> str | None:

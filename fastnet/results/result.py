@@ -336,7 +336,7 @@ class Result(Described, ResultFields):
             et al. 2004); a member may be picked several times. Members that diverged or were
             pruned are left out. Class weights given as a dict are not kept in the run, so greedy
             does not know them.
-        data : (X, y), optional
+        data : (X, y) or (X, y, sample_weight), optional
             The arrays of a run on arrays, which greedy and calibrate need: those that it was
             given, with the rows of its validation and test sets, if they were given apart, after
             them.

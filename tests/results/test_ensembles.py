@@ -323,3 +323,20 @@ def test_bad_requests_write_nothing(run, command, tmp_path, line, message):
     got = command(f"predict {line} --data houses.csv -o p.csv")
     assert got.code == 2 and got.err.startswith(f"Error: {message}")
     assert got.err.count("\n") == 1 and not (tmp_path / "p.csv").exists()
+
+
+def test_the_greedy_search_weighs_rows_as_it_is_told():
+    """Rows of weight 0 do not count: the picks are those of a run that lacks them."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(80, 2)), rng.normal(size=80)
+    given = {"n1": 4, "seeds": 6, "max_epochs": 20}
+    few = fastnet.sweep(X[:40], y[:40], validation=(X[40:60], y[40:60]), **given)
+    many = fastnet.sweep(X[:40], y[:40], validation=(X[40:], y[40:]), **given)
+    weight = np.where(np.arange(80) < 60, 1.0, 0.0)
+    wanted = few.ensemble("greedy:5", data=(X[:60], y[:60])).members
+    assert many.ensemble("greedy:5", data=(X, y, weight)).members == wanted
+    assert many.ensemble("greedy:5", data=(X, y)).members != wanted
+    with pytest.raises(
+        DataError, match="sample_weight must hold one number for each of the 80 rows"
+    ):
+        many.ensemble("greedy:5", data=(X, y, weight[:3]))
