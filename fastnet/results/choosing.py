@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from fastnet.errors import FastnetError, UsageError
 from fastnet.files import checked_path
+from fastnet.options.kinds import is_list
 from fastnet.results.collect import load
 from fastnet.results.model import Predictor
 from fastnet.results.reading import read_json, read_model
-from fastnet.results.words import reason
+from fastnet.results.words import reason, settings_text
 
 
 class Choice(NamedTuple):
@@ -62,7 +63,8 @@ def of_run(path: Path, member: int | None, n1: int | None) -> Choice:
     result = load(path)
     member = result.chosen(member, n1)
     record = result.members[member]
-    line = "" if n1 is None else f"{named(record)}: the one with the lowest loss of N1 = {n1}."
+    who = named({name: record[name] for name in record.dtype.names}, result.options)
+    line = "" if n1 is None else f"{who}: the one with the lowest loss of N1 = {n1}."
     return Choice(result.model(member), member, line)
 
 
@@ -73,7 +75,7 @@ def best_of_folder(path: Path) -> Choice:
         options, saved = read_json(path, "config.json")["options"], read_json(path, "summary.json")
         best, smallest, folds = saved["best"], saved["smallest_n1"], saved["folds"]
         known = saved["members"], best, options, smallest, folds, best["val_loss"] is not None
-        line = f"{named(best)}: {reason(*known)}."
+        line = f"{named(best, options)}: {reason(*known)}."
     except (FastnetError, KeyError):  # the model alone is enough to predict
         return Choice(model)
     told = smallest or (saved["within"] or {}).get("n1")
@@ -82,6 +84,9 @@ def best_of_folder(path: Path) -> Choice:
     return Choice(model, best["member"], line if saved["members"] > 1 else "")
 
 
-def named(record: Mapping[str, Any]) -> str:
-    """A member, by number and what it is."""
-    return f"Member {record['member']} (N1 = {record['n1']}, seed {record['seed']})"
+def named(record: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+    """A member, by number, N1, seed and its other settings of which several were trained."""
+    axes = [n for n in record if n != "n1" and is_list(options.get(n))]
+    several = [n for n in axes if len(options[n]) > 1]
+    what = {"seed": record["seed"], **{n: record[n] for n in several}}
+    return f"Member {record['member']} (N1 = {record['n1']}, {settings_text(what)})"

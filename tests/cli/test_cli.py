@@ -554,6 +554,18 @@ def test_the_network_of_an_n1_is_chosen_and_named(command, tmp_path):
     assert Path(one_svg).read_text() != Path(best_svg).read_text()
 
 
+def test_a_network_is_named_by_the_settings_of_which_there_are_several(command):
+    rows = "".join(f"{i},{i % 7 + 0.5}\n" for i in range(40))
+    Path("t.csv").write_text(f"x,y\n{rows}")
+    command("sweep --data t.csv --target y --n1 2,3 --clip-norm 1,none --max-epochs 3 --out run")
+    result = fastnet.load("run")
+    for more, record in (("", result.best), ("--n1 2 ", result.members[result.best_of(2)])):
+        clip = "none" if np.isinf(record["clip_norm"]) else "1"
+        who = f"Member {record['member']} (N1 = {record['n1']}, seed {record['seed']}, "
+        told = command(f"predict run --data t.csv {more}").err
+        assert told.startswith(f"{who}clip_norm {clip}, l2 {record['l2']:.6g}): the one with")
+
+
 @pytest.mark.parametrize(
     "line, message",
     [

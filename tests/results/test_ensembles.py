@@ -224,7 +224,7 @@ def run(samples, tmp_path, monkeypatch):
     frame = pandas.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": y})
     frame["kind"] = targets("classes", y)[0]
     frame.to_csv("houses.csv", index=False)
-    given = {"data": "houses.csv", "features": ["a", "b"], **SMALL}
+    given = {"data": "houses.csv", "features": ["a", "b"], "l2": 0, **SMALL}
     fastnet.sweep(target="y", out="run", **given)
     fastnet.sweep(target="kind", out="kinds", **given)
     return frame
