@@ -31,6 +31,11 @@ between = compile_for_python(lbfgs.between)
 
 
 @compile_for_python
+def weigh_evidence(size, squares, mean, states, solver):
+    levenberg.weigh_evidence(size, squares, 30.0, mean, 2, states[0], solver)
+
+
+@compile_for_python
 def remember(net, memory, length, states, scratch):
     lbfgs.remember(net, memory, 0, length, states[0], scratch)
 
@@ -163,6 +168,22 @@ def test_what_is_not_positive_definite_has_no_factor(rng, size):
         if not np.isnan(wrong):  # NumPy may go on with a NaN
             assert reference.levenberg.damped_factor(matrix, 0.0) is None
             assert reference.levenberg.damped_step(matrix, np.zeros(size), 0.0) is None
+
+
+@pytest.mark.parametrize(("epoch", "flat"), [(1, 0), (2, 1)])
+@pytest.mark.parametrize("decay", [0.3, 0.0, -1e-9])
+def test_the_evidence_is_that_of_the_reference_and_needs_a_decay(rng, decay, epoch, flat):
+    J = rng.normal(size=(8, 5))
+    solver, states = solver_of(J.T @ J, np.zeros(5)), np.zeros(1, records.STATE)
+    states["epoch"], states["decay"], states["evidence"] = epoch, decay, 1e3
+    twin = {name: states[name][0] for name in states.dtype.names}
+    lower = reference.levenberg.damped_factor(J.T @ J, decay)
+    assert damped_factor(5, decay, solver)
+    weigh_evidence(5, 1.5, 0.25, states, solver)
+    reference.levenberg.weigh_evidence(lower, 1.5, 30.0, 0.25, 2, twin)
+    assert states["flat"] == twin["flat"] == (flat if decay > 0 else 0)
+    assert states["evidence"] == pytest.approx(twin["evidence"], rel=SUM_RTOL)
+    assert (states["evidence"] == 1e3) == (epoch == 2 or decay <= 0)
 
 
 def test_damping_solves_what_has_no_full_rank():

@@ -185,6 +185,13 @@ def test_every_activation(rng, activation):
 
 
 @pytest.mark.slow
+def test_a_slope_of_z_with_more_inputs_than_registers(rng):
+    member = random_member(rng, "float64", "squared", 20, 2, 21, 40)
+    assert ACTIVATIONS["silu"].needs_z
+    assert_batch_equals_reference(member, "silu", 2, 20)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss(rng, loss):
     k = 1 if loss == "binary_cross_entropy" else 2
