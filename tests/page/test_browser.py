@@ -78,7 +78,7 @@ def test_train_task_1_reload_and_download_the_weights(served, tab):
     tab.get_by_role("button", name="Start").click()
     curve = tab.get_by_test_id("stVegaLiteChart").first
     curve.wait_for()  # while it trains, or when it is done
-    tab.get_by_text("reached the target loss 0.001").wait_for()
+    tab.get_by_text("the first to reach the target loss 0.001").first.wait_for()
     tab.reload()
     assert f"run={name}" in tab.url
     tab.get_by_role("heading", name=name).wait_for()
