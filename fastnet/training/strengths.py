@@ -81,12 +81,17 @@ def has_target(options: Mapping[str, Any]) -> bool:
 
 
 def refuse_pruning(options: Mapping[str, Any], held_out: bool) -> None:
-    """Refuse prune_l2 where a comparison of strengths would be wrong."""
+    """Refuse prune_l2 where there is nothing to compare, or a comparison would be wrong."""
     epoch = options["prune_l2"]
     if epoch is not None and not held_out:
         raise UsageError(
             f"prune_l2 {epoch} compares losses on held-out rows and there are none; drop it, or "
             "give validation_fraction."
+        )
+    if epoch is not None and len({*options["l2"]}) == 1:
+        raise UsageError(
+            f"prune_l2 {epoch} compares several values of l2 and there is one, "
+            f"{options['l2'][0]:g}; drop it, or give l2 several values."
         )
     if epoch is not None and options["halving"] is not None:
         raise UsageError(f"halving prunes by itself; drop prune_l2 {epoch}.")

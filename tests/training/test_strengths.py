@@ -124,6 +124,10 @@ def test_numbers_mean_what_they_mean(noisy):
         ({"l2": ["auto", 0.1]}, "l2 auto stands for several strengths; give it alone, or"),
         ({"l2": "none"}, "l2 must be a number >= 0 or auto, got 'none'"),
         ({"prune_l2": 5, "validation_fraction": 0}, "prune_l2 5 compares losses on held-out"),
+        (
+            {"prune_l2": 5, "l2": 0.1},
+            "prune_l2 5 compares several values of l2 and there is one, 0.1",
+        ),
         ({"prune_l2": 5, "halving": 2}, "halving prunes by itself; drop prune_l2 5."),
         ({"prune_l2": 5, "target_loss": 0.1}, "prune_l2 5 ends members that might reach"),
     ],
