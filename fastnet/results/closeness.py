@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.data.dialect import listed
 from fastnet.options.ranges import typed
 from fastnet.options.targets import has_target
 from fastnet.training.grouping import monitored, setting_codes, varying_apart
@@ -103,11 +104,23 @@ def setting_of(members: np.ndarray, some: np.ndarray) -> dict[str, Any]:
 # ---------------------------------------------------------------- in words
 
 
+def unanswered(members: np.ndarray) -> str:
+    """What a sweep without a target says where its N1 cannot be compared."""
+    left = members["n1"][members["stop_reason"] != "pruned"]
+    gone = sorted({*members["n1"].tolist()} - {*left.tolist()})
+    if gone:
+        return (
+            f"--halving pruned every member of N1 = {listed(gone)} before its own stop, so no N1 "
+            "is known to come close to the best; sweep without it to compare them."
+        )
+    return "No target was set (--target-loss, --target-rmse, ...), so no N1 is sufficient."
+
+
 def sentence(members: np.ndarray, options: Mapping[str, Any], trials: str) -> str:
     """The answer in words; `trials` names what the members of one setting differ in."""
     found = closeness(members, options)
     if found is None:
-        return "No target was set (--target-loss, --target-rmse, ...), so no N1 is sufficient."
+        return unanswered(members)
     share = f"{100 * found['within']:g} %"
     largest = found["best_n1"] == members["n1"].max()
     more = f" {found['best_n1']} is the largest that was tried." if largest else ""

@@ -182,6 +182,16 @@ def test_success_rates_are_not_known_where_pruning_decided():
     assert said.startswith("--halving pruned 4 of 6 members before their own stop, so no N1")
 
 
+def test_without_a_target_an_n1_of_pruned_members_alone_is_named():
+    given = {**RUN, "learning_rate": 0.3, "n1": [1, 2, 16], "patience": None}
+    result = fastnet.sweep(X, Y, **given, backend="reference")
+    left = set(result.members["n1"][result.members["stop_reason"] != "pruned"].tolist())
+    gone = ", ".join(str(n1) for n1 in (1, 2, 16) if n1 not in left)
+    assert sentence(result.members, result.options).startswith(
+        f"--halving pruned every member of N1 = {gone} before its own stop, so no N1 is known to "
+    )
+
+
 def test_the_best_member_is_of_a_setting_that_went_on(tmp_path):
     """With folds: the mean over them decides, as at the rungs."""
     result = fastnet.sweep(X, Y, **{**RUN, "seeds": 1}, folds=3, backend="reference")
