@@ -67,16 +67,6 @@ def test_the_folder_loads_to_the_same_answer(sine):
     )
 
 
-def stopped_after(rounds, calls):
-    """A progress callback that interrupts training after some rounds."""
-
-    def progress(where):
-        calls.append(where)
-        return len([c for c in calls if c.stage == "train"]) >= rounds
-
-    return progress
-
-
 @pytest.mark.parametrize("block", [1, 4])
 def test_a_killed_search_goes_on_to_the_same_bytes(sine, block, tmp_path, monkeypatch):
     """The process dies when the given block has been trained and saved."""

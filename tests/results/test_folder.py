@@ -896,6 +896,7 @@ def kill_at_write(monkeypatch, number, halfway):
 
 def run_with_checkpoints(monkeypatch, out):
     monkeypatch.setattr("fastnet.job.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("fastnet.training.training.FIRST_ROUND", 0)  # one epoch, then 4, ...
     return fastnet.sweep(out=out, **SMALL)
 
 
