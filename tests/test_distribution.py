@@ -30,10 +30,15 @@ print(json.dumps([fastnet.__file__, failed]))
 DERIVATION = "fastnet/data/datasets/derivation.txt"
 
 
-def run(*line, **kwargs):
-    """Run a command without the checkout on Python's path; its stdout."""
+def completed(*line, **kwargs):
+    """Run a command without the checkout on Python's path."""
     inherited = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    done = subprocess.run(line, env=inherited, capture_output=True, text=True, **kwargs)
+    return subprocess.run(line, env=inherited, capture_output=True, text=True, **kwargs)
+
+
+def run(*line, **kwargs):
+    """The stdout of a command that succeeds."""
+    done = completed(*line, **kwargs)
     assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -93,7 +98,6 @@ def test_the_command_trains_and_reports(bare, tmp_path):
 
 
 def test_messages_name_the_distribution(bare, tmp_path):
-    line = [bare / "fastnet", "ui"]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+    done = completed(bare / "fastnet", "ui", cwd=tmp_path)
     message = "Error: the page needs streamlit; install it with: pip install 'fastnet-mlp[ui]'\n"
     assert (done.returncode, done.stderr) == (1, message)
