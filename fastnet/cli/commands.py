@@ -49,7 +49,7 @@ from fastnet.cli.examples import (
 from fastnet.errors import FastnetError, UsageError
 from fastnet.extras import require_module
 from fastnet.options.methods import STOPS
-from fastnet.options.table import EXPORTS, FORMULAS
+from fastnet.options.table import EXPORTS, FORMULAS, QUANTIZED
 
 # ---------------------------------------------------------------- commands
 
@@ -294,6 +294,11 @@ def plot(run, figure, out, theme, member, n1, force, json):
     help="Inputs of an ONNX graph: one per column, with texts for categories, or a matrix of "
     "numbers [columns, if there are categories].",
 )
+@option(
+    "--quantize",
+    type=click.Choice(QUANTIZED),
+    help="Write C in integers alone, with weights of so many bits.",
+)
 @option("--language", type=click.Choice(FORMULAS), help="Language of --to formula [python].")
 @member_options
 @members_option
@@ -307,7 +312,8 @@ def export(model, to, out, member, n1, members, json, **asked):
     chosen = network_of(model, member, n1, members, asked["interval"] is not None)
     path = out or exports.default_path(model, to, asked["language"])
     lines = [chosen.line.rstrip("."), *exports.about(model, chosen.member)] if chosen.line else []
-    done = exports.write(chosen.model, to, path, about=lines, **asked)
+    rows = exports.rows_of(model) if asked["quantize"] else None
+    done = exports.write(chosen.model, to, path, about=lines, rows=rows, **asked)
     done["member"] = chosen.member
     line = f"{chosen.line} It is written as one network." if members else chosen.line
     echo(document(done)) if json else terminal.print_export(done, line)

@@ -21,6 +21,7 @@ from fastnet.results import answer, explained, variance
 from fastnet.results.again import refit_command
 from fastnet.results.verdict import JUDGES, judge
 from fastnet.results.words import (
+    METRICS,
     MOST_CLASSES,
     MOST_SETTINGS,
     answer_line,
@@ -447,3 +448,17 @@ def print_export(done, line):
         )
     if done["inputs_are_cut"]:
         echo("Inputs are cut at x_least and x_most, which are part of the export.")
+    if done["quantized"]:
+        print_table(console(), *quantized_cells(done["quantized"]), names=True)
+
+
+def quantized_cells(rows):
+    """Header and rows of the table of size and accuracy in floating point and in integers."""
+    measure = next((name for name in ("accuracy", "rmse") if name in rows[0]), None)
+    header = ["weights", "bytes in flash", "bytes on stack", "multiply-adds"]
+    names = ["constant_bytes", "working_bytes", "multiply_adds"]
+    cells = [[row["kind"], *(f"{row[name]:,}" for name in names)] for row in rows]
+    if measure:
+        header.append(METRICS[measure])
+        cells = [[*line, number(row[measure])] for line, row in zip(cells, rows)]
+    return header, cells

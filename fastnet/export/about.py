@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from fastnet.data.sources import reason_samples_missing, run_samples
+from fastnet.results.collect import load
 from fastnet.results.reading import read_json
 from fastnet.results.verdict import judge
 from fastnet.results.words import METRICS, number
@@ -35,6 +37,22 @@ def about(path, member=None):
     if best["metrics"] and member in (None, best["member"]):
         lines.append(scores(best["metrics"]))
     return lines
+
+
+def rows_of(path):
+    """Rows (X, y) of a run to measure an export on: its test, else validation, else training rows.
+
+    None if they cannot be read again, and for a model.npz.
+    """
+    if not Path(path).is_dir():
+        return None
+    result = load(path)
+    if reason_samples_missing(result):
+        return None
+    samples, model = run_samples(result), result.model()
+    judging = judge({name: rows.size or None for name, rows in samples.split.items()})
+    X, Y, _ = samples.weighted(judging)
+    return X, Y if model.classes is None else model.classes[Y.argmax(axis=1)]
 
 
 def scores(metrics):

@@ -10,7 +10,20 @@ import numpy as np
 
 from fastnet import files
 from fastnet.errors import DataError, FastnetError, UsageError, quoted
-from fastnet.export import c, facts, formula, js, npy, onnx, onnx_columns, proof, python, st
+from fastnet.export import (
+    c,
+    facts,
+    fixed,
+    formula,
+    js,
+    npy,
+    onnx,
+    onnx_columns,
+    proof,
+    python,
+    quantized,
+    st,
+)
 from fastnet.export.forms import ACTIVATIONS
 from fastnet.export.text import identifier
 from fastnet.options.methods import LOSSES
@@ -43,13 +56,14 @@ INPUT_DTYPES = ("auto", "float32", "float64")
 
 class Told(NamedTuple):
     """What an export is told beside the model: where it is from, the dtype of its inputs, its
-    intervals, the language of a formula, and how an ONNX graph takes its inputs."""
+    intervals, the language of a formula, how an ONNX graph takes its inputs, the integers of C."""
 
     about: tuple[str, ...]
     dtype: np.dtype
     interval: facts.Interval | None = None
     language: str = "python"
     inputs: str = "matrix"
+    quantize: str | None = None
 
 
 def write(
@@ -63,6 +77,8 @@ def write(
     interval=None,
     language=None,
     inputs=None,
+    quantize=None,
+    rows=None,
 ):
     """Write a model for another program.
 
@@ -90,6 +106,10 @@ def write(
         Of an ONNX graph: one input per column, texts for categories, or one matrix X of numbers,
         which has an input per category. By default columns if there are columns of categories
         and the scaling is not folded.
+    quantize : {"int8", "int16"}, optional
+        Write C in integers alone, with weights of so many bits.
+    rows : (X, y), optional
+        Rows on which the accuracy in integers is measured.
 
     Returns
     -------
@@ -131,8 +151,13 @@ def write(
         raise UsageError(f"--language {language} is for --to formula, not for {to}.")
     dtype = input_dtype_of(model, to, input_dtype)
     inputs = inputs_of(model, to, inputs, fold)
-    told = Told(tuple(about), dtype, facts.interval(model, interval), language or "python", inputs)
-    contents = FORMATS[to].contents(model, path, told)
+    if quantize and (to != "c" or interval):
+        other = "--interval" if to == "c" else to
+        raise UsageError(f"--quantize {quantize} is for --to c alone, not for {other}.")
+    bounds = facts.interval(model, interval)
+    told = Told(tuple(about), dtype, bounds, language or "python", inputs, quantize)
+    form = quantized if quantize else FORMATS[to]
+    contents = form.contents(model, path, told)
     folder = path if to == "npy" else path.parent
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,6 +174,7 @@ def write(
         "input_dtype": str(told.dtype),
         "rounding_error": proof.PROMISE * proof.rounding_error(model, told.dtype),
         "inputs_are_cut": model.limits is not None,
+        "quantized": fixed.compare(model, rows) if quantize else None,
     }
 
 

@@ -34,6 +34,7 @@ from fastnet.options.option import Option
 from fastnet.options.ranges import MAX_MEMBERS
 
 EXPORTS = ("npy", "onnx", "c", "numpy", "js", "st", "formula")
+QUANTIZED = ("int8", "int16")  # weights of export --to c --quantize
 FORMULAS = ("python", "excel", "latex", "js")  # languages of export --to formula
 MAX_N1 = 65536
 MAX_COUNT = 10**9  # epochs, or samples of a batch

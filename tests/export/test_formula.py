@@ -17,6 +17,7 @@ from fastnet.options import methods
 
 ROWS = np.random.default_rng(7).normal([20, 3, 1e3], [5, 1, 200], size=(1000, 3))
 HEAT = ROWS[:, 0] * ROWS[:, 1] + ROWS[:, 2] / 50
+KINDS = np.array(["cold", "warm", "hot"])[np.digitize(HEAT, [60, 90])]
 
 
 def model_of(y, **given):
@@ -35,7 +36,7 @@ MODELS = {
     **{name: lambda name=name: model_of(HEAT, activation=name) for name in methods.ACTIVATIONS},
     "two numbers": lambda: model_of(np.c_[HEAT, ROWS[:, 1]], scale="clipped"),
     "counts": lambda: model_of(np.round(np.abs(ROWS[:, 1])), loss="poisson"),
-    "three classes": lambda: model_of(np.digitize(HEAT, [60, 90])),
+    "three classes": lambda: model_of(KINDS),
     "two classes": lambda: model_of(np.where(HEAT > 75, "*) b", "a")),
     "one logit": lambda: model_of(HEAT > 75, loss="binary_cross_entropy"),
     "labels": lambda: model_of(np.c_[HEAT > 75, ROWS[:, 1] > 3], loss="binary_cross_entropy"),

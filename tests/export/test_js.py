@@ -28,6 +28,7 @@ console.log(JSON.stringify({...found, failed: net.selftest ? net.selftest() : nu
 """
 X = np.random.default_rng(7).normal([20, 3, 1e3], [5, 1, 200], size=(150, 3))
 HEAT = X[:, 0] * X[:, 1] + X[:, 2] / 50
+KINDS = np.array(["cold", "warm", "hot"])[np.digitize(HEAT, [60, 90])]
 
 
 def model_of(y, **given):
@@ -44,7 +45,7 @@ MODELS = {
     "two numbers": lambda: model_of(np.c_[HEAT, X[:, 1]], scale="clipped"),
     "counts": lambda: model_of(np.round(np.abs(X[:, 1])), loss="poisson"),
     "huber": lambda: model_of(HEAT, loss="huber", optimizer="adam"),
-    "classes": lambda: model_of(np.digitize(HEAT, [60, 90])),
+    "classes": lambda: model_of(KINDS),
     "texts": lambda: model_of(np.where(HEAT > 75, 'a"b', "*/")),
     "truth": lambda: model_of(HEAT > 75, loss="binary_cross_entropy"),
     "labels": lambda: model_of(np.c_[HEAT > 75, X[:, 1] > 3], loss="binary_cross_entropy"),

@@ -31,6 +31,7 @@ int main(void) { printf("%d", net_selftest() + unit_1()); return 0; }
 """
 X = np.random.default_rng(5).normal([20, 3, 1e3], [5, 1, 200], size=(120, 3))
 HEAT = X[:, 0] * X[:, 1] + X[:, 2] / 50
+KINDS = np.array(["cold", "warm", "hot"])[np.digitize(HEAT, [60, 90])]
 
 
 def model_of(target, **given):
@@ -42,7 +43,7 @@ MODELS = {
     "numbers": lambda: model_of(HEAT),
     "double": lambda: model_of(HEAT, dtype="float64", activation="gelu"),
     "counts": lambda: model_of(np.round(np.abs(X[:, 1])), loss="poisson", activation="softplus"),
-    "classes": lambda: model_of(np.digitize(HEAT, [60, 90]), activation="relu"),
+    "classes": lambda: model_of(KINDS, activation="relu"),
     "two classes": lambda: model_of(HEAT > 75, loss="binary_cross_entropy", activation="elu"),
     "cut": lambda: model_of(HEAT, activation="tanh", scale="clipped"),
 }
