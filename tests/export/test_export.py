@@ -94,7 +94,7 @@ def cut_inputs(d, least, most):
     return {"limits": Limits(np.full(d, least, float), np.full(d, most, float))}
 
 
-def samples(model, n=50):
+def samples(model, n=1000):
     """Inputs that the exports and predict read as the same numbers."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n, len(model.features))) * 1.5 * model.x_scale + model.x_shift
