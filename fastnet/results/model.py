@@ -1,6 +1,8 @@
 """A Model, one trained network, and what it has in common with an ensemble: a Predictor."""
 
+import os
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -107,6 +109,39 @@ class Predictor(Described):
         predicted = self.decoded(self.outputs(X), rule)
         several = self.classes is None and predicted.shape[1] > 1
         return predicted if several else predicted.reshape(-1)
+
+    def export(self, to: str, path: str | os.PathLike, **options: Any) -> dict[str, Any]:
+        """Write it for another program: `fastnet.export.write(self, to, path, ...)`.
+
+        Parameters
+        ----------
+        to : {"npy", "onnx", "c", "numpy", "js", "st", "formula"}
+        path : path
+            The file to write; with npy a folder.
+        **options
+            force, fold, about, input_dtype, interval, language, inputs, quantize, rows.
+
+        Returns
+        -------
+        dict
+            The files with their bytes, and what the network takes.
+
+        Raises
+        ------
+        UsageError, DataError, FastnetError
+            as `fastnet.export.write`.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np, fastnet
+        >>> x = np.linspace(-1, 1, 50)
+        >>> model = fastnet.train(x, x**2, n1=3, max_epochs=10).model()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.export("c", folder + "/parabola.h")["parameters"]
+        10
+        """
+        # The one call of a later room: people look for it here.
+        return import_module("fastnet.export").write(self, to, path, **options)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class, or of the second label of each of several targets.

@@ -151,3 +151,11 @@ def test_an_export_says_which_run_and_data_it_is_from(tmp_path):
     assert str(export.default_path(run, "js")) == "heat.mjs"
     fastnet.train(X, HEAT, n1=3, max_epochs=5, validation_fraction=0.2, out=tmp_path / "val")
     assert export.about(tmp_path / "val")[1].startswith("On the validation rows: ")
+
+
+def test_models_and_ensembles_export_themselves(tmp_path):
+    result = fastnet.sweep(X, HEAT, n1=3, seeds=2, max_epochs=5)
+    for name, model in (("one", result.model()), ("two", result.ensemble("all"))):
+        done = model.export("js", tmp_path / f"{name}.mjs")
+        assert done["n1"] == 3 * len(getattr(model, "models", [0]))
+        assert (tmp_path / f"{name}.mjs").is_file()
