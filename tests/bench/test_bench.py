@@ -44,7 +44,8 @@ class Output(NamedTuple):
 
 def call(*arguments):
     """`fastnet bench` in this process; errors as main() explains them."""
-    result = CliRunner().invoke(cli.cli, ["bench", "--smoke", "--runs", "2", *arguments])
+    runs = () if "--runs" in arguments else ("--runs", "2")
+    result = CliRunner().invoke(cli.cli, ["bench", "--smoke", *runs, *arguments])
     error = result.exception
     if error is None or isinstance(error, SystemExit):
         return Output(result.exit_code, result.stdout, result.stderr)
