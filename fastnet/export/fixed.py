@@ -114,8 +114,7 @@ class Fixed(NamedTuple):
         return (
             weight * (self.W1.size + self.W2.size)
             + whole * (self.b1.size + self.b2.size)
-            + 3 * self.factor.size * 2  # a factor of 4 bytes and a shift of 1, with room
-            - self.factor.size
+            + 5 * self.factor.size  # a factor of 4 bytes and a shift of 1
             + 2 * self.table.size
             + 4 * (self.middle.size + self.step.size + 2 * self.offset.size)
         )
