@@ -6,7 +6,7 @@ from pathlib import Path
 from fastnet.data.sources import reason_samples_missing, run_samples
 from fastnet.results.collect import load
 from fastnet.results.reading import read_json
-from fastnet.results.verdict import judge
+from fastnet.results.verdict import JUDGES, judge
 from fastnet.results.words import METRICS, number
 
 TOLD = ("rmse", "r2", "accuracy", "log_loss")  # metrics, those of them that there are
@@ -64,4 +64,4 @@ def scores(metrics):
         for key in TOLD
         if key in found
     ]
-    return f"On the {dict(val='validation').get(name, name)} rows: {', '.join(parts)}"
+    return f"On the {JUDGES[name]} rows: {', '.join(parts)}"

@@ -1,7 +1,6 @@
 """A model as one C99 header: constants and functions that need only math.h and allocate nothing."""
 
 import re
-import string
 import textwrap
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 from fastnet.export import facts, proof
 from fastnet.export.forms import ACTIVATIONS
 from fastnet.export.rows import row_code
-from fastnet.export.text import block, digits, fill, identifier
+from fastnet.export.text import block, digits, fill, identifier, renamed, string_code
 
 # In these texts, net and NET are replaced by the name of the file.
 
@@ -86,6 +85,8 @@ static inline int net_selftest(void)
 }
 #endif
 """
+
+ARITHMETIC = (FLOAT_ARITHMETIC, DOUBLE_ARITHMETIC)
 
 USE_OF_NUMBERS = """\
 net_predict(x, y): y[NET_OUTPUTS], the predicted numbers"""
@@ -232,10 +233,9 @@ def header(model, name, told):
     classes = [] if model.classes is None else model.classes.tolist()
     constants = facts.constants(model)
     tests = proof.tests(model, told.dtype)
-    encoder = row_code(model, string_code)
+    encoder = row_code(model, name, taken_names(constants))
     parts = {
         "portable": PORTABLE,
-        "encoder": encoder,
         "example": example_code(model, tests),
         "arithmetic": arithmetic_code(model, told.dtype),
         "arrays": "\n\n".join(array_code(*item) for item in constants.items()),
@@ -247,6 +247,7 @@ def header(model, name, told):
     texts = {
         **facts.sizes(model),
         "title": facts.title(model),
+        "encoder": encoder,
         "string_h": "\n#include <string.h>" if encoder else "",
         "about": "".join(f"\n * {facts.harmless(line)}." for line in told.about),
         "use": use(model, name) + renamed(USE_OF_INTERVALS, name) * bool(told.interval),
@@ -260,6 +261,12 @@ def header(model, name, told):
         texts |= interval_texts(told.interval, name)
     checks = renamed(test_code(model, tests), name) if len(tests.X) else ""
     return fill(renamed(template, name), texts) + checks + "\n#endif\n"
+
+
+def taken_names(constants):
+    """What follows net_ in the names of a header: no function of a column may be called so."""
+    templates = (HEADER, CLASS_FUNCTIONS, INTERVAL, CUT_FUNCTION, TESTS, *ARITHMETIC, PORTABLE)
+    return {*constants, *re.findall(r"\bnet_(\w+)", "".join(templates))}
 
 
 def interval_texts(interval, name):
@@ -315,11 +322,6 @@ def arithmetic_code(model, dtype):
     return fill(FLOAT_ARITHMETIC, {"number": kind})
 
 
-def renamed(code, name):
-    """The code with the name in place of net and NET."""
-    return re.sub(r"\bnet_", name + "_", re.sub(r"\bNET_", name.upper() + "_", code))
-
-
 def array_code(key, array):
     """static const float net_W1[NET_HIDDEN][NET_INPUTS] = {...};"""
     lengths = {"b1": ["HIDDEN"], "W1": ["HIDDEN", "INPUTS"], "W2": ["OUTPUTS", "HIDDEN"]}
@@ -352,10 +354,3 @@ def unscaled_code(model, constants):
         return code
     shift, scale = (f"NET_DOUBLE(net_y_{name}[o])" for name in ("shift", "scale"))
     return f"NET_AS(double, {code}) * {scale} + {shift}"
-
-
-def string_code(text):
-    """A C string of the text in UTF-8; octal for all but plain ASCII; ? could start a trigraph."""
-    plain = set(string.ascii_letters + string.digits + string.punctuation + " ") - set('"\\?')
-    letters = (chr(b) if chr(b) in plain else f"\\{b:03o}" for b in text.encode())
-    return f'"{"".join(letters)}"'

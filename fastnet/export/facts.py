@@ -11,6 +11,9 @@ from fastnet.errors import UsageError
 from fastnet.options.methods import EXP, LOSSES
 from fastnet.results.intervals import calibration_of
 
+WITH_LEVELS = ("category", "ordinal")  # kinds of columns that hold texts
+
+
 # ---------------------------------------------------------------- arrays
 
 
@@ -22,6 +25,22 @@ def scaling(model):
         if (shift != 0).any() or (scale != 1).any():
             arrays |= {f"{side}_shift": shift, f"{side}_scale": scale}
     return arrays
+
+
+def has_levels(model):
+    """Whether a column of the model has texts."""
+    return any(column.kind in WITH_LEVELS for column in model.columns)
+
+
+def examples(model):
+    """Inputs (n, d) of the rows that the model keeps, perhaps none."""
+    return model.examples.reshape(-1, len(model.features))
+
+
+def scaled_code(arrays, x, cut):
+    """The scaled input j in JavaScript or Structured Text, from code for x and its cut."""
+    x = cut.format(x) if "x_least" in arrays else x
+    return f"({x} - x_shift[j]) / x_scale[j]" if "x_shift" in arrays else x
 
 
 def limits(model):

@@ -18,7 +18,6 @@ from fastnet.export import (
     js,
     npy,
     onnx,
-    onnx_columns,
     proof,
     python,
     quantized,
@@ -181,7 +180,7 @@ def write(
 def inputs_of(model, to, asked, fold):
     """How an ONNX graph takes its inputs; a folded one is plain unless columns are asked for."""
     if asked is None:
-        by_column = to == "onnx" and onnx_columns.has_levels(model) and not fold
+        by_column = to == "onnx" and facts.has_levels(model) and not fold
         return "columns" if by_column else "matrix"
     if asked not in INPUTS:
         raise UsageError(f"inputs must be one of {', '.join(INPUTS)}, got {quoted(asked)}.")

@@ -246,7 +246,7 @@ def compare(model, rows=None):
         By default the rows that the model keeps, with its own predictions.
     """
     if rows is None:
-        X = model.examples.reshape(-1, len(model.features))
+        X = facts.examples(model)
         rows = X, model.predict(X) if len(X) else np.empty(0)
     X, y = rows
     size = facts.sizes(model)

@@ -1,5 +1,6 @@
 """A small model as a formula: of Python, of a spreadsheet, of JavaScript, or for a paper."""
 
+import keyword
 import re
 
 import numpy as np
@@ -34,6 +35,11 @@ NAMES = {
 }
 # The normal distribution's probability below z.
 NORMAL = {"python": "math.erfc(-({z}) / math.sqrt(2)) / 2", "excel": "NORM.S.DIST({z},TRUE)"}
+WORDS = {*keyword.kwlist} | set(
+    """arguments await case catch const debugger default delete do enum eval export extends function
+    implements instanceof interface let new package private protected public static super switch
+    this throw typeof var void yield null true false""".split()
+)
 LATEX = {
     "sigmoid": r"s(z) = \frac{1}{1 + e^{-z}}",
     "tanh": r"s(z) = \tanh z",
@@ -121,9 +127,10 @@ def names(model):
 
 
 def unique(targets):
-    """Names that are none twice, and no inputs'."""
+    """Names that are none twice, no inputs' and no words of Python or JavaScript."""
     found = [identifier(str(name)) for name in targets]
-    clash = len({*found}) < len(found) or any(re.fullmatch(r"x\d+|math|Math|z", n) for n in found)
+    used = [n for n in found if re.fullmatch(r"x\d+|math|Math|z", n) or n in WORDS]
+    clash = used or len({*found}) < len(found)
     return [f"y{o}" for o in range(len(found))] if clash else found
 
 

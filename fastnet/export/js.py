@@ -130,7 +130,9 @@ def module(model, name, about=(), interval=None):
         "arrays": "\n".join(array_code(*item) for item in arrays.items()),
         "erfc": ERFC if "erfc" in activation else "",
         "activation": activation,
-        "scaled": scaled_code(arrays),
+        "scaled": facts.scaled_code(
+            arrays, "value", "Math.min(Math.max({}, x_least[j]), x_most[j])"
+        ),
         "unscaled": unscaled_code(model, arrays),
         "count": len(model.targets) or 1,
         "classes": json.dumps(None if model.classes is None else model.classes.tolist()),
@@ -170,14 +172,6 @@ def array_code(key, array):
     if array.ndim == 1:
         return f"const {key} = {kind}.from({block(array, '[', ']')});"
     return f"const {key} = {block(array, '[', ']')}.map((row) => {kind}.from(row));"
-
-
-def scaled_code(arrays):
-    """The scaled input of `value`."""
-    x = "value"
-    if "x_least" in arrays:
-        x = f"Math.min(Math.max({x}, x_least[j]), x_most[j])"
-    return f"({x} - x_shift[j]) / x_scale[j]" if "x_shift" in arrays else x
 
 
 def unscaled_code(model, arrays):

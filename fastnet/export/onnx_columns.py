@@ -3,16 +3,11 @@
 import numpy as np
 
 from fastnet.data.levels import OTHER
+from fastnet.export import facts
 
 DOMAIN = "ai.onnx.ml"  # of LabelEncoder, which maps texts to numbers
 DOMAIN_OPSET = 2
 TEXT = 8  # ONNX's number for texts
-WITH_LEVELS = ("category", "ordinal")
-
-
-def has_levels(model):
-    """Whether a column of the model has texts."""
-    return any(column.kind in WITH_LEVELS for column in model.columns)
 
 
 def input_names(model, taken):
@@ -21,7 +16,7 @@ def input_names(model, taken):
     `taken` are the names of the other values in the graph.
     """
     for column in model.columns:
-        names = (column.name,) if column.kind in WITH_LEVELS else column.inputs()
+        names = (column.name,) if column.kind in facts.WITH_LEVELS else column.inputs()
         for name in names:
             yield name + "_" * (name in taken), column
 
@@ -30,9 +25,9 @@ def columns_graph(helper, model, dtype, taken):
     """The graph inputs (n, 1) each, the nodes that make X (n, d) of them, and their constants."""
     inputs, nodes, constants, parts = [], [], {}, []
     for number, (name, column) in enumerate(input_names(model, taken)):
-        kind = TEXT if column.kind in WITH_LEVELS else helper.np_dtype_to_tensor_dtype(dtype)
+        kind = TEXT if column.kind in facts.WITH_LEVELS else helper.np_dtype_to_tensor_dtype(dtype)
         inputs.append(helper.make_tensor_value_info(name, kind, ["n", 1]))
-        made = of_levels if column.kind in WITH_LEVELS else of_number
+        made = of_levels if column.kind in facts.WITH_LEVELS else of_number
         part, more, arrays = made(helper, column, name, f"column{number}", dtype)
         nodes += more
         constants |= arrays

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastnet.errors import DataError
+from fastnet.export import facts
 
 PROMISE = 1e-5  # the largest error of an export, in units of what the network adds up
 FAR = 1e4  # scales from 0 up to which an input may be float32: there are 6e-4 of its scale left
@@ -31,7 +32,7 @@ class Tests(NamedTuple):
 
 def tests(model, dtype):
     """The Tests of a model, for an export with inputs of that dtype; no rows if it keeps none."""
-    X = model.examples.reshape(-1, len(model.features)).astype(dtype)
+    X = facts.examples(model).astype(dtype)
     Y = predicted(model, X)
     return Tests(X, Y, bound(model, Y))
 
@@ -56,7 +57,7 @@ def bound(model, Y):
 def rounding_error(model, dtype):
     """The largest error if the inputs are rounded to that dtype, in units of what PROMISE allows:
     on the rows that the model keeps, and on the bounds of the training rows."""
-    X = np.vstack([model.examples.reshape(-1, len(model.features)), *model.ranges[:2]])
+    X = np.vstack([facts.examples(model), *model.ranges[:2]])
     exact = predicted(model, X)
     off = np.abs(predicted(model, X.astype(dtype)) - exact) / bound(model, exact)
     return float(off.max(initial=0))

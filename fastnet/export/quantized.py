@@ -1,9 +1,11 @@
 """A C header in integers alone, from a Fixed: fixed.py says what the numbers mean."""
 
+import textwrap
+
 import numpy as np
 
-from fastnet.export import c, facts, fixed
-from fastnet.export.text import fill, identifier
+from fastnet.export import facts, fixed
+from fastnet.export.text import block, fill, identifier, renamed, string_code
 
 HEADER = """\
 /* @title.@about
@@ -193,6 +195,8 @@ static inline int net_selftest(void)
 }
 #endif
 """
+MEANING = """
+ *     number[o] = net_out_offset[o] + net_out_step[o] * y[o]"""
 PREDICTS = "net_predict(x, y): y[NET_OUTPUTS], the predicted numbers"
 CLASSIFIES = "net_classify(x): the most probable class, an index; net_classes has the labels"
 
@@ -206,7 +210,7 @@ def contents(model, path, told):
 def header(model, name, told):
     """The header whose names begin with `name`."""
     network, classes = fixed.fixed_of(model, told.quantize), model.classes is not None
-    examples = network.inputs(model.examples.reshape(-1, len(model.features)))
+    examples = network.inputs(facts.examples(model))
     texts = {
         **facts.sizes(model),
         "title": facts.title(model),
@@ -214,32 +218,27 @@ def header(model, name, told):
         "kind": told.quantize,
         "constant_bytes": network.constant_bytes(),
         "working_bytes": network.working_bytes(),
-        "meaning": "" if classes else MEANING,
-        "use": CLASSIFIES if classes else PREDICTS,
+        "meaning": "" if classes else renamed(MEANING, name),
+        "use": renamed(CLASSIFIES if classes else PREDICTS, name),
         "columns": "\n".join(f" *     {line}" for line in facts.input_lines(model, "x[{}]")),
         "number": "float" if told.dtype == np.float32 else "double",
         "weight": f"{told.quantize}_t",
         "sum": "int32_t" if told.quantize == "int8" else "int64_t",
-        "arrays": "\n".join(arrays_code(network, classes)),
-        "hidden": hidden_code(network),
+        "arrays": renamed("\n".join(arrays_code(network, classes)), name),
+        "hidden": renamed(hidden_code(network), name),
         "out_shift": network.out_shift,
         "labels": ",\n".join(
-            f"    {c.string_code(str(label))}"
+            f"    {string_code(str(label))}"
             for label in (model.classes.tolist() if classes else ())
         ),
-        "functions": CLASSIFY if classes else PREDICT,
         "top": fixed.TOP,
         "rows": len(examples),
         "q": integers(examples),
         "y": integers(network.outputs(examples)),
     }
-    parts = [HEADER, OF_CLASSES * classes, WITH_FLOAT, SELFTEST * bool(len(examples))]
-    code = fill(fill("".join(parts), texts), texts)
-    return c.renamed(code, name) + "\n#endif\n"
-
-
-MEANING = """
- *     number[o] = net_out_offset[o] + net_out_step[o] * y[o]"""
+    functions = WITH_FLOAT.replace("@functions", CLASSIFY if classes else PREDICT)
+    parts = [HEADER, OF_CLASSES * classes, functions, SELFTEST * bool(len(examples))]
+    return fill(renamed("".join(parts), name), texts) + "\n#endif\n"
 
 
 def arrays_code(network, classes):
@@ -263,7 +262,7 @@ def arrays_code(network, classes):
         scales |= {"out_offset": network.offset, "out_step": network.out_step}
     for key, array in scales.items():
         length = "OUTPUTS" if key.startswith("out") else "INPUTS"
-        values = c.block(array.astype(np.float32), "{", "}", "f")
+        values = block(array.astype(np.float32), "{", "}", "f")
         yield f"static const float net_{key}[NET_{length}] NET_CONST = {values};"
 
 
@@ -272,7 +271,7 @@ def integers(array):
     if array.ndim == 2:
         return "{\n" + "".join(f"    {integers(row)},\n" for row in array) + "}"
     text = "{" + ", ".join(map(str, array.tolist())) + "}"
-    return "\n        ".join(c.textwrap.wrap(text, 92))
+    return "\n        ".join(textwrap.wrap(text, 92))
 
 
 def hidden_code(network):

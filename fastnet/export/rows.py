@@ -4,7 +4,7 @@ import re
 
 from fastnet.data.levels import OTHER
 from fastnet.export import facts
-from fastnet.export.text import fill, identifier
+from fastnet.export.text import fill, identifier, renamed, string_code
 
 # Words of C and C++ that no field may have as its name.
 RESERVED = set(
@@ -63,34 +63,37 @@ LEVEL = """\
     @write"""
 
 
-def row_code(model, string_code):
-    """The struct, its enums and its encoder; empty if every column is a plain number."""
-    if not any(column.kind in ("category", "ordinal") for column in model.columns):
+def row_code(model, prefix, taken):
+    """The struct, its enums and its encoder; empty if no column has levels.
+
+    `prefix` is in place of net, and `taken` are names of the header after net_.
+    """
+    if not facts.has_levels(model):
         return ""
-    names = field_names(model.columns)
+    names = field_names(model.columns, taken | {*re.findall(r"\bnet_(\w+)", ROWS)})
     enums, lookups, fields, steps, at = [], [], [], [], 0
     for number, (column, name) in enumerate(zip(model.columns, names), 1):
-        if column.kind in ("category", "ordinal"):
-            enums.append(enum_code(column, name))
-            lookups.append(lookup_code(column, name, string_code))
+        if column.kind in facts.WITH_LEVELS:
+            enums.append(renamed(enum_code(column, name), prefix))
+            lookups.append(lookup_code(column, renamed(LOOKUP, prefix), name))
             fields.append(f"    int {name}; /* {facts.quoted(column.name)} */")
-            steps.append(level_code(column, name, number, at))
+            steps.append(renamed(level_code(column, name, number, at), prefix))
         else:
-            for part in column.inputs():
+            for place, part in enumerate(column.inputs(), at):
                 field = name if len(column.inputs()) == 1 else f"{name}_{part.rsplit('.', 1)[1]}"
-                fields.append(f"    net_number {field}; /* {facts.quoted(part)} */")
-                steps.append(number_code(column, field, at + column.inputs().index(part)))
+                fields.append(f"    {prefix}_number {field}; /* {facts.quoted(part)} */")
+                steps.append(renamed(number_code(column, field, place), prefix))
         at += len(column.inputs())
     parts = {"enums": enums, "fields": fields, "lookups": lookups, "steps": steps}
-    return fill(ROWS, {name: "\n".join(lines) for name, lines in parts.items()})
+    return fill(renamed(ROWS, prefix), {name: "\n".join(lines) for name, lines in parts.items()})
 
 
-def field_names(columns):
-    """A name in C for each column, none of them twice."""
+def field_names(columns, taken=frozenset()):
+    """A name in C for each column, none of them twice, and none that is taken."""
     names = []
     for column in columns:
         name = identifier(column.name)
-        name += "_" * (name in RESERVED)
+        name += "_" * (name in RESERVED or name in taken)
         names.append(unique(name, names))
     return names
 
@@ -113,10 +116,10 @@ def enum_code(column, name):
     return fill(ENUM, {"constants": ", ".join(constants)})
 
 
-def lookup_code(column, name, string_code):
+def lookup_code(column, template, name):
     """The function from a text to the number of a category."""
     texts = ",\n".join(f"        {string_code(level)}" for level in column.categories)
-    return fill(LOOKUP, {"field": name, "texts": texts, "count": len(column.categories)})
+    return fill(template, {"field": name, "texts": texts, "count": len(column.categories)})
 
 
 def number_code(column, field, at):

@@ -123,7 +123,7 @@ def block_of(model, name, told):
         "outputs": "\n    best : INT;" if classes else "",
         "variables": "\n    largest, total : LREAL;" if classes else "",
         "arrays": "\n".join(array_code(*item) for item in arrays.items()),
-        "scaled": scaled_code(arrays),
+        "scaled": facts.scaled_code(arrays, "x[j]", "MIN(MAX({}, x_least[j]), x_most[j])"),
         "activation": textwrap.indent(STEPS[model.activation], "    "),
         "value": unscaled_code(model, arrays),
     }
@@ -169,14 +169,6 @@ def array_code(key, array):
         subsequent_indent="        ",
     )
     return f"    {key} : ARRAY[0..{array.size - 1}] OF LREAL := [\n{numbers}];"
-
-
-def scaled_code(arrays):
-    """The scaled input u[j]."""
-    x = "x[j]"
-    if "x_least" in arrays:
-        x = f"MIN(MAX({x}, x_least[j]), x_most[j])"
-    return f"({x} - x_shift[j]) / x_scale[j]" if "x_shift" in arrays else x
 
 
 def unscaled_code(model, arrays):

@@ -1,6 +1,7 @@
 """Source code as text: names, templates, and numbers that read back exactly."""
 
 import re
+import string
 import textwrap
 
 import numpy as np
@@ -37,3 +38,15 @@ def block(array, opening, closing, ending=""):
             return opening + numbers + closing
         lines = textwrap.wrap(numbers, 96, **INDENT)
     return "\n".join([opening, *lines, closing])
+
+
+def renamed(code, name):
+    """The code with the name in place of net and NET."""
+    return re.sub(r"\bnet_", name + "_", re.sub(r"\bNET_", name.upper() + "_", code))
+
+
+def string_code(text):
+    """A C string of the text in UTF-8; octal for all but plain ASCII; ? could start a trigraph."""
+    plain = set(string.ascii_letters + string.digits + string.punctuation + " ") - set('"\\?')
+    letters = (chr(b) if chr(b) in plain else f"\\{b:03o}" for b in text.encode())
+    return f'"{"".join(letters)}"'

@@ -109,3 +109,20 @@ def test_a_model_of_numbers_has_no_rows(tmp_path):
     export.write(fastnet.train(x, x, n1=2, max_epochs=2).model(), "c", tmp_path / "net.h")
     text = (tmp_path / "net.h").read_text()
     assert "net_row" not in text and "string.h" not in text
+
+
+def test_names_of_functions_are_not_taken_and_levels_come_out_as_they_are(tmp_path):
+    """A column may be called predict, and a level as the names in the template begin."""
+    table = TABLE.rename(columns={"colour": "predict", "for": "level"})
+    table["predict"] = table["predict"].replace({"red": "net_red", "light blue": "a@fields"})
+    model = trained(tmp_path, table, ordinal=["level=S<M<L"])
+    export.write(model, "c", tmp_path / "oven.h")
+    text = (tmp_path / "oven.h").read_text()
+    assert '"net_red"' in text and '"a@fields"' in text and "net_row" not in text
+    main = '#include "oven.h"\nint main(void) { return oven_predict_("net_red") < 0; }\n'
+    (tmp_path / "main.c").write_text(main)
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    command = ["cc", "-std=c99", *STRICT, "main.c", "-lm", "-o", "program"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert subprocess.run([tmp_path / "program"]).returncode == 0

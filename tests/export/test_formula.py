@@ -176,6 +176,15 @@ def test_an_interval_is_told_in_a_line(to, language, tmp_path):
     assert line in (tmp_path / "net").read_text()
 
 
+@pytest.mark.parametrize("name", ["class", "lambda", "function", "x1", "z"])
+def test_targets_whose_names_are_words_of_a_language_become_y0(name, tmp_path):
+    model = MODELS["relu"]()
+    model = model._replace(schema=model.schema._replace(targets=(name,)))
+    space = {}
+    exec(text_of(model, "python", tmp_path), space)
+    assert space["y0"](*ROWS[0]) == pytest.approx(model.predict(ROWS[:1])[0])
+
+
 # ---------------------------------------------------------------- Structured Text
 
 FUNCTIONS = {"EXP": math.exp, "LN": math.log, "SIN": math.sin, "ABS": abs, "MIN": min, "MAX": max}

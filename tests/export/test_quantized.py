@@ -209,3 +209,16 @@ def test_digits_lose_at_most_one_percent():
     table = {row["kind"]: row for row in fixed.compare(facts.with_all_logits(model), rows)}
     assert table["float32"]["accuracy"] - table["int8"]["accuracy"] <= 0.01
     assert abs(table["float32"]["accuracy"] - table["int16"]["accuracy"]) <= 0.005
+
+
+@needs_cc
+def test_labels_come_out_as_they_are(tmp_path):
+    """Neither an @ nor the prefix of the template's names is special in a label."""
+    labels = np.array(["net_cold", "a@top", "NET_HOT"])[np.digitize(HEAT, [60, 90])]
+    export.write(model_of(labels, l2=1e-3), "c", tmp_path / "oven.h", quantize="int8")
+    text = (tmp_path / "oven.h").read_text()
+    assert all(f'"{label}"' in text for label in labels) and "net_integers" not in text
+    (tmp_path / "main.c").write_text(MAIN.replace("net", "oven").replace("NET", "OVEN"))
+    command = [*LANGUAGES["c99"], *STRICT, "-DOVEN_SELFTEST", "main.c", "-o", "program"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert subprocess.run([tmp_path / "program"], input=b"").returncode == 0
