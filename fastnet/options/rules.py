@@ -29,6 +29,12 @@ WORDS_FOR_MARKS = {
     "decimal": ("comma", "point"),
     "quote": ("none",),
 }
+# What members do not go with that are trained in parts: an option, its value, and the reason.
+TOGETHER: Mapping[str, str | Mapping[str, str]] = {
+    "stop": {"first": "its members advance in lock step", "decided": "its members are not known"},
+    "halving": "its members are compared with each other while they are trained",
+    "time_limit": "when it ends a member depends on who trains it",
+}
 # The options that name one column beside the target and the features.
 COLUMNS = ("weights", "split_column", "group", "order")
 # Sets that a table can have in a separate file: the option, and the share it replaces.
@@ -141,6 +147,18 @@ def refuse_of_halving(options: Mapping[str, Any]) -> None:
             f"halving compares members that run to their own stop, got stop {options['stop']}; "
             "use stop all (fastnet sweep)."
         )
+
+
+def refuse_cut(options: Mapping[str, Any], why: str) -> None:
+    """Refuse a run whose members cannot be trained apart from each other; `why` is the option that
+    asks for it."""
+    for name, reasons in TOGETHER.items():
+        value = options[name]
+        reason = reasons if isinstance(reasons, str) else reasons.get(value)
+        if value is not None and reason is not None:
+            raise UsageError(
+                f"{why} does not go with {name} {value}: {reason}; drop {name}, or {why}."
+            )
 
 
 def refuse_of_tables(options: Mapping[str, Any], source: str) -> None:

@@ -48,6 +48,8 @@ class Run(NamedTuple):
         Whether it records snapshots.
     start : int
         The first epoch of the next round, as the checkpoint says.
+    whole : bool
+        Whether it has what members need that go on; the piece of a finished Training does not.
     """
 
     plan: Plan
@@ -56,6 +58,7 @@ class Run(NamedTuple):
     rows: int
     snapshots: bool
     start: int = 0
+    whole: bool = True
 
     def uses(self, optimizers: Iterable[str]) -> np.ndarray:
         """The members with one of these optimizers."""
@@ -161,11 +164,11 @@ FIELDS: Mapping[str, Callable[[Run, np.ndarray], np.ndarray]] = {
 def shapes(run: Run) -> dict[str, tuple[tuple[int, ...], Any]]:
     """Shape and dtype of every array but those of the history and the snapshots."""
     members, length = run.plan.settings.size, run.plan.length + LANES
+    live = {"parameters": ((length,), run.dtype), "memory": ((run.plan.memory,), run.dtype)}
     return {
         "states": ((members,), STATE),
-        "parameters": ((length,), run.dtype),
+        **(live if run.whole else {}),
         "best": ((length,), run.dtype),
-        "memory": ((run.plan.memory,), run.dtype),
         "seconds": ((members,), np.float64),
         "progress": ((3,), np.float64),
         "history_counts": ((members,), np.int64),
@@ -178,8 +181,8 @@ def shapes_of_history(run: Run, saved: Mapping[str, np.ndarray]) -> dict[str, tu
 
 
 def shapes_of_snapshots(run: Run, saved: Mapping[str, np.ndarray]) -> dict[str, tuple]:
-    """Shape and dtype of the snapshots' arrays; empty if the run records none."""
-    if not run.snapshots or run.start == 0:
+    """Shape and dtype of the snapshots' arrays; empty if the run has none so far."""
+    if not has_snapshots(run, saved):
         return {}
     n1, d, k = saved.get("snapshot_n1", np.empty(0)), run.plan.d, run.plan.k
     count, units = np.size(n1), run.plan.settings["n1"][members_of(run, saved)].sum()
@@ -187,6 +190,11 @@ def shapes_of_snapshots(run: Run, saved: Mapping[str, np.ndarray]) -> dict[str, 
     found = {name: (shape, run.dtype) for name, shape in weights.items()}
     found |= {name: ((count,), np.int64) for name in ("n1", "member", "epoch")}
     return {f"snapshot_{name}": found[name] for name in Snapshots.ARRAYS}
+
+
+def has_snapshots(run: Run, saved: Mapping[str, np.ndarray]) -> bool:
+    """Whether a run records snapshots and a member has begun."""
+    return run.snapshots and bool((saved["states"]["last_epoch"] >= 0).any())
 
 
 def members_of(run: Run, saved: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -266,14 +274,15 @@ def odd_numbers(saved: Mapping[str, np.ndarray], run: Run) -> str | None:
 
 def odd_snapshots(saved: Mapping[str, np.ndarray], run: Run) -> str | None:
     """Snapshots of members, widths or epochs that the run does not have."""
-    if not run.snapshots or run.start == 0:
+    if not has_snapshots(run, saved):
         return None
     members, epoch = saved["snapshot_member"], saved["snapshot_epoch"]
     if len(members_of(run, saved)) < len(members):
         return "snapshot_member names members that there are not"
     if (run.plan.settings["n1"][members] != saved["snapshot_n1"]).any():
         return "snapshot_n1 is not the members' n1"
-    return None if between(0, epoch, run.start).all() else "snapshot_epoch is not reached yet"
+    reached = between(0, epoch, saved["states"]["last_epoch"][members])
+    return None if reached.all() else "snapshot_epoch is not reached yet"
 
 
 def unknown_array(saved: Mapping[str, np.ndarray], run: Run) -> str | None:

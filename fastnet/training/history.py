@@ -73,6 +73,11 @@ class History:
         self.pieces = [(np.arange(self.counts.size), self.counts.copy(), table)]
         return table
 
+    def adopt(self, ids: np.ndarray, piece: Mapping[str, np.ndarray]) -> None:
+        """Take over all entries of members from a piece, where they are in the order of ids."""
+        self.counts[ids] = piece["history_counts"]
+        self.pieces.append((ids, piece["history_counts"], piece["history_values"]))
+
     def restore(self, saved: Mapping[str, np.ndarray]) -> None:
         """Continue from a checkpoint."""
         self.counts[...] = saved["history_counts"]
@@ -130,7 +135,21 @@ class Snapshots:
         self.pieces.append([{**arrays, **facts}[name] for name in self.ARRAYS])
 
     def table(self) -> dict[str, np.ndarray]:
-        """All snapshots as arrays, in the layout of weights.npz with member and epoch of each."""
+        """All snapshots as arrays, in the layout of weights.npz with member and epoch of each, in
+        the order of epochs and then of members."""
         joined = [np.concatenate(parts) for parts in zip(*self.pieces)]
+        joined = in_order(joined) if joined else []
         self.pieces = [joined] if joined else []
         return dict(zip(self.ARRAYS, joined))
+
+
+def in_order(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """The arrays of snapshots by epoch and member; those of members that were trained elsewhere
+    come in pieces."""
+    *weights, b2, n1, member, epoch = arrays
+    order = np.lexsort((member, epoch))
+    if (np.diff(order) == 1).all():
+        return arrays
+    starts, lengths = (np.cumsum(n1) - n1)[order], n1[order]
+    rows = np.arange(n1.sum()) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+    return [*(array[rows] for array in weights), *(a[order] for a in (b2, n1, member, epoch))]

@@ -1,0 +1,124 @@
+"""Members as values: cut a plan into parts, train them anywhere, and put the pieces together.
+
+A member's bytes depend on its settings, its data, the version and the processor alone, so it does
+not matter who trains it. Members that decide about each other stay in one part.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastnet.engine.layout import parameter_length
+from fastnet.engine.records import RUNNING
+from fastnet.errors import DataError
+from fastnet.training.checkpoint import Run, misfit
+from fastnet.training.history import Snapshots
+from fastnet.training.plan import Plan, pick_members
+from fastnet.training.strengths import rivals
+from fastnet.training.training import Training, unit_cost
+
+# What a checkpoint has beside a piece: only members that go on need it.
+OF_LIVE_MEMBERS = ("parameters", "memory")
+
+
+def groups_of(plan: Plan, options: Mapping[str, Any]) -> np.ndarray:
+    """A number for each member from 0 on, equal for those that decide about each other; ordered as
+    their first members are."""
+    if options["prune_l2"] is None:
+        return np.arange(plan.columns.size)
+    _, first, codes = np.unique(rivals(plan.columns), return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[codes]
+
+
+def cost_of(plan: Plan) -> np.ndarray:
+    """About the cost of all epochs of each member: by the plan alone, whoever computes it."""
+    return unit_cost(plan) * (plan.settings["max_epochs"] + 1)
+
+
+def parts(plan: Plan, options: Mapping[str, Any], count: int) -> list[np.ndarray]:
+    """The member numbers of `count` parts of about equal cost, each rising.
+
+    The costliest members are dealt first, there and back, so that every part has a like mix of
+    widths and settings: where wide members stop early, they do so in all parts.
+
+    Parameters
+    ----------
+    plan : Plan
+    options : dict
+        Every option as resolved; with prune_l2 the members of a setting stay together.
+    count : int
+        Parts; some are empty if there are fewer members, or groups of them.
+
+    Examples
+    --------
+    >>> from fastnet.job import prepare
+    >>> X = np.linspace(-1, 1, 20)[:, None]
+    >>> options, _, plan = prepare("sweep", X, X, None, {"n1": [1, 2, 4, 8]})
+    >>> [part.tolist() for part in parts(plan, options, 2)]
+    [[0, 3], [1, 2]]
+    """
+    groups = groups_of(plan, options)
+    order = np.argsort(-np.bincount(groups, cost_of(plan)), kind="stable")
+    deal, place = np.divmod(np.arange(order.size), count)
+    dealt = np.empty(order.size, np.int64)
+    dealt[order] = np.where(deal % 2, count - 1 - place, place)
+    owner = dealt[groups]
+    return [np.flatnonzero(owner == part) for part in range(count)]
+
+
+def piece_of(training: Training) -> dict[str, np.ndarray]:
+    """What a finished Training of some members hands over: its checkpoint without what only live
+    members need."""
+    saved = training.checkpoint()
+    return {name: array for name, array in saved.items() if name not in OF_LIVE_MEMBERS}
+
+
+def adopt(training: Training, members: np.ndarray, piece: Mapping[str, np.ndarray]) -> None:
+    """Make members of a Training those of a piece, with the same bytes as if trained here.
+
+    Parameters
+    ----------
+    training : Training
+        It has not trained these members.
+    members : ndarray of int
+        Their numbers in `training`, in the order of the piece.
+    piece : dict of str to ndarray
+        The piece_of() a Training of pick_members(training.plan, members); it is checked.
+
+    Raises
+    ------
+    DataError
+        for a piece that is not of these members, or has members that are still training.
+    """
+    plan = pick_members(training.plan, members)
+    refuse_misfit(training, plan, piece)
+    training.pack.states[members] = piece["states"]
+    places = places_of(training.plan, members)
+    training.pack.best[places] = piece["best"][: places.size]
+    training.seconds[members] = piece["seconds"]
+    training.history.adopt(members, piece)
+    if training.snapshots is not None:
+        arrays = {name: piece[f"snapshot_{name}"] for name in Snapshots.ARRAYS}
+        arrays["member"] = members[arrays["member"]]
+        training.snapshots.pieces.append([*arrays.values()])
+
+
+def refuse_misfit(training: Training, plan: Plan, piece: Mapping[str, np.ndarray]) -> None:
+    """Raise a DataError for a piece that is not of the members of a plan."""
+    names, rows = training.history.names, training.sets["train"].count
+    run = Run(plan, training.dtype, names, rows, training.snapshots is not None, whole=False)
+    wrong = misfit(piece, run)
+    if wrong:
+        raise DataError(wrong)
+    live = np.flatnonzero(piece["states"]["stop"] == RUNNING)
+    if live.size:
+        raise DataError(f"its member {live[0]} is still training")
+
+
+def places_of(plan: Plan, members: np.ndarray) -> np.ndarray:
+    """The places of the members' numbers in the packed parameters, one member after another."""
+    lengths = parameter_length(plan.settings["n1"][members], plan.d, plan.k)
+    before = np.cumsum(lengths) - lengths
+    shift = np.repeat(plan.settings["offset"][members] - before, lengths)
+    return np.arange(lengths.sum()) + shift
