@@ -23,6 +23,8 @@ import numpy as np
 
 import fastnet
 from fastnet import job
+from fastnet.job import running
+from fastnet.job.preparing import members_so_far
 from fastnet.results import folder
 from fastnet.training import training
 
@@ -188,13 +190,13 @@ def carry_on(kind, run, expected, kills=()):
 def fast():
     """Rounds of one epoch, and a checkpoint and an event after each; all kernels loaded."""
     training.ROUND_SECONDS = 1e-9
-    job.CHECKPOINT_SECONDS = job.CHECKPOINT_COSTS = job.EVENT_SECONDS = 0.0
+    running.CHECKPOINT_SECONDS = running.CHECKPOINT_COSTS = running.EVENT_SECONDS = 0.0
     for command, samples, given, _ in KINDS.values():
         given = {name: value for name, value in given.items() if name != "initial_weights"}
         arguments = {name: given.pop(name) for name in ("task",) if name in given}
         X, y = samples or (None, None)
         options, data, plan = job.prepare(command, X, y, arguments.get("task"), given)
-        plan = job.members_so_far(plan, data, options, ())
+        plan = members_so_far(plan, data, options, ())
         training.Training(plan, data, options).warm_up()
 
 
@@ -263,7 +265,7 @@ def main():
             trials += count
             print(f"{kind}: killed at {count} operations, the same bytes", flush=True)
         print(f"{trials} operations in {time.time() - began:.0f} s")
-        training.ROUND_SECONDS, job.CHECKPOINT_SECONDS = 0.02, 0.05
+        training.ROUND_SECONDS, running.CHECKPOINT_SECONDS = 0.02, 0.05
         rng, kills = np.random.default_rng(0), 0
         while kills < given.random:
             kills += kill_at_random("random", root, rng)

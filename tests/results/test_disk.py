@@ -56,7 +56,7 @@ def rounds(monkeypatch):
     """Rounds of one epoch, each with a checkpoint and an event."""
     monkeypatch.setattr("fastnet.training.training.ROUND_SECONDS", 1e-9)
     for name in ("CHECKPOINT_SECONDS", "CHECKPOINT_COSTS", "EVENT_SECONDS"):
-        monkeypatch.setattr(f"fastnet.job.{name}", 0.0)
+        monkeypatch.setattr(f"fastnet.job.running.{name}", 0.0)
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import files, job
+from fastnet import files
 from fastnet.errors import DataError, FastnetError, UsageError
+from fastnet.job import starting
 from fastnet.results import folder, writing
 from fastnet.results.folder import Folder, default_folder
 from fastnet.results.lock import in_use
@@ -784,7 +785,7 @@ def test_force_replaces_nothing_else(tmp_path, name, text, message):
     assert contents(folder) == before and [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 
-@pytest.mark.parametrize("failing", [(job, "run_config"), (folder, "write_npz")])
+@pytest.mark.parametrize("failing", [(starting, "run_config"), (folder, "write_npz")])
 def test_the_old_run_comes_back_when_the_new_one_fails_before_training(run, monkeypatch, failing):
     def fail(*arguments):
         raise OSError("no space left on device")
@@ -895,7 +896,7 @@ def kill_at_write(monkeypatch, number, halfway):
 
 
 def run_with_checkpoints(monkeypatch, out):
-    monkeypatch.setattr("fastnet.job.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("fastnet.job.running.CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr("fastnet.training.training.FIRST_ROUND", 0)  # one epoch, then 4, ...
     return fastnet.sweep(out=out, **SMALL)
 

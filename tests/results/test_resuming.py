@@ -240,7 +240,7 @@ def test_links_in_a_run_folder_are_not_written_through(monkeypatch, tmp_path, na
     else:
         victim.write_text("mine")
     (run / name).symlink_to(victim)
-    monkeypatch.setattr("fastnet.job.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("fastnet.job.running.CHECKPOINT_SECONDS", 0.0)
     if name in ("lock", "events.jsonl"):
         with pytest.raises(FastnetError, match=rf"{name} .*remove "):
             fastnet.resume(run, X, X**2)

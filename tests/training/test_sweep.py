@@ -26,8 +26,8 @@ SWEEP = (
 ).split()
 # As the command line, but with checkpoints every 0.05 s.
 EAGER = """
-import fastnet.job
-fastnet.job.CHECKPOINT_SECONDS = 0.05
+import fastnet.job.running
+fastnet.job.running.CHECKPOINT_SECONDS = 0.05
 from fastnet.cli import main
 main()
 """

@@ -1,0 +1,250 @@
+"""One run: a Training with its folder, its progress and its clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastnet.data.samples import Data
+from fastnet.engine.records import DIVERGED, TARGET
+from fastnet.errors import DataError, FastnetError
+from fastnet.files import WriteError
+from fastnet.job.sizing import extent
+from fastnet.results.collect import from_training, stops_of
+from fastnet.results.folder import Folder
+from fastnet.results.result import Result
+from fastnet.results.words import how_to_resume
+from fastnet.training import training as trainings
+from fastnet.training.halving import epochs_left
+from fastnet.training.plan import Plan, plan_of_blocks
+from fastnet.training.search import CUT_SHORT, is_searched, replayed
+from fastnet.training.training import Training, grown
+
+CHECKPOINT_SECONDS = 3.0  # between checkpoints at least
+CHECKPOINT_COSTS = 50  # and at least this many times the time that the last one took
+EVENT_SECONDS = 1.0  # between events at least
+
+
+class Progress(NamedTuple):
+    """The progress of a run, as a progress callback gets it.
+
+    Attributes
+    ----------
+    stage : {"compile", "load", "ready", "train"}
+        First "compile", or "load" if the kernels come from the cache. Then "ready" with the
+        seconds that this took, then "train" after every round.
+    members, running, reached, diverged : int
+        Counts of members: all, still training, at their target, diverged.
+    epoch, member_epochs : int
+        The last epoch, and the epochs of all members together.
+    best_member, best_loss, best_n1, best_seed : int, float, int, int or None
+        The member with the lowest monitored loss so far.
+    seconds : float
+    remaining : float or None
+        An estimate in seconds, as if no member stopped early; None where more may be added.
+    plan : dict or None
+        What is trained, as `dry_run` returns it; only with the first stage.
+    compiling : tuple of str
+        What kernels are compiled for, as "adam with relu"; only with the stage "compile".
+    """
+
+    stage: str
+    members: int = 0
+    running: int = 0
+    reached: int = 0
+    diverged: int = 0
+    epoch: int = 0
+    member_epochs: int = 0
+    best_member: int | None = None
+    best_loss: float | None = None
+    best_n1: int | None = None
+    best_seed: int | None = None
+    seconds: float = 0.0
+    remaining: float | None = None
+    plan: dict[str, Any] | None = None
+    compiling: tuple[str, ...] = ()
+
+
+class Job:
+    """A Training with its folder, its progress and its clock."""
+
+    def __init__(
+        self,
+        command: str,
+        task: int | None,
+        training: Training,
+        data: Data,
+        facts: dict[str, Any],
+        progress: Callable[[Progress], object] | None,
+        began: float,
+    ) -> None:
+        self.command, self.task, self.training = command, task, training
+        self.data, self.facts, self.progress = data, facts, progress
+        self.began = began
+        self.folder: Folder | None = None
+        self.resumed_at = 0.0  # seconds trained before this process started
+        self.asked = False  # whether progress asked for an end
+        self.saved_at, self.save_cost, self.event_at = time.perf_counter(), 0.0, 0.0
+
+    def run(self) -> Result:
+        """Train to the end; always release the folder."""
+        try:
+            return self.train()
+        except WriteError as error:
+            if self.folder is None:
+                raise
+            raise self.with_cure(error, self.folder.path) from None
+        finally:
+            if self.folder is not None:
+                self.folder.close()
+
+    def with_cure(self, error: WriteError, path: Path) -> FastnetError:
+        """The error of a run that cannot write its folder, with what to do next."""
+        data = self.training.options["data"]
+        if path.is_dir():
+            command = how_to_resume(self.command, self.task, data, str(path))
+            return FastnetError(f"{str(error)[:-1]}, then continue: {command}")
+        command = how_to_resume(self.command, self.task, data, "NEW_NAME")
+        return FastnetError(
+            f"{path} was removed or renamed while its run went on; if it was renamed, continue: "
+            f"{command}"
+        )
+
+    def restore(self, checkpoint: Path, saved: Mapping[str, np.ndarray]) -> None:
+        """Continue from a checkpoint, whose arrays are `saved`."""
+        try:
+            self.training.restore(saved)
+        except DataError as error:
+            raise DataError(f"{checkpoint} is not of this run: {error}.") from None
+        self.resumed_at = self.training.elapsed
+
+    def train(self) -> Result:
+        """Compile, train, collect, save."""
+        compiled = self.warm_up()
+        self.saved_at = time.perf_counter()
+        status = self.advance()
+        result = self.collect(status, compiled)
+        if self.folder is not None and status == "done":
+            self.folder.event(**event_fields(self.standing()), status=status)
+            self.folder.finish(result)
+        elif self.folder is not None:
+            self.folder.checkpoint(self.training.checkpoint())
+        return result
+
+    def advance(self) -> str:
+        """Train all members, and those that are added to decide the smallest N1; how it ended."""
+        began = self.training.elapsed
+        with trainings.interruptible() as interrupted:
+            while True:
+                status = trainings.train(self.training, self.after_round, began, interrupted)
+                longer = self.longer_plan() if status == "done" else None
+                if longer is None:
+                    return status
+                if self.asked or interrupted.is_set():
+                    return "interrupted"
+                self.training = grown(self.training, longer, self.data)
+
+    def longer_plan(self) -> Plan | None:
+        """The plan with the next members of a search for the smallest N1, or None if it is over."""
+        training, stops = self.training, stops_of(self.training.pack.states).tolist()
+        if not is_searched(training.options) or set(stops) & set(CUT_SHORT):
+            return None
+        search, blocks = replayed(training.options, stops)
+        block = search.next_block()
+        if block is None:
+            return None
+        counts = self.data.train_counts()
+        return plan_of_blocks(training.options, training.plan, counts, [*blocks, block])
+
+    def warm_up(self) -> float:
+        """Load or compile the kernels between the first two calls of progress; their seconds."""
+        plan = self.training.plan
+        if self.progress:
+            missing = tuple(self.training.missing())
+            stage = "compile" if missing else "load"
+            facts = extent(self.task, self.training.options, self.data, plan)
+            if self.folder is not None and self.folder.lock.notice:
+                facts["notices"].append(self.folder.lock.notice)
+            self.progress(Progress(stage, len(plan.columns), plan=facts, compiling=missing))
+        compiled = self.training.warm_up()
+        if self.progress:
+            self.progress(Progress("ready", len(plan.columns), seconds=compiled))
+        return compiled
+
+    def collect(self, status: str, compiled: float) -> Result:
+        """The Result of the training so far."""
+        seconds = {
+            "compile": compiled,
+            "train": self.training.elapsed,
+            "total": time.perf_counter() - self.began + self.resumed_at,
+        }
+        result = from_training(
+            self.training,
+            self.data,
+            command=self.command,
+            task=self.task,
+            status=status,
+            seconds=seconds,
+            environment=self.facts,
+        )
+        return result if self.folder is None else result._replace(run=str(self.folder.path))
+
+    def after_round(self, training: Training) -> bool:
+        """Call progress; write an event and a checkpoint when they are due.
+
+        Whether progress returned True, which interrupts the run.
+        """
+        now = time.perf_counter()
+        event = self.folder is not None and now - self.event_at >= EVENT_SECONDS
+        if self.progress or event:
+            standing = self.standing()
+            if self.progress:
+                self.asked = self.progress(standing) is True
+            if self.folder is not None and event:
+                self.folder.event(**event_fields(standing), status="running")
+                self.event_at = now
+        due = now - self.saved_at >= max(CHECKPOINT_SECONDS, CHECKPOINT_COSTS * self.save_cost)
+        if self.folder is not None and due:
+            self.folder.checkpoint(training.checkpoint())
+            self.save_cost = time.perf_counter() - now
+            self.saved_at = time.perf_counter()
+        return self.asked
+
+    def standing(self) -> Progress:
+        """The run's Progress."""
+        training, states = self.training, self.training.pack.states
+        best = int(np.argmin(states["best_loss"]))
+        found = np.isfinite(states["best_loss"][best])
+        columns, live, cost = training.plan.columns, training.live, training.cost
+        spent = float(((states["last_epoch"] + 1) * cost).sum())
+        known = spent and not is_searched(training.options)
+        epochs = epochs_left(training.halving, training.start, training.options["max_epochs"])
+        left = epochs * cost[live]
+        return Progress(
+            stage="train",
+            members=len(columns),
+            running=live.size,
+            reached=int((states["stop"] == TARGET).sum()),
+            diverged=int((states["stop"] == DIVERGED).sum()),
+            epoch=max(training.start - 1, 0),
+            member_epochs=int((states["last_epoch"] + 1).sum()),
+            best_member=best if found else None,
+            best_loss=float(states["best_loss"][best]) if found else None,
+            best_n1=int(columns["n1"][best]) if found else None,
+            best_seed=int(columns["seed"][best]) if found else None,
+            seconds=training.elapsed,
+            remaining=training.elapsed * float(left.sum()) / spent if known else None,
+        )
+
+
+def event_fields(standing: Progress) -> dict[str, Any]:
+    """A Progress as the fields of an event."""
+    return {
+        name: round(value, 3) if name in ("seconds", "remaining") and value is not None else value
+        for name, value in standing._asdict().items()
+        if name not in ("stage", "plan", "compiling")
+    }

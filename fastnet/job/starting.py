@@ -1,0 +1,156 @@
+"""Start a run, or go on with one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fastnet.data.sources import checked_task
+from fastnet.errors import DataError, FastnetError, UsageError, quoted
+from fastnet.files import checked_path, read_npz
+from fastnet.job.preparing import members_so_far, prepare
+from fastnet.job.running import Job, Progress
+from fastnet.options.rules import refuse_of_task_1, refuse_two_targets
+from fastnet.results import environment
+from fastnet.results.collect import load, stops_in
+from fastnet.results.folder import CHECKPOINT, Folder, tidy_finished
+from fastnet.results.reading import read_json, read_options
+from fastnet.results.result import Result
+from fastnet.results.writing import run_config
+from fastnet.training.search import is_searched
+from fastnet.training.training import Training
+
+
+def start(
+    command: str,
+    X: Any,
+    y: Any,
+    *,
+    task: int | None = None,
+    initial_weights: Any = None,
+    out: str | os.PathLike[str] | Callable[[], Path] | None = None,
+    force: bool = False,
+    progress: Callable[[Progress], object] | None = None,
+    **given: Any,
+) -> Result:
+    """A new run: check everything, train, and write the folder if one is asked for.
+
+    `out` may be a function that returns a path which does not exist: see Folder.create().
+    """
+    began, task = time.perf_counter(), checked_task(task)
+    refuse_of_task_1(given, task)
+    refuse_two_targets(given)
+    if not (out is None or callable(out)):
+        out = checked_path(out, "out")
+    refuse_uncallable(progress)
+    options, data, plan = prepare(command, X, y, task, given)
+    if is_searched(options) and initial_weights is not None:
+        raise UsageError("smallest adds members by itself and takes no initial_weights; drop them.")
+    plan = members_so_far(plan, data, options, ())
+    training = Training(plan, data, options, initial_weights)
+    facts = environment.describe(training.threads, data.digest())
+    job = Job(command, task, training, data, facts, progress, began)
+    if out is None:
+        return job.run()
+    job.folder = Folder.create(out, force)
+    try:
+        config = run_config(command, task, data.schema, options)
+        first = None if initial_weights is None else training.checkpoint()
+        job.folder.start(config, facts, data.divided(), first)
+    except BaseException:
+        job.folder.abandon()
+        raise
+    return job.run()
+
+
+def go_on(
+    path: Path,
+    config: Mapping[str, Any],
+    X: Any,
+    y: Any,
+    *,
+    force: bool = False,
+    progress: Callable[[Progress], object] | None = None,
+    **changed: Any,
+) -> Result:
+    """Continue the run in a folder, whose config.json is `config`; load it if it is finished.
+
+    The folder is locked before it is looked at: another process may be finishing the run.
+    """
+    refuse_uncallable(progress)
+    if (path / "summary.json").is_file():
+        tidy_finished(path, config)
+        return load(path)
+    folder = Folder.reopen(path)
+    try:
+        if (path / "summary.json").is_file():
+            with contextlib.suppress(OSError):
+                folder.tidy()
+            return load(path)
+        if config.get("initial_weights") and not (path / CHECKPOINT).is_file():
+            raise DataError(
+                f"{path} cannot be resumed: it began with initial_weights, and checkpoint.npz, "
+                "which alone has them, is missing; train again with them."
+            )
+        return go_on_locked(folder, config, X, y, force=force, progress=progress, **changed)
+    finally:
+        folder.close()
+
+
+def go_on_locked(
+    folder: Folder,
+    config: Mapping[str, Any],
+    X: Any,
+    y: Any,
+    *,
+    force: bool,
+    progress: Callable[[Progress], object] | None,
+    **changed: Any,
+) -> Result:
+    """go_on() with the folder's lock held."""
+    began, path = time.perf_counter(), folder.path
+    given = {**read_options(path, config), **changed}
+    refuse_lost_input(given["data"], path)
+    options, data, plan = prepare(config["command"], X, y, config["task"], given)
+    checkpoint = path / CHECKPOINT
+    saved = read_npz(checkpoint) if checkpoint.is_file() else None
+    stops = () if saved is None else stops_in(checkpoint, saved)
+    plan = members_so_far(plan, data, options, stops)
+    training = Training(plan, data, options)
+    facts = environment.describe(training.threads, data.digest())
+    differ = environment.differences(read_json(path, "environment.json"), facts)
+    if differ and not force:
+        raise FastnetError(
+            f"{path} cannot be resumed to the same bytes: {'; '.join(differ)}. "
+            "Use --force to accept this."
+        )
+    job = Job(config["command"], config["task"], training, data, facts, progress, began)
+    job.folder = folder
+    if saved is not None:
+        job.restore(checkpoint, saved)
+    return job.run()
+
+
+def refuse_uncallable(progress: Any) -> None:
+    """Raise a UsageError for a progress that cannot be called, before anything is written."""
+    if progress is not None and not callable(progress):
+        raise UsageError(f"progress must be a function of a Progress, got {quoted(progress)}.")
+
+
+def refuse_lost_input(data: str | None, path: Path) -> None:
+    """Raise a FastnetError if a run read standard input and nothing is piped into it now."""
+    if data == "-" and (sys.stdin is None or sys.stdin.isatty() or is_empty(sys.stdin)):
+        raise FastnetError(
+            f"{path} was trained on a table from standard input, which is not kept; pipe the same "
+            "data again."
+        )
+
+
+def is_empty(stream: Any) -> bool:
+    """Whether nothing comes from a stream that can be looked into."""
+    return hasattr(stream.buffer, "peek") and not stream.buffer.peek(1)
