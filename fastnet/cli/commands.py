@@ -607,6 +607,8 @@ def ui(runs, port, address, max_upload, no_browser):
     """Serve the page: start runs and watch them, look back, learn backpropagation."""
     for name in ("streamlit", "altair"):
         require_module(name, "the page", "ui")
+    from fastnet.page.look import theme_settings
+
     settings = {
         "server.address": address,
         "server.port": port,
@@ -617,6 +619,7 @@ def ui(runs, port, address, max_upload, no_browser):
         "runner.postScriptGC": "false",  # a full collection every 2 s took 8 % of a core
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "viewer",
+        **theme_settings(),
     }
     script = os.path.join(os.path.dirname(fastnet.__file__), "page", "app.py")
     line = [sys.executable, "-m", "streamlit", "run", script]

@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from fastnet import figures
-from fastnet.page.parts import LOSS_FORMATS, errors_in_page, show_figure, url_value
+from fastnet.page.parts import LOSS_FORMATS, errors_in_page, show_figure, unknown_in_url, url_value
 from fastnet.results import words
 from fastnet.training.plan import SETTING_COLUMNS
 
@@ -29,21 +29,26 @@ def member_view(result):
     )
     rows = event.selection.rows
     member = int(frame["member"].iloc[rows[0]]) if rows else member_of_url(result)
+    st.query_params["member"] = str(member)
     with errors_in_page():
         detail(result, member)
 
 
 def member_of_url(result):
     """The member that the URL names, the best if it names none."""
-    text = url_value("member", str(result.best_member))
-    return min(int(text) if text.isdecimal() else 0, len(result.members) - 1)
+    asked, count = url_value("member"), len(result.members)
+    if asked is None:
+        return result.best_member
+    if asked.isdecimal() and int(asked) < count:
+        return int(asked)
+    unknown_in_url("member", asked, [f"0 to {count - 1}"] if count > 1 else ["0"])
+    return result.best_member
 
 
 def detail(result, member):
     """One member: its settings, figures and weights."""
-    st.query_params["member"] = str(member)
     record = result.members[member]
-    st.subheader(f"Member {member}")
+    st.header(f"Member {member}", anchor=False)
     settings = {n: words.setting_text(n, record[n]) for n in SETTING_COLUMNS}
     st.dataframe(pd.DataFrame([settings]), hide_index=True)
     one = result.of_member(member)

@@ -1,6 +1,7 @@
-"""The common parts of the page's views: the URL, the theme, charts, errors in one line."""
+"""The common parts of the page's views: the URL, the theme, charts, tables, errors in one line."""
 
 import contextlib
+import html
 import re
 
 import streamlit as st
@@ -8,17 +9,12 @@ import streamlit as st
 from fastnet.errors import FastnetError
 from fastnet.figures.style import alt
 
-# A figure of fixed width scrolls on a narrow screen; its slider stands below it.
-STYLE = """<style>
-.vega-embed { display: block !important; overflow-x: auto; }
-.vega-embed .vega-bindings { width: 100%; }
-h1, h2, h3 { overflow-wrap: anywhere; }
-</style>"""
-
 LOSS_FORMATS = {  # 4 digits in tables: some losses are tiny
     name: st.column_config.NumberColumn(format="%.4g")
     for name in ("best loss", "best_loss", "median_loss", "train_loss", "val_loss", "test_loss")
 }
+
+# ---------------------------------------------------------------- the URL
 
 
 def url_value(name, default=None):
@@ -30,6 +26,40 @@ def go_to(**state):
     """Put the state into the URL, and show the page again."""
     st.query_params.from_dict({name: str(value) for name, value in state.items()})
     st.rerun()
+
+
+def to_url(name):
+    """Put a widget's value into the URL; its callback: the widget has the name as its key."""
+    value = st.session_state[name]
+    if value:
+        st.query_params[name] = str(value)
+    elif name in st.query_params:
+        del st.query_params[name]
+
+
+def from_url(name, values):
+    """Give the widget of this key the value in the URL, before it is shown.
+
+    Parameters
+    ----------
+    name : str
+    values : sequence of str
+        What the URL may say. Another value is told to the user.
+    """
+    asked = url_value(name)
+    if asked in values:
+        st.session_state[name] = asked
+    elif asked is not None:
+        unknown_in_url(name, asked, values)
+
+
+def unknown_in_url(name, asked, values):
+    """Say that the URL asks for something that is not there."""
+    names = ", ".join(values)
+    st.warning(escape_markdown(f"The address asks for {name} {asked!r}; there are {names}."))
+
+
+# ---------------------------------------------------------------- text and tables
 
 
 def theme():
@@ -51,16 +81,51 @@ def escape_markdown(text):
     return re.sub(r"([\\`*_\[\]<>~$])", r"\\\1", text)
 
 
+def show_table(header, rows, caption=None):
+    """A small table; on a narrow screen each row becomes a block of name and value.
+
+    Parameters
+    ----------
+    header : sequence of str
+    rows : sequence of sequence of str
+    caption : str, optional
+    """
+    header = [html.escape(title) for title in header]
+    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    head = "".join(f'<th scope="col">{name}</th>' for name in header)
+    body = "".join(f"<tr>{row_cells(header, row)}</tr>" for row in rows)
+    st.html(
+        f'<table class="plain">{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    )
+
+
+def row_cells(header, row):
+    """The cells of one row of show_table(); `header` is escaped."""
+    return "".join(
+        f'<td data-label="{name}">{html.escape(text)}</td>' for name, text in zip(header, row)
+    )
+
+
+# ---------------------------------------------------------------- charts
+
+
 def show_figure(chart, result, key=None, **choices):
     """Show a figure of a result."""
     show_chart(chart(result, theme=theme(), **choices), key)
 
 
-def show_chart(chart, key=None):
-    """Show a chart, its title as text of the page: a chart would cut it off, the page wraps it."""
-    st.markdown(f"**{escape_markdown(chart.title.text)}**")
-    if chart.title.subtitle:
-        st.caption(escape_markdown("; ".join(chart.title.subtitle)))
+def show_chart(chart, key=None, untitled=""):
+    """Show a chart, its title as text of the page: a chart would cut it off, the page wraps it.
+
+    The title is also what a screen reader says of the chart. It is left out if it is `untitled`:
+    what stands above the chart already.
+    """
+    text, under = chart.title.text, "; ".join(chart.title.subtitle or [])
+    if text != untitled:
+        st.markdown(f"**{escape_markdown(text)}**")
+    if under:
+        st.caption(escape_markdown(under))
     chart = chart.copy(deep=False)
+    chart.description = f"{text}. {under}" if under else text
     chart.title, chart.background = alt.Undefined, "transparent"
     st.altair_chart(chart, theme=None, key=key)

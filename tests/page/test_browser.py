@@ -81,7 +81,7 @@ def test_train_task_1_reload_and_download_the_weights(served, tab):
     tab.get_by_text("the first to reach the target loss 0.001").first.wait_for()
     tab.reload()
     assert f"run={name}" in tab.url
-    tab.get_by_role("heading", name=name).wait_for()
+    tab.get_by_text(name, exact=True).wait_for()
     curve.wait_for()
     tab.get_by_role("tab", name="Files").click()
     with tab.expect_download() as download:

@@ -1,0 +1,136 @@
+"""The page's view of one run; of a finished one the answer, figures, members and files."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from fastnet import figures
+from fastnet.page import processes
+from fastnet.page.files import files_view
+from fastnet.page.live import interrupted_view, live_view
+from fastnet.page.loading import load
+from fastnet.page.member import member_view
+from fastnet.page.parts import (
+    errors_in_page,
+    escape_markdown,
+    from_url,
+    go_to,
+    show_chart,
+    show_figure,
+    show_table,
+    theme,
+    to_url,
+    url_value,
+)
+from fastnet.results import answer, variance, words
+
+STATUS_COLOURS = {"done": "green", "running": "blue", "starting": "blue", "interrupted": "orange"}
+SHOWN_FIRST = ("loss-by-n1", "success-by-n1")  # the figures of the answer
+
+
+def run_view(runs, name):
+    """A run in any state: in training, interrupted, failed or done."""
+    status = processes.status(runs, name)
+    corner = run_line(name, status)
+    if status == "done":
+        done_view(load(processes.folder_of(runs, name)))
+    elif status in ("running", "starting"):
+        live_view(runs, name, corner)
+    elif status == "interrupted":
+        interrupted_view(runs, name, corner)
+    else:
+        message = processes.said(runs, name).removeprefix("Error: ")
+        st.error(escape_markdown(message or f"There is no run {name}."))
+
+
+def run_line(name, status):
+    """The line that says which run is shown; returns the place of its buttons."""
+    line = st.container(horizontal=True, vertical_alignment="center", key="run-line")
+    if line.button("All runs", type="tertiary", icon=":material/arrow_back:", key="back"):
+        go_to(view="runs")
+    line.markdown(f":small[{escape_markdown(name)}]", width="content")
+    line.badge(status, color=STATUS_COLOURS.get(status, "red"))
+    return line
+
+
+# ---------------------------------------------------------------- a finished run
+
+
+def done_view(result):
+    """The answer, figures, members and files of a finished run."""
+    st.title(escape_markdown(figures.finding(result)), anchor=False)
+    if result.command != "train":
+        st.write(escape_markdown(answer.sentence(result.members, result.options)))
+    st.write(escape_markdown(f"{words.best_line(result)} {words.answer_line(result)}"))
+    for notice in result.notices:
+        st.warning(escape_markdown(notice))
+    tab_from_url()
+    tabs = st.tabs(list(TABS), on_change=lambda: to_url("tab"), key="tab")
+    for tab, tab_view in zip(tabs, TABS.values()):
+        if tab.open:
+            with tab:
+                tab_view(result)
+
+
+def tab_from_url():
+    """Open the tab that the URL names, or that has the figure or member which it names."""
+    if url_value("tab") is not None:
+        from_url("tab", TABS)
+    elif "tab" not in st.session_state:
+        for name, tab in (("figure", "Figures"), ("member", "Members")):
+            if url_value(name) is not None:
+                st.session_state["tab"] = tab
+
+
+def answer_view(result):
+    """The metrics, the table by N1 and the two figures that say most."""
+    if result.task is None and result.metrics:
+        show_table(*metric_table(result))
+        st.caption(escape_markdown(words.baseline_line(result.metrics["train"])))
+    show_table(*words.by_n1_cells(result))
+    if rows := result.by_setting():
+        st.header("The settings side by side", anchor=False)
+        show_table(*words.by_setting_cells(result, rows[: words.MOST_SETTINGS]))
+        st.caption(escape_markdown(variance.sentence(result.members, result.options)))
+    chosen = [f for f in figures.applying(result) if f.name in SHOWN_FIRST]
+    chosen = chosen or [figures.FIGURES["loss-curves"]]
+    for column, figure in zip(st.columns(len(chosen)), chosen):
+        with column:
+            chart = figure.chart(result, theme=theme())
+            show_chart(chart, f"answer-{figure.name}", untitled=figures.finding(result))
+    reasons, counts = np.unique(result.members["stop_reason"], return_counts=True)
+    st.caption("Stop reasons: " + ", ".join(f"{r} {c:,}" for r, c in zip(reasons, counts)))
+
+
+def metric_table(result):
+    """Header and rows of the metrics of the best member on each set, and those of the baseline."""
+    (_, *names), rows = words.metric_cells(result.metrics, result.targets)
+    sets = [f"{of} {name}" if name == "baseline" else name for of, name in zip(["", *names], names)]
+    return ["metric", *sets], rows
+
+
+def figure_view(result):
+    """One figure, chosen by name; the URL keeps it."""
+    by_name = {figure.name: figure for figure in figures.applying(result)}
+    from_url("figure", by_name)
+    name = st.selectbox(
+        "Figure",
+        by_name,
+        format_func=lambda name: by_name[name].help,
+        key="figure",
+        on_change=to_url,
+        args=("figure",),
+    )
+    with errors_in_page():
+        show_figure(by_name[name].chart, result, key=f"figure-{name}")
+    with st.expander("The figure's data"), errors_in_page():
+        st.dataframe(pd.DataFrame(by_name[name].table(result)), hide_index=True)
+
+
+# The tabs of a finished run, in their order: each shows a Result.
+TABS = {
+    "Answer": answer_view,
+    "Figures": figure_view,
+    "Members": member_view,
+    "Files": files_view,
+}
