@@ -13,6 +13,7 @@ import inspect
 import json
 import re
 import sys
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -293,7 +294,30 @@ def smallest():
     return table((*header, "verdict on N1 - 1", "members", "CPU seconds"), rows)
 
 
+API = """
+fastnet.train fastnet.sweep fastnet.smallest fastnet.dry_run fastnet.inspect fastnet.resume
+fastnet.load fastnet.load_model fastnet.predict fastnet.evaluate fastnet.explain
+fastnet.results.result.Result fastnet.results.model.Model fastnet.results.ensemble.Ensemble
+fastnet.estimator.FastNetRegressor fastnet.estimator.FastNetClassifier
+fastnet.estimator.FastNetSearchCV fastnet.errors.FastnetError fastnet.errors.UsageError
+fastnet.errors.DataError
+""".split()
+
+
+def api():
+    """What Python programs call, each with the first sentence of its docstring."""
+    from operator import attrgetter
+
+    rows = []
+    for name in API:
+        module, attribute = name.rsplit(".", 1)
+        thing = attrgetter(attribute)(import_module(module))
+        rows.append((f"`{name}`", inspect.getdoc(thing).split("\n")[0]))
+    return table(("name", "what it does"), rows)
+
+
 BLOCKS = {
+    "api": ("docs/api.md", api),
     "bad-tables": ("docs/data.md", bad_tables),
     "figures": ("docs/figures.md", figures),
     "functions": ("docs/tasks.md", functions),
@@ -303,15 +327,15 @@ BLOCKS = {
     "speed": ("README.md", speed),
     "benchmark": ("docs/benchmark.md", benchmark),
     "shapes": ("docs/performance.md", shapes),
-    "quality": ("docs/scores.md", quality),
-    "scores": ("docs/scores.md", scores),
-    "search": ("docs/scores.md", search),
+    "quality": ("docs/notes/scores.md", quality),
+    "scores": ("docs/notes/scores.md", scores),
+    "search": ("docs/notes/scores.md", search),
     "smallest": ("docs/how-sure.md", smallest),
     "ensembles": ("docs/ensembles.md", ensembles),
     "sureness": ("docs/ensembles.md", sureness),
-    "methods": ("docs/second-order.md", methods),
-    "members": ("docs/second-order.md", many_members),
-    "widths": ("docs/tasks.md", widths),
+    "methods": ("docs/notes/second-order.md", methods),
+    "members": ("docs/notes/second-order.md", many_members),
+    "widths": ("docs/notes/defaults.md", widths),
 }
 
 
@@ -378,7 +402,7 @@ def stub():
     """The types of the package's functions, for editors and type checkers."""
     from fastnet import api
 
-    functions = api.train, api.sweep, api.dry_run, api.inspect, api.resume
+    functions = api.train, api.sweep, api.smallest, api.dry_run, api.inspect, api.resume
     return "\n".join([STUB_HEADER, *choices(), "", *map(stub_function, functions), ""])
 
 
@@ -436,9 +460,9 @@ def main(check):
         failed = failed or check
         if not check:
             path.write_text(stub(), encoding="utf-8")
-    for path in sorted(ROOT.glob("docs/*.md")):
+    for path in sorted(ROOT.glob("docs/**/*.md")):
         for module, line in misquotes(path.read_text(encoding="utf-8")):
-            print(f"docs/{path.name}: fastnet/{module} has no such line there: {line}")
+            print(f"{path.relative_to(ROOT)}: fastnet/{module} has no such line there: {line}")
             failed = True
     return int(failed)
 

@@ -1,4 +1,4 @@
-"""Print the tables of docs/tasks.md on which the tasks' defaults rest. Takes a few minutes."""
+"""Print the tables of docs/notes/defaults.md, on which the defaults rest. Takes a few minutes."""
 
 import numpy as np
 

@@ -5,7 +5,7 @@
 Of the widths in WIDTHS it takes the first of which at least 90 % of the seeds reach the target with
 the defaults of task 1, one thread, in float64. A width gets FEW seeds first, and the others only if
 most of these reach it. What is in the file is not measured again without --again, so the script can
-be stopped at any time. scripts/make_docs.py writes the table of docs/tasks.md from the file.
+be stopped at any time. scripts/make_docs.py writes a table of docs/notes/defaults.md from it.
 """
 
 import argparse

@@ -3,10 +3,10 @@
     python scripts/measure_methods.py [METHOD ...] [--seeds 20]
 
 It measures the named methods (all by default; `members` is the table of many at once) and adds them
-to the file, from which scripts/make_docs.py writes the tables of docs/second-order.md. Every method
-starts from the same Nguyen-Widrow weights, in float64, with one thread; its loss is the half mean
-squared error. The peers are scikit-learn, SciPy and PyTorch. A run of a peer gets at most SECONDS
-and ends at the lowest of the losses; the times of the other losses follow from its recorded losses.
+to the file, from which scripts/make_docs.py writes the tables of docs/notes/second-order.md. Every
+method starts from the same Nguyen-Widrow weights, in float64, with one thread; its loss is the half
+mean squared error. The peers are scikit-learn, SciPy and PyTorch. A run of a peer gets at most
+SECONDS and ends at the lowest of the losses; the times of the others follow from its losses.
 """
 
 import argparse

@@ -4,7 +4,7 @@
     python scripts/measure_quality.py --search                  FastNetSearchCV, GridSearchCV
 
 Results go into docs/scores.json, from which scripts/make_docs.py writes the tables of
-docs/scores.md. A set whose seeds are all there is not measured again, so that an interrupted
+docs/notes/scores.md. A set whose seeds are all there is not measured again, so that an interrupted
 run goes on where it was; delete its entry to measure it anew. Smaller sets come first. A set is
 FOLDER/NAME.npz with X, y and, if the test rows are published, n_train (the training rows come
 first) or X_test and y_test; otherwise a quarter is held out, by the seed. The seconds are CPU

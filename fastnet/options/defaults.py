@@ -6,7 +6,7 @@ from fastnet.options.methods import FIRST_ORDER, WITH_MATRIX
 from fastnet.options.table import OPTIONS, STEPPED, check, find
 
 # Defaults of the built-in tasks and tables (--data) that differ from the table, then of commands;
-# docs/tasks.md and docs/scores.md explain how these values were found.
+# docs/notes/defaults.md and docs/notes/scores.md explain how these values were found.
 TASKS: dict[Any, dict[str, Any]] = {
     1: {
         "optimizer": ("lm",),

@@ -41,7 +41,7 @@ COLUMNS = np.dtype(
     ]
 )
 SETTING_COLUMNS = COLUMNS.names
-# Up to this many inputs Nguyen-Widrow is the default for regression: see docs/tasks.md.
+# Up to this many inputs Nguyen-Widrow is the default for regression: see docs/notes/defaults.md.
 FEW_INPUTS = 6
 
 

@@ -1,7 +1,7 @@
 """l2 auto: a few strengths in units of 1 / n as more members, of which the worse are pruned.
 
 The penalty belongs to the mean loss, so its best strength falls with the number n of rows: from
-0.1 / n for data without noise to 25 / n for noisy data with many inputs (docs/scores.md).
+0.1 / n for data without noise to 25 / n for noisy data with many inputs (docs/notes/scores.md).
 """
 
 from collections.abc import Mapping, Set
