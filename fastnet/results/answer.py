@@ -1,7 +1,7 @@
 """The answer of a sweep: which member is best, the table by N1, the smallest sufficient N1."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from fastnet.options.methods import STOPS
 from fastnet.options.ranges import typed
 from fastnet.options.targets import UNITS, asked_unit, has_target, in_unit, text_of_target
 from fastnet.results import closeness, decision
+from fastnet.results.groups import Groups, facts_of_groups, over_folds
 from fastnet.training.grouping import (
     given_axes,
     has_folds,
@@ -116,66 +117,34 @@ def success_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[
 # ---------------------------------------------------------------- the table
 
 
-def of_finite(function: Callable, values: np.ndarray) -> float | None:
-    """The function of the finite values; None if there are none."""
-    values = values[np.isfinite(values)]
-    return float(function(values)) if values.size else None
-
-
-def setting_row(members: np.ndarray, losses: np.ndarray, counted: bool) -> dict[str, Any]:
-    """One row of the answer: members of one N1 and one setting.
-
-    Without `counted` the success rate is not known: None.
-    """
-    reached = members[members["stop_reason"] == "target"]
-    n = len(members)
-    low, high = success_interval(len(reached), n) if counted else (None, None)
-    answer = {
-        "n1": int(members["n1"][0]),
-        "members": n,
-        "reached": len(reached),
-        "success_rate": len(reached) / n if counted else None,
+def with_rate(facts: dict[str, Any], counted: bool) -> dict[str, Any]:
+    """The facts of a group with its success rate, which is not known (None) without `counted`."""
+    n, reached = facts["members"], facts["reached"]
+    low, high = success_interval(reached, n) if counted else (None, None)
+    rate = {
+        "success_rate": reached / n if counted else None,
         "success_low": low,
         "success_high": high,
-        "best_loss": of_finite(np.min, losses),
-        "median_loss": of_finite(np.median, losses),
-        "median_epochs": of_finite(np.median, reached["epochs"].astype(float)),
-        "median_seconds": of_finite(np.median, reached["seconds"]),
     }
-    for name in ("test_loss", "train_accuracy", "val_accuracy", "test_accuracy"):
-        answer[f"median_{name}"] = of_finite(np.median, members[name])
-    return {**answer, **over_folds(members, losses)}
+    first = {name: facts.pop(name) for name in ("n1", "members", "reached")}
+    return {**first, **rate, **facts}
 
 
 def of_unit(
-    members: np.ndarray, row: Mapping[str, Any], options: Mapping[str, Any]
-) -> dict[str, float | None]:
-    """The best and the median of a row in the unit of the target; empty if it is a loss."""
+    members: np.ndarray, facts: dict[str, list], options: Mapping[str, Any], groups: Groups
+) -> dict[str, list]:
+    """The best and the median of the groups in the unit of the target; empty if it is a loss."""
     name = asked_unit(options)
     if name is None:
         return {}
     metric = UNITS[name].metric
     if name == "target_accuracy":
-        values = monitored_accuracy(members)
-        best, median = of_finite(np.max, values), of_finite(np.median, values)
+        _, median, best = groups.quantiles(monitored_accuracy(members))
     else:
-        best, median = (in_unit(options, row[key]) for key in ("best_loss", "median_loss"))
+        best, median = (
+            [in_unit(options, loss) for loss in facts[key]] for key in ("best_loss", "median_loss")
+        )
     return {f"best_{metric}": best, f"median_{metric}": median}
-
-
-def over_folds(members: np.ndarray, losses: np.ndarray) -> dict[str, float | None]:
-    """Mean and standard deviation over the folds of a setting's loss and accuracy.
-
-    A fold's value is the mean over the seeds. Without folds, and where a loss is missing: None.
-    """
-    found = {}
-    for name, values in (("loss", losses), ("accuracy", members["val_accuracy"])):
-        folds = np.unique(members["fold"])
-        means = np.array([values[members["fold"] == fold].mean() for fold in folds])
-        known = len(folds) > 1 and np.isfinite(means).all()
-        found[f"fold_mean_{name}"] = float(means.mean()) if known else None
-        found[f"fold_sd_{name}"] = float(means.std(ddof=1)) if known else None
-    return found
 
 
 def of_setting(members: np.ndarray, member: int) -> np.ndarray:
@@ -186,19 +155,32 @@ def of_setting(members: np.ndarray, member: int) -> np.ndarray:
 
 def setting_rows(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One row per N1 and setting, in the order of the members."""
-    names, codes = ["n1", *varying_apart(members)], setting_codes(members)
-    order = np.argsort(codes, kind="stable")
-    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-    losses = monitored(members)
+    apart, losses = varying_apart(members), monitored(members)
+    groups = Groups(members, apart)
+    facts = facts_of_groups(members, losses, groups)
+    cut = groups.count(is_cut(members))
+    unit = of_unit(members, facts, options, groups)
+    folds = over_folds(members, losses)
     answers = []
-    for group in np.split(order, starts[1:]):
-        some = members[group]
-        cut = np.isin(some["stop_reason"], CUT).any() or (some["status"] == "live").any()
-        answer = setting_row(some, losses[group], has_target(options) and not cut)
-        answer.update(of_unit(some, answer, options))
-        answer["setting"] = {name: shown(name, some[name][0]) for name in names[1:]}
-        answers.append(answer)
+    for place, part in enumerate(groups.parts):
+        own = {name: values[place] for name, values in facts.items()}
+        answers.append(
+            {
+                **with_rate(own, has_target(options) and not cut[place]),
+                **folds(part),
+                **{name: values[place] for name, values in unit.items()},
+                "setting": {name: shown(name, members[name][part[0]]) for name in apart},
+            }
+        )
     return answers
+
+
+def is_cut(members: np.ndarray) -> np.ndarray:
+    """Which members were ended by something else than their own stop, or still train."""
+    cut = members["status"] == "live"
+    for reason in CUT:
+        cut |= members["stop_reason"] == reason
+    return cut
 
 
 def by_n1(members: np.ndarray, options: Mapping[str, Any]) -> list[dict[str, Any]]:

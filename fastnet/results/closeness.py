@@ -36,17 +36,19 @@ def closeness(members: np.ndarray, options: Mapping[str, Any]) -> dict[str, Any]
         every setting of an N1 lost members to pruning; the other settings are compared.
     """
     cut = {"stopped", "running", "interrupted", "time_limit"}
-    if has_target(options) or cut & set(members["stop_reason"].tolist()):
+    if has_target(options) or cut & set(np.unique(members["stop_reason"]).tolist()):
         return None
-    pruned = members["stop_reason"] == "pruned"
+    losses, pruned = losses_of(members), members["stop_reason"] == "pruned"
     groups = {key: some for key, some in groups_of(members).items() if not pruned[some].any()}
     widths = {n1 for n1, _ in groups}
-    if len(widths) < 2 or widths != set(members["n1"].tolist()):
+    if len(widths) < 2 or widths != set(np.unique(members["n1"]).tolist()):
         return None
-    best = min(groups, key=lambda key: median_loss(members, groups[key]))
-    if not np.isfinite(median_loss(members, groups[best])):
+    loss = {key: float(np.median(losses[some])) for key, some in groups.items()}
+    best = min(groups, key=lambda key: loss[key])
+    if not np.isfinite(loss[best]):
         return None
-    excesses = {key: excess(members, some, groups[best]) for key, some in groups.items()}
+    keys = members[["seed", "fold"]]
+    excesses = {key: excess(keys, losses, some, groups[best]) for key, some in groups.items()}
     medians = {key: float(np.median(each)) for key, each in excesses.items() if each.size}
     close = [key for key, median in medians.items() if median <= options["within"]]
     chosen = min(close, key=lambda key: (key[0], medians[key]))
@@ -59,8 +61,8 @@ def closeness(members: np.ndarray, options: Mapping[str, Any]) -> dict[str, Any]
         "excess": medians[chosen],
         "pairs": int(excesses[chosen].size),
         "close_pairs": int((excesses[chosen] <= options["within"]).sum()),
-        "loss": median_loss(members, groups[chosen]),
-        "best_loss": median_loss(members, groups[best]),
+        "loss": loss[chosen],
+        "best_loss": loss[best],
     }
 
 
@@ -72,22 +74,16 @@ def groups_of(members: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
     return {(int(members["n1"][part[0]]), int(codes[part[0]])): part for part in parts}
 
 
-def losses_of(members: np.ndarray, some: np.ndarray) -> np.ndarray:
-    """Monitored losses of some members; infinite for those that diverged."""
-    return np.nan_to_num(monitored(members)[some], nan=np.inf)
+def losses_of(members: np.ndarray) -> np.ndarray:
+    """Monitored losses; infinite for members that diverged."""
+    return np.nan_to_num(monitored(members), nan=np.inf)
 
 
-def median_loss(members: np.ndarray, some: np.ndarray) -> float:
-    """The median loss of some members."""
-    return float(np.median(losses_of(members, some)))
-
-
-def excess(members: np.ndarray, some: np.ndarray, best: np.ndarray) -> np.ndarray:
+def excess(keys: np.ndarray, losses: np.ndarray, some: np.ndarray, best: np.ndarray) -> np.ndarray:
     """By how much the loss of each member exceeds that of the best group's with its seed and fold,
-    as a share of it; infinite if one of them diverged."""
-    keys = members[["seed", "fold"]]
+    its key, as a share of it; infinite if one of them diverged."""
     _, mine, other = np.intersect1d(keys[some], keys[best], return_indices=True)
-    ours, best_losses = losses_of(members, some[mine]), losses_of(members, best[other])
+    ours, best_losses = losses[some[mine]], losses[best[other]]
     with np.errstate(all="ignore"):
         share = (ours - best_losses) / np.abs(best_losses)
     share[ours == best_losses] = 0

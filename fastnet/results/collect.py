@@ -20,12 +20,12 @@ from fastnet.results.fitting import misfits_of_members, misfits_of_split, refuse
 from fastnet.results.intervals import Calibration, of_model
 from fastnet.results.labels import thresholds_of_labels
 from fastnet.results.lock import in_use
+from fastnet.results.members import read_members
 from fastnet.results.metrics import best_thresholds
 from fastnet.results.model import Model
 from fastnet.results.reading import (
     read_arrays,
     read_json,
-    read_members,
     read_model,
     read_options,
     read_schema,

@@ -5,7 +5,6 @@ result.py for JSON, MEMBERS for members.csv, ARRAYS here for npz. Whether the fi
 is in fitting.py.
 """
 
-import csv
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -19,18 +18,16 @@ from fastnet.data.schema import Schema
 from fastnet.engine.layout import Weights
 from fastnet.errors import DataError, FastnetError, UsageError, quoted
 from fastnet.files import BEFORE_CONFIG, json_value, open_regular, read_npz
-from fastnet.options.methods import ACTIVATIONS, CONVERGED_BY, STOPS
+from fastnet.options.methods import ACTIVATIONS
 from fastnet.options.option import COMMANDS
-from fastnet.options.table import COLUMNS as AXES
 from fastnet.options.table import OPTIONS, check
 from fastnet.results import environment, result
 from fastnet.results.intervals import Calibration
 from fastnet.results.lock import in_use
 from fastnet.results.model import Model
-from fastnet.results.result import MEMBERS, SCHEMA_VERSION
+from fastnet.results.result import SCHEMA_VERSION
 from fastnet.results.rules import GOALS
 from fastnet.shapes import ANYTHING, COUNT, FLAG, Absent, is_number, misfit, one_of
-from fastnet.training.plan import OFF
 
 CONFIG = {
     "schema_version": COUNT,
@@ -83,13 +80,6 @@ ARRAYS = {
 # Arrays of runs with folds, or that --record named.
 OPTIONAL = {"folds_train", "folds_val", "gradient_norm", "clipped"}
 KINDS = {"i": "integers", "f": "floats", "b": "booleans"}
-# The texts of members.csv.
-NAMES = {
-    **{name: option.choices for name, option in AXES.items() if option.choices},
-    "status": ("live", "done"),
-    "stop_reason": tuple(STOPS),
-    "converged_by": CONVERGED_BY,
-}
 
 # ---------------------------------------------------------------- JSON
 
@@ -187,66 +177,6 @@ def read_schema(path: Path, config: Mapping[str, Any]) -> Schema:
     if wrong:
         raise DataError(f"{path / 'config.json'} is broken: {wrong}.")
     return found
-
-
-# ---------------------------------------------------------------- members
-
-
-def read_members(path: Path) -> np.ndarray:
-    """The structured array in a members.csv."""
-    try:
-        with open_regular(path, "r", links=True, newline="") as file:
-            columns = columns_of_text(list(csv.reader(file)))
-        members = np.zeros(len(columns[0]), MEMBERS)
-        for name, values in zip(MEMBERS.names, columns):
-            members[name] = column_read(name, values)
-    except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read ({error}).") from None
-    return members
-
-
-def columns_of_text(lines: list[list[str]]) -> list[tuple[str, ...]]:
-    """The columns of a members.csv from its lines, the header first."""
-    names, rows = MEMBERS.names, lines[1:]
-    if not rows:
-        raise ValueError("it has no members")
-    if tuple(lines[0]) != names:
-        odd = sorted(set(lines[0]) ^ set(names))
-        raise ValueError(f"columns missing, unknown or in another order: {', '.join(odd)}")
-    for number, row in enumerate(rows, 2):
-        if len(row) != len(names):
-            raise ValueError(f"line {number} has {len(row)} cells, the header has {len(names)}")
-    return list(zip(*rows))
-
-
-def column_read(name: str, values: tuple[str, ...]) -> np.ndarray:
-    """A column of members.csv from its texts; a ValueError names the first that cannot be."""
-    dtype, unset = MEMBERS[name], str(OFF.get(name, np.nan))
-    if dtype.kind == "U":
-        return named(name, values)
-    try:
-        return np.array([value or unset for value in values]).astype(dtype)
-    except (ValueError, OverflowError):
-        odd = next(value for value in values if not is_read(value or unset, dtype))
-        wanted = "an integer" if dtype.kind == "i" else "a number"
-        raise ValueError(f"{name} has {quoted(odd)}, not {wanted}") from None
-
-
-def named(name: str, values: tuple[str, ...]) -> np.ndarray:
-    """A column of names; a ValueError for one that is none."""
-    odd = [value for value in values if value not in NAMES[name]]
-    if odd:
-        raise ValueError(f"{name} has {quoted(odd[0])}, not one of {', '.join(NAMES[name])}")
-    return np.array(values)
-
-
-def is_read(value: str, dtype: np.dtype) -> bool:
-    """Whether a cell of members.csv is a number of this dtype."""
-    try:
-        np.array(value).astype(dtype)
-    except (ValueError, OverflowError):
-        return False
-    return True
 
 
 # ---------------------------------------------------------------- arrays

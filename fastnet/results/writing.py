@@ -10,10 +10,10 @@ import numpy as np
 from fastnet.data.schema import Schema
 from fastnet.engine.layout import Weights
 from fastnet.files import WriteError, write_bytes, write_npy, write_npz
+from fastnet.results.members import write_members
 from fastnet.results.model import Model
-from fastnet.results.result import MEMBERS, SCHEMA_VERSION, Result
+from fastnet.results.result import SCHEMA_VERSION, Result
 from fastnet.results.rules import GOALS
-from fastnet.training.plan import OFF, shown
 
 # Lines of best/README.txt.
 CUT = b"""\
@@ -107,25 +107,3 @@ def write_model(path: str | os.PathLike, model: Model) -> None:
             "loss": loss,
         },
     )
-
-
-def write_members(path: Path, members: np.ndarray) -> None:
-    """Write members.csv, one row per member."""
-    columns = [csv_cells(name, members[name]) for name in MEMBERS.names]
-    lines = [",".join(MEMBERS.names), *map(",".join, zip(*columns))]
-    write_bytes(path, ("\n".join(lines) + "\n").encode())
-
-
-def csv_cells(name: str, values: np.ndarray) -> list[str]:
-    """A column of members.csv as texts: off or missing is empty, numbers read back."""
-    if (values == values[0]).all():  # most columns
-        return [csv_cell(name, values[0].item())] * len(values)
-    if name in OFF:
-        return [csv_cell(name, value) for value in values.tolist()]
-    return ["" if value != value else str(value) for value in values.tolist()]
-
-
-def csv_cell(name: str, value: Any) -> str:
-    """A value of members.csv as exact text; empty if it is off or missing."""
-    value = shown(name, value)
-    return "" if value is None or value != value else str(value)

@@ -28,10 +28,13 @@ def varying_apart(members: np.ndarray) -> list[str]:
     return [name for name in varying(members) if name not in ("n1", "seed")]
 
 
-def setting_codes(members: np.ndarray) -> np.ndarray:
-    """A number for each member, equal for members of one setting: they differ by seed and fold."""
+def setting_codes(members: np.ndarray, apart: list[str] | None = None) -> np.ndarray:
+    """A number for each member, equal for members of one setting: they differ by seed and fold.
+
+    `apart` is varying_apart(members), if it is known: of a million members it takes 0.4 s.
+    """
     codes = np.zeros(len(members), np.int64)
-    for name in ("n1", *varying_apart(members)):
+    for name in ("n1", *(varying_apart(members) if apart is None else apart)):
         _, code = np.unique(members[name], return_inverse=True)
         # Renumbered after each setting, because the product over many lists would overflow.
         _, codes = np.unique(codes * (code.max() + 1) + code, return_inverse=True)
@@ -43,4 +46,6 @@ def given_axes(members: np.ndarray, options: Mapping[str, Any]) -> list[str]:
 
     Others can differ, too: each optimizer has its own learning rate.
     """
-    return [name for name in varying_apart(members) if len(options[name]) > 1]
+    apart = [name for name in SETTING_COLUMNS if name not in ("n1", "seed")]
+    given = [name for name in apart if len(options[name]) > 1]
+    return [name for name in given if (members[name] != members[name][0]).any()]
