@@ -9,7 +9,7 @@ from fastnet.errors import DataError, FastnetError, UsageError
 __version__ = "0.1.0"
 _API = (
     *("train", "sweep", "smallest", "dry_run", "load", "resume", "Result"),
-    *("load_model", "predict", "evaluate", "explain", "inspect"),
+    *("load_model", "predict", "evaluate", "explain", "inspect", "example"),
 )
 __all__ = ["FastnetError", "UsageError", "DataError", *_API]
 

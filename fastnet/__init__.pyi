@@ -9,6 +9,7 @@ from pandas import DataFrame
 
 from fastnet.api import Progress
 from fastnet.api import evaluate as evaluate
+from fastnet.api import example as example
 from fastnet.api import explain as explain
 from fastnet.api import load as load
 from fastnet.api import load_model as load_model

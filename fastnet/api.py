@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from fastnet import job
+from fastnet.data.examples import example
 from fastnet.files import checked_path
 from fastnet.job import Progress
 from fastnet.options.arguments import NEW_RUN, PROGRESS, SAMPLE_NAMES, SAMPLES, TASK, XY
@@ -29,6 +30,7 @@ __all__ = [
     "default_folder",
     "dry_run",
     "evaluate",
+    "example",
     "explain",
     "inspect",
     "load",

@@ -1,21 +1,25 @@
 """The common parts of commands: options from the table and others, --config, error texts."""
 
+import os
+import re
 from functools import partial
 
 import click
 from click.core import ParameterSource
 
 from fastnet.cli import signals
+from fastnet.cli.echo import echo
 from fastnet.errors import FastnetError, UsageError, did_you_mean, quoted
 from fastnet.options.kinds import cells
 from fastnet.options.table import TABLE
 
 # Options whose help line states the default, or whose default is not one of their values.
 NO_DEFAULT = ("stop", "loss", "threads", "features")
+MOST_PLACEHOLDER = 40  # characters
 CONTEXT = {
     "auto_envvar_prefix": "FASTNET",
     "help_option_names": ["-h", "--help"],
-    "max_content_width": 100,
+    "max_content_width": 80,
 }
 
 
@@ -94,7 +98,14 @@ class Value(click.ParamType):
 
     def get_metavar(self, param, ctx=None):
         """The placeholder of the value in help."""
-        return self.option.kind.placeholder(self.option) + (",..." if self.option.axis else "")
+        names = too_long(self.option)
+        placeholder = "NAME" if names else self.option.kind.placeholder(self.option)
+        return placeholder + (",..." if self.option.axis else "")
+
+
+def too_long(row):
+    """The names that an option chooses from, if they are too many for one column of the help."""
+    return row.choices if len("|".join(row.choices)) > MOST_PLACEHOLDER else ()
 
 
 def label_of(option, param, ctx):
@@ -125,7 +136,8 @@ def table_options(command):
             if row.kind.is_flag:
                 # Eager: whether lists are paired is known before they are read.
                 extra = {"is_flag": True, "default": None, "is_eager": True}
-            text = row.help_line + default_text(row, command)
+            named = f" NAME is {', '.join(too_long(row))}." if too_long(row) else ""
+            text = row.help_line + named + default_text(row, command)
             function = option(row.flag, row.name, help=text, **extra)(function)
         return function
 
@@ -265,7 +277,24 @@ run_options = decorator(
     debug_option,
 )
 TABLE_HELP = "Table: CSV, TSV, Parquet, Excel, npz, ... (docs/data.md), or - for stdin."
-model_argument = click.argument("model", type=click.Path(), metavar="RUN_OR_MODEL")
+
+
+def found_run(ctx, param, value):
+    """The run that an argument names: its path, the beginning of its name, or the newest."""
+    from fastnet.results.finding import find_run
+
+    run = find_run(value)
+    if value is None:
+        echo(f"Run: {run}", err=True)
+    return run
+
+
+run_argument = click.argument(
+    "run", required=False, type=click.Path(), callback=found_run, metavar="[RUN]"
+)
+model_argument = click.argument(
+    "model", required=False, type=click.Path(), callback=found_run, metavar="[RUN_OR_MODEL]"
+)
 # What the commands that use a model on a table have in common.
 model_options = decorator(
     model_argument,
@@ -280,10 +309,50 @@ own_data_option = option(
 # ---------------------------------------------------------------- errors
 
 
+# What people call some options in other programs.
+SYNONYMS = {
+    "--n1": "hidden hidden-size hidden-units hidden-layer-sizes neurons units width n-hidden",
+    "--max-epochs": "epochs n-epochs max-iter iterations",
+    "--learning-rate": "lr rate eta alpha",
+    "--l2": "regularization penalty decay",
+    "--seeds": "seed random-state repeats restarts",
+    "--exclude": "drop ignore skip",
+    "--optimizer": "solver method algorithm",
+    "--test-fraction": "test-size test",
+    "--validation-fraction": "validation-size val-size val validation",
+    "--data": "csv input file table",
+    "--target": "label y output-column",
+    "--out": "output save",
+    "--folds": "cv",
+}
+
+
+def of_file(error):
+    """What to say of a file that stands where options are expected; "" of other errors."""
+    found = re.match(r"Got unexpected extra arguments? \((\S+)", error.message or "")
+    if not found or error.ctx is None or not os.path.splitext(found[1].rstrip(")"))[1]:
+        return ""
+    if not any(param.name == "data" for param in error.ctx.command.params):
+        return ""
+    name = found[1].rstrip(")")
+    return f"{name} stands without an option; a table is given as --data {name}."
+
+
+def of_synonyms(error):
+    """What to say of an option that has another name here; "" of other errors."""
+    own = [opt for param in error.ctx.command.params for opt in param.opts]
+    for flag, others in SYNONYMS.items():
+        if flag in own and error.option_name.removeprefix("--") in others.split():
+            return f"No such option {error.option_name!r}; it is called {flag} here."
+    return ""
+
+
 def of_others(error):
     """What to say of an option that other commands have; "" of other errors."""
     if not isinstance(error, click.NoSuchOption):
-        return ""
+        return of_file(error) if isinstance(error, click.UsageError) else ""
+    if told := of_synonyms(error):
+        return told
     name = error.option_name
     owners = ", ".join(next((o.commands for o in TABLE if o.flag == name), ()))
     own = error.ctx.info_name

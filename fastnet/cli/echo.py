@@ -1,8 +1,14 @@
 """Print text that may hold a user's names and labels: nothing in it controls the terminal."""
 
+import os
 import re
+import shlex
+import shutil
+import sys
 
 import click
+
+from fastnet.cli.names import COMMANDS
 
 # Control characters, among them ESC; line and paragraph separators, changes of the direction of
 # writing, and halves of surrogate pairs, which cannot be encoded.
@@ -30,9 +36,31 @@ def cell(value):
     return printable(str(value), keep="")
 
 
+def program():
+    """The words that call this program again, as somebody called it.
+
+    scripts/fastnet says in FASTNET_PROGRAM how it was called itself.
+    """
+    called = sys.argv[0]
+    if told := os.environ.get("FASTNET_PROGRAM"):
+        return shlex.quote(told)
+    if called.endswith(os.path.join("fastnet", "__main__.py")):
+        return "python -m fastnet"
+    if os.path.basename(called) != "fastnet" or shutil.which("fastnet") == shutil.which(called):
+        return "fastnet"
+    return shlex.quote(called)
+
+
+def as_called(text):
+    """The text with the program in its command lines as somebody called it."""
+    if "fastnet " not in text or (name := program()) == "fastnet":
+        return text
+    return re.sub(rf"(?<![\w/.-])fastnet(?= ({COMMANDS})\b)", lambda match: name, text)
+
+
 def echo(text, err=False):
     """Print a text and a line break to stdout or stderr."""
-    click.echo(printable(text), err=err)
+    click.echo(printable(as_called(text)), err=err)
 
 
 class Printed:

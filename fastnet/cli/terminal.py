@@ -3,6 +3,7 @@
 import contextlib
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from fastnet.cli.echo import cell, echo
 from fastnet.errors import UsageError
 from fastnet.native import cache
 from fastnet.native.versions import reason_for_plain
+from fastnet.options.table import OPTIONS
 from fastnet.options.targets import UNITS, has_target
 from fastnet.results import answer, explained, variance
 from fastnet.results.again import refit_command
@@ -181,8 +183,11 @@ class Display:
 # ---------------------------------------------------------------- results
 
 
-def print_result(result, told=()):
-    """A run for people: the answer, tables, notices not yet told, files, what to do next."""
+def print_result(result, told=(), again=True):
+    """A run for people: the answer, tables, notices not yet told, files, what to do next.
+
+    `again` says whether to name the command that shows it again.
+    """
     out = console()
     if result.command != "train":
         print_table(out, *fitted(*by_n1_cells(result), max(WIDTH, out.width * out.is_terminal)))
@@ -211,7 +216,7 @@ def print_result(result, told=()):
     for notice in result.notices:
         if notice not in told:
             echo(notice)
-    print_files(result)
+    print_files(result, again)
 
 
 def fitted(header, rows, width):
@@ -328,7 +333,7 @@ def print_table(out, header, rows, names=False):
     out.print(table)
 
 
-def print_files(result):
+def print_files(result, again=True):
     """Where the files are and what to do next."""
     if result.run is None:
         return
@@ -338,7 +343,8 @@ def print_files(result):
         whose = f"member {result.best_member}" if len(result.members) > 1 else "the network"
         echo(f"Weights and biases of {whose} in {run / 'best'}: {', '.join(shapes)}")
     if result.status == "done":
-        echo(f"Look again: fastnet show {run}")
+        if again:
+            echo(f"Look again: fastnet show {run}")
         if result.command == "train" and result.task:
             command = "smallest --task 1" if result.task == 1 else f"sweep --task {result.task}"
             echo(f"How small a network suffices, and how sure: fastnet {command}")
@@ -347,7 +353,7 @@ def print_files(result):
 def print_member(result, member):
     """One member: settings, course and weights."""
     record = result.members[member]
-    for name in record.dtype.names:
+    for name in filter(partial(matters, record), record.dtype.names):
         show = setting_text if name in SETTING_COLUMNS else lambda _, value: number(value.item(), 6)
         echo(f"{name:20} {show(name, record[name]) or '-'}")
     entries = result.history(member)._asdict()
@@ -366,6 +372,15 @@ def print_member(result, member):
     with np.printoptions(precision=4, threshold=40):
         for name, array in weights._asdict().items():
             echo(f"\n{name} {array.shape}\n{array}")
+
+
+def matters(record, name):
+    """Whether a member's method uses a column of its record; all use those that are no option."""
+    row = OPTIONS.get(name)
+    if row is None or not row.users:
+        return True
+    chooser, values = row.users
+    return chooser not in record.dtype.names or record[chooser] in values
 
 
 def print_runs(found):
@@ -400,6 +415,16 @@ def print_figures(rows):
     console().print(table)
 
 
+def print_examples(rows):
+    """The example tables."""
+    table = Grid("example", "target", "what it is")
+    for column in table.columns:
+        column.justify = "left"
+    for row in rows:
+        table.add_row(row["example"], row["target"], row["help"])
+    console().print(table)
+
+
 def print_doctor(facts):
     """The facts of fastnet doctor, then the advice."""
     for name, value in facts.items():
@@ -410,15 +435,16 @@ def print_doctor(facts):
         echo(line)
 
 
-def print_gradcheck(rows):
-    """One row per network: the relative difference of each of its arrays."""
+def print_gradcheck(rows, verbose=False):
+    """One row per network, of those that failed or of all, then how many are right."""
     arrays = ("W1", "b1", "W2", "b2")
     table = Grid("loss", "activation", "d", "N1", "k", *arrays, "")
-    for row in rows:
+    for row in (row for row in rows if verbose or not row["passed"]):
         cells = [row["loss"], row["activation"], *(str(row[n]) for n in ("d", "n1", "k"))]
         cells += [f"{row[name]:.1e}" for name in arrays]
         table.add_row(*cells, "ok" if row["passed"] else "FAILED")
-    console().print(table)
+    if table.row_count:
+        console().print(table)
     failed = sum(not row["passed"] for row in rows)
     echo(
         f"{len(rows) - failed} of {len(rows)} within the tolerance {rows[0]['tolerance']:g}: "
