@@ -132,9 +132,9 @@ def test_a_diff_trains_as_itself(name, diff, tmp_path):
     assert all(np.isfinite(loss).all() and loss[-1] < loss[0] for loss in losses)
     assert len({loss[-1] for loss in losses}) == len(losses)  # no two are trained alike
     assert found["passed"] and found["exported"]
-    assert name.replace("_", "-") in python(tmp_path, "-m", "fastnet", "train", "--help").replace(
-        "_", "-"
-    )
+    assert name.replace("_", "-") in python(
+        tmp_path, "-m", "fastnet", "train", "--help-all"
+    ).replace("_", "-")
 
 
 @pytest.mark.slow

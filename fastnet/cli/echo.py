@@ -43,7 +43,7 @@ def program():
     """
     called = sys.argv[0]
     if told := os.environ.get("FASTNET_PROGRAM"):
-        return shlex.quote(told)
+        return told
     if called.endswith(os.path.join("fastnet", "__main__.py")):
         return "python -m fastnet"
     if os.path.basename(called) != "fastnet" or shutil.which("fastnet") == shutil.which(called):

@@ -8,7 +8,7 @@ import click
 
 import fastnet
 from fastnet.cli.decorators import debug_option, force_option, json_option, option, runs_option
-from fastnet.cli.echo import echo
+from fastnet.cli.echo import echo, program
 from fastnet.cli.examples import BENCH_EXAMPLES, EXAMPLE_EXAMPLES
 from fastnet.cli.group import cli, document
 from fastnet.errors import FastnetError
@@ -177,4 +177,5 @@ def ui(runs, port, address, max_upload, no_browser):
     script = os.path.join(os.path.dirname(fastnet.__file__), "page", "app.py")
     line = [sys.executable, "-m", "streamlit", "run", script]
     line += [part for name, value in settings.items() for part in (f"--{name}", str(value))]
-    os.execve(sys.executable, line, {**os.environ, "FASTNET_UI_RUNS": runs})
+    told = {"FASTNET_UI_RUNS": runs, "FASTNET_PROGRAM": program()}
+    os.execve(sys.executable, line, {**os.environ, **told})

@@ -53,7 +53,8 @@ def test_a_signal_saves_says_how_to_go_on_and_prints_the_document(tmp_path, numb
         process.send_signal(number)  # as `timeout` does: to the process, then to its group
     out, err = process.communicate(timeout=100)
     assert process.returncode == CODES[number]
-    assert err.endswith("Interrupted; state saved. Continue with:\n  fastnet sweep --resume run\n")
+    again = "python -m fastnet sweep --resume run"
+    assert err.endswith(f"Interrupted; state saved. Continue with:\n  {again}\n")
     assert json.loads(out)["status"] == "interrupted"
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
         *("config.json", "environment.json", "split.npz", "events.jsonl", "checkpoint.npz")

@@ -166,7 +166,7 @@ def test_a_limit_of_the_size_of_files_is_told_and_cured(tmp_path, limit):
     assert "cannot be written (File too large); raise the limit" in done.stderr
     assert not list(tmp_path.rglob("*.part")) and not list(tmp_path.rglob("lock"))
     if (tmp_path / "run").exists():
-        assert done.stderr.endswith(", then continue: fastnet sweep --resume run\n")
+        assert done.stderr.endswith(", then continue: python -m fastnet sweep --resume run\n")
         again = [*line[:4], "--resume", "run", "--quiet"]
     else:
         again = [*line, "--out", "run"]
