@@ -1,14 +1,17 @@
 """The document of fastnet inspect: the columns of a table, its problems, what is remarkable."""
 
+import contextlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
-from fastnet.data.columns import kind_of, numbers_of
-from fastnet.data.joining import Joined, join_files, samples_of
+from fastnet.data import cures
+from fastnet.data.columns import describe_inputs, kind_of, numbers_of, target_values
+from fastnet.data.joining import Joined, join_files, loss_of, samples_of
+from fastnet.data.levels import rules_of
 from fastnet.data.looks import Look, looks_at, problems_of
-from fastnet.data.remarks import by_kind, of_size
+from fastnet.data.remarks import Remark, by_kind, of_size, remarks_of
 from fastnet.data.sources import data_of_table
 from fastnet.data.tables import Table
 from fastnet.errors import FastnetError
@@ -39,6 +42,9 @@ def inspect(
     joined = join_files(options, table)
     table, looks = joined.main, looks_at(joined)
     columns = [column_facts(table, name, looks[name]) for name in looks]
+    for facts in columns:
+        name = facts["column"]
+        facts["cures"] = as_dicts(cures.of_problem(joined, name, looks[name]))
     problems = problems_of(joined, looks)
     found: dict[str, Any] = {
         "table": table.name,
@@ -53,18 +59,41 @@ def inspect(
     }
     if options["target"] and not problems:
         try:
-            found |= of_training(joined, assumed)
+            found |= of_training(joined, assumed, columns)
         except FastnetError as error:
             problems.append(str(error).removeprefix(f"{table.name}: "))
+    elif options["target"]:
+        with contextlib.suppress(FastnetError):  # problems of the target: what is learnt is unknown
+            add_remarks(columns, remarks_beside(joined, looks))
     return {**found, "problems": problems}
 
 
-def of_training(joined: Joined, assumed: Collection[str]) -> dict[str, Any]:
-    """What training would say and how it would divide the rows."""
+def add_remarks(columns: Collection[dict[str, Any]], remarks: Collection[Remark]) -> None:
+    """Give the facts of columns what is remarkable about them, and the options that follow."""
+    own = cures.of_remarks(remarks)
+    for facts in columns:
+        facts["remarks"], after = own.get(facts["column"], ([], []))
+        facts["cures"] += as_dicts(after)
+
+
+def remarks_beside(joined: Joined, looks: Mapping[str, Look]) -> list[Remark]:
+    """What is remarkable about the columns without a problem, while others have one."""
+    table, target = joined.main._replace(notices=()), joined.options["target"]
+    y, loss = target_values(table, target, loss_of(joined.options))
+    names = [name for name in joined.names if looks[name].inputs]
+    columns, _ = describe_inputs(table, names, rules_of(joined.options))
+    return [remark for remark in remarks_of(table, columns, target, y, loss) if remark.column]
+
+
+def of_training(
+    joined: Joined, assumed: Collection[str], columns: Collection[dict[str, Any]]
+) -> dict[str, Any]:
+    """What training would say and how it would divide the rows; columns get their remarks."""
     (samples, remarks), options = samples_of(joined), joined.options
     given = {"class_weight": options["class_weight"]}
     data = data_of_table(samples, options, given, assumed)
     kinds = by_kind([*remarks, *of_size(data, options)])
+    add_remarks(columns, remarks)
     said = {sentence for sentence, _ in kinds.values()}
     return {
         "inputs": data.X.shape[1],
@@ -92,6 +121,8 @@ def column_facts(table: Table, name: str, look: Look) -> dict[str, Any]:
         **dict.fromkeys(("low", "high", "mean", "sd", "levels")),
         "treatment": look.treatment,
         "inputs": look.inputs,
+        "problem": look.problem and look.problem.removeprefix(f"{table.name}: "),
+        "remarks": [],
     }
     if facts["kind"] == "number":
         numbers = numbers_of(table.columns[name]).astype(float)
@@ -103,6 +134,11 @@ def column_facts(table: Table, name: str, look: Look) -> dict[str, Any]:
         counts = values.astype(str)[values.notna()].value_counts(sort=True).head(LEVELS)
         facts["levels"] = {str(level): int(count) for level, count in counts.items()}
     return {fact: json_value(value) for fact, value in facts.items()}
+
+
+def as_dicts(found: Collection[cures.Cure]) -> list[dict[str, Any]]:
+    """Cures for a document."""
+    return [cure._asdict() for cure in found]
 
 
 def tried_kind(table: Table, name: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastnet.data.checks import LARGEST_WHOLE
 from fastnet.data.dates import ISO_DATE
 from fastnet.data.dialect import is_number, listed, plain_name
 from fastnet.data.frames import is_text
@@ -122,7 +123,8 @@ def texts_of_column(table: Table, name: str) -> Any:
     if is_text(values):
         return values
     numbers = values.dropna()
-    if numbers.dtype.kind == "f" and (numbers == np.floor(numbers)).all():
+    whole = numbers.dtype.kind == "f" and (numbers == np.floor(numbers)).all()
+    if whole and (numbers.abs() < LARGEST_WHOLE).all():
         numbers = numbers.astype(np.int64)
     return numbers.astype(str).reindex(values.index)
 

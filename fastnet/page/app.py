@@ -9,7 +9,7 @@ import os
 
 import streamlit as st
 
-from fastnet.page import learn, look, runs, train
+from fastnet.page import form, learn, look, runs, train
 from fastnet.page.parts import go_to, theme, unknown_in_url, url_value
 
 VIEWS = {"train": train.view, "runs": runs.view, "learn": learn.view}
@@ -22,6 +22,7 @@ def main():
     name = asked if asked in VIEWS else "train"
     st.set_page_config(page_title=tab_title(name), page_icon=ICON, layout="wide")
     st.html(look.css(theme()))
+    form.keep()
     navigation(name)
     if asked != name:
         unknown_in_url("view", asked, VIEWS)

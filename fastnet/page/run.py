@@ -7,6 +7,7 @@ import streamlit as st
 from fastnet import figures
 from fastnet.page import processes
 from fastnet.page.files import files_view
+from fastnet.page.form import again_button
 from fastnet.page.live import interrupted_view, live_view
 from fastnet.page.loading import load
 from fastnet.page.member import member_view
@@ -32,6 +33,9 @@ def run_view(runs, name):
     """A run in any state: in training, interrupted, failed or done."""
     status = processes.status(runs, name)
     corner = run_line(name, status)
+    if status not in ("running", "starting"):
+        with corner:
+            again_button(runs, name)
     if status == "done":
         done_view(load(processes.folder_of(runs, name)))
     elif status in ("running", "starting"):

@@ -56,20 +56,20 @@ def undivided(options: Mapping[str, Any]) -> dict[str, Any]:
     return {"group": None, "order": None, "exclude": (*options["exclude"], *exclude)}
 
 
-def chosen(result: Result, command: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def chosen(task: int | None, command: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that are not at their defaults, which depend on the others as well."""
-    usual = defaults(command, result.task)
+    usual = defaults(command, task)
     own = {n: value for n, value in options.items() if command in OPTIONS[n].commands}
     if asked_unit(options):  # the loss follows from it
         del own["target_loss"]
     changed = {n: value for n, value in own.items() if value != usual[n]}
-    usual = defaults_beside(changed, command, result.task)
+    usual = defaults_beside(changed, command, task)
     return {n: value for n, value in own.items() if value != usual[n]}
 
 
 def command_of(result: Result, command: str, options: Mapping[str, Any]) -> str:
     """A command line with these options, or the Python call if the run's data were arrays."""
-    given = chosen(result, command, options)
+    given = chosen(result.task, command, options)
     if result.task is None and result.options["data"] is None:
         lists = {n: list(v) if isinstance(v, tuple) else v for n, v in given.items()}
         arguments = ["X", "y", *(f"{name}={value!r}" for name, value in lists.items())]

@@ -7,11 +7,9 @@ import shutil
 import signal
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 import fastnet
-from fastnet.options.defaults import defaults
 from fastnet.page import processes as watch
 
 testing = pytest.importorskip("streamlit.testing.v1", reason="the page needs the extra [ui]")
@@ -286,62 +284,6 @@ def test_an_unknown_view_is_told(page, runs):
     app = page(runs, view="nope")
     assert app.title[0].value == "Train"
     assert "view 'nope'; there are train, runs, learn" in app.warning[0].value
-
-
-# ---------------------------------------------------------------- start
-
-
-def test_the_form_counts_members(page, runs):
-    app = page(runs)
-    app.text_input(key="option-n1").set_value("2,4").run()
-    app.text_input(key="option-seeds").set_value("3").run()
-    assert "**6 members**" in [text.value for text in app.markdown]
-    app.text_input(key="option-n1").set_value("0").run()
-    assert "--n1 must be an integer >= 1" in errors(app)[0]
-
-
-def test_a_table_is_trained_on(page, tmp_path, monkeypatch):
-    pd.DataFrame({"size": [1, 2, 3], "price": [2, 4, 6]}).to_csv(tmp_path / "shop.csv", index=False)
-    app = page(tmp_path)
-    app.selectbox(key="source").set_value("file").run()
-    app.text_input(key="path").set_value(str(tmp_path / "shop.csv")).run()
-    assert "Choose what to predict" in app.info[0].value
-    checked(app.multiselect(key="target").set_value(["price"]).run())
-    wanted = defaults("train", "data")["n1"][0]  # as the command line would take it
-    assert app.text_input(key="option-n1").placeholder == str(wanted) != "16"
-    assert f"--data {tmp_path / 'shop.csv'} --target price" in app.code[0].value
-    started = []
-    monkeypatch.setattr(watch, "start", lambda *given: started.append(given))
-    app.text_input(key="name").set_value("shop").run()
-    checked(app.button(key="start").click().run())
-    assert started[0][1:] == (str(tmp_path), "shop")
-
-
-def test_a_table_is_looked_at(page, tmp_path):
-    rows = range(40)
-    frame = pd.DataFrame({"id": rows, "size": [i * 7 % 40 / 3 for i in rows]})
-    frame.assign(gap=frame["size"].where(frame["id"] > 2), price=3.5).to_csv(
-        tmp_path / "shop.csv", index=False
-    )
-    app = page(tmp_path)
-    app.selectbox(key="source").set_value("file").run()
-    app.text_input(key="path").set_value(str(tmp_path / "shop.csv")).run()
-    checked(app.multiselect(key="target").set_value(["price"]).run())
-    assert "column 'gap' has no value in lines 2, 3, 4" in app.warning[0].value and not app.info
-    frame.assign(price=frame["size"]).to_csv(tmp_path / "other.csv", index=False)
-    app.text_input(key="path").set_value(str(tmp_path / "other.csv")).run()
-    checked(app.multiselect(key="target").set_value(["price"]).run())
-    assert app.info[0].value.startswith("- Row counter: id.") and not app.warning
-    assert "- Nearly the target: size (r = 1.00000)." in app.info[0].value
-
-
-@pytest.mark.parametrize("path, why", [("none.csv", "No such file"), ("-", "No such file")])
-def test_a_file_that_is_none_is_one_line(page, tmp_path, monkeypatch, path, why):
-    monkeypatch.chdir(tmp_path)
-    app = page(tmp_path)
-    app.selectbox(key="source").set_value("file").run()
-    app.text_input(key="path").set_value(path).run()
-    assert why in errors(checked(app))[0]
 
 
 # ---------------------------------------------------------------- learn
