@@ -23,6 +23,7 @@ __version__: str
 
 _T = TypeVar("_T")
 OneOrMany: TypeAlias = _T | Iterable[_T]
+RunToReuse: TypeAlias = str | os.PathLike[str] | Result
 
 Init: TypeAlias = Literal["auto", "glorot_uniform", "he_normal", "nguyen_widrow", "adapted"]
 Activation: TypeAlias = Literal[
@@ -87,6 +88,7 @@ def train(
     initial_weights: Iterable[tuple[ArrayLike, ...]] | None = None,
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
+    reuse: OneOrMany[RunToReuse] | None = None,
     progress: Callable[[Progress], object] | None = None,
     n1: OneOrMany[int] = 16,
     seeds: OneOrMany[int] = (0,),
@@ -179,6 +181,7 @@ def sweep(
     initial_weights: Iterable[tuple[ArrayLike, ...]] | None = None,
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
+    reuse: OneOrMany[RunToReuse] | None = None,
     progress: Callable[[Progress], object] | None = None,
     n1: OneOrMany[int] = 16,
     seeds: OneOrMany[int] = (0,),
@@ -274,6 +277,7 @@ def smallest(
     initial_weights: Iterable[tuple[ArrayLike, ...]] | None = None,
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
+    reuse: OneOrMany[RunToReuse] | None = None,
     progress: Callable[[Progress], object] | None = None,
     n1: OneOrMany[int] = 1,
     learning_rate: OneOrMany[float | None] = None,
@@ -362,6 +366,7 @@ def dry_run(
     group: ArrayLike | None = None,
     order: ArrayLike | None = None,
     folds: int | Iterable[tuple[ArrayLike, ArrayLike]] | None = None,
+    reuse: OneOrMany[RunToReuse] | None = None,
     n1: OneOrMany[int] = 16,
     seeds: OneOrMany[int] = (0,),
     learning_rate: OneOrMany[float | None] = None,

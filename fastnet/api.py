@@ -9,7 +9,7 @@ from fastnet import job
 from fastnet.data.examples import example
 from fastnet.files import checked_path
 from fastnet.job import Progress
-from fastnet.options.arguments import NEW_RUN, PROGRESS, SAMPLE_NAMES, SAMPLES, TASK, XY
+from fastnet.options.arguments import NEW_RUN, PROGRESS, REUSE, SAMPLE_NAMES, SAMPLES, TASK, XY
 from fastnet.options.rules import RESUMABLE, refuse_change
 from fastnet.options.signatures import of_command, with_keywords
 from fastnet.options.table import OPTIONS
@@ -169,7 +169,7 @@ def smallest(X: ArrayLike | None = None, y: ArrayLike | None = None, **arguments
     return job.start("smallest", X, y, **arguments)
 
 
-@with_keywords((*XY, TASK, *SAMPLES), of_command("sweep"), "sweep")
+@with_keywords((*XY, TASK, *SAMPLES, REUSE), of_command("sweep"), "sweep")
 def dry_run(
     command: str, X: ArrayLike | None = None, y: ArrayLike | None = None, **arguments: Any
 ) -> dict[str, Any]:

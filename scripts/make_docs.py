@@ -368,6 +368,7 @@ __version__: str
 
 _T = TypeVar("_T")
 OneOrMany: TypeAlias = _T | Iterable[_T]
+RunToReuse: TypeAlias = str | os.PathLike[str] | Result
 '''
 
 

@@ -267,6 +267,14 @@ run_options = decorator(
     option("--out", type=click.Path(), help="Run folder to write [runs/<task>-<time>]."),
     option("--force", is_flag=True, help="Replace the run folder at --out."),
     option("--resume", type=click.Path(), help="Folder of a run to continue."),
+    option(
+        "--reuse",
+        type=click.Path(),
+        multiple=True,
+        metavar="RUN",
+        help="Run whose members are taken over where they are the same; can be given several "
+        "times.",
+    ),
     config_option,
     option("--dry-run", is_flag=True, help="Print what would be trained, without training it."),
     option(

@@ -40,9 +40,9 @@ def smallest(**arguments):
     run("smallest", **arguments)
 
 
-def run(command, dry_run, require_target, json, quiet, **arguments):
+def run(command, dry_run, require_target, json, quiet, reuse, **arguments):
     """train, sweep, smallest: call the library, print, choose the exit code."""
-    arguments = told(arguments)
+    arguments = told({**arguments, "reuse": reuse or None})
     check_source(arguments, dry_run)
     from fastnet import api
     from fastnet.cli import terminal

@@ -17,6 +17,7 @@ from fastnet.job.sizing import extent
 from fastnet.results.collect import from_training, stops_of
 from fastnet.results.folder import Folder
 from fastnet.results.result import Result
+from fastnet.results.reuse import Reuse
 from fastnet.results.words import how_to_resume
 from fastnet.training import training as trainings
 from fastnet.training.halving import epochs_left
@@ -40,7 +41,7 @@ class Progress(NamedTuple):
     members, running, reached, diverged : int
         Counts of members: all, still training, at their target, diverged.
     epoch, member_epochs : int
-        The last epoch, and the epochs of all members together.
+        The last epoch, and the epochs of all members that were trained together.
     best_member, best_loss, best_n1, best_seed : int, float, int, int or None
         The member with the lowest monitored loss so far.
     seconds : float
@@ -81,12 +82,14 @@ class Job:
         facts: dict[str, Any],
         progress: Callable[[Progress], object] | None,
         began: float,
+        reuse: Reuse | None = None,
     ) -> None:
         self.command, self.task, self.training = command, task, training
         self.data, self.facts, self.progress = data, facts, progress
-        self.began = began
+        self.began, self.reuse = began, reuse
         self.folder: Folder | None = None
         self.resumed_at = 0.0  # seconds trained before this process started
+        self.spent_before, self.adopted = self.spent(), self.epochs()  # of members of other runs
         self.asked = False  # whether progress asked for an end
         self.saved_at, self.save_cost, self.event_at = time.perf_counter(), 0.0, 0.0
 
@@ -121,6 +124,16 @@ class Job:
         except DataError as error:
             raise DataError(f"{checkpoint} is not of this run: {error}.") from None
         self.resumed_at = self.training.elapsed
+        self.spent_before = self.spent()
+
+    def epochs(self) -> int:
+        """The epochs of all members together."""
+        return int((self.training.pack.states["last_epoch"] + 1).sum())
+
+    def spent(self) -> float:
+        """The cost of all epochs of all members so far."""
+        training = self.training
+        return float(((training.pack.states["last_epoch"] + 1) * training.cost).sum())
 
     def train(self) -> Result:
         """Compile, train, collect, save."""
@@ -146,7 +159,10 @@ class Job:
                     return status
                 if self.asked or interrupted.is_set():
                     return "interrupted"
+                begun = self.training.plan.columns.size
                 self.training = grown(self.training, longer, self.data)
+                if self.reuse is not None:
+                    self.reuse.into(self.training, begun)
 
     def longer_plan(self) -> Plan | None:
         """The plan with the next members of a search for the smallest N1, or None if it is over."""
@@ -167,6 +183,7 @@ class Job:
             missing = tuple(self.training.missing())
             stage = "compile" if missing else "load"
             facts = extent(self.task, self.training.options, self.data, plan)
+            facts["notices"] += self.notices()
             if self.folder is not None and self.folder.lock.notice:
                 facts["notices"].append(self.folder.lock.notice)
             self.progress(Progress(stage, len(plan.columns), plan=facts, compiling=missing))
@@ -174,6 +191,12 @@ class Job:
         if self.progress:
             self.progress(Progress("ready", len(plan.columns), seconds=compiled))
         return compiled
+
+    def notices(self) -> list[str]:
+        """What this run took from others, in words."""
+        if self.reuse is None:
+            return [*self.facts.get("reused", ())]
+        return self.reuse.notices(self.training.plan.columns.size)
 
     def collect(self, status: str, compiled: float) -> Result:
         """The Result of the training so far."""
@@ -190,6 +213,7 @@ class Job:
             status=status,
             seconds=seconds,
             environment=self.facts,
+            notices=self.notices(),
         )
         return result if self.folder is None else result._replace(run=str(self.folder.path))
 
@@ -220,10 +244,10 @@ class Job:
         best = int(np.argmin(states["best_loss"]))
         found = np.isfinite(states["best_loss"][best])
         columns, live, cost = training.plan.columns, training.live, training.cost
-        spent = float(((states["last_epoch"] + 1) * cost).sum())
+        spent = self.spent() - self.spent_before
         known = spent and not is_searched(training.options)
         epochs = epochs_left(training.halving, training.start, training.options["max_epochs"])
-        left = epochs * cost[live]
+        left, took = epochs * cost[live], training.elapsed - self.resumed_at
         return Progress(
             stage="train",
             members=len(columns),
@@ -231,13 +255,13 @@ class Job:
             reached=int((states["stop"] == TARGET).sum()),
             diverged=int((states["stop"] == DIVERGED).sum()),
             epoch=max(training.start - 1, 0),
-            member_epochs=int((states["last_epoch"] + 1).sum()),
+            member_epochs=self.epochs() - self.adopted,
             best_member=best if found else None,
             best_loss=float(states["best_loss"][best]) if found else None,
             best_n1=int(columns["n1"][best]) if found else None,
             best_seed=int(columns["seed"][best]) if found else None,
             seconds=training.elapsed,
-            remaining=training.elapsed * float(left.sum()) / spent if known else None,
+            remaining=took * float(left.sum()) / spent if known else None,
         )
 
 

@@ -13,6 +13,8 @@ from fastnet.data.samples import Data
 from fastnet.data.sources import checked_task
 from fastnet.job.preparing import prepare
 from fastnet.options.rules import refuse_of_task_1, refuse_two_targets
+from fastnet.results.environment import describe as describe_environment
+from fastnet.results.reuse import checked_sources, reuse_into
 from fastnet.training.cores import granted
 from fastnet.training.halving import epochs_left, halving_of
 from fastnet.training.history import kept_epochs
@@ -87,7 +89,7 @@ def estimated_seconds(
 
 
 def dry_run(
-    command: str, X: Any, y: Any, *, task: int | None = None, **given: Any
+    command: str, X: Any, y: Any, *, task: int | None = None, reuse: Any = None, **given: Any
 ) -> dict[str, Any]:
     """The size of a run and the seconds that it would take."""
     task = checked_task(task)
@@ -95,5 +97,12 @@ def dry_run(
     refuse_two_targets(given)
     options, data, plan = prepare(command, X, y, task, given)
     plan = first_members(plan, data, options)
-    seconds = estimated_seconds(plan, data, options)
-    return {**extent(task, options, data, plan), "seconds": seconds}
+    sources = checked_sources(reuse, options)
+    facts = extent(task, options, data, plan)
+    if sources:
+        training = Training(plan, data, options)
+        found = reuse_into(training, sources, describe_environment(training.threads, data.digest()))
+        plan = pick_members(plan, training.live)
+        facts["notices"] += found.notices(training.plan.columns.size) if found else []
+    seconds = estimated_seconds(plan, data, options) if plan.columns.size else 0.0
+    return {**facts, "seconds": seconds}

@@ -21,6 +21,7 @@ from fastnet.results.collect import load, stops_in
 from fastnet.results.folder import CHECKPOINT, Folder, tidy_finished
 from fastnet.results.reading import read_json, read_options
 from fastnet.results.result import Result
+from fastnet.results.reuse import checked_sources, reuse_into
 from fastnet.results.writing import run_config
 from fastnet.training.search import is_searched
 from fastnet.training.training import Training
@@ -33,6 +34,7 @@ def start(
     *,
     task: int | None = None,
     initial_weights: Any = None,
+    reuse: Any = None,
     out: str | os.PathLike[str] | Callable[[], Path] | None = None,
     force: bool = False,
     progress: Callable[[Progress], object] | None = None,
@@ -51,16 +53,23 @@ def start(
     options, data, plan = prepare(command, X, y, task, given)
     if is_searched(options) and initial_weights is not None:
         raise UsageError("smallest adds members by itself and takes no initial_weights; drop them.")
+    sources = checked_sources(reuse, options, initial_weights)
     plan = members_so_far(plan, data, options, ())
     training = Training(plan, data, options, initial_weights)
     facts = environment.describe(training.threads, data.digest())
-    job = Job(command, task, training, data, facts, progress, began)
+    if initial_weights is not None:
+        facts["initial_weights"] = True
+    reused = reuse_into(training, sources, facts)
+    job = Job(command, task, training, data, facts, progress, began, reused)
     if out is None:
         return job.run()
     job.folder = Folder.create(out, force)
     try:
         config = run_config(command, task, data.schema, options)
-        first = None if initial_weights is None else training.checkpoint()
+        if initial_weights is not None:
+            config["initial_weights"] = True  # then there must be a checkpoint
+        begun = initial_weights is not None or reused is not None
+        first = training.checkpoint() if begun else None
         job.folder.start(config, facts, data.divided(), first)
     except BaseException:
         job.folder.abandon()
@@ -123,12 +132,14 @@ def go_on_locked(
     plan = members_so_far(plan, data, options, stops)
     training = Training(plan, data, options)
     facts = environment.describe(training.threads, data.digest())
-    differ = environment.differences(read_json(path, "environment.json"), facts)
+    old = read_json(path, "environment.json")
+    differ = environment.differences(old, facts)
     if differ and not force:
         raise FastnetError(
             f"{path} cannot be resumed to the same bytes: {'; '.join(differ)}. "
             "Use --force to accept this."
         )
+    facts |= {name: old[name] for name in environment.OF_START if name in old}
     job = Job(config["command"], config["task"], training, data, facts, progress, began)
     job.folder = folder
     if saved is not None:

@@ -88,6 +88,13 @@ PROGRESS = Argument(
     "Called with a Progress after each round; if it returns True, the run is interrupted as at "
     "Ctrl-C, to be resumed.",
 )
+REUSE = Argument(
+    "reuse",
+    "OneOrMany[RunToReuse] | None",
+    "path or Result, or a list of them, optional",
+    "Finished runs: members of theirs with the same settings, data, version and processor are "
+    "taken over, weights, history and all; only the others are trained.",
+)
 NEW_RUN = (
     Argument(
         "initial_weights",
@@ -102,6 +109,7 @@ NEW_RUN = (
         "Folder of the run to write; by default nothing is written.",
     ),
     Argument("force", "bool", "bool, default=False", "Replace the folder at `out`.", False),
+    REUSE,
     PROGRESS,
 )
 SAMPLE_NAMES = tuple(argument.name for argument in SAMPLES)  # they go with X and y

@@ -29,12 +29,17 @@ WORDS_FOR_MARKS = {
     "decimal": ("comma", "point"),
     "quote": ("none",),
 }
-# What members do not go with that are trained in parts: an option, its value, and the reason.
-TOGETHER: Mapping[str, str | Mapping[str, str]] = {
-    "stop": {"first": "its members advance in lock step", "decided": "its members are not known"},
-    "halving": "its members are compared with each other while they are trained",
-    "time_limit": "when it ends a member depends on who trains it",
-}
+# Runs whose members decide about each other: an option, its value (None = any), and the reason.
+TOGETHER = (
+    ("stop", "first", "its members advance in lock step"),
+    ("halving", None, "its members are compared with each other while they are trained"),
+)
+# Runs whose members cannot be trained in parts.
+UNCUT = (
+    *TOGETHER,
+    ("stop", "decided", "its members are not known before training"),
+    ("time_limit", None, "when it ends a member depends on who trains it"),
+)
 # The options that name one column beside the target and the features.
 COLUMNS = ("weights", "split_column", "group", "order")
 # Sets that a table can have in a separate file: the option, and the share it replaces.
@@ -150,14 +155,29 @@ def refuse_of_halving(options: Mapping[str, Any]) -> None:
 
 
 def refuse_cut(options: Mapping[str, Any], why: str) -> None:
-    """Refuse a run whose members cannot be trained apart from each other; `why` is the option that
-    asks for it."""
-    for name, reasons in TOGETHER.items():
-        value = options[name]
-        reason = reasons if isinstance(reasons, str) else reasons.get(value)
-        if value is not None and reason is not None:
+    """Refuse a run whose members cannot be trained in parts; `why` is the option that asks for
+    it."""
+    refuse_beside(options, why, UNCUT)
+
+
+def refuse_of_reuse(options: Mapping[str, Any], initial_weights: Any) -> None:
+    """Refuse members of other runs where members depend on each other, or on given weights."""
+    refuse_beside(options, "reuse", TOGETHER)
+    if initial_weights is not None:
+        raise UsageError(
+            "reuse takes members that began with the weights of their seed; drop initial_weights, "
+            "or reuse."
+        )
+
+
+def refuse_beside(
+    options: Mapping[str, Any], why: str, rows: Iterable[tuple[str, Any, str]]
+) -> None:
+    """Refuse an option beside any of the others that the rows name."""
+    for name, value, reason in rows:
+        if options[name] is not None and value in (None, options[name]):
             raise UsageError(
-                f"{why} does not go with {name} {value}: {reason}; drop {name}, or {why}."
+                f"{why} does not go with {name} {options[name]}: {reason}; drop {name}, or {why}."
             )
 
 

@@ -1,7 +1,7 @@
 """Make the Result of a run from a Training, a run folder or a checkpoint."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ def from_training(
     status: str,
     seconds: Mapping[str, float],
     environment: Mapping[str, Any],
+    notices: Iterable[str] = (),
 ) -> Result:
     """The Result of a Training so far.
 
@@ -61,6 +62,8 @@ def from_training(
         What it trains on.
     command, task, status, seconds, environment
         The fields of a Result.
+    notices : iterable of str
+        What is to be said about the run, beside the notices of the data.
     """
     members = members_table(training)
     options = training.options
@@ -99,7 +102,7 @@ def from_training(
         thresholds=thresholds,
         calibration=calibration,
         folds=folds,
-        notices=(*data.notices, *found),
+        notices=(*data.notices, *notices, *found),
     )
 
 

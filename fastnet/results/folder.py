@@ -185,14 +185,13 @@ class Folder:
     ) -> None:
         """Write the files that are known before training; with config.json a run can be resumed.
 
-        `given` is the checkpoint of a run with the caller's own initial weights. No other file has
-        them, so it is written before config.json, which says that there must be one.
+        `given` is the checkpoint of a run that begins with weights, or members, that no other file
+        of it has, so it is written before config.json.
         """
         write_npz(self.path / "split.npz", split)
         write_json(self.path / "environment.json", environment)
         if given is not None:
             self.checkpoint(given)
-            config = {**config, "initial_weights": True}
         if self.replaces:
             config = {**config, "replaces": self.replaces}
         write_json(self.path / "config.json", config)

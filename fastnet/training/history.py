@@ -41,6 +41,18 @@ def kept_epochs(end: int, start: int = 0) -> np.ndarray:
     return epochs[epochs >= start]
 
 
+def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The numbers of ranges, one after another.
+
+    Examples
+    --------
+    >>> ranges(np.array([10, 0]), np.array([2, 3])).tolist()
+    [10, 11, 0, 1, 2]
+    """
+    before = np.cumsum(lengths) - lengths
+    return np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+
+
 class History:
     """Entries of all members in the order of the rounds, joined when they are needed.
 
@@ -150,6 +162,5 @@ def in_order(arrays: list[np.ndarray]) -> list[np.ndarray]:
     order = np.lexsort((member, epoch))
     if (np.diff(order) == 1).all():
         return arrays
-    starts, lengths = (np.cumsum(n1) - n1)[order], n1[order]
-    rows = np.arange(n1.sum()) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+    rows = ranges((np.cumsum(n1) - n1)[order], n1[order])
     return [*(array[rows] for array in weights), *(a[order] for a in (b2, n1, member, epoch))]

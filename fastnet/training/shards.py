@@ -13,7 +13,7 @@ from fastnet.engine.layout import parameter_length
 from fastnet.engine.records import RUNNING
 from fastnet.errors import DataError
 from fastnet.training.checkpoint import Run, misfit
-from fastnet.training.history import Snapshots
+from fastnet.training.history import Snapshots, ranges
 from fastnet.training.plan import Plan, pick_members
 from fastnet.training.strengths import rivals
 from fastnet.training.training import Training, unit_cost
@@ -22,12 +22,12 @@ from fastnet.training.training import Training, unit_cost
 OF_LIVE_MEMBERS = ("parameters", "memory")
 
 
-def groups_of(plan: Plan, options: Mapping[str, Any]) -> np.ndarray:
+def groups_of(columns: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
     """A number for each member from 0 on, equal for those that decide about each other; ordered as
     their first members are."""
     if options["prune_l2"] is None:
-        return np.arange(plan.columns.size)
-    _, first, codes = np.unique(rivals(plan.columns), return_index=True, return_inverse=True)
+        return np.arange(columns.size)
+    _, first, codes = np.unique(rivals(columns), return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[codes]
 
 
@@ -58,7 +58,7 @@ def parts(plan: Plan, options: Mapping[str, Any], count: int) -> list[np.ndarray
     >>> [part.tolist() for part in parts(plan, options, 2)]
     [[0, 3], [1, 2]]
     """
-    groups = groups_of(plan, options)
+    groups = groups_of(plan.columns, options)
     order = np.argsort(-np.bincount(groups, cost_of(plan)), kind="stable")
     deal, place = np.divmod(np.arange(order.size), count)
     dealt = np.empty(order.size, np.int64)
@@ -118,7 +118,5 @@ def refuse_misfit(training: Training, plan: Plan, piece: Mapping[str, np.ndarray
 
 def places_of(plan: Plan, members: np.ndarray) -> np.ndarray:
     """The places of the members' numbers in the packed parameters, one member after another."""
-    lengths = parameter_length(plan.settings["n1"][members], plan.d, plan.k)
-    before = np.cumsum(lengths) - lengths
-    shift = np.repeat(plan.settings["offset"][members] - before, lengths)
-    return np.arange(lengths.sum()) + shift
+    settings = plan.settings[members]
+    return ranges(settings["offset"], parameter_length(settings["n1"], plan.d, plan.k))

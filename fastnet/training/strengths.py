@@ -13,6 +13,7 @@ from fastnet.errors import UsageError
 from fastnet.options.methods import OPTIMIZERS
 from fastnet.options.table import AXES
 from fastnet.options.targets import asked_unit
+from fastnet.training.grouping import codes_of
 from fastnet.training.search import is_searched
 
 AUTO = "auto"
@@ -106,12 +107,7 @@ def refuse_pruning(options: Mapping[str, Any], held_out: bool) -> None:
 
 def rivals(columns: np.ndarray) -> np.ndarray:
     """A number for each member, equal for those that differ in l2, seed and fold alone."""
-    codes = np.zeros(columns.size, np.int64)
-    for name in columns.dtype.names:
-        if name not in ("l2", "seed"):
-            _, code = np.unique(columns[name], return_inverse=True)
-            _, codes = np.unique(codes * (code.max() + 1) + code, return_inverse=True)
-    return codes
+    return codes_of(columns, [n for n in columns.dtype.names if n not in ("l2", "seed")])
 
 
 def worse(columns: np.ndarray, losses: np.ndarray) -> np.ndarray:

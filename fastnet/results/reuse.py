@@ -1,0 +1,370 @@
+"""Members of other runs in place of training them again (option reuse).
+
+A member's bytes depend on its settings, its data, the version and the processor alone: one of
+another run that agrees in all of these is taken over, weights, history and all.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastnet.engine.layout import unpack
+from fastnet.engine.records import PRUNED, STATE, TRAIN_LOSS, VAL_LOSS
+from fastnet.errors import DataError, FastnetError, UsageError, quoted
+from fastnet.native.vector import LANES
+from fastnet.options.methods import CONVERGED_BY, STOPS
+from fastnet.options.rules import refuse_of_reuse
+from fastnet.options.table import COLUMNS as AXES
+from fastnet.options.table import SETTINGS, USERS
+from fastnet.results import environment
+from fastnet.results.collect import load, peek
+from fastnet.results.result import Result
+from fastnet.training.grouping import codes_of
+from fastnet.training.history import FIELDS, kept_epochs, ranges
+from fastnet.training.plan import COLUMNS, Plan, pick_members, shown
+from fastnet.training.shards import adopt, groups_of
+from fastnet.training.training import Training
+
+# Stops that a member decides for itself: the others depend on other members or on the clock.
+OWN_STOPS = ("target", "patience", "max_epochs", "diverged", "converged")
+# What the members of a run have in common beside their axes; max_epochs is compared by member.
+SHARED = (
+    *(name for name, option in SETTINGS.items() if not option.axis and name != "max_epochs"),
+    *("dtype", "backend", "target_accuracy"),
+)
+SCHEDULES_OF_LENGTH = ("cosine", "one_cycle")  # they end at max_epochs
+
+
+class Source(NamedTuple):
+    """A run to take members from: its name in messages, and its Result; None before the first
+    checkpoint of a run that is not finished."""
+
+    name: str
+    result: Result | None
+
+
+class Found(NamedTuple):
+    """What a source gave: the count of members, and why there are no more of them, if so."""
+
+    source: str
+    members: int
+    why: str
+
+    def words(self, members: int) -> str:
+        """A sentence for people; `members` is the count of the run that takes them."""
+        if not self.members:
+            return f"Reused nothing of {self.source}: {self.why}."
+        rest = f"; {self.why}" if self.why else ""
+        return f"Reused {self.members:,} of {members:,} members from {self.source}{rest}."
+
+
+# ---------------------------------------------------------------- the runs
+
+
+def sources_of(given: Any) -> list[Source]:
+    """The runs that the argument reuse names: run folders or Results, one or several.
+
+    Raises
+    ------
+    UsageError
+        for anything else.
+    FastnetError, DataError
+        for a folder that is not there, or is broken.
+    """
+    if given is None:
+        return []
+    one = isinstance(given, (str, os.PathLike, Result))
+    if not one and not isinstance(given, Sequence):
+        raise UsageError(f"reuse must be run folders or Results, got {quoted(given)}.")
+    return [source_of(run) for run in ([given] if one else given)]
+
+
+def source_of(run: Any) -> Source:
+    """One run to take members from; of an unfinished one those in its last checkpoint."""
+    if isinstance(run, Result):
+        return Source(run.run or "the given Result", run)
+    if not isinstance(run, (str, os.PathLike)):
+        raise UsageError(f"reuse must be run folders or Results, got {quoted(run)}.")
+    path = Path(run)
+    try:
+        finished = (path / "summary.json").exists() or not (path / "config.json").exists()
+        return Source(str(run), load(path) if finished else peek(path))
+    except FastnetError as error:
+        raise type(error)(f"reuse: {error}") from None
+
+
+def checked_sources(
+    given: Any, options: Mapping[str, Any], initial_weights: Any = None
+) -> list[Source]:
+    """The runs of the argument reuse, for a run with these options and initial weights."""
+    if given is not None:
+        refuse_of_reuse(options, initial_weights)
+    return sources_of(given)
+
+
+def reuse_into(training: Training, sources: list[Source], facts: dict[str, Any]) -> "Reuse | None":
+    """Let a new Training adopt what the runs have, and note it among the facts of the run; None
+    without runs."""
+    if not sources:
+        return None
+    reuse = Reuse(sources, facts)
+    reuse.into(training)
+    facts["reused"] = reuse.notices(training.plan.columns.size)
+    return reuse
+
+
+class Reuse:
+    """The runs to take members from, and what each gave so far.
+
+    Parameters
+    ----------
+    sources : list of Source
+    facts : dict
+        The environment of the run that takes them.
+    """
+
+    def __init__(self, sources: list[Source], facts: Mapping[str, Any]) -> None:
+        self.sources, self.facts = sources, facts
+        self.found: dict[int, Found] = {}
+
+    def into(self, training: Training, begun: int = 0) -> None:
+        """Let a Training adopt the members from number `begun` on that the runs have."""
+        free = np.arange(training.plan.columns.size) >= begun
+        for number, (name, result) in enumerate(self.sources):
+            if result is None:
+                self.add(number, Found(name, 0, "it has no checkpoint yet"))
+                continue
+            new, old, why = matching(training, self.facts, result, free)
+            if new.size:
+                plan = pick_members(training.plan, new)
+                try:
+                    adopt(training, new, piece_of_result(result, old, plan, training))
+                except DataError as error:
+                    raise DataError(f"reuse: {name} is broken: {error}.") from None
+            free[new] = False
+            self.add(number, Found(name, new.size, why))
+
+    def add(self, number: int, found: Found) -> None:
+        """Count what a source gave, beside what it gave before."""
+        before = self.found.get(number, Found(found.source, 0, ""))
+        self.found[number] = found._replace(members=before.members + found.members)
+
+    def notices(self, members: int) -> list[str]:
+        """What each run gave, in words, for a run of so many members."""
+        return [found.words(members) for found in self.found.values()]
+
+
+# ---------------------------------------------------------------- which members
+
+
+def matching(
+    training: Training, facts: Mapping[str, Any], result: Result, free: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """The numbers of members of a Training that a Result has, their numbers there, and why there
+    are no more; only those that are `free` (M,) are looked for."""
+    nobody = np.empty(0, np.int64)
+    why = next(differences(training, facts, result), "")
+    if why:
+        return nobody, nobody, why
+    new, old = equal_settings(training.plan, result, free)
+    if not new.size:
+        taken = not equal_settings(training.plan, result, free | True)[0].size
+        why = differing_settings(training.plan, result) if taken else "others gave its members"
+        return nobody, nobody, why
+    for reason, usable in conditions(training, result):
+        good = usable(new, old)
+        if not good.all():
+            why = reason if not good.any() else f"{np.count_nonzero(~good):,} more: {reason}"
+        new, old = new[good], old[good]
+    return new, old, why
+
+
+def differences(training: Training, facts: Mapping[str, Any], result: Result) -> Iterator[str]:
+    """What keeps all members of a Result from being those of a Training, in words."""
+    options, theirs = training.options, result.options
+    if result.environment.get("data_sha256") != facts["data_sha256"]:
+        yield "its data differ"
+    for difference in environment.differences(result.environment, facts):
+        yield f"its {difference}"
+    if result.loss != training.plan.loss:
+        yield f"its loss is {result.loss}, not {training.plan.loss}"
+    for name in SHARED:
+        if theirs[name] != options[name]:
+            yield f"its {name} is {theirs[name]}, not {options[name]}"
+    if options["prune_l2"] not in (None, theirs["prune_l2"]):
+        yield f"its prune_l2 is {theirs['prune_l2']}, not {options['prune_l2']}"
+    if result.environment.get("initial_weights"):
+        yield "it began with initial_weights"
+    if not result.packed:
+        yield f"it kept no weights (keep {theirs['keep']})"
+    for name in options["record"]:
+        if name not in theirs["record"]:
+            yield f"it did not record {name}"
+        elif name == "snapshots" and not result.recorded["snapshots"]:
+            yield "its snapshots are only there when it is finished"
+
+
+def keys(columns: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """The settings of members as they are compared: without those that have no effect."""
+    table = np.zeros(columns.size, [*COLUMNS.descr, ("fold", np.int64)])
+    for name in COLUMNS.names:
+        table[name] = columns[name]
+    table["fold"] = folds
+    # Its default depends on max_epochs.
+    table["decay_epochs"][~np.isin(table["schedule"], USERS["decay_epochs"][1])] = 0
+    return table
+
+
+def equal_settings(plan: Plan, result: Result, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the free members of a plan and of those of a Result that have their settings."""
+    ours = np.flatnonzero(free)
+    mine = keys(plan.columns[ours], plan.settings["fold"][ours])
+    theirs = keys(result.members, result.members["fold"])
+    codes = codes_of(np.concatenate([theirs, mine]), mine.dtype.names)
+    known, first = np.unique(codes[: theirs.size], return_index=True)
+    wanted = codes[theirs.size :]
+    places = np.minimum(np.searchsorted(known, wanted), known.size - 1)
+    there = known[places] == wanted
+    return ours[there], first[places[there]]
+
+
+def differing_settings(plan: Plan, result: Result) -> str:
+    """The first setting of which a plan and a Result have no value in common, in words."""
+    for name, option in AXES.items():
+        ours, theirs = np.unique(plan.columns[name]), np.unique(result.members[name])
+        if not np.isin(ours, theirs).any():
+            told = [", ".join(str(shown(name, value)) for value in v[:3]) for v in (theirs, ours)]
+            more = ["" if v.size <= 3 else ", ..." for v in (theirs, ours)]
+            return f"its {option.name} is {told[0]}{more[0]}, not {told[1]}{more[1]}"
+    return "no member has the same settings"
+
+
+def conditions(training: Training, result: Result) -> Iterator[tuple[str, Any]]:
+    """What members that agree in their settings need besides: the reason for people, and a
+    function of their numbers, here and there, that says which have it."""
+    members, options, theirs = result.members, training.options, result.options
+    longest, before = options["max_epochs"], theirs["max_epochs"]
+    stops = members["stop_reason"]
+    own = list(OWN_STOPS)
+    if options["prune_l2"] is not None:
+        own.append("pruned")
+    odd = sorted({*np.unique(stops).tolist()} - {*own})
+    yield (
+        f"they did not end by themselves ({', '.join(odd)})",
+        lambda _, old: np.isin(stops[old], own),
+    )
+    if longest != before:
+        whole = np.isin(members["schedule"], SCHEDULES_OF_LENGTH)
+        whole |= (stops == "max_epochs") | (members["epochs"] >= longest)
+        whole |= options["target_accuracy"] is not None
+        yield f"max_epochs was {before:,}, not {longest:,}", lambda _, old: ~whole[old]
+    kept = result.packed.get("members", np.arange(members.size))
+    yield (
+        f"it kept only the best weights (keep {theirs['keep']})",
+        lambda _, old: np.isin(old, kept),
+    )
+    if options["prune_l2"] is not None:
+        yield (
+            "prune_l2 compares other members",
+            lambda new, old: in_whole_groups(training, result, new, old),
+        )
+
+
+def in_whole_groups(
+    training: Training, result: Result, new: np.ndarray, old: np.ndarray
+) -> np.ndarray:
+    """Which members have all their rivals among those that agree, here and there."""
+    ours = groups_of(training.plan.columns, training.options)
+    theirs = groups_of(result.members[list(COLUMNS.names)], training.options)
+    found = np.bincount(ours[new], minlength=ours.max() + 1)
+    sizes, others = np.bincount(ours), np.bincount(theirs)
+    return (found[ours[new]] == sizes[ours[new]]) & (sizes[ours[new]] == others[theirs[old]])
+
+
+# ---------------------------------------------------------------- what they hand over
+
+
+def piece_of_result(
+    result: Result, members: np.ndarray, plan: Plan, training: Training
+) -> dict[str, np.ndarray]:
+    """Members of a Result as a piece (training/shards.py); `plan` has them in the same order."""
+    names = training.history.names
+    held = {**result.entries, **result.recorded["record"]}
+    starts, lengths = (
+        result.entries["offsets"][members],
+        np.diff(result.entries["offsets"])[members],
+    )
+    entries = ranges(starts, lengths)
+    values = np.array([held[name][entries] for name in names])
+    epochs = result.entries["epoch"][entries]
+    kept = np.isin(epochs, kept_epochs(int(epochs.max(initial=0)) + 1))
+    owner = np.repeat(np.arange(members.size), lengths)
+    return {
+        "states": states_of(result.members[members], values, epochs, lengths, names),
+        "best": packed_numbers(result, members, plan, training.dtype),
+        "seconds": result.members["seconds"][members],
+        "progress": np.array([0.0, 1.0, 0.0]),
+        "history_counts": np.bincount(owner[kept], minlength=members.size),
+        "history_values": values[:, kept],
+        **(snapshots_of(result, members) if training.snapshots is not None else {}),
+    }
+
+
+def states_of(
+    records: np.ndarray,
+    values: np.ndarray,
+    epochs: np.ndarray,
+    lengths: np.ndarray,
+    names: Sequence[str],
+) -> np.ndarray:
+    """The states of members that have ended, as far as a Result has them."""
+    states = np.zeros(records.size, STATE)
+    for field, texts, column in (
+        ("stop", list(STOPS), "stop_reason"),
+        ("rule", list(CONVERGED_BY), "converged_by"),
+    ):
+        for code, text in enumerate(texts):
+            states[field][records[column] == text] = code
+    ends = np.cumsum(lengths)
+    states["last_epoch"] = epochs[ends - 1]
+    states["epoch"] = states["last_epoch"] + (states["stop"] == PRUNED)
+    scored = ~np.isnan(records["train_loss"])
+    states["best_epoch"] = np.where(scored, records["best_epoch"], -1)
+    states["effective"] = np.nan_to_num(records["effective_parameters"])
+    owner = np.repeat(np.arange(records.size), lengths)
+    best = np.flatnonzero(epochs == states["best_epoch"][owner])
+    for name, row in zip(names, values):
+        states["last_entry"][:, FIELDS[name]] = row[ends - 1]
+        states["best_entry"][owner[best], FIELDS[name]] = row[best]
+    monitored = VAL_LOSS if "val_loss" in names else TRAIN_LOSS
+    states["best_loss"] = np.where(scored, states["best_entry"][:, monitored], np.inf)
+    return states
+
+
+def packed_numbers(result: Result, members: np.ndarray, plan: Plan, dtype: np.dtype) -> np.ndarray:
+    """The best weights of members as the kernels hold them."""
+    packed = result.packed
+    kept = packed.get("members", np.arange(result.members.size))
+    rows = np.searchsorted(kept, members)
+    units = ranges(packed["offsets"][rows], np.diff(packed["offsets"])[rows])
+    flat = np.zeros(plan.length + LANES, dtype)
+    places = unpack(np.arange(plan.length), plan.settings, plan.d, plan.k)
+    for name in ("W1", "b1", "W2"):
+        flat[places[name]] = packed[name][units]
+    flat[places["b2"]] = packed["b2"][rows]
+    return flat
+
+
+def snapshots_of(result: Result, members: np.ndarray) -> dict[str, np.ndarray]:
+    """The snapshots of members, which are numbered anew."""
+    held = result.recorded["snapshots"]
+    some = np.flatnonzero(np.isin(held["member"], members))
+    order = np.argsort(members)
+    number = order[np.searchsorted(members, held["member"][some], sorter=order)]
+    units = ranges((np.cumsum(held["n1"]) - held["n1"])[some], held["n1"][some])
+    arrays = {name: held[name][units] for name in ("W1", "b1", "W2")}
+    arrays |= {name: held[name][some] for name in ("b2", "n1", "epoch")}
+    return {f"snapshot_{name}": a for name, a in {**arrays, "member": number}.items()}
