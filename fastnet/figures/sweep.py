@@ -381,9 +381,11 @@ def groups(codes):
 
 def cell_numbers(result, cell):
     """Median loss, count, and count of those that reached the target, of the members of a cell."""
-    median = answer.of_finite(np.median, grouping.monitored(result.members)[cell])
+    losses = grouping.monitored(result.members)[cell]
+    losses = losses[np.isfinite(losses)]
+    median = np.median(losses) if len(losses) else np.nan
     reached = (result.members["stop_reason"][cell] == "target").sum()
-    return np.nan if median is None else median, len(cell), reached
+    return median, len(cell), reached
 
 
 @base.figure("median loss over two axes of the sweep: heat map", heat_table, not_two_axes)
