@@ -25,7 +25,8 @@ from fastnet.training.plan import Plan, plan_of_blocks
 from fastnet.training.search import CUT_SHORT, is_searched, replayed
 from fastnet.training.training import Training, grown
 
-CHECKPOINT_SECONDS = 3.0  # between checkpoints at least
+CHECKPOINT_SECONDS = 3.0  # between checkpoints at least, but for
+FIRST_CHECKPOINT = 0.5  # seconds of training before the first: who watches wants to see something
 CHECKPOINT_COSTS = 50  # and at least this many times the time that the last one took
 EVENT_SECONDS = 1.0  # between events at least
 
@@ -231,7 +232,8 @@ class Job:
             if self.folder is not None and event:
                 self.folder.event(**event_fields(standing), status="running")
                 self.event_at = now
-        due = now - self.saved_at >= max(CHECKPOINT_SECONDS, CHECKPOINT_COSTS * self.save_cost)
+        apart = min(CHECKPOINT_SECONDS, FIRST_CHECKPOINT + training.elapsed / 3)
+        due = now - self.saved_at >= max(apart, CHECKPOINT_COSTS * self.save_cost)
         if self.folder is not None and due:
             self.folder.checkpoint(training.checkpoint())
             self.save_cost = time.perf_counter() - now

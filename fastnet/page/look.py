@@ -41,7 +41,8 @@ def css(theme):
 
 RULES = """
 [data-testid="stHeader"] { background: transparent; height: 3rem; pointer-events: none; }
-[data-testid="stHeader"] * { pointer-events: auto; }
+[data-testid="stHeader"] * { pointer-events: none; }
+[data-testid="stHeader"] button, [data-testid="stHeader"] button * { pointer-events: auto; }
 [data-testid="stStatusWidget"] { display: none; }
 [data-stale="true"] { opacity: 1 !important; }
 [data-testid="stMainBlockContainer"] { max-width: 74rem; padding: 0.4rem 1.25rem 4rem; }
@@ -59,6 +60,8 @@ h1, h2, h3 { overflow-wrap: anywhere; }
 [data-testid="stHeading"] h3 { font-size: 1.05rem; padding: 0.5rem 0 0.1rem; }
 [data-testid="stCaptionContainer"] { color: var(--soft); opacity: 1; }
 [data-testid="stCaptionContainer"] p { color: var(--soft); }
+[data-testid="stMetricValue"] { font-size: 1.4rem; }
+.st-key-numbers { gap: 0.4rem 2rem; }
 .vega-embed { display: block !important; overflow-x: auto; }
 .vega-embed .vega-bindings { width: 100%; }
 table.plain { border-collapse: collapse; width: 100%; font-size: 0.92rem;

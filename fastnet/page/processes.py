@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from fastnet.errors import FastnetError, UsageError
@@ -20,6 +21,10 @@ from fastnet.shapes import COUNT, NUMBER, Maybe, misfit
 
 NAME = re.compile(r"\w[\w.+-]{0,99}")  # a run's name: no separators, so it stays in its folder
 NOTES = ".notes"  # folder beside the runs for the messages of their processes
+
+# What this server asked for and what has not happened yet, by the run's folder.
+RESUMED: dict[Path, subprocess.Popen] = {}  # until the process has locked the folder, or ended
+STOPPED: set[Path] = set()  # until the run has released the lock
 
 
 def checked_name(name):
@@ -59,8 +64,9 @@ def start(arguments, runs, name):
 def resume(runs, name):
     """Continue a run in a separate process."""
     config = read_json(folder_of(runs, name), "config.json")
-    folder = str(folder_of(runs, name))
-    return launch([config["command"], "--resume", folder], runs, name)
+    folder = folder_of(runs, name)
+    RESUMED[folder] = launch([config["command"], "--resume", str(folder)], runs, name)
+    return RESUMED[folder]
 
 
 def launch(arguments, runs, name):
@@ -94,6 +100,12 @@ def said(runs, name):
         return ""
 
 
+def trouble(runs, name):
+    """Why the last process of a run failed; empty if it did not."""
+    text = said(runs, name)
+    return text.removeprefix("Error: ") if text.startswith("Error: ") else ""
+
+
 def stop(runs, name):
     """Ask a run to save its state and end, as Ctrl-C does; return whether it was running.
 
@@ -109,6 +121,7 @@ def stop(runs, name):
         os.kill(process, signal.SIGTERM)
     except (OSError, ValueError, OverflowError):
         return False
+    STOPPED.add(folder)
     return True
 
 
@@ -131,17 +144,33 @@ def estimate(arguments):
 
 
 def status(runs, name):
-    """done, running, starting, interrupted (can be resumed), failed or missing."""
+    """The status of a run, in one word.
+
+    done, running, starting, stopping, interrupted (can be resumed), resuming, failed or missing.
+    """
     folder = folder_of(runs, name)
     if (folder / "summary.json").is_file():
         return "done"
     if in_use(folder):
-        return "running"
+        RESUMED.pop(folder, None)
+        return "stopping" if folder in STOPPED else "running"
+    STOPPED.discard(folder)
+    if folder in RESUMED and RESUMED[folder].poll() is None:
+        return "resuming"
+    RESUMED.pop(folder, None)
     if (folder / "config.json").is_file():
         return "interrupted"
     if said(runs, name):
         return "failed"
     return "starting" if note_file(runs, name).exists() else "missing"
+
+
+def begun(runs, name):
+    """When the process of a run began, as a number of seconds; now if that is not known."""
+    for path in (folder_of(runs, name) / "lock", note_file(runs, name)):
+        with contextlib.suppress(OSError):
+            return path.stat().st_mtime
+    return time.time()
 
 
 # The numbers of an event that the page shows.
@@ -165,3 +194,14 @@ def events(folder):
             if misfit(event, EVENT) is None:
                 found.append(event)
     return found
+
+
+def seconds_left(found, elapsed):
+    """An estimate of the seconds that are left after `elapsed` of training, from a run's events.
+
+    None if it is not known. Events are written at other moments than checkpoints.
+    """
+    before = [event for event in found if event["seconds"] <= elapsed + 0.001]
+    if not before or before[-1]["remaining"] is None:
+        return None
+    return max(before[-1]["remaining"] - (elapsed - before[-1]["seconds"]), 0.0)

@@ -8,7 +8,7 @@ from fastnet import figures
 from fastnet.page import processes
 from fastnet.page.files import files_view
 from fastnet.page.form import again_button
-from fastnet.page.live import interrupted_view, live_view
+from fastnet.page.live import TITLES, live_view
 from fastnet.page.loading import load
 from fastnet.page.member import member_view
 from fastnet.page.parts import (
@@ -25,7 +25,7 @@ from fastnet.page.parts import (
 )
 from fastnet.results import answer, variance, words
 
-STATUS_COLOURS = {"done": "green", "running": "blue", "starting": "blue", "interrupted": "orange"}
+COLOURS = {"done": "green", "interrupted": "orange", "failed": "red", "missing": "red"}  # else blue
 SHOWN_FIRST = ("loss-by-n1", "success-by-n1")  # the figures of the answer
 
 
@@ -33,17 +33,16 @@ def run_view(runs, name):
     """A run in any state: in training, interrupted, failed or done."""
     status = processes.status(runs, name)
     corner = run_line(name, status)
-    if status not in ("running", "starting"):
+    if status in ("done", "interrupted", "failed"):
         with corner:
             again_button(runs, name)
     if status == "done":
         done_view(load(processes.folder_of(runs, name)))
-    elif status in ("running", "starting"):
-        live_view(runs, name, corner)
-    elif status == "interrupted":
-        interrupted_view(runs, name, corner)
+    elif status in TITLES:
+        live_view(runs, name, status, corner)
     else:
         message = processes.said(runs, name).removeprefix("Error: ")
+        st.title("This run failed" if message else "No such run", anchor=False)
         st.error(escape_markdown(message or f"There is no run {name}."))
 
 
@@ -53,7 +52,7 @@ def run_line(name, status):
     if line.button("All runs", type="tertiary", icon=":material/arrow_back:", key="back"):
         go_to(view="runs")
     line.markdown(f":small[{escape_markdown(name)}]", width="content")
-    line.badge(status, color=STATUS_COLOURS.get(status, "red"))
+    line.badge(status, color=COLOURS.get(status, "blue"))
     return line
 
 

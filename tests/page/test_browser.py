@@ -1,72 +1,13 @@
 """The Streamlit page in headless Chromium: train task 1 as a person would."""
 
 import io
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
 import zipfile
-from pathlib import Path
-from urllib.request import urlopen
 
 import numpy as np
 import pytest
 
-import fastnet
-
-WHY = "needs playwright (pip install playwright) and Debian's chromium (apt-get install chromium)"
-playwright = pytest.importorskip("playwright.sync_api", reason=f"the browser test {WHY}")
-pytest.importorskip("streamlit", reason="the page needs fastnet[ui]")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
-FLAGS += ("--disable-background-networking", "--disable-component-update", "--disable-sync")
+playwright = pytest.importorskip("playwright.sync_api")
 PATIENCE = 120  # seconds: the kernels may have to be compiled first
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"the browser test {WHY}")
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    """The page's address and the folder of its runs."""
-    runs = tmp_path_factory.mktemp("served")
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    line = [sys.executable, "-m", "fastnet", "ui", "--no-browser"]
-    line += ["--runs", str(runs), "--port", str(port)]
-    path = os.pathsep.join(
-        [str(Path(fastnet.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    )
-    server = subprocess.Popen(line, env={**os.environ, "PYTHONPATH": path})
-    try:
-        wait_for(f"http://localhost:{port}/_stcore/health")
-        yield f"http://localhost:{port}", runs
-    finally:
-        server.terminate()
-        server.wait(PATIENCE)
-
-
-def wait_for(address):
-    """Wait until something answers there."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        try:
-            return urlopen(address).close()
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(f"nothing answers at {address}")
-
-
-@pytest.fixture
-def tab():
-    """An empty tab of a browser that knows nothing from before."""
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(1000 * PATIENCE)
-        yield page
-        browser.close()
 
 
 def test_train_task_1_reload_and_download_the_weights(served, tab):

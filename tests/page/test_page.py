@@ -1,107 +1,12 @@
 """The Streamlit page, run without a browser: every view in every state."""
 
-import fcntl
-import html
-import re
-import shutil
-import signal
-from pathlib import Path
-
 import pytest
+from views import checked, errors, opened_tab, table
 
 import fastnet
 from fastnet.page import processes as watch
 
 testing = pytest.importorskip("streamlit.testing.v1", reason="the page needs the extra [ui]")
-APP = Path(fastnet.__file__).parent / "page" / "app.py"
-SINE = dict(task=1, n1=[2, 4], seeds=2, samples=40, optimizer="sgd")
-SOON = 20  # epochs: these tests are about the page
-
-
-def interrupt(where):
-    """Progress that ends a run as Ctrl-C does, after the first round."""
-    if where.stage == "train":
-        signal.raise_signal(signal.SIGINT)
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """A folder with a run for each way to end."""
-    folder = tmp_path_factory.mktemp("page")
-    record = ("snapshots", "gradient_norm")
-    fastnet.sweep(**SINE, max_epochs=SOON, record=record, out=folder / "sine")
-    fastnet.sweep(**SINE, max_epochs=SOON, learning_rate=0.2, out=folder / "other")
-    rates = {"learning_rate": [0.01, 0.2]}
-    fastnet.sweep(**SINE, max_epochs=SOON, **rates, out=folder / "two-rates")
-    fastnet.sweep(
-        **SINE, max_epochs=SOON, learning_rate=1e300, dtype="float64", clip_norm=None,
-        lr_patience=None, out=folder / "diverged",
-    )  # fmt: skip
-    fastnet.sweep(**SINE, max_epochs=10**6, progress=interrupt, out=folder / "cut")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def many(tmp_path_factory):
-    """A folder with a run of 10,000 members."""
-    folder = tmp_path_factory.mktemp("many")
-    options = dict(n1=range(1, 11), seeds=1000, samples=10, max_epochs=2)
-    fastnet.sweep(task=1, **options, out=folder / "many")
-    return folder
-
-
-@pytest.fixture
-def mine(runs, tmp_path):
-    """mine(name): a folder of runs of its own, with a copy of one."""
-
-    def copied(name):
-        shutil.copytree(runs / name, tmp_path / name)
-        return tmp_path
-
-    return copied
-
-
-@pytest.fixture
-def page(monkeypatch):
-    """page(folder, **address): the page as the URL's state asks for it."""
-
-    def opened(folder, **address):
-        monkeypatch.setenv("FASTNET_UI_RUNS", str(folder))
-        app = testing.AppTest.from_file(str(APP), default_timeout=120)
-        for name, value in address.items():
-            app.query_params[name] = value
-        return checked(app.run())
-
-    return opened
-
-
-def checked(app):
-    """The page, which shows no traceback."""
-    assert not app.exception, app.exception
-    return app
-
-
-def errors(app):
-    """What the page says went wrong, one line each."""
-    lines = [error.value.replace("\\", "") for error in app.error]
-    assert not any("\n" in line for line in lines)
-    return lines
-
-
-def table(app, place=0):
-    """A small table of the page: a dict of the texts of each row, by the titles of columns."""
-    bodies = [element.proto.body for element in app.get("html")]
-    body = [text for text in bodies if "<table" in text][place]
-    rows = re.findall(r"<tr>(<td.*?)</tr>", body)
-    cells = [re.findall(r'<td data-label="(.*?)">(.*?)</td>', row) for row in rows]
-    return [{html.unescape(name): html.unescape(text) for name, text in row} for row in cells]
-
-
-def opened_tab(page, folder, name, tab, **address):
-    """A run's page with one of its tabs open."""
-    app = page(folder, view="runs", run=name, **address)
-    app.session_state["tab"] = tab
-    return checked(app.run())
 
 
 # ---------------------------------------------------------------- the list
@@ -213,34 +118,6 @@ def test_10000_members(page, many):
 
 
 # ---------------------------------------------------------------- runs that have not ended
-
-
-def test_a_run_in_progress_with_a_half_written_line(page, mine):
-    folder = mine("cut")
-    with open(folder / "cut" / "events.jsonl", "a") as file:
-        file.write('{"epoch": 12')
-    with open(folder / "cut" / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # as the process that trains does
-        app = page(folder, view="runs", run="cut")
-    last = watch.events(folder / "cut")[-1]
-    assert app.metric[0].value == f"{last['epoch']:,}" and app.button(key="stop")
-    assert len(table(app)) == 2 and not app.error
-
-
-def test_an_interrupted_run_can_be_resumed(page, mine, monkeypatch):
-    app = page(mine("cut"), view="runs", run="cut")
-    assert "its state is saved" in app.warning[0].value and len(app.metric) == 6
-    resumed = []
-    monkeypatch.setattr(watch, "resume", lambda runs, name: resumed.append(name))
-    checked(app.button(key="resume").click().run())
-    assert resumed == ["cut"] and not app.error
-
-
-def test_a_run_that_has_only_begun(page, mine):
-    folder = mine("cut")
-    for name in ("events.jsonl", "checkpoint.npz"):
-        (folder / "cut" / name).unlink()
-    assert "Preparing" in page(folder, view="runs", run="cut").info[0].value
 
 
 def test_a_failed_start_says_why(page, tmp_path):

@@ -1,0 +1,125 @@
+"""Runs that have not ended, on the page: one state at a time, stop and resume."""
+
+import contextlib
+import fcntl
+
+import pytest
+from views import checked, errors, table
+
+from fastnet.page import live, processes
+from fastnet.page import processes as watch
+from fastnet.results.collect import peek
+
+pytest.importorskip("streamlit", reason="the page needs the extra [ui]")
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """The lock of a run, held as the process that trains does."""
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("0")
+        lock.flush()
+        yield
+
+
+class Process:
+    """A process that trains, or has ended."""
+
+    def __init__(self, code=None):
+        self.code = code
+
+    def poll(self):
+        """The exit code, or None."""
+        return self.code
+
+
+@pytest.fixture
+def asked():
+    """What this server asked for, forgotten after the test."""
+    yield
+    processes.RESUMED.clear()
+    processes.STOPPED.clear()
+
+
+def test_numbers_curves_and_table_are_of_one_moment(page, mine):
+    folder = mine("cut")
+    with open(folder / "cut" / "events.jsonl", "a") as file:  # later than the checkpoint
+        file.write('{"epoch": 987654, "running": 1, "members": 4, "reached": 3, "best_loss": 1e-9,')
+        file.write('"seconds": 99.0, "remaining": 1.0}\n{"epoch": 12')
+    with locked(folder / "cut"):
+        app = page(folder, view="runs", run="cut")
+    result = peek(folder / "cut")
+    assert app.title[0].value == f"Training, as of epoch {result.members['epochs'].max():,}"
+    loss = live.words.number(float(result.best["train_loss"]))
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["best loss so far"] == loss != "-"
+    assert shown["members in training"] == "4 of 4"
+    assert loss in [row["best loss"] for row in table(app)]
+    assert app.button(key="stop") and not app.error
+
+
+def test_what_is_left_is_known_from_the_last_event_before_the_checkpoint():
+    found = [{"seconds": 1.0, "remaining": 9.0}, {"seconds": 5.0, "remaining": 2.0}]
+    assert watch.seconds_left(found, 3.0) == 7.0
+    assert watch.seconds_left(found, 8.0) == 0.0
+    assert watch.seconds_left(found, 0.5) is None
+    assert watch.seconds_left([{"seconds": 1.0, "remaining": None}], 3.0) is None
+
+
+def test_an_interrupted_run_can_be_resumed(page, mine, monkeypatch):
+    app = page(mine("cut"), view="runs", run="cut")
+    assert app.title[0].value.startswith("Interrupted, as of epoch ") and len(app.metric) == 5
+    resumed = []
+    monkeypatch.setattr(watch, "resume", lambda runs, name: resumed.append(name))
+    checked(app.button(key="resume").click().run())
+    assert resumed == ["cut"] and not app.error
+
+
+def test_resuming_is_shown_at_once_until_the_lock_is_taken(page, mine, monkeypatch, asked):
+    """The process takes a second until it has the lock; the page must not offer to resume again."""
+    folder, process = mine("cut"), Process()
+    monkeypatch.setattr(watch, "launch", lambda *given: process)
+    app = page(folder, view="runs", run="cut")
+    checked(app.button(key="resume").click().run())
+    assert app.title[0].value.startswith("Resuming, as of epoch ")
+    assert "resume" not in [button.key for button in app.button]
+    with locked(folder / "cut"):
+        checked(app.run())
+        assert app.title[0].value.startswith("Training, as of epoch ")
+    checked(app.run())
+    assert app.title[0].value.startswith("Interrupted")
+
+
+def test_a_resume_that_fails_says_why(page, mine, monkeypatch, asked):
+    folder = mine("cut")
+    monkeypatch.setattr(watch, "launch", lambda *given: Process(1))
+    watch.note_file(folder, "cut").parent.mkdir()
+    watch.note_file(folder, "cut").write_text("Error: the data are others.\n")
+    app = page(folder, view="runs", run="cut")
+    checked(app.button(key="resume").click().run())
+    assert errors(app) == ["the data are others."] and app.button(key="resume")
+
+
+def test_a_run_that_was_asked_to_stop_is_stopping_until_it_has_ended(mine, monkeypatch, asked):
+    folder = mine("cut")
+    monkeypatch.setattr(watch.os, "kill", lambda *given: None)
+    with locked(folder / "cut"):
+        (folder / "cut" / "lock").write_text("12345")
+        assert watch.status(folder, "cut") == "running"
+        assert watch.stop(folder, "cut") and watch.status(folder, "cut") == "stopping"
+    assert watch.status(folder, "cut") == "interrupted"
+
+
+def test_a_run_that_has_only_begun(page, mine):
+    folder = mine("cut")
+    for name in ("events.jsonl", "checkpoint.npz"):
+        (folder / "cut" / name).unlink()
+    assert page(folder, view="runs", run="cut").title[0].value == "Interrupted"
+    with locked(folder / "cut"):
+        app = page(folder, view="runs", run="cut")
+        assert app.title[0].value == "Training"
+        assert "Kernels for sgd and sigmoid" in app.markdown[-1].value
+        (folder / "cut" / "config.json").unlink()
+        app = page(folder, view="runs", run="cut")
+        assert "The run reads its data" in app.markdown[-1].value
