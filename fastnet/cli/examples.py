@@ -121,11 +121,12 @@ Examples:
   fastnet bench --out bench/results
 """
 PLOT_EXAMPLES = """\b
-Draw a figure of a run as PNG, SVG or HTML; without --figure list them.
+Draw a figure of a run as PNG, SVG or HTML, or --all; else list them.
 
 \b
 Examples:
   fastnet plot runs/task1-20260101-120000
+  fastnet plot runs/task1-20260101-120000 --all
   fastnet plot runs/task1-20260101-120000 --figure loss-curves
   fastnet plot task1-2026 --figure fit -o fit.html --theme dark
 """

@@ -17,7 +17,7 @@ from fastnet.cli.decorators import (
 from fastnet.cli.echo import echo
 from fastnet.cli.examples import INSPECT_EXAMPLES, PLOT_EXAMPLES, REPORT_EXAMPLES, SHOW_EXAMPLES
 from fastnet.cli.group import cli, document
-from fastnet.errors import FastnetError
+from fastnet.errors import FastnetError, UsageError
 
 
 @cli.command(
@@ -83,17 +83,28 @@ def show_command(run, member, n1, json):
 )
 @run_argument
 @option("--figure", help="Name of the figure to draw.")
-@option("-o", "--out", type=click.Path(), help="File to write: .png, .svg or .html [FIGURE.png].")
+@option("--all", "every", is_flag=True, help="Draw all that apply, as PNG.")
+@option(
+    "-o",
+    "--out",
+    type=click.Path(),
+    help="File to write: .png, .svg or .html [FIGURE.png]; with --all a folder [RUN-figures].",
+)
 @option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @member_options
 @force_option
 @json_option
 @debug_option
-def plot(run, figure, out, theme, member, n1, force, json):
+def plot(run, figure, every, out, theme, member, n1, force, json):
     from fastnet import figures, files
     from fastnet.cli import terminal
 
+    if every and figure is not None:
+        raise UsageError(f"--all draws every figure; leave out --figure {figure} or --all.")
     subject = figures.subject(run, member, n1)
+    if every:
+        plot_all(run, subject, out, theme, force, json)
+        return
     if figure is None:
         rows = [{"figure": f.name, "help": f.help} for f in figures.applying(subject)]
         echo(document({"run": run, "figures": rows})) if json else terminal.print_figures(rows)
@@ -103,6 +114,21 @@ def plot(run, figure, out, theme, member, n1, force, json):
     chart = figures.chart(figure, subject, theme=theme)
     figures.save(chart, out)
     echo(document({"run": run, "figure": figure, "file": out}) if json else out)
+
+
+def plot_all(run, subject, out, theme, force, json):
+    """Draw every figure that applies into a folder; name each file as soon as it is there."""
+    from fastnet import figures, files
+
+    out = out or f"{os.path.basename(os.path.realpath(run))}-figures"
+    files.refuse_existing(out, force, "folder")
+    written = []
+    for path in figures.save_all(subject, out, theme):
+        written.append(str(path))
+        if not json:
+            echo(written[-1])
+    if json:
+        echo(document({"run": run, "files": written}))
 
 
 @cli.command(

@@ -6,19 +6,14 @@ colours of the theme "light", "dark" or "css" (those of the page around the char
 names on the command line.
 """
 
-from fastnet.figures.base import FIGURES, Figure, applying, chart, finding, save, subject
+from fastnet.figures.base import FIGURES, Figure, applying, chart, finding, save, save_all, subject
 from fastnet.figures.bench import speedup
+from fastnet.figures.classes import confusion, reliability, wrong_digits
 from fastnet.figures.compare import compare
 from fastnet.figures.curves import gradient, learning_rate, loss_curves
 from fastnet.figures.explain import importance, partial_dependence
 from fastnet.figures.fit import fit, hidden_units, regions
-from fastnet.figures.scores import (
-    confusion,
-    errors,
-    predicted_true,
-    reliability,
-    wrong_digits,
-)
+from fastnet.figures.numbers import errors, predicted_true
 from fastnet.figures.style import THEMES
 from fastnet.figures.sweep import (
     cost_by_n1,
@@ -54,6 +49,7 @@ __all__ = [
     "regions",
     "reliability",
     "save",
+    "save_all",
     "speedup",
     "stop_reasons",
     "subject",

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnet import files
 from fastnet.data.sources import reason_samples_missing
-from fastnet.errors import UsageError, did_you_mean
+from fastnet.errors import FastnetError, UsageError, did_you_mean
 from fastnet.figures import style
 from fastnet.figures.html import chart_tag, page, vl_convert
 from fastnet.options.targets import has_target
@@ -229,3 +229,22 @@ def save(chart, path):
         background = f"body {{ background: {spec['config']['background']}; }}"
         content = page(path.stem, background, chart_tag(spec))
     files.write_bytes(path, content)
+
+
+def save_all(result, folder, theme="light"):
+    """Write every figure that applies as a PNG file into a folder, one after another.
+
+    Yields
+    ------
+    Path
+        Each file as soon as it is written.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise FastnetError(f"-o: {folder} is a file; --all needs a folder.")
+    vl_convert()
+    folder.mkdir(parents=True, exist_ok=True)
+    for figure in applying(result):
+        path = folder / f"{figure.name}.png"
+        save(figure.chart(result, theme=theme), path)
+        yield path

@@ -100,12 +100,12 @@ def on_log_axes(table, *names):
     return base.where(table, mask)
 
 
-def curve_chart(table, y_title, y_is_log=True, dash=None, height=HEIGHT):
+def curve_chart(table, y_title, y_is_log=True, dash=None, height=HEIGHT, also=()):
     """Curves or bands over epochs on a logarithmic axis."""
     table = on_log_axes(table, "epoch", *(("value", "low", "high") if y_is_log else ()))
-    y = {"title": y_title}
+    y = style.linear_axis(0, max(1e-3, table["high"].max(initial=0)), y_title)
     if y_is_log:
-        y = log_axis(np.concatenate([table["low"], table["high"]]), y_title)
+        y = log_axis(np.concatenate([table["low"], table["high"], also]), y_title)
     rows = alt.Chart(chart_data(table)).encode(
         x=alt.X("epoch:Q", **log_axis(table["epoch"], "epoch")),
         color=n1_colour(table),
@@ -144,9 +144,12 @@ def curve_bands(rows, table, y):
 
 
 def untrained(result):
-    """Obstacle: there is no entry beyond the initial weights."""
-    is_trained = (result.entries["epoch"] > 0).any()
-    return None if is_trained else "no member trained beyond its initial weights"
+    """Obstacle: there is no finite entry beyond the initial weights."""
+    later = result.entries["epoch"] > 0
+    if not later.any():
+        return "no member trained beyond its initial weights"
+    is_finite = np.isfinite(result.entries["train_loss"][later]).any()
+    return None if is_finite else "every member diverged in its first epoch"
 
 
 # ---------------------------------------------------------------- loss
@@ -172,7 +175,8 @@ def loss_table(result):
 @base.figure("loss against epoch, on logarithmic axes", loss_table, untrained)
 def loss_curves(table, result):
     """Loss against epoch: one line per member, from 50 members on medians with quartile bands."""
-    layers = [curve_chart(table, "loss", dash=loss_dash(table))]
+    targets = style.drawn_targets(result)
+    layers = [curve_chart(table, "loss", dash=loss_dash(table), also=targets)]
     layers += best_points(table) + style.target_rules(result)
     under = "dots: each member's best epoch"
     if len(result.members) >= MANY:

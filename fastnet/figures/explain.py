@@ -4,7 +4,7 @@ import numpy as np
 
 from fastnet.figures import base, networks, style
 from fastnet.figures.networks import OUTPUTS
-from fastnet.figures.style import RAMP, WIDTH, alt, chart_data, text_title
+from fastnet.figures.style import PLAIN, WIDTH, alt, chart_data, text_title
 from fastnet.results import explain
 from fastnet.results.words import counted, number
 
@@ -73,8 +73,8 @@ def importance_bars(table):
     title = f"rise of the {metric}"
     y = alt.Y("column:N", title=None, sort=list(table["column"]), axis=alt.Axis(labelLimit=220))
     rows = alt.Chart(chart_data(table)).encode(y=y, tooltip=["column", "mean", "low", "high"])
-    x = alt.X("mean:Q", title=title, axis=alt.Axis(tickCount=8))
-    bars = rows.mark_bar(color=RAMP[0], height={"band": 0.7}).encode(x=x)
+    x = alt.X("mean:Q", title=title, axis=style.number_axis(tickCount=6))
+    bars = rows.mark_bar(color=PLAIN, height={"band": 0.7}).encode(x=x)
     spread = rows.mark_rule(style="ink").encode(x="low:Q", x2="high:Q")
     chart = (bars + spread).properties(width=WIDTH, height=22 * len(table["column"]) + 10)
     return chart.properties(title=importance_title(table, metric, value))
@@ -156,15 +156,16 @@ def own_scale(values):
 def dependence_panel(table, outputs, scale, width):
     """The panel of one column: a line over numbers, dots over levels."""
     name, levels = table["column"][0], list(dict.fromkeys(table["level"]))
-    x = alt.X("x:Q", title=name, scale=alt.Scale(nice=False, zero=False))
-    colour = alt.value(RAMP[0])
+    numbers = style.number_axis(tickCount=5)
+    x = alt.X("x:Q", title=name, scale=alt.Scale(nice=False, zero=False), axis=numbers)
+    colour = alt.value(PLAIN)
     if len(outputs) > 1:
         colours = alt.Scale(domain=outputs, range=style.class_colours(len(outputs)))
         colour = alt.Color("output:N", title=None, scale=colours)
     if table["kind"][0] != "number":
         x = alt.X("level:N", title=name, sort=levels, axis=alt.Axis(labelLimit=90))
     what = "probability" if table["shares"].any() else outputs[0]
-    y = alt.Y("value:Q", title=what, scale=scale)
+    y = alt.Y("value:Q", title=f"mean {what}", scale=scale, axis=numbers)
     rows = alt.Chart(chart_data(table)).encode(x=x, y=y, color=colour)
     rows = rows.encode(tooltip=["level", "output", "value"])
     marks = rows.mark_line(strokeWidth=2.5, point=len(levels) <= FEW)

@@ -7,6 +7,7 @@ from fastnet.data.sources import run_samples
 from fastnet.figures import base, networks, style
 from fastnet.figures.networks import OUTPUTS, output_names, outputs_of
 from fastnet.figures.style import CLASSES, HEIGHT, RAMP, WIDTH, alt, chart_data, text_title
+from fastnet.results.words import number
 
 UNITS = 24  # at most this many hidden units are drawn, those that contribute most
 
@@ -51,9 +52,9 @@ def fit(table, result):
     is_fit = table["part"] == "fit"
     epochs = np.unique(table["frame"][is_fit])
     names = list(dict.fromkeys(table["output"]))
-    x = alt.X("x:Q", title=result.features[0], scale=alt.Scale(nice=False))
+    x = input_axis(result, table)
     title = ", ".join(names) if networks.predicts_numbers(result) else "probability"
-    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
+    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False), axis=style.number_axis())
     dot_colour = line_colour = alt.Color("output:N", sort=names, scale=class_scale())
     if len(names) == 1:
         dot_colour, line_colour = alt.value(RAMP[0]), alt.value(RAMP[-1])
@@ -66,6 +67,11 @@ def fit(table, result):
     layers += [epoch_text(curve)] if len(epochs) > 1 else []
     chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
     return networks.with_slider(chart, result, epochs)
+
+
+def input_axis(result, table):
+    """The horizontal axis of the only input."""
+    return alt.X("x:Q", **style.linear_axis(table["x"].min(), table["x"].max(), result.features[0]))
 
 
 def class_scale():
@@ -171,7 +177,7 @@ def region_cells(table, result, epochs, colour):
     rectangles = rectangles.transform_calculate(
         value=f"datum['value' + {shown}]", sure=f"datum['sure' + {shown}]"
     )
-    more = {"scale": alt.Scale(nice=False, zero=False), "axis": alt.Axis(grid=False)}
+    more = {"scale": alt.Scale(nice=False, zero=False), "axis": style.number_axis(grid=False)}
     is_class = result.classes is not None
     return rectangles.encode(
         x=alt.X("x:Q", title=result.features[0], **more),
@@ -249,17 +255,19 @@ def hidden_units(table, result):
     """Each hidden unit: its curve over one input, its image of a digit, or its weights."""
     units = len(set(table["unit"]) - {-1})
     n1 = result.best["n1"]
-    title = f"{units} of the {n1} hidden units" if units < n1 else f"The {n1} hidden units"
+    title = f"The {n1} hidden units"
+    if units < n1:
+        title = f"The {units} of {n1} hidden units that contribute most"
     if has_one_input(result):
         return unit_lines(table, result, title)
-    return unit_pictures(table, title) if result.task == 2 else unit_cells(table, title)
+    return unit_pictures(table, title) if result.task == 2 else unit_cells(table, result, title)
 
 
 def unit_lines(table, result, title):
     """The units' curves and, thicker, their sum."""
     is_sum = table["unit"] == -1
-    x = alt.X("x:Q", title=result.features[0], scale=alt.Scale(nice=False))
-    y = alt.Y("value:Q", title="W2 h(x)")
+    x = input_axis(result, table)
+    y = alt.Y("value:Q", title="W2 h(x)", axis=style.number_axis())
     colour = alt.Color("unit:N", scale=class_scale())
     lines = alt.Chart(chart_data(base.where(table, ~is_sum)))
     lines = lines.mark_line(strokeWidth=1.3, opacity=0.85)
@@ -289,15 +297,28 @@ def unit_pictures(table, title):
     return chart.properties(title=text_title(title, "the weights W1 of each, as an image"))
 
 
-def unit_cells(table, title):
-    """All weights in colours, one row per unit."""
+def unit_cells(table, result, title):
+    """All weights in colours: a column per unit, a row per input (W1) and output (W2)."""
     names = list(dict.fromkeys(table["x"]))
-    chart = alt.Chart(chart_data(table)).mark_rect()
-    chart = chart.encode(
-        x=alt.X("x:N", title=None, sort=names, axis=alt.Axis(labelAngle=-45)),
-        y=alt.Y("unit:O", title="hidden unit"),
-        color=weight_colour(table),
-        tooltip=["unit", "x", "value"],
+    units = len(set(table["unit"]))
+    cells = (
+        alt.Chart(chart_data(table))
+        .mark_rect()
+        .encode(
+            x=alt.X("unit:O", title="hidden unit"),
+            y=alt.Y(
+                "x:N", title=None, sort=names, axis=alt.Axis(labelLimit=220, labelOverlap=False)
+            ),
+            color=weight_colour(table),
+            tooltip=["unit", "x", "value"],
+        )
     )
-    width, height = max(200, min(WIDTH, 26 * len(names))), 18 * len(set(table["unit"]))
-    return chart.properties(width=width, height=height, title=text_title(title))
+    largest = np.abs(table["value"]).argmax()
+    unit, name, weight = (table[column][largest] for column in ("unit", "x", "value"))
+    title += f"; the largest weight is {name} of unit {unit}: {number(float(weight), 3)}"
+    under = f"{networks.member_label(result)}; W1: from an input, W2: to an output"
+    more = [(len(result.features), 40, "inputs"), (len(result.weights().b2), 20, "outputs")]
+    under += "".join(f"; the first {most} of {n:,} {of}" for n, most, of in more if n > most)
+    # Never flatter than 180: pages count the axis as part of the height.
+    size = {"width": min(WIDTH, max(200, 26 * units)), "height": max(180, 18 * len(names))}
+    return cells.properties(**size, title=text_title(title, under))

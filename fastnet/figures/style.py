@@ -21,6 +21,7 @@ CLASSES = (
     *("#3b7dd8", "#d97706", "#2a9d8f", "#c2487d", "#8a8f98", "#a05fb4", "#7f9a2e", "#b5523b"),
     *("#57a7d9", "#9c7a4d"),
 )
+PLAIN = "#5b7ea6"  # counts and sizes, where colour says nothing
 MARK = "#d1495b"  # highlights the subject of a title
 INK = {"light": "#1f2430", "dark": "#e6e9ef", "css": "var(--ink)"}
 SOFT = {"light": "#5d6675", "dark": "#a4acb9", "css": "var(--soft)"}
@@ -118,6 +119,13 @@ def set_colour(names, **more):
     return alt.Color("set:N", title=None, scale=scale, **more)
 
 
+def tint(colour, share, paper="#ffffff"):
+    """A colour mixed with paper: nothing of it at share 0, all of it at 1."""
+    ends = [[int(each[i : i + 2], 16) for i in (1, 3, 5)] for each in (paper, colour)]
+    mixed = np.round(np.add(ends[0], share * np.subtract(ends[1], ends[0]))).astype(int)
+    return f"#{mixed[0]:02x}{mixed[1]:02x}{mixed[2]:02x}"
+
+
 def class_colours(count):
     """Colours of `count` classes."""
     return [CLASSES[i % len(CLASSES)] for i in range(count)]
@@ -131,23 +139,81 @@ def positive(values):
     return np.isfinite(values) & (values > 0)
 
 
+# 100k, but 1930 and 0.05: SI prefixes for large numbers alone ("m" for thousandths misleads).
+NUMBERS = "abs(datum.value) >= 1e4 ? format(datum.value, '.10~s') : format(datum.value, '.10~g')"
+FEWEST, MOST = 3, 10  # numbers on an axis
+
+
+def number_axis(values=None, **more):
+    """An axis of numbers for people, with ticks at some values or where Vega puts them."""
+    if values is not None:
+        more |= {"values": values, "labelOverlap": False}
+    return alt.Axis(labelExpr=NUMBERS, **more)
+
+
+def number_legend(values, **more):
+    """A legend of numbers for people."""
+    return alt.Legend(labelExpr=NUMBERS, values=values, **more)
+
+
+def linear_axis(low, high, title, **more):
+    """title, axis and scale of a linear channel from low to high, with the same few round numbers
+    wherever it is used."""
+    scale = alt.Scale(domain=[float(low), float(high)], nice=False, zero=False, **more)
+    return {"title": title, "axis": number_axis(linear_ticks(low, high)), "scale": scale}
+
+
+def room_around(values, share=0.02):
+    """The ends of an axis that holds all values, with a little room."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    room = share * (high - low) or 0.05 * abs(high) or 1.0
+    return low - room, high + room
+
+
 def log_axis(values, title):
     """title, axis and scale of a channel that is really logarithmic: 0.001, 0.01, 0.1, ..."""
-    axis = alt.Axis(format="~g", values=log_ticks(values))
-    return {"title": title, "axis": axis, "scale": alt.Scale(type="log", nice=False, padding=6)}
+    scale = alt.Scale(type="log", nice=False, padding=6)
+    values = np.asarray(values, float)
+    values = values[positive(values)]
+    if len(values) and values.max() < 1.01 * values.min():  # one value: room above and below
+        values = values.mean() * np.array([0.9, 1.1])
+        scale.domain = values.tolist()
+    return {"title": title, "axis": number_axis(log_ticks(values)), "scale": scale}
 
 
 def log_ticks(values):
-    """Powers of ten over the positive values; if these are few, also 2 and 5 times them."""
+    """Powers of ten over the positive values; if these are few, also 2 and 5 times them, or all
+    multiples; over less than that, round numbers in even steps. At least three."""
+    values = np.asarray(values, float)
     values = values[positive(values)]
     if not len(values):
         return []
-    low, high = np.log10(values.min()), np.log10(values.max())
-    step = 1 + int(high - low) // 12
-    powers = range(int(np.floor(low)), int(np.ceil(high)) + 1, step)
-    factors = (1,) if high - low > 2.5 else (1, 2, 5) if high - low > 0.5 else range(1, 10)
+    low, high = values.min(), values.max()
+    step = 1 + int(np.log10(high / low)) // 8
+    for factors in ((1,), (1, 2, 5), range(1, 10)):
+        ticks = multiples(low, high, factors, step)
+        if FEWEST <= len(ticks) <= MOST:
+            return ticks
+    return linear_ticks(low, high)
+
+
+def multiples(low, high, factors, step):
+    """The factors times every step-th power of ten, from low to high."""
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1, step)
     ticks = [float(f"{factor}e{power}") for power in powers for factor in factors]
-    return [tick for tick in ticks if 0.999 <= tick / values.min() and tick / values.max() <= 1.001]
+    return [tick for tick in ticks if 0.999 <= tick / low and tick / high <= 1.001]
+
+
+def linear_ticks(low, high, most=7):
+    """Three to `most` round numbers in even steps from low to high."""
+    if not high > low:
+        return [float(low)]
+    power = 10.0 ** (np.floor(np.log10(high - low)) - 1)
+    for step in (power * factor for factor in (1, 2, 2.5, 5, 10, 20, 25)):
+        first, last = np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9)
+        if last - first < most:
+            return [float(f"{i * step:.10g}") + 0.0 for i in np.arange(first, last + 1)]
+    raise AssertionError("a step of the whole range leaves at most two numbers")
 
 
 def text_title(text, *subtitle):
@@ -165,11 +231,17 @@ def side_header(**more):
     return alt.Header(labelAngle=0, labelAlign="left", **more)
 
 
-def target_rules(result, most=3):
-    """A dashed line for each target loss, if a logarithmic axis can show them and they are few."""
+def drawn_targets(result, most=3):
+    """The target losses, if a logarithmic axis can show them and they are few."""
     targets = np.unique(result.members["target_loss"])
     targets = targets[positive(targets)]
-    if not 0 < len(targets) <= most:
+    return targets if len(targets) <= most else targets[:0]
+
+
+def target_rules(result):
+    """A dashed line for each target loss."""
+    targets = drawn_targets(result)
+    if not len(targets):
         return []
     unit, texts = asked_unit(result.options), [f"target {value:g}" for value in targets]
     if unit:

@@ -76,12 +76,12 @@ def quartiles_by_n1(members, values):
     return base.stacked(QUARTILE_COLUMNS, parts)
 
 
-def quartile_chart(table, y_title, smallest=None, most=WIDTH):
+def quartile_chart(table, y_title, smallest=None, most=WIDTH, also=()):
     """Dots, median and quartiles of each N1 on a logarithmic axis; `smallest` stands out."""
     table = base.where(table, style.positive(table["value"]))
     jitter = (np.arange(len(table["n1"])) * 0.618) % 1  # the golden ratio spreads them evenly
     data = chart_data(table, jitter=jitter, smallest=table["n1"] == smallest)
-    y = log_axis(table["value"], y_title)
+    y = log_axis([*table["value"], *also], y_title)
     rows = alt.Chart(data).encode(x=n1_axis(), color=smallest_colour())
     dots = rows.mark_circle(size=22, fillOpacity=0.6, opacity=1).encode(
         y=alt.Y("value:Q", **y),
@@ -107,7 +107,7 @@ def loss_by_n1_table(result):
 def loss_by_n1(table, result):
     """Best loss against N1: dots are members, bars quartiles; the smallest sufficient N1 in red."""
     smallest = answer.smallest_n1(result.by_n1(), result.options)
-    chart = quartile_chart(table, "best loss", smallest)
+    chart = quartile_chart(table, "best loss", smallest, also=style.drawn_targets(result))
     has_val = np.isfinite(result.members["val_loss"]).any()
     dots = f"dots: members ({'validation' if has_val else 'training'} loss)"
     red = "; red: the smallest N1 that suffices" if smallest else ""
@@ -206,7 +206,7 @@ def stop_reasons(table, result):
     bars = alt.Chart(chart_data(table)).mark_bar()
     bars = bars.encode(
         x=n1_axis(),
-        y=alt.Y("count:Q", title="members", axis=alt.Axis(format="~s", tickMinStep=1)),
+        y=alt.Y("count:Q", title="members", axis=style.number_axis(tickMinStep=1)),
         color=alt.Color("reason:N", title="stopped by", scale=scale),
         tooltip=["n1", "reason", "count"],
     )
@@ -310,7 +310,7 @@ def parallel_lines(table, x):
         "loss:Q",
         title="loss",
         scale=alt.Scale(type="log", range=list(RAMP)),
-        legend=alt.Legend(format="~g", values=ticks, gradientOpacity=1),
+        legend=style.number_legend(ticks, gradientOpacity=1),
     )
     # strokeOpacity: with opacity the drawing of 240 lines as PNG took 10 s instead of 0.5.
     lines = alt.Chart(chart_data(table)).mark_line(strokeOpacity=0.5, strokeWidth=1.2)
@@ -422,7 +422,7 @@ def heat_colour(table):
         "loss:Q",
         title="median loss",
         scale=alt.Scale(type="log", scheme="viridis", reverse=True),
-        legend=alt.Legend(format="~g", values=log_ticks(table["loss"])),
+        legend=style.number_legend(log_ticks(table["loss"])),
     )
 
 

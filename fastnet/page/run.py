@@ -95,9 +95,10 @@ def answer_view(result):
         st.header("The settings side by side", anchor=False)
         show_table(*words.by_setting_cells(result, rows[: words.MOST_SETTINGS]))
         st.caption(escape_markdown(variance.sentence(result.members, result.options)))
-    chosen = [f for f in figures.applying(result) if f.name in SHOWN_FIRST]
-    chosen = chosen or [figures.FIGURES["loss-curves"]]
-    for column, figure in zip(st.columns(len(chosen)), chosen):
+    applying = figures.applying(result)
+    chosen = [f for f in applying if f.name in SHOWN_FIRST]
+    chosen = chosen or [f for f in applying if f.name == "loss-curves"]
+    for column, figure in zip(st.columns(len(chosen) or 1), chosen):
         with column:
             chart = figure.chart(result, theme=theme())
             show_chart(chart, f"answer-{figure.name}", untitled=figures.finding(result))

@@ -14,65 +14,10 @@ from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.figures import base, style
 from fastnet.figures.curves import at_epochs
 from fastnet.figures.networks import snapshots
+from fastnet.results.words import number
 from fastnet.training import grouping
 
 pytest.importorskip("altair", reason="charts need the extra [plot]")
-
-FIT = {"task": 1, "samples": 60, "record": ["gradient_norm", "clipped", "snapshots"]}
-
-
-@pytest.fixture(scope="module")
-def few():
-    """Six members, a validation and a test set, snapshots; some reach the target, some do not."""
-    return fastnet.sweep(
-        **FIT,
-        n1=[2, 6],
-        seeds=3,
-        max_epochs=900,
-        success_rate=0.6,
-        target_loss=0.02,
-        validation_fraction=0.2,
-        test_fraction=0.2,
-    )
-
-
-@pytest.fixture(scope="module")
-def many():
-    """80 members of two widths and two rates: from 50 on, curves become bands."""
-    return fastnet.sweep(
-        task=1, samples=20, n1=[2, 3], seeds=20, learning_rate=[0.1, 0.3], max_epochs=30
-    )
-
-
-@pytest.fixture(scope="module")
-def digits():
-    """A poor classifier of the digits: some are wrong."""
-    return fastnet.train(task=2, n1=[4, 8], max_epochs=3)
-
-
-@pytest.fixture(scope="module")
-def spirals():
-    """Two classes in the plane, with text labels, of data of one's own."""
-    angle = np.linspace(0, 3, 40)
-    X = np.concatenate([np.c_[np.cos(angle), np.sin(angle)], np.c_[np.sin(angle), -angle]])
-    y = np.repeat(["in", "out"], 40)
-    return fastnet.sweep(X, y, n1=[3], seeds=2, max_epochs=20, record=["snapshots"]), (X, y)
-
-
-@pytest.fixture(scope="module")
-def two_outputs():
-    """A regression with three inputs and two outputs."""
-    X = np.random.default_rng(0).normal(size=(50, 3))
-    Y = np.c_[X[:, 0] + X[:, 1], X[:, 2] ** 2]
-    return fastnet.train(X, Y, n1=[4], max_epochs=50, validation_fraction=0.2), (X, Y)
-
-
-@pytest.fixture(scope="module")
-def diverged():
-    """Relu at an absurd rate: no finite loss beyond the first."""
-    return fastnet.sweep(
-        task=1, n1=[2, 4], seeds=2, learning_rate=1e38, activation="relu", max_epochs=50
-    )
 
 
 def names(result):
@@ -116,7 +61,9 @@ def test_which_figures_apply(few, many, digits, diverged, spirals, two_outputs):
     assert {"fit", "errors"}.isdisjoint(names(digits))
     assert names(spirals[0]) == everywhere | {"learning-rate", "parallel", "hidden-units"}
     assert names(two_outputs[0]) == everywhere | {"learning-rate", "hidden-units"}
-    assert "loss-by-n1" in names(diverged)
+    assert "loss-by-n1" in names(diverged) and "loss-curves" not in names(diverged)
+    with pytest.raises(UsageError, match="loss-curves: every member diverged in its first epoch"):
+        figures.loss_curves(diverged)
 
 
 def test_a_method_without_learning_rate_has_no_such_figure(few):
@@ -296,6 +243,36 @@ def test_r2_is_that_of_scikit_learn(two_outputs):
         np.testing.assert_allclose(table["r2"][mine], expected, rtol=1e-9)
 
 
+def test_the_rmse_of_a_title_is_that_of_the_command_line(table, few, folds):
+    for result in (table, few):
+        found = figures.errors.table(result)
+        for name in ("train", "val", "test"):
+            mine = found["set"] == name
+            np.testing.assert_allclose(found["rmse"][mine], result.metrics[name]["rmse"], rtol=1e-6)
+        parity = figures.predicted_true.table(result)
+        mine = parity["set"] == "test"
+        np.testing.assert_allclose(parity["r2"][mine], result.metrics["test"]["r2"], rtol=1e-5)
+    rmse = number(table.metrics["test"]["rmse"], 3)
+    title = figures.errors(table).to_dict()["title"]["text"]
+    assert title == f"RMSE of price {rmse} on the 32 test rows"
+    r2 = number(table.metrics["test"]["r2"], 3)
+    title = figures.predicted_true(table).to_dict()["title"]["text"]
+    assert title == f"price: R2 {r2} on the 32 test rows"
+
+
+def test_outputs_of_different_size_have_axes_of_their_own_and_folds_their_rows(folds):
+    result, data = folds
+    found = figures.errors.table(result, data=data)
+    for j, name in enumerate(("y0", "y1")):
+        mine = (found["set"] == "val") & (found["output"] == name)
+        expected = result.metrics["val"]["targets"][f"y{j}"]["rmse"]
+        np.testing.assert_allclose(found["rmse"][mine], expected, rtol=1e-5)
+        assert found["count"][mine].sum() == 30
+        assert found["high"][mine].max() < (5e6 if j == 0 else 50)
+    spec = figures.predicted_true(result, data=data).to_dict()
+    assert spec["title"]["text"].startswith("y1 is predicted worst: R2 ")
+
+
 def test_errors_are_counted_once_each(few):
     table = figures.errors.table(few)
     for name in ("train", "val", "test"):
@@ -315,6 +292,31 @@ def test_confusion_reliability_and_wrong_digits_agree_with_the_accuracy(digits):
     assert (table["low"] <= table["right"]).all() and (table["right"] <= table["high"]).all()
     table = figures.wrong_digits.table(digits)
     assert len(set(table["place"])) == min(wrong, 24)
+
+
+def test_every_input_and_output_of_the_hidden_units_has_its_name(table):
+    vl_convert = pytest.importorskip("vl_convert", reason="charts need the extra [plot]")
+    chart = figures.hidden_units(table)
+    assert chart.height >= 180  # a page counts the axis in: 72 pixels would leave a line
+    svg = vl_convert.vegalite_to_svg(chart.to_dict())
+    for name in table.features:
+        assert f">W1 {name}<" in svg
+    assert ">W2 price<" in svg
+    assert "the largest weight is W" in chart.to_dict()["title"]["text"]
+
+
+def test_the_bins_of_reliability_have_enough_rows(digits):
+    counts = figures.reliability.table(digits)["count"]
+    assert counts.min() >= 30 and counts.max() - counts.min() <= 1
+
+
+def test_wrong_cells_of_the_confusion_are_red_and_right_ones_blue(digits):
+    chart = figures.confusion(digits)
+    for row in next(iter(chart.to_dict()["datasets"].values())):
+        red, blue = int(row["fill"][1:3], 16), int(row["fill"][5:7], 16)
+        assert row["count"] == 0 or (blue > red) == (row["true"] == row["predicted"])
+        assert row["count"] or row["fill"] == "#ffffff"
+    assert " wrong (" in chart.to_dict()["title"]["text"]
 
 
 def test_the_heat_map_has_medians_of_two_axes(many):
@@ -466,6 +468,27 @@ def test_plot_lists_what_applies_and_writes_what_is_named(few, tmp_path, monkeyp
     written = plot("run", "--figure", "fit", "-o", "f.svg", "--theme", "dark", "--json")
     assert json.loads(written.stdout)["file"] == "f.svg"
     assert style.PAPER["dark"] in (tmp_path / "f.svg").read_text()
+
+
+def test_plot_all_writes_every_figure_into_a_folder(diverged, tmp_path, monkeypatch):
+    pytest.importorskip("vl_convert", reason="files need the extra [plot]")
+    monkeypatch.chdir(tmp_path)
+    diverged.save("run")
+    shown = {f.name for f in figures.applying(fastnet.load("run"))}
+    files = plot("run", "--all").stdout.splitlines()
+    assert files == [f"run-figures/{f.name}.png" for f in figures.applying(fastnet.load("run"))]
+    assert {path.stem for path in (tmp_path / "run-figures").iterdir()} == shown
+    failed = plot("run", "--all").exception
+    assert "-o: run-figures exists; name another folder" in str(failed)
+    again = plot("run", "--all", "--force", "--theme", "dark", "--json")
+    assert json.loads(again.stdout)["files"] == files
+    failed = plot("run", "--all", "--figure", "errors").exception
+    assert isinstance(failed, UsageError)
+    assert "--all draws every figure; leave out --figure errors or --all" in str(failed)
+    (tmp_path / "a.png").write_text("mine")
+    failed = plot("run", "--all", "-o", "a.png", "--force").exception
+    assert "-o: a.png is a file; --all needs a folder" in str(failed)
+    assert (tmp_path / "a.png").read_text() == "mine"
 
 
 def test_plot_refuses_what_does_not_apply_before_it_writes(few, tmp_path):
