@@ -41,3 +41,34 @@ def check_weights(archive, run):
     x = np.linspace(-1, 1, 1000)[:, None]
     yhat = (1 / (1 + np.exp(-(x @ W1.T + b1)))) @ W2.T + b2
     assert (0.5 * (yhat - np.sin(2 * np.pi * x)) ** 2).mean() <= 1e-3
+
+
+def test_learn_steps_through_a_pass_and_plays_a_training(served, tab):
+    address, _ = served
+    faults = []
+    tab.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+    tab.on("pageerror", lambda error: faults.append(str(error)))
+    tab.goto(f"{address}/?view=learn&chapter=forward")
+    drawing = tab.get_by_role("img", name="A network with 1 input, 3 hidden units and 1 output")
+    drawing.wait_for()
+    lit = tab.locator(".edge.lit")
+    playwright.expect(lit).to_have_count(0)
+    tab.get_by_role("button", name="Next", exact=True).click()
+    playwright.expect(lit).to_have_count(1)
+    lit.hover()
+    tab.get_by_text("W1, input 1 to hidden unit 1: weight").wait_for()
+    tab.get_by_role("button", name="Next chapter").click()
+    tab.get_by_role("heading", name="2. Backward pass").wait_for()
+    assert "chapter=backward" in tab.url
+    tab.get_by_role("button", name="Many samples").click()
+    tab.get_by_text("Epoch 0: loss").wait_for()
+    curve = tab.get_by_role("img", name="The network's output").locator("path[stroke]")
+    first = curve.get_attribute("d")
+    tab.get_by_label("Speed").select_option("4")
+    tab.get_by_role("button", name="Play").click()
+    tab.get_by_text("Epoch 2,000: loss").wait_for()
+    tab.get_by_role("button", name="Play").wait_for()  # it ended
+    assert curve.get_attribute("d") != first
+    tab.get_by_role("button", name="Back", exact=True).click()
+    playwright.expect(tab.get_by_text("Epoch 2,000: loss")).to_have_count(0)
+    assert not faults

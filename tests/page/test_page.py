@@ -163,17 +163,6 @@ def test_an_unknown_view_is_told(page, runs):
     assert "view 'nope'; there are train, runs, learn" in app.warning[0].value
 
 
-# ---------------------------------------------------------------- learn
-
-
-def test_a_step_of_backpropagation_lowers_the_loss(page, runs):
-    app = page(runs, view="learn")
-    before = next(text.value for text in app.markdown if "loss =" in text.value)
-    app.button(key="take").click().run()
-    assert next(text.value for text in app.markdown if "loss =" in text.value) != before
-    assert app.session_state["learn-steps"] == 1
-
-
 # ---------------------------------------------------------------- tables
 
 

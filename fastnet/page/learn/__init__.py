@@ -9,7 +9,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from fastnet.page.learn import classes, derivation, passes, questions, trainings
-from fastnet.page.parts import escape_markdown, go_to, url_value
+from fastnet.page.parts import go_to, unknown_in_url, url_value
 
 
 class Chapter(NamedTuple):
@@ -107,12 +107,10 @@ def view(runs):
     """The chapter that the URL names."""
     keep_widgets()
     name = url_value("chapter", "forward")
-    known = [*CHAPTERS, *([DERIVATION] if derivation.sections() else [])]
+    known = [*CHAPTERS, DERIVATION]
     st.title("Learn backpropagation", anchor=False)
     if name not in known:
-        st.warning(
-            f"There is no chapter {escape_markdown(name)}. The chapters are {', '.join(known)}."
-        )
+        unknown_in_url("chapter", name, known)
         name = "forward"
     contents(known, name)
     if name == DERIVATION:

@@ -1,11 +1,11 @@
 """The chapter on softmax and cross-entropy: two inputs, three classes."""
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from fastnet.page.learn import course, film, lab, steps
 from fastnet.page.learn.numbers import factor, pass_of, tex, text
+from fastnet.page.parts import show_table
 
 PER_CLASS = 12
 CENTRES = np.array([[-0.5, -0.4], [0.5, -0.4], [0.0, 0.55]])
@@ -36,7 +36,7 @@ def softmax():
     found = steps.forward_steps(p) if forward else steps.backward_steps(p)
     lab.show_steps(f"soft-{way}", (n1, int(seed)), p, found, forward)
     st.subheader("From outputs to probabilities", anchor=False)
-    st.dataframe(probability_table(p), hide_index=True, height="content")
+    probability_table(p)
     lab.show_formulas(probability_formulas(p))
     st.subheader("The training", anchor=False)
     show_training(one, X, Y)
@@ -52,21 +52,21 @@ def points():
 @st.cache_data(max_entries=32, show_spinner="Training in plain NumPy ...")
 def trained(n1, seed, rate):
     """The course of a tanh network that learns the three classes."""
-    net = course.new_network(n1, seed, "tanh", 2, 3, "glorot_uniform")
+    net = course.new_network(n1, seed, "tanh", 2, 3)
     problem = course.problem_of(*points(), "cross_entropy")
     return course.train(net, "tanh", problem, learning_rate=rate, max_epochs=EPOCHS)
 
 
 def probability_table(p):
-    """One row per class: logit, power, probability, target, error."""
+    """Show one row per class: logit, power, probability, target, error."""
     powers = np.exp(p.Z2[0] - p.Z2[0].max())
     rows = [
-        {"class": i + 1, "z2": text(p.Z2[0, i]), "e^(z2 - largest)": text(powers[i]),
+        {"class": f"{i + 1}", "z2": text(p.Z2[0, i]), "e^(z2 - largest)": text(powers[i]),
          "probability ŷ": text(p.outputs[0, i]), "target y": text(p.Y[0, i], 0),
          "dz2 = ŷ - y": text(p.dZ2[0, i])}
         for i in range(3)
     ]  # fmt: skip
-    return pd.DataFrame(rows)
+    show_table(list(rows[0]), [list(row.values()) for row in rows])
 
 
 def probability_formulas(p):

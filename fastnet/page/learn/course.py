@@ -8,7 +8,7 @@ import numpy as np
 from fastnet import reference
 from fastnet.engine.init import initial_weights
 from fastnet.engine.records import RUNNING, SETTINGS, STATE
-from fastnet.options.methods import STOPS
+from fastnet.options.methods import ACTIVATIONS, STOPS
 from fastnet.options.table import SETTINGS as OPTIONS
 from fastnet.reference.network import Net, Rows
 
@@ -48,8 +48,14 @@ class Course(NamedTuple):
     stop: str
 
 
-def new_network(n1, seed, activation, d=1, k=1, init="nguyen_widrow"):
-    """A network with fastnet's initial weights, in float64."""
+def new_network(n1, seed, activation, d=1, k=1):
+    """A network with fastnet's initial weights, in float64.
+
+    They are Nguyen-Widrow's for one input, which spread the units over it; Glorot's for several
+    inputs, and for activations that Nguyen-Widrow's are not made for.
+    """
+    suits = d == 1 and ACTIVATIONS[activation].gain
+    init = "nguyen_widrow" if suits else "glorot_uniform"
     drawn = initial_weights(seed, n1, d, k, init, activation)
     return copied(Net(*drawn))
 

@@ -8,7 +8,7 @@ from fastnet import gradcheck, reference
 from fastnet.figures.style import SETS, alt, text_title, themed
 from fastnet.page.learn import lab, steps
 from fastnet.page.learn.numbers import after_step, curve, loss_along, parameters, pass_of, tex, text
-from fastnet.page.parts import show_chart, theme
+from fastnet.page.parts import show_chart, show_table, theme
 
 SAMPLES = 8
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.5, 1.0, 2.0, 5.0)
@@ -24,7 +24,7 @@ def forward():
     lab.show_steps("forward", setup, p, steps.forward_steps(p), forward=True)
     st.subheader("The same for all samples", anchor=False)
     every = pass_of(net, setup.activation, X, Y)
-    st.dataframe(sample_table(every), hide_index=True, height="content")
+    sample_table(every)
     st.markdown(f"The loss of all {SAMPLES} samples is the mean: **{text(every.mean_loss, 6)}**.")
     in_general(
         r"z1 = W1\,x + b1, \qquad h = s(z1), \qquad \hat y = z2 = W2\,h + b2",
@@ -57,11 +57,11 @@ def in_general(*lines):
 
 
 def sample_table(p):
-    """One row per sample: what the network makes of it."""
+    """Show one row per sample: what the network makes of it."""
     columns = {"x": p.X[:, 0]}
     columns |= {f"h{u + 1}": p.H[:, u] for u in range(p.H.shape[1])}
     columns |= {"ŷ": p.outputs[:, 0], "y": p.Y[:, 0], "ŷ - y": p.dZ2[:, 0], "loss": p.losses}
-    return pd.DataFrame({name: [text(v) for v in column] for name, column in columns.items()})
+    show_table(list(columns), [[text(v) for v in row] for row in zip(*columns.values())])
 
 
 def check(p):
@@ -75,8 +75,7 @@ def check(p):
         (name, text(ours, 8), text(other, 8), f"{abs(ours - other):.0e}")
         for (name, ours), (_, other) in zip(parameters(p.gradient), parameters(numeric))
     ]
-    names = ["parameter", "backpropagation", "central difference", "apart"]
-    st.dataframe(pd.DataFrame(rows, columns=names), hide_index=True, height="content")
+    show_table(["parameter", "backpropagation", "central difference", "apart"], rows)
 
 
 def numeric_gradient(p):
@@ -111,7 +110,7 @@ def step():
     lab.show_formulas(foretold(p, rate, new_loss))
     along(p, rate)
     st.subheader("Every parameter and its step", anchor=False)
-    st.dataframe(step_table(p, after, rate), hide_index=True, height="content")
+    step_table(p, after, rate)
 
 
 def begun(setup):
@@ -170,28 +169,27 @@ def foretold(p, rate, new_loss):
 
 
 def step_table(p, after, rate):
-    """One row per parameter: before, gradient, step, after."""
+    """Show one row per parameter: before, gradient, step, after."""
     rows = []
     for (name, w), (_, g), (_, new) in zip(
         parameters(p.net), parameters(p.gradient), parameters(after)
     ):
         rows.append((name, text(w, 6), text(g, 6), text(-rate * g, 6), text(new, 6)))
-    return pd.DataFrame(rows, columns=["parameter", "w", "gradient", "-r · gradient", "w after"])
+    show_table(["parameter", "w", "gradient", "-r · gradient", "w after"], rows)
 
 
 def show_progress(setup, net, log, X, Y):
-    """The curve of the network against the function, and the log of the steps."""
+    """The curve of the network against the function, and the last steps."""
     left, right = st.columns(2)
     with left:
         show_chart(themed(curves_chart(setup, net, X, Y), theme()), key="step-curve")
     with right:
-        st.markdown("**The steps so far**")
+        st.markdown("**The last steps**")
         if not log:
             st.caption("No step yet.")
             return
-        names = ["step", "sample", "rate", "loss before", "loss after"]
-        rows = [(n, s, r, text(a, 6), text(b, 6)) for n, s, r, a, b in log[::-1]]
-        st.dataframe(pd.DataFrame(rows, columns=names), hide_index=True, height=300)
+        rows = [(f"{n}", s, f"{r:g}", text(a, 6), text(b, 6)) for n, s, r, a, b in log[:-9:-1]]
+        show_table(["step", "sample", "rate", "loss before", "loss after"], rows)
 
 
 def curves_chart(setup, net, X, Y):

@@ -1,13 +1,13 @@
 """The chapters on whole trainings: epochs, learning rate, clipping, best weights and stopping."""
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from fastnet import reference
 from fastnet.figures.style import SETS
 from fastnet.page.learn import course, film, lab
 from fastnet.page.learn.numbers import pass_of, tex, text
+from fastnet.page.parts import show_table
 
 SAMPLES = 40
 RATES = (0.01, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
@@ -72,9 +72,18 @@ def entry_table(one, rate_too=True):
     chosen = [0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, last]
     rows = []
     for e in lab.entry_rows(one.entries, chosen):
-        row = {"epoch": e.epoch, "loss": text(e.train_loss, 6), "gradient norm": text(e.norm, 6)}
+        row = {
+            "epoch": f"{e.epoch:,}",
+            "loss": text(e.train_loss, 6),
+            "gradient norm": text(e.norm, 6),
+        }
         rows.append(row | ({"learning rate": text(e.rate, 6)} if rate_too else {}))
-    st.dataframe(pd.DataFrame(rows), hide_index=True, height="content")
+    show_rows(rows)
+
+
+def show_rows(rows):
+    """A table of rows of the same names."""
+    show_table(list(rows[0]), [list(row.values()) for row in rows])
 
 
 # ---------------------------------------------------------------- the learning rate
@@ -133,9 +142,9 @@ def verdicts(runs):
         rows.append({
             "training": name, "loss at first": text(finite[0], 6),
             "largest loss": text(max(finite), 6), "loss at the end": end,
-            "epochs": one.entries[-1].epoch, "best epoch": one.best_epoch,
+            "epochs": f"{one.entries[-1].epoch:,}", "best epoch": f"{one.best_epoch:,}",
         })  # fmt: skip
-    st.dataframe(pd.DataFrame(rows), hide_index=True, height="content")
+    show_rows(rows)
 
 
 # ---------------------------------------------------------------- clipping
@@ -219,6 +228,13 @@ def stopping():
         f"{text(last.train_loss, 6)}. fastnet keeps the weights of epoch {one.best_epoch:,}."
     )
     decisions(one)
+    lab.show_formulas(
+        [
+            r"e^* = \text{the first epoch with the lowest validation loss so far}",
+            r"\text{stop at epoch } e \text{ when } e - e^* = \text{patience}; \quad "
+            r"\text{keep the weights of epoch } e^*",
+        ]
+    )
 
 
 @st.cache_data(max_entries=32, show_spinner="Training in plain NumPy ...")
@@ -239,9 +255,9 @@ def decisions(one):
     last, best = len(one.entries) - 1, one.best_epoch
     chosen = [0, 1, best - 1, best, best + 1, best + 2, last - 1, last]
     rows = [
-        {"epoch": e.epoch, "training loss": text(e.train_loss, 6),
+        {"epoch": f"{e.epoch:,}", "training loss": text(e.train_loss, 6),
          "validation loss": text(e.val_loss, 6), "best so far": "yes" if e.better else "no",
-         "epochs without gain": e.waited}
+         "epochs without gain": f"{e.waited}"}
         for e in lab.entry_rows(one.entries, chosen)
     ]  # fmt: skip
-    st.dataframe(pd.DataFrame(rows), hide_index=True, height="content")
+    show_rows(rows)
