@@ -65,13 +65,13 @@ def member_label(result, member=None):
 def snapshots(result, member=None, most=12):
     """Epochs and models of a member during training; the kept weights come last.
 
-    Only the kept weights if the run recorded no snapshots.
+    Only the kept weights unless the option record asks for snapshots.
     """
     model = result.model(member)
     member = result.best_member if member is None else member
     best_epoch = int(result.members["best_epoch"][member])
     found, recorded = [], result.recorded["snapshots"]
-    if len(recorded):
+    if "snapshots" in result.options["record"]:
         earlier = (recorded["member"] == member) & (recorded["epoch"] < best_epoch)
         chosen = base.evenly(np.flatnonzero(earlier), most)
         epochs = [int(epoch) for epoch in recorded["epoch"][chosen]]

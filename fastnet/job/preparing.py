@@ -13,7 +13,12 @@ from fastnet.errors import DataError
 from fastnet.options.arguments import SAMPLE_NAMES
 from fastnet.options.defaults import resolve
 from fastnet.options.kinds import is_list
-from fastnet.options.rules import refuse_of_halving, refuse_of_search, refuse_within
+from fastnet.options.rules import (
+    refuse_of_halving,
+    refuse_of_record,
+    refuse_of_search,
+    refuse_within,
+)
 from fastnet.options.table import OPTIONS
 from fastnet.training.plan import Plan, even_batch, make_plan, plan_of_blocks
 from fastnet.training.search import first_blocks, is_searched, replayed
@@ -31,6 +36,7 @@ def prepare(
     samples.setdefault("class_weight", options["class_weight"])
     refuse_of_search(command, options, samples.get("folds"))
     refuse_of_halving(options)
+    refuse_of_record(options)
     assumed = options.keys() - chosen.keys()
     data = checked_data(X, y, task, options, samples, assumed)
     if "validation_fraction" in assumed and not len(data.split["val"]):

@@ -56,6 +56,8 @@ def start(
     sources = checked_sources(reuse, options, initial_weights)
     plan = members_so_far(plan, data, options, ())
     training = Training(plan, data, options, initial_weights)
+    if out is not None:
+        training.film()
     facts = environment.describe(training.threads, data.digest())
     if initial_weights is not None:
         facts["initial_weights"] = True
@@ -142,6 +144,7 @@ def go_on_locked(
     facts |= {name: old[name] for name in environment.OF_START if name in old}
     job = Job(config["command"], config["task"], training, data, facts, progress, began)
     job.folder = folder
+    training.film()
     if saved is not None:
         job.restore(checkpoint, saved)
     return job.run()

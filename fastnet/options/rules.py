@@ -181,6 +181,13 @@ def refuse_beside(
             )
 
 
+def refuse_of_record(options: Mapping[str, Any]) -> None:
+    """Refuse to record something and none."""
+    others = [name for name in options["record"] if name != "none"]
+    if others and "none" in options["record"]:
+        raise UsageError(f"record none stands alone; drop it, or {', '.join(others)}.")
+
+
 def refuse_of_tables(options: Mapping[str, Any], source: str) -> None:
     """Refuse options of a table beside any other source of samples."""
     for name in OF_DATA if source != "data" else ():

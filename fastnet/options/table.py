@@ -516,8 +516,9 @@ ROWS = (
         "run",
         CHOICES,
         (),
-        "Also record gradient_norm, clipped (per epoch), snapshots (weights at 0, 1, 2, 4, ...).",
-        choices=("gradient_norm", "clipped", "snapshots"),
+        "Also record gradient_norm, clipped (per epoch), snapshots (weights of all members after "
+        "some 60 epochs). none: not even the snapshots for playback.",
+        choices=("gradient_norm", "clipped", "snapshots", "none"),
     ),
     Option(
         "data",

@@ -15,7 +15,7 @@ from fastnet.engine.records import RUNNING, TRAIN_LOSS, VAL_LOSS
 from fastnet.errors import DataError
 from fastnet.files import json_value, read_npz
 from fastnet.options.methods import CONVERGED_BY, OPTIMIZERS, STOPS
-from fastnet.results import answer
+from fastnet.results import answer, film
 from fastnet.results.fitting import misfits_of_members, misfits_of_split, refuse, require_fit
 from fastnet.results.intervals import Calibration, of_model
 from fastnet.results.labels import thresholds_of_labels
@@ -34,7 +34,7 @@ from fastnet.results.result import HISTORY, MEMBERS, SCORES, Result, packed_alon
 from fastnet.results.rules import softmax
 from fastnet.results.verdict import remarks_on_training, verdict
 from fastnet.training.checkpoint import Run, misfit
-from fastnet.training.history import History, history_names
+from fastnet.training.history import History, Snapshots, history_names
 from fastnet.training.plan import COLUMNS, Plan, has_optimizer, plan_of_blocks, plan_of_shape
 from fastnet.training.search import is_searched, replayed
 from fastnet.training.training import Training
@@ -81,7 +81,7 @@ def from_training(
         best_member=best,
         packed=packed_of(training, np.array([best])),
         entries=entries,
-        recorded={"record": record, "snapshots": training.recorded()},
+        recorded={"record": record, "snapshots": {}},
         split=data.divided(),
         environment=environment,
         notices=data.notices,
@@ -96,13 +96,17 @@ def from_training(
         compared = sorted(set(options["l2"])) if options["prune_l2"] is not None else ()
         chosen = remarks_on_training(result.best, compared, int(data.train_counts()[fold]))
         found = *chosen, *verdict(metrics, data.targets, bool(data.folds))
+    shots = training.recorded()
+    if shots and "snapshots" not in options["record"]:
+        shots = film.chosen_snapshots(result, shots)
     return result._replace(
         packed={} if kept is None else packed_of(training, kept),
+        recorded={"record": record, "snapshots": shots},
         metrics=metrics,
         thresholds=thresholds,
         calibration=calibration,
         folds=folds,
-        notices=(*data.notices, *notices, *found),
+        notices=(*data.notices, *notices, *found, *film.missing(result, training.snapshots)),
     )
 
 
@@ -229,7 +233,7 @@ def from_folder(path: Path, config: Mapping[str, Any], saved: Mapping[str, Any])
         entries=read_arrays(path, "history.npz", sizes),
         recorded={
             name: read_arrays(path, f"{name}.npz", sizes) if there else {}
-            for name, there in recorded_by(facts["options"]).items()
+            for name, there in recorded_by(path, facts["options"]).items()
         },
         metrics=saved["best"]["metrics"],
         folds=saved["folds"],
@@ -239,10 +243,14 @@ def from_folder(path: Path, config: Mapping[str, Any], saved: Mapping[str, Any])
     )
 
 
-def recorded_by(options: Mapping[str, Any]) -> dict[str, bool]:
-    """Whether a run has record.npz and snapshots.npz."""
+def recorded_by(path: Path, options: Mapping[str, Any]) -> dict[str, bool]:
+    """Whether a run has record.npz and snapshots.npz; those for playback it may have."""
     asked = set(options["record"])
-    return {"record": bool(asked - {"snapshots"}), "snapshots": "snapshots" in asked}
+    there = "none" not in asked and (path / "snapshots.npz").is_file()
+    return {
+        "record": bool(asked - {"snapshots", "none"}),
+        "snapshots": "snapshots" in asked or there,
+    }
 
 
 def origin(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -312,6 +320,7 @@ def from_checkpoint(
     entries, record = entries_and_record(history.flat(saved["states"]))
     members = members_so_far(plan, saved, validates)
     elapsed = float(saved["progress"][2])
+    snapshots = {n: saved[f"snapshot_{n}"] for n in Snapshots.ARRAYS if f"snapshot_{n}" in saved}
     return Result(
         **facts,
         members=members,
@@ -320,7 +329,7 @@ def from_checkpoint(
         best_member=answer.winner(members, options),
         packed=unpack(saved["best"], plan.settings, *shape),
         entries=entries,
-        recorded={"record": record, "snapshots": {}},
+        recorded={"record": record, "snapshots": snapshots},
     )
 
 

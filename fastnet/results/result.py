@@ -17,6 +17,7 @@ from fastnet.results import answer, closeness, ensemble, variance
 from fastnet.results.intervals import Calibration
 from fastnet.results.model import Model
 from fastnet.shapes import ANYTHING, COUNT, NUMBER, TEXT, TIME, Maybe, one_of
+from fastnet.training.history import of_members
 from fastnet.training.plan import COLUMNS, SETTING_COLUMNS, shown
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class Result(Described, ResultFields):
     entries : dict of ndarray
         The arrays of history.npz.
     recorded : dict
-        "record" and "snapshots": the arrays of those npz, empty unless asked for.
+        "record" and "snapshots": the arrays of those npz, empty if there are none.
     split : dict of ndarray
         Row numbers of train, val and test; with folds also which of the training rows train and
         validate in each, folds_train and folds_val of shape (folds, rows).
@@ -615,10 +616,8 @@ def snapshots_of(snapshots: Mapping[str, np.ndarray], member: int) -> dict[str, 
     """The snapshots of one member, under the number 0."""
     if not len(snapshots):
         return {}
-    mine = snapshots["member"] == member
-    rows = np.repeat(mine, snapshots["n1"])
-    cut = {n: a[rows if n in ("W1", "b1", "W2") else mine] for n, a in snapshots.items()}
-    return {**cut, "member": np.zeros(mine.sum(), np.int64)}
+    mine = of_members(snapshots, [member])
+    return {**mine, "member": np.zeros_like(mine["member"])}
 
 
 # ---------------------------------------------------------------- members

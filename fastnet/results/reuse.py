@@ -200,7 +200,7 @@ def differences(training: Training, facts: Mapping[str, Any], result: Result) ->
         yield "it began with initial_weights"
     if not result.packed:
         yield f"it kept no weights (keep {theirs['keep']})"
-    for name in options["record"]:
+    for name in (name for name in options["record"] if name != "none"):
         if name not in theirs["record"]:
             yield f"it did not record {name}"
         elif name == "snapshots" and not result.recorded["snapshots"]:
@@ -361,6 +361,8 @@ def packed_numbers(result: Result, members: np.ndarray, plan: Plan, dtype: np.dt
 def snapshots_of(result: Result, members: np.ndarray) -> dict[str, np.ndarray]:
     """The snapshots of members, which are numbered anew."""
     held = result.recorded["snapshots"]
+    if not np.isin(members, held.get("member", ())).any():
+        return {}
     some = np.flatnonzero(np.isin(held["member"], members))
     order = np.argsort(members)
     number = order[np.searchsorted(members, held["member"][some], sorter=order)]

@@ -45,7 +45,7 @@ class Run(NamedTuple):
     rows : int
         Samples to train on.
     snapshots : bool
-        Whether it records snapshots.
+        Whether it records snapshots of all members.
     start : int
         The first epoch of the next round, as the checkpoint says.
     whole : bool
@@ -181,8 +181,9 @@ def shapes_of_history(run: Run, saved: Mapping[str, np.ndarray]) -> dict[str, tu
 
 
 def shapes_of_snapshots(run: Run, saved: Mapping[str, np.ndarray]) -> dict[str, tuple]:
-    """Shape and dtype of the snapshots' arrays; empty if the run has none so far."""
-    if not has_snapshots(run, saved):
+    """Shape and dtype of the snapshots' arrays; empty if there are none."""
+    due = run.snapshots and bool((saved["states"]["last_epoch"] >= 0).any())
+    if not due and not has_snapshots(saved):
         return {}
     n1, d, k = saved.get("snapshot_n1", np.empty(0)), run.plan.d, run.plan.k
     count, units = np.size(n1), run.plan.settings["n1"][members_of(run, saved)].sum()
@@ -192,9 +193,9 @@ def shapes_of_snapshots(run: Run, saved: Mapping[str, np.ndarray]) -> dict[str, 
     return {f"snapshot_{name}": found[name] for name in Snapshots.ARRAYS}
 
 
-def has_snapshots(run: Run, saved: Mapping[str, np.ndarray]) -> bool:
-    """Whether a run records snapshots and a member has begun."""
-    return run.snapshots and bool((saved["states"]["last_epoch"] >= 0).any())
+def has_snapshots(saved: Mapping[str, np.ndarray]) -> bool:
+    """Whether a checkpoint has arrays of snapshots."""
+    return any(f"snapshot_{name}" in saved for name in Snapshots.ARRAYS)
 
 
 def members_of(run: Run, saved: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -274,7 +275,7 @@ def odd_numbers(saved: Mapping[str, np.ndarray], run: Run) -> str | None:
 
 def odd_snapshots(saved: Mapping[str, np.ndarray], run: Run) -> str | None:
     """Snapshots of members, widths or epochs that the run does not have."""
-    if not has_snapshots(run, saved):
+    if not has_snapshots(saved):
         return None
     members, epoch = saved["snapshot_member"], saved["snapshot_epoch"]
     if len(members_of(run, saved)) < len(members):

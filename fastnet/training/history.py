@@ -14,6 +14,8 @@ from fastnet.engine.records import (
     VAL_LOSS,
 )
 
+DENSE_SNAPSHOTS = 16  # up to this epoch there is a snapshot of each
+
 # The names of an entry's columns.
 FIELDS = {
     "train_loss": TRAIN_LOSS,
@@ -129,22 +131,61 @@ class History:
 
 
 class Snapshots:
-    """Weights of the live members after 0, 1, 2, 4, 8, ... epochs, to show how a fit develops."""
+    """Weights of live members after some epochs, to show how a fit develops.
+
+    The epochs are all up to 16 and then four for each doubling: 20, 24, 28, 32, 40, ...: some 60
+    up to epoch 30,000. They follow from the number of the epoch alone.
+
+    Parameters
+    ----------
+    most : int, optional
+        The bytes that they may take. Beyond, the better half of the members of each N1 is kept;
+        if there is one of each N1, none is. Without it all members are kept.
+    """
 
     ARRAYS = ("W1", "b1", "W2", "b2", "n1", "member", "epoch")
 
-    def __init__(self):
+    def __init__(self, most: int | None = None):
+        self.most = most
         self.pieces = []
+        self.held = np.empty(0, np.int64)  # the members that there are snapshots of
 
     @staticmethod
     def due(start: int) -> int:
         """The first epoch of a snapshot after `start`."""
-        return 1 << start.bit_length()
+        step = max(1, 1 << start.bit_length() >> 3) if start >= DENSE_SNAPSHOTS else 1
+        return (start // step + 1) * step
+
+    def is_due(self, epoch: int) -> bool:
+        """Whether this is an epoch of a snapshot."""
+        return epoch == 0 or self.due(epoch - 1) == epoch
+
+    def wanted(self, epoch: int, live: np.ndarray) -> np.ndarray:
+        """The live members whose weights after this epoch are kept."""
+        return live if epoch == 0 else live[np.isin(live, self.held)]
 
     def add(self, epoch: int, members: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
         n1 = np.diff(arrays["offsets"])
         facts = {"n1": n1, "member": members, "epoch": np.full(len(members), epoch)}
         self.pieces.append([{**arrays, **facts}[name] for name in self.ARRAYS])
+        if epoch == 0:
+            self.held = np.union1d(self.held, members)
+
+    def adopt(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Add the snapshots of members that were trained elsewhere."""
+        self.pieces.append([arrays[name] for name in self.ARRAYS])
+        self.held = np.union1d(self.held, arrays["member"])
+
+    def limit(self, n1: np.ndarray, losses: np.ndarray) -> None:
+        """Leave members out until the rest fits; `n1` and the best `losses` are of all members."""
+        while self.most is not None and sum(a.nbytes for p in self.pieces for a in p) > self.most:
+            held = self.held
+            order = held[np.lexsort((held, losses[held], n1[held]))]
+            first = np.searchsorted(n1[order], n1[order])
+            last = np.searchsorted(n1[order], n1[order], side="right")
+            rank, size = np.arange(len(order)) - first, last - first
+            better = order[rank < size // 2 + size % 2 * (size > 1)]
+            self.restore(of_members(self.table(), better) if len(better) else {})
 
     def table(self) -> dict[str, np.ndarray]:
         """All snapshots as arrays, in the layout of weights.npz with member and epoch of each, in
@@ -153,6 +194,11 @@ class Snapshots:
         joined = in_order(joined) if joined else []
         self.pieces = [joined] if joined else []
         return dict(zip(self.ARRAYS, joined))
+
+    def restore(self, snapshots: Mapping[str, np.ndarray]) -> None:
+        """Continue with these, as table() gives them."""
+        self.pieces = [[snapshots[name] for name in self.ARRAYS]] if snapshots else []
+        self.held = np.unique(snapshots["member"]) if snapshots else np.empty(0, np.int64)
 
 
 def in_order(arrays: list[np.ndarray]) -> list[np.ndarray]:
@@ -164,3 +210,10 @@ def in_order(arrays: list[np.ndarray]) -> list[np.ndarray]:
         return arrays
     rows = ranges((np.cumsum(n1) - n1)[order], n1[order])
     return [*(array[rows] for array in weights), *(a[order] for a in (b2, n1, member, epoch))]
+
+
+def of_members(snapshots: Mapping[str, np.ndarray], members: Iterable[int]) -> dict[str, Any]:
+    """The snapshots of some members."""
+    mine = np.isin(snapshots["member"], list(members))
+    rows = np.repeat(mine, snapshots["n1"])
+    return {n: a[rows if n in ("W1", "b1", "W2") else mine] for n, a in snapshots.items()}

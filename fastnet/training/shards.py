@@ -98,16 +98,17 @@ def adopt(training: Training, members: np.ndarray, piece: Mapping[str, np.ndarra
     training.pack.best[places] = piece["best"][: places.size]
     training.seconds[members] = piece["seconds"]
     training.history.adopt(members, piece)
-    if training.snapshots is not None:
+    if training.snapshots is not None and "snapshot_W1" in piece:
         arrays = {name: piece[f"snapshot_{name}"] for name in Snapshots.ARRAYS}
         arrays["member"] = members[arrays["member"]]
-        training.snapshots.pieces.append([*arrays.values()])
+        training.snapshots.adopt(arrays)
 
 
 def refuse_misfit(training: Training, plan: Plan, piece: Mapping[str, np.ndarray]) -> None:
     """Raise a DataError for a piece that is not of the members of a plan."""
     names, rows = training.history.names, training.sets["train"].count
-    run = Run(plan, training.dtype, names, rows, training.snapshots is not None, whole=False)
+    asked = "snapshots" in training.options["record"]
+    run = Run(plan, training.dtype, names, rows, asked, whole=False)
     wrong = misfit(piece, run)
     if wrong:
         raise DataError(wrong)

@@ -46,6 +46,7 @@ from fastnet.training.threads import Threads, chunks, worthwhile
 ROUND_SECONDS = 0.4  # seconds that a round aims at
 FIRST_ROUND = 1 / 80  # the part of them that the first round aims at: its speed is a guess
 ROUND_BYTES = 1 << 26  # bytes of the buffer for its history
+FILM_BYTES = 1 << 26  # bytes that the snapshots for playback may take while a run trains
 UNIT_SECONDS = 1e-9  # of a hidden unit, sample and epoch, until members have been timed
 
 
@@ -310,10 +311,10 @@ class Training:
         self.mark_last(live)
         if self.options["target_accuracy"] is not None:
             self.mark_accurate(live)
+        took, done = time.perf_counter() - began, end - self.start
         self.start = end
-        took = time.perf_counter() - began
         self.elapsed += took
-        self.epochs = self.next_epochs(took)
+        self.epochs = self.next_epochs(took, done)
 
     def prune(self, epoch):
         """Stop the live members of the settings that do not go on after this epoch."""
@@ -327,11 +328,20 @@ class Training:
         out = worse(self.plan.columns, states["best_loss"]) & (states["stop"] == RUNNING)
         states["stop"][out] = PRUNED
 
+    def film(self) -> None:
+        """Take snapshots for playback, unless the options say which to take."""
+        options = self.options
+        if self.snapshots is None and "none" not in options["record"] and options["keep"] != "none":
+            self.snapshots = Snapshots(FILM_BYTES)
+
     def take_snapshot(self, live):
-        """Keep the weights of the live members if the round starts at epoch 0, 1, 2, 4, ..."""
-        if self.start & (self.start - 1) == 0:
-            arrays = self.unpacked(self.pack.parameters, live)
-            self.snapshots.add(self.start, live, arrays)
+        """Keep the weights of the live members if a snapshot is due where the round starts."""
+        if not self.snapshots.is_due(self.start):
+            return
+        live = self.snapshots.wanted(self.start, live)
+        if live.size:
+            self.snapshots.add(self.start, live, self.unpacked(self.pack.parameters, live))
+            self.snapshots.limit(self.plan.settings["n1"], self.pack.states["best_loss"])
 
     def unpacked(self, flat: np.ndarray, members: np.ndarray) -> dict[str, np.ndarray]:
         """Some members' runs of a flat array in the layout of weights.npz."""
@@ -343,9 +353,9 @@ class Training:
         seconds = self.seconds_of_epoch().sum()
         return max(1, min(int(FIRST_ROUND * ROUND_SECONDS / seconds), self.limit()))
 
-    def next_epochs(self, took):
-        """Epochs of the next round, after one that took this many seconds."""
-        return max(1, min(4 * self.epochs, int(self.epochs * ROUND_SECONDS / took), self.limit()))
+    def next_epochs(self, took, done):
+        """Epochs of the next round, after one that took this many seconds for `done` epochs."""
+        return max(1, min(4 * done, int(done * ROUND_SECONDS / took), self.limit()))
 
     def limit(self) -> int:
         """The epoch at which no member trains any more."""
@@ -416,7 +426,7 @@ class Training:
     def restore(self, saved: Mapping[str, np.ndarray]) -> None:
         """Continue from a checkpoint; a DataError for one that is not of this run."""
         names, count = self.history.names, self.sets["train"].count
-        run = Run(self.plan, self.dtype, names, count, self.snapshots is not None)
+        run = Run(self.plan, self.dtype, names, count, "snapshots" in self.options["record"])
         wrong = misfit(saved, run)
         if wrong:
             raise DataError(wrong)
@@ -429,7 +439,7 @@ class Training:
         self.start, self.epochs = int(start), min(int(epochs), self.limit())
         self.history.restore(saved)
         if self.snapshots is not None and "snapshot_W1" in saved:
-            self.snapshots.pieces = [[saved[f"snapshot_{name}"] for name in Snapshots.ARRAYS]]
+            self.snapshots.restore({name: saved[f"snapshot_{name}"] for name in Snapshots.ARRAYS})
 
 
 def grown(old: Training, plan: Plan, data: Data) -> Training:
@@ -446,8 +456,7 @@ def grown(old: Training, plan: Plan, data: Data) -> Training:
     new.seconds[:count] = old.seconds
     new.history.counts[:count] = old.history.counts
     new.history.pieces = [(np.arange(count), old.history.counts, old.history.table())]
-    if new.snapshots is not None:
-        new.snapshots = old.snapshots
+    new.snapshots = old.snapshots
     new.elapsed, new.epochs = old.elapsed, old.epochs
     return new
 

@@ -28,8 +28,10 @@ SMALL = {"task": 1, "samples": 20, "n1": [2, 3], "seeds": 2, "max_epochs": 15, "
 FILES = {
     *("config.json", "environment.json", "split.npz", "members.csv", "history.npz", "weights.npz"),
     *("best/W1.npy", "best/b1.npy", "best/W2.npy", "best/b2.npy"),
-    *("model.npz", "events.jsonl", "summary.json"),
+    *("model.npz", "events.jsonl", "snapshots.npz", "summary.json"),
 }
+
+WITH_WEIGHTS = ("weights", "best", "model", "snapshots")
 
 
 def saying(text, kind=DataError):
@@ -106,7 +108,8 @@ def test_a_finished_folder_has_the_files_of_the_design(finished):
     "given, gone, more",
     [
         ({"keep": "best"}, {"weights.npz"}, set()),
-        ({"keep": "none"}, {n for n in FILES if n.startswith(("weights", "best", "model"))}, set()),
+        ({"keep": "none"}, {n for n in FILES if n.startswith(WITH_WEIGHTS)}, set()),
+        ({"record": "none"}, {"snapshots.npz"}, set()),
         ({"record": ["clipped", "gradient_norm"]}, set(), {"record.npz"}),
     ],
 )
@@ -963,7 +966,7 @@ def test_a_saved_result_killed_at_any_write(finished, monkeypatch, tmp_path):
         else:
             with pytest.raises(DataError, match=" is unfinished"):
                 fastnet.load(run)
-    assert number - 1 == len(FILES - {"events.jsonl"}) == 12
+    assert number - 1 == len(FILES - {"events.jsonl"}) == 13
 
 
 def test_save_that_fails_leaves_nothing(finished, monkeypatch, tmp_path):
