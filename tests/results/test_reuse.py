@@ -51,11 +51,14 @@ def told(result):
 
 
 def contents(folder):
-    """The bytes of a run's files, without times and what was reused."""
+    """The bytes of a run's files, without times, what was reused, and the snapshots for playback,
+    of which there are only those that the other run has."""
     found = {}
+    asked = json.loads((folder / "config.json").read_text())["options"]["record"]
+    left_out = {"environment.json", "events.jsonl", *["snapshots.npz"] * ("snapshots" not in asked)}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_dir() or name in ("environment.json", "events.jsonl"):
+        if path.is_dir() or name in left_out:
             continue
         found[name] = path.read_bytes()
     rows = list(csv.reader(found.pop("members.csv").decode().splitlines()))
