@@ -296,7 +296,7 @@ def smallest():
 
 API = """
 fastnet.train fastnet.sweep fastnet.smallest fastnet.dry_run fastnet.inspect fastnet.resume
-fastnet.load fastnet.load_model fastnet.predict fastnet.evaluate fastnet.explain
+fastnet.load fastnet.load_model fastnet.predict fastnet.evaluate fastnet.explain fastnet.example
 fastnet.results.result.Result fastnet.results.model.Model fastnet.results.ensemble.Ensemble
 fastnet.estimator.FastNetRegressor fastnet.estimator.FastNetClassifier
 fastnet.estimator.FastNetSearchCV fastnet.errors.FastnetError fastnet.errors.UsageError
