@@ -226,11 +226,21 @@ def default_path(model_path, to, language=None):
     >>> default_path("runs/houses-20261126-150000", "c").name
     'houses.h'
     """
+    ending = formula.ENDINGS[language] if to == "formula" and language else ENDINGS[to]
+    return Path(identifier(stem_of(model_path)) + ending)
+
+
+def stem_of(model_path):
+    """The name of a run, without its time, or of a model.
+
+    Examples
+    --------
+    >>> stem_of("runs/my-houses-20261126-150000-2")
+    'my-houses'
+    """
     path = Path(os.path.abspath(model_path))
     stem = path.parent.name if path.name == "model.npz" else path.with_suffix("").name
-    stem = re.sub(r"-\d{8}-\d{6}(-\d+)?$", "", stem)
-    ending = formula.ENDINGS[language] if to == "formula" and language else ENDINGS[to]
-    return Path(identifier(stem) + ending)
+    return re.sub(r"-\d{8}-\d{6}(-\d+)?$", "", stem)
 
 
 # ---------------------------------------------------------------- whole or not at all

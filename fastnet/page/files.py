@@ -20,6 +20,7 @@ EXPORTS = (
     ("C header", "c"),
     ("Python file, NumPy alone", "numpy"),
     ("JavaScript module", "js"),
+    ("Structured Text of a controller", "st"),
     ("ONNX", "onnx"),
 )
 
@@ -27,20 +28,22 @@ EXPORTS = (
 def files_view(result):
     """Buttons for existing files, and for exports, which are made on request."""
     folder = Path(result.run)
+    stem = export.stem_of(folder)
     left, middle, right = st.columns(3)
     with left:
         st.markdown("**To read and to use**")
-        button("Report (one HTML file)", lambda: report.report(result), "report.html")
-        button("Best weights and biases (npy in a zip)", lambda: best_npy(folder), "best.zip")
+        made("Report (one HTML file)", lambda: report.report(result), f"{stem}-report.html", folder)
+        button("Best weights and biases (npy in a zip)", best_npy(folder), f"{stem}-best.zip")
     with middle:
         st.markdown("**Files of the run folder**")
         for path in (folder / name for name in RUN_FILES):
             if path.is_file():
-                button(path.name, path.read_bytes, path.name)
+                button(path.name, path.read_bytes, f"{stem}-{path.name}")
     with right:
         st.markdown("**The best network for other programs**")
         for label, to in EXPORTS:
-            button(label, lambda to=to: exported(folder, to), export.default_path(folder, to).name)
+            name = export.default_path(folder, to).name
+            made(label, lambda to=to: exported(folder, to), name, folder)
     show_environment(result, folder)
 
 
@@ -52,9 +55,22 @@ def show_environment(result, folder):
             st.json(read_json(folder, "environment.json"), expanded=False)
 
 
-def button(label, content, name):
-    """A download whose content is made when it is clicked."""
-    st.download_button(label, content, name, key=f"file-{name}", width="stretch", on_click="ignore")
+def button(label, content, name, place=st):
+    """A download of a file."""
+    key = f"file-{name}"
+    place.download_button(label, content, name, key=key, width="stretch", on_click="ignore")
+
+
+def made(label, content, name, folder):
+    """A file that is made when it is asked for: while it is made, a sign says so."""
+    place, key = st.empty(), f"made-{folder}-{name}"
+    if key not in st.session_state:
+        if not place.button(label, key=f"make-{name}", width="stretch"):
+            return
+        with place, errors_in_page(), st.spinner(f"Making {name} ..."):
+            st.session_state[key] = content()
+    if key in st.session_state:
+        button(f"Download {name}", st.session_state[key], name, place)
 
 
 def best_npy(folder):

@@ -23,6 +23,7 @@ from fastnet.page.parts import (
     to_url,
     url_value,
 )
+from fastnet.page.predict import predict_view
 from fastnet.results import answer, variance, words
 
 COLOURS = {"done": "green", "interrupted": "orange", "failed": "red", "missing": "red"}  # else blue
@@ -134,6 +135,7 @@ def figure_view(result):
 # The tabs of a finished run, in their order: each shows a Result.
 TABS = {
     "Answer": answer_view,
+    "Predict": predict_view,
     "Figures": figure_view,
     "Members": member_view,
     "Files": files_view,
