@@ -22,6 +22,7 @@ from fastnet.options.rules import (
 from fastnet.options.table import OPTIONS
 from fastnet.training.plan import Plan, even_batch, make_plan, plan_of_blocks
 from fastnet.training.search import first_blocks, is_searched, replayed
+from fastnet.training.shards import shard_of
 from fastnet.training.strengths import with_strengths
 from fastnet.training.targets import with_target_loss
 
@@ -48,7 +49,7 @@ def prepare(
     if "batch_size" in assumed:
         weights = data.weights("train")[0]
         options["batch_size"] = tuple(even_batch(s, weights) for s in options["batch_size"])
-    return options, data, make_plan(options, data)
+    return options, data, shard_of(make_plan(options, data), options)
 
 
 def inspect(data: Any, given: Mapping[str, Any]) -> dict[str, Any]:

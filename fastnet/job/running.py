@@ -23,6 +23,7 @@ from fastnet.training import training as trainings
 from fastnet.training.halving import epochs_left
 from fastnet.training.plan import Plan, plan_of_blocks
 from fastnet.training.search import CUT_SHORT, is_searched, replayed
+from fastnet.training.shards import shard_words
 from fastnet.training.training import Training, grown
 
 CHECKPOINT_SECONDS = 3.0  # between checkpoints at least, but for
@@ -214,7 +215,7 @@ class Job:
             status=status,
             seconds=seconds,
             environment=self.facts,
-            notices=self.notices(),
+            notices=[*shard_words(self.training.options), *self.notices()],
         )
         return result if self.folder is None else result._replace(run=str(self.folder.path))
 

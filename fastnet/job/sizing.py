@@ -20,6 +20,7 @@ from fastnet.training.halving import epochs_left, halving_of
 from fastnet.training.history import kept_epochs
 from fastnet.training.plan import Plan, pick_members, plan_of_blocks
 from fastnet.training.search import first_blocks, is_searched
+from fastnet.training.shards import shard_words
 from fastnet.training.training import Training, unit_cost
 
 
@@ -52,7 +53,11 @@ def extent(task: int | None, options: Mapping[str, Any], data: Data, plan: Plan)
     halving = halving_of(plan, options)
     return {
         "description": describe(task, options, data),
-        "notices": [*data.notices, *([halving.words()] if halving else [])],
+        "notices": [
+            *data.notices,
+            *shard_words(options),
+            *([halving.words()] if halving else []),
+        ],
         "samples": len(data.split["train"]),
         "inputs": plan.d,
         "outputs": plan.k,

@@ -324,6 +324,20 @@ class File(Kind):
         return path if path == "-" else os.path.abspath(path)
 
 
+class Shard(Kind):
+    """The part I of N parts, as I/N."""
+
+    name, words, metavar = "shard", "I/N, from 1/N to N/N", "I/N"
+    has_default_in_help = False
+
+    def check(self, option: Option, value: Any, label: str | None) -> Any:
+        found = re.fullmatch(r"\s*(\d{1,7})\s*/\s*(\d{1,7})\s*", str(value), re.ASCII)
+        part, count = map(int, found.groups()) if found else (0, 0)
+        if not isinstance(value, str) or not 1 <= part <= count <= MAX_MEMBERS:
+            raise refusal(option, value, label)
+        return f"{part}/{count}"
+
+
 TEXT, INTEGER, FLOAT, SEEDS = Kind(), Integer(), Float(), Seeds()
-FLOAT_OR_AUTO = FloatOrAuto()
+FLOAT_OR_AUTO, SHARD = FloatOrAuto(), Shard()
 CHOICE, CHOICES, FLAG, NAMES, FILE = Choice(), Choices(), Flag(), Names(), File()

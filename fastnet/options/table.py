@@ -17,6 +17,7 @@ from fastnet.options.kinds import (
     INTEGER,
     NAMES,
     SEEDS,
+    SHARD,
     TEXT,
     Kind,
 )
@@ -484,6 +485,15 @@ ROWS = (
         False,
         "Pair the lists of values instead of crossing them.",
         commands=CHOSEN_MEMBERS,
+    ),
+    Option(
+        "shard",
+        "run",
+        SHARD,
+        None,
+        "Part of the members to train, such as 1/4; --reuse puts the parts together.",
+        none=True,
+        commands=("sweep",),
     ),
     Option(
         "threads",

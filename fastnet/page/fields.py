@@ -151,6 +151,7 @@ OF_OTHERS = {
     "lr_factor": lambda usual: bool(
         {*usual["schedule"]} & {*FACTOR_SCHEDULES} and {*usual["optimizer"]} & {*FIRST_ORDER}
     ),
+    "shard": lambda usual: False,  # shards are trained by scripts
     "fold_repeats": lambda usual: usual["folds"] is not None,
     "within": lambda usual: not has_target(usual),
     "stop": lambda usual: usual["stop"] != "decided",

@@ -37,6 +37,7 @@ from fastnet.training.checkpoint import Run, misfit
 from fastnet.training.history import History, Snapshots, history_names
 from fastnet.training.plan import COLUMNS, Plan, has_optimizer, plan_of_blocks, plan_of_shape
 from fastnet.training.search import is_searched, replayed
+from fastnet.training.shards import shard_of
 from fastnet.training.training import Training
 
 # ---------------------------------------------------------------- of a Training
@@ -305,7 +306,7 @@ def from_checkpoint(
     refuse(path / "split.npz", misfits_of_split(split))
     masks = split.get("folds_train", np.ones((1, len(split["train"])), bool))
     counts = masks.sum(axis=1)
-    plan = plan_of_shape(options, facts["schema"].loss, *shape, counts)
+    plan = shard_of(plan_of_shape(options, facts["schema"].loss, *shape, counts), options)
     if is_searched(options):
         stops = stops_in(path / "checkpoint.npz", saved)
         plan = plan_of_blocks(options, plan, counts, replayed(options, stops)[1])

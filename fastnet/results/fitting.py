@@ -19,8 +19,9 @@ from fastnet.results.model import Model
 from fastnet.results.result import Result, member_dict
 from fastnet.results.rules import GOALS
 from fastnet.shapes import NUMBER, Maybe, misfit, shape_like
-from fastnet.training.plan import COLUMNS, columns_of_members, options_of_block
+from fastnet.training.plan import COLUMNS, columns_of_members, options_of_block, plan_of_shape
 from fastnet.training.search import is_searched, replayed
+from fastnet.training.shards import shard_of
 
 Arrays = Mapping[str, np.ndarray]
 # Values of options that stand for what fastnet chooses: another version may have chosen otherwise.
@@ -63,8 +64,8 @@ def misfits_of_members(members: np.ndarray, count: int) -> Iterator[str]:
         yield f"it has {len(members)} members, summary.json {count}"
     elif (members["member"] != np.arange(count)).any():
         yield "its members are not numbered 0, 1, 2, ..."
-    elif not 0 <= members["fold"].max() < count:
-        yield f"fold has {members['fold'].max()}"
+    elif members["fold"].min() < 0:
+        yield f"fold has {members['fold'].min()}"
     elif (members["best_epoch"] < 0).any() or (members["best_epoch"] > members["epochs"]).any():
         yield "best_epoch is not between 0 and epochs"
     elif not (np.isfinite(members["seconds"]) & (members["seconds"] >= 0)).all():
@@ -73,28 +74,48 @@ def misfits_of_members(members: np.ndarray, count: int) -> Iterator[str]:
 
 def misfits_of_settings(result: Result) -> Iterator[str]:
     """Settings that the options of config.json do not make."""
-    count, folds = len(result.members), len(result.split.get("folds_train", [0]))
-    sweeps = sweeps_of(result)
-    made = folds * sum(members_of_options(options) for options in sweeps)
-    if made != count:
+    count, sweeps = len(result.members), sweeps_of(result)
+    made = len(folds_of(result)) * sum(members_of_options(options) for options in sweeps)
+    if made != count and result.options["shard"] is None:
         yield f"the options make {made} members, it has {count}"
         return
-    shape = result.schema.sizes().values()
     try:
-        parts = [columns_of_members(options, result.loss, *shape) for options in sweeps]
+        columns, folds = made_by_options(result, sweeps)
     except UsageError as error:
         path = Path(result.run) / "config.json"
         raise DataError(f"{path} has options that do not go together: {error}") from None
-    columns = np.concatenate(parts)
-    if (result.members["fold"] != np.arange(count) % folds).any():
+    if len(columns) != count:
+        yield f"the options make {len(columns)} members, it has {count}"
+        return
+    if (result.members["fold"] != folds).any():
         yield "fold is not the one that the options make"
     chosen = {n for n, value in CHOSEN.items() if any(value in options[n] for options in sweeps)}
     for name in COLUMNS.names:
         if name in chosen:
             continue
-        wrong = np.flatnonzero(result.members[name] != np.repeat(columns[name], folds))
+        wrong = np.flatnonzero(result.members[name] != columns[name])
         if wrong.size:
             yield f"{name} of member {wrong[0]} is not the one that the options make"
+
+
+def made_by_options(
+    result: Result, sweeps: list[Mapping[str, Any]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The settings of the members that the options make, and their folds."""
+    shape, options = result.schema.sizes().values(), result.options
+    if options["shard"] is not None:
+        plan = shard_of(plan_of_shape(options, result.loss, *shape, folds_of(result)), options)
+        return plan.columns, plan.settings["fold"]
+    parts = [columns_of_members(options, result.loss, *shape) for options in sweeps]
+    columns, folds = np.concatenate(parts), len(folds_of(result))
+    columns = columns if folds == 1 else np.repeat(columns, folds)
+    return columns, np.arange(len(columns)) % folds
+
+
+def folds_of(result: Result) -> np.ndarray:
+    """The rows to train on in each fold."""
+    rows = len(result.split["train"])
+    return result.split.get("folds_train", np.ones((1, rows), bool)).sum(axis=1)
 
 
 def sweeps_of(result: Result) -> list[Mapping[str, Any]]:

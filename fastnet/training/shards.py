@@ -11,7 +11,8 @@ import numpy as np
 
 from fastnet.engine.layout import parameter_length
 from fastnet.engine.records import RUNNING
-from fastnet.errors import DataError
+from fastnet.errors import DataError, UsageError
+from fastnet.options.rules import refuse_cut
 from fastnet.training.checkpoint import Run, misfit
 from fastnet.training.history import Snapshots, ranges
 from fastnet.training.plan import Plan, pick_members
@@ -59,12 +60,45 @@ def parts(plan: Plan, options: Mapping[str, Any], count: int) -> list[np.ndarray
     [[0, 3], [1, 2]]
     """
     groups = groups_of(plan.columns, options)
+    if options["prune_l2"] is None:  # the folds of a member stay together, for its mean over them
+        groups = groups // (plan.settings["fold"].max() + 1)
     order = np.argsort(-np.bincount(groups, cost_of(plan)), kind="stable")
     deal, place = np.divmod(np.arange(order.size), count)
     dealt = np.empty(order.size, np.int64)
     dealt[order] = np.where(deal % 2, count - 1 - place, place)
     owner = dealt[groups]
     return [np.flatnonzero(owner == part) for part in range(count)]
+
+
+def shard_of(plan: Plan, options: Mapping[str, Any]) -> Plan:
+    """The members of the shard that the option names; without it, the plan itself.
+
+    Raises
+    ------
+    UsageError
+        for a run that cannot be cut, and for a shard without a member.
+    """
+    if options["shard"] is None:
+        return plan
+    refuse_cut(options, "shard")
+    part, count = map(int, options["shard"].split("/"))
+    members = parts(plan, options, count)[part - 1]
+    if not members.size:
+        raise UsageError(
+            f"shard {options['shard']} has no members: the run has {plan.columns.size:,}, and some "
+            "of them have to stay together (folds, prune_l2); use fewer shards."
+        )
+    return pick_members(plan, members)
+
+
+def shard_words(options: Mapping[str, Any]) -> list[str]:
+    """What is to be known about the run of a shard; nothing without the option."""
+    if options["shard"] is None:
+        return []
+    return [
+        f"This is shard {options['shard']}: what it says is about its own members alone. When all "
+        "shards are there, run the same sweep with --reuse for each, and without --shard."
+    ]
 
 
 def piece_of(training: Training) -> dict[str, np.ndarray]:

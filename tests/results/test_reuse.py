@@ -274,3 +274,45 @@ def test_a_dry_run_counts_what_is_left():
     assert facts["members"] == 10 and "Reused 6 of 10 members" in facts["notices"][-1]
     assert facts["seconds"] > 0
     assert fastnet.dry_run("sweep", X, Y, reuse=old, **BASE)["seconds"] == 0.0
+
+
+# ---------------------------------------------------------------- shards
+
+
+@pytest.mark.parametrize(
+    "case", ["first order", "matrix", "folds", "weights", "float64", "record", "rivals"]
+)
+def test_shards_together_are_the_run(case, tmp_path):
+    asked = {**GROWING[case][0], "n1": [2, 3, 4]}
+    for part in (1, 2, 3):
+        swept(out=tmp_path / f"p{part}", shard=f"{part}/3", **asked)
+    parts = [tmp_path / f"p{part}" for part in (3, 1, 2)]
+    merged = swept(out=tmp_path / "all", reuse=parts, **asked)
+    swept(out=tmp_path / "one", **asked)
+    assert contents(tmp_path / "all") == contents(tmp_path / "one")
+    assert merged.seconds["train"] == 0.0
+    sizes = [len(fastnet.load(part).members) for part in parts if part.exists()]
+    assert sum(sizes) == len(merged.members)
+
+
+def test_a_shard_is_resumed(tmp_path, monkeypatch):
+    monkeypatch.setattr("fastnet.training.training.FIRST_ROUND", 0.0)
+    asked = {"shard": "2/3", "seeds": 5}
+    swept(out=tmp_path / "p", progress=lambda where: where.stage == "train", **asked)
+    assert fastnet.results.collect.peek(tmp_path / "p").members.size == 3
+    fastnet.resume(tmp_path / "p", X, Y)
+    swept(out=tmp_path / "one", **asked)
+    assert contents(tmp_path / "p") == contents(tmp_path / "one")
+
+
+def test_members_of_a_shard_that_are_not_those_of_its_options(tmp_path):
+    swept(out=tmp_path / "p", shard="2/3")
+    config = json.loads((tmp_path / "p" / "config.json").read_text())
+    for shard, message in (
+        ("1/3", "seed of member|n1 of member"),
+        ("2/2", "make 3 members, it has 2"),
+    ):
+        config["options"]["shard"] = shard
+        (tmp_path / "p" / "config.json").write_text(json.dumps(config))
+        with pytest.raises(DataError, match=message):
+            fastnet.load(tmp_path / "p")
