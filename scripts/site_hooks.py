@@ -87,7 +87,9 @@ def on_page_content(content, page, config, files):
 def mathml(formula):
     """One formula that arithmatex has found."""
     _, bracket, latex = formula.groups()
-    return convert(html.unescape(latex), display="inline" if bracket == "(" else "block")
+    if bracket == "(":
+        return convert(html.unescape(latex))
+    return f'<div class="formula">{convert(html.unescape(latex), display="block")}</div>'
 
 
 def notebook_text(path):

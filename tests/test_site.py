@@ -63,3 +63,13 @@ def test_quoted_code_and_docstrings_are_there(site):
     text = (site / "api.html").read_text(encoding="utf-8")
     assert "{options}" not in text and "{arguments}" not in text
     assert 'id="fastnet.api.sweep"' in text and "learning_rate" in text
+
+
+def test_formulas_are_mathml(site):
+    text = (site / "derivation.html").read_text(encoding="utf-8")
+    assert text.count("<math") > 50 and "arithmatex" not in text
+    for page in site.rglob("*.html"):
+        outside = re.sub(
+            r"<(pre|code)\b.*?</\1>", "", page.read_text(encoding="utf-8"), flags=re.DOTALL
+        )
+        assert not re.search(r"\$[^$<\n]*\\[a-z]+|<mi>(&amp;|&)</mi>", outside), page.name
