@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from html.parser import HTMLParser
 
 import numpy as np
@@ -15,11 +16,14 @@ from fastnet import figures, report
 from fastnet.cli import commands as cli
 from fastnet.errors import FastnetError
 from fastnet.figures.html import chart_tag
+from fastnet.report import sections
 from fastnet.results import again
 from fastnet.results.words import number
 
 pytest.importorskip("altair", reason="charts need the extra [plot]")
 pytest.importorskip("vl_convert", reason="the scripts in the file come from the extra [plot]")
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +65,11 @@ def test_the_report_has_answer_tables_every_figure_and_loads_nothing(sweep):
     assert sweep.environment["data_sha256"] in words
     assert "By N1" in words and "The best members" in words
     assert "No N1 reaches the target loss 0.001" in words
-    titles = [spec["title"]["text"] for spec in read.charts]
-    assert len(titles) == len(figures.applying(sweep)) and all(titles)
-    assert read.loads == []
+    titles = re.findall(r"<figure.*?><h3>(.+?)</h3>", page.decode())
+    assert len(titles) == len(read.charts) == len(figures.applying(sweep))
+    assert all("title" not in spec for spec in read.charts)  # the page wraps them as text
+    places = set(re.findall(r'<h2 id="([^"]*)"', page.decode()))
+    assert {link.removeprefix("#") for link in read.loads} == places  # the list of contents
     assert len(page) < 5e6
 
 
@@ -78,6 +84,78 @@ def test_the_report_says_how_good_the_result_is(rng):
     assert "<b>up</b>" in found and "chosen on the validation rows" in found
     bad = fastnet.train(X, rng.normal(size=60), n1=2, max_epochs=1)
     assert bad.notices and bad.notices[0] in " ".join(Reader(report.report(bad)).words)
+
+
+def test_own_data_begin_with_the_answer_in_their_units_and_are_described(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path, new = fastnet.example("houses", tmp_path)
+    result = fastnet.train(
+        data=path, target="price", n1=4, max_epochs=40, test_fraction=0.2, exclude=["rooms"],
+        out=tmp_path / "run",
+    )  # fmt: skip
+    page = report.report(result)
+    words = " ".join(Reader(page).words)
+    found = result.metrics["test"]
+    assert f"price: off by {number(found['mae'])} on average, R2 {number(found['r2'])}" in words
+    for value in (found["rmse"], found["baseline"]["rmse"]):
+        assert f" {number(value)} " in words
+    assert "600 rows: 360 for training, 120 for validation, 120 for test." in words
+    assert "Left out: rooms." in words and "Bonn, Graz, Kiel, Ulm" in words
+    assert "size number" in " ".join(words.split()) and "40 to 220" in words
+    for line in re.findall(
+        r"^fastnet (?:predict|export) [^#\n]*", "\n".join(Reader(page).words), re.M
+    ):
+        words = shlex.split(line.replace("new.csv", str(new)).replace("predicted", "p"))[1:]
+        done = CliRunner().invoke(cli.cli, [*words, *(["-o", "m.h"] if "export" in words else [])])
+        assert done.exit_code == 0, done.output
+
+
+def test_the_data_of_classes_folds_and_arrays_are_described(rng):
+    X = rng.normal(size=(40, 2))
+    classes = fastnet.train(X, np.where(X[:, 0] > 0, "up", "down"), n1=1, max_epochs=2)
+    words = " ".join(Reader(report.report(classes)).words)
+    assert "% right on the training rows" in words and "one of 2 classes (training rows" in words
+    labels = fastnet.train(X, (X > 0).astype(int), loss="binary_cross_entropy", n1=1, max_epochs=2)
+    assert "All 2 labels right in" in " ".join(Reader(report.report(labels)).words)
+    several = fastnet.train(X, X, n1=1, max_epochs=2, folds=2)
+    words = " ".join(Reader(report.report(several)).words)
+    assert "in the mean of 2 targets, on the validation rows" in words
+    assert "The training rows are divided into 2 folds." in words
+    wide = fastnet.train(rng.normal(size=(20, 120)), X[:20, 0], n1=1, max_epochs=2)
+    assert "The first 100 of 120 columns." in " ".join(Reader(report.report(wide)).words)
+
+
+def test_charts_fit_the_width_of_their_place(sweep):
+    specs = {f.name: f.chart(sweep, theme="css").to_dict(validate=False) for f in
+             figures.applying(sweep)}  # fmt: skip
+    assert sections.laid_out(specs["loss-curves"]) == 0
+    assert specs["loss-curves"]["width"] == "container"
+    assert sections.laid_out({"hconcat": [{"width": 300, "mark": "bar"}] * 3}) == 900
+    assert sections.laid_out({"vconcat": [{"width": 300, "mark": "bar"}] * 3}) == 300
+    assert sections.laid_out({"facet": {"row": {}}, "spec": {"width": 200, "mark": "bar"}}) == 200
+    small = {"mark": "bar", "width": 200, "encoding": {"color": {"legend": {"columns": 1}}}}
+    assert sections.laid_out(small) == 0 and small["width"] == 200
+    legend = small["encoding"]["color"]["legend"]
+    assert legend == {"columns": sections.LEGEND_COLUMNS, "orient": "bottom"}
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt-get install chromium)")
+def test_a_narrow_screen_shows_the_whole_report_without_a_complaint(sweep, tmp_path):
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    report.save(sweep, tmp_path / "r.html", derivation=True)
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 400, "height": 800})
+        said = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto((tmp_path / "r.html").as_uri())
+        page.locator("svg.marks").last.wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") == 400
+        boxes = [mark.bounding_box() for mark in page.locator("svg.marks").all()]
+        assert all(box["x"] >= 0 and box["x"] + box["width"] <= 400 for box in boxes)
+        assert not said
+        browser.close()
 
 
 def test_the_report_says_how_wide_intervals_are_and_how_often_they_hold(rng, tmp_path):
@@ -128,10 +206,10 @@ def test_the_command_gives_the_same_run_again(sweep):
     words = shlex.split(line)[2:]
     for flag, value in zip(words[::2], words[1::2]):
         found[flag] = value
-    context = cli.sweep.make_context("sweep", shlex.split(line)[2:])
+    context = cli.cli.commands["sweep"].make_context("sweep", shlex.split(line)[2:])
     given = {n: v for n, v in context.params.items() if v is not None and n in sweep.options}
     assert given == {n: sweep.options[n] for n in given}
-    assert set(again.chosen(sweep, "sweep", sweep.options)) == set(given)
+    assert set(again.chosen(sweep.task, "sweep", sweep.options)) == set(given)
 
 
 def test_the_report_of_folds_names_the_command_for_all_rows():
