@@ -9,7 +9,7 @@ names on the command line.
 from fastnet.figures.base import FIGURES, Figure, applying, chart, finding, save, save_all, subject
 from fastnet.figures.bench import speedup
 from fastnet.figures.classes import confusion, reliability, wrong_digits
-from fastnet.figures.compare import compare
+from fastnet.figures.compare import compare, compare_curves
 from fastnet.figures.curves import gradient, learning_rate, loss_curves
 from fastnet.figures.explain import importance, partial_dependence
 from fastnet.figures.fit import fit, hidden_units, regions
@@ -31,6 +31,7 @@ __all__ = [
     "applying",
     "chart",
     "compare",
+    "compare_curves",
     "confusion",
     "cost_by_n1",
     "errors",

@@ -67,9 +67,10 @@ h1, h2, h3 { overflow-wrap: anywhere; }
 table.plain { border-collapse: collapse; width: 100%; font-size: 0.92rem;
   font-variant-numeric: tabular-nums; }
 table.plain caption { text-align: left; color: var(--soft); padding-bottom: 0.3rem; }
-table.plain th, table.plain td { text-align: right; padding: 0.32rem 0.7rem; border: 0;
+table.plain th, table.plain td { text-align: left; padding: 0.32rem 0.7rem; border: 0;
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
 table.plain th { color: var(--soft); font-weight: 500; }
+table.plain th.number, table.plain td.number { text-align: right; }
 table.plain th:first-child, table.plain td:first-child { text-align: left; padding-left: 0; }
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding-left: 0.8rem; padding-right: 0.8rem; }

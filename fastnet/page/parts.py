@@ -2,6 +2,7 @@
 
 import contextlib
 import html
+import inspect
 import re
 
 import streamlit as st
@@ -37,17 +38,17 @@ def to_url(name):
         del st.query_params[name]
 
 
-def from_url(name, values):
+def from_url(name, values=None):
     """Give the widget of this key the value in the URL, before it is shown.
 
     Parameters
     ----------
     name : str
-    values : sequence of str
+    values : sequence of str, optional
         What the URL may say. Another value is told to the user.
     """
     asked = url_value(name)
-    if asked in values:
+    if asked is not None and (values is None or asked in values):
         st.session_state[name] = asked
     elif asked is not None:
         unknown_in_url(name, asked, values)
@@ -90,20 +91,34 @@ def show_table(header, rows, caption=None):
     rows : sequence of sequence of str
     caption : str, optional
     """
+    sides = [side(column) for column in zip(*rows)] or [""] * len(header)
     header = [html.escape(title) for title in header]
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    head = "".join(f'<th scope="col">{name}</th>' for name in header)
-    body = "".join(f"<tr>{row_cells(header, row)}</tr>" for row in rows)
+    head = "".join(f'<th scope="col"{at}>{name}</th>' for name, at in zip(header, sides))
+    body = "".join(f"<tr>{row_cells(header, sides, row)}</tr>" for row in rows)
     st.html(
         f'<table class="plain">{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     )
 
 
-def row_cells(header, row):
+def side(cells):
+    """The attribute of a column's cells: numbers stand at the right, texts at the left."""
+    numbers = all(re.match(r"-$|[-+]?\d", text) for text in cells)
+    return ' class="number"' if numbers else ""
+
+
+def row_cells(header, sides, row):
     """The cells of one row of show_table(); `header` is escaped."""
     return "".join(
-        f'<td data-label="{name}">{html.escape(text)}</td>' for name, text in zip(header, row)
+        f'<td data-label="{name}"{at}>{html.escape(text)}</td>'
+        for name, at, text in zip(header, sides, row)
     )
+
+
+def without_none():
+    """The argument of st.dataframe() that leaves missing values empty, where Streamlit has it."""
+    there = "placeholder" in inspect.signature(st.dataframe).parameters
+    return {"placeholder": ""} if there else {}
 
 
 # ---------------------------------------------------------------- charts

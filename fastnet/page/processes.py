@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fastnet.errors import FastnetError, UsageError
 from fastnet.files import WriteError
+from fastnet.results import listing
 from fastnet.results.lock import in_use
 from fastnet.results.reading import read_json
 from fastnet.shapes import COUNT, NUMBER, Maybe, misfit
@@ -23,7 +24,8 @@ NAME = re.compile(r"\w[\w.+-]{0,99}")  # a run's name: no separators, so it stay
 NOTES = ".notes"  # folder beside the runs for the messages of their processes
 
 # What this server asked for and what has not happened yet, by the run's folder.
-RESUMED: dict[Path, subprocess.Popen] = {}  # until the process has locked the folder, or ended
+STARTED: dict[Path, subprocess.Popen] = {}  # until the process has locked the folder, or ended
+RESUMED: dict[Path, subprocess.Popen] = {}  # likewise
 STOPPED: set[Path] = set()  # until the run has released the lock
 
 
@@ -58,7 +60,8 @@ def start(arguments, runs, name):
     folder = folder_of(runs, name)
     if folder.exists():
         raise FastnetError(f"{folder} exists; choose another name.")
-    return launch([*arguments, "--out", str(folder)], runs, name)
+    STARTED[folder] = launch([*arguments, "--out", str(folder)], runs, name)
+    return STARTED[folder]
 
 
 def resume(runs, name):
@@ -140,6 +143,29 @@ def estimate(arguments):
     return json.loads(done.stdout)
 
 
+# ---------------------------------------------------------------- all runs
+
+
+def names(runs):
+    """The names of all runs, and of those that could not start, the newest first."""
+    found = {}
+    for path in (*Path(runs).glob("*/config.json"), *Path(runs).glob(f"{NOTES}/*.txt")):
+        name = path.stem if path.parent.name == NOTES else path.parent.name
+        with contextlib.suppress(OSError, UsageError):
+            found.setdefault(checked_name(name), path.stat().st_mtime)
+    return sorted(
+        (name for name in found if status(runs, name) != "missing"), key=found.get, reverse=True
+    )
+
+
+def delete(runs, name):
+    """Remove a run that does not train, or what is left of one that could not start."""
+    folder = folder_of(runs, name)
+    if folder.exists() or folder.is_symlink():
+        listing.delete(folder)
+    note_file(runs, name).unlink(missing_ok=True)
+
+
 # ---------------------------------------------------------------- the status of a run
 
 
@@ -152,17 +178,30 @@ def status(runs, name):
     if (folder / "summary.json").is_file():
         return "done"
     if in_use(folder):
-        RESUMED.pop(folder, None)
+        forget(folder)
         return "stopping" if folder in STOPPED else "running"
     STOPPED.discard(folder)
-    if folder in RESUMED and RESUMED[folder].poll() is None:
+    if is_alive(RESUMED, folder):
         return "resuming"
-    RESUMED.pop(folder, None)
     if (folder / "config.json").is_file():
         return "interrupted"
-    if said(runs, name):
-        return "failed"
-    return "starting" if note_file(runs, name).exists() else "missing"
+    if is_alive(STARTED, folder):
+        return "starting"
+    text = said(runs, name)
+    return "failed" if text and not text.startswith("Interrupted") else "missing"
+
+
+def is_alive(launched, folder):
+    """Whether a process that this server launched for a run has not ended."""
+    if folder in launched and launched[folder].poll() is not None:
+        del launched[folder]
+    return folder in launched
+
+
+def forget(folder):
+    """A run has its lock: nothing is waited for any more."""
+    STARTED.pop(folder, None)
+    RESUMED.pop(folder, None)
 
 
 def begun(runs, name):

@@ -24,7 +24,7 @@ from fastnet.page.parts import (
     url_value,
 )
 from fastnet.page.predict import predict_view
-from fastnet.results import answer, variance, words
+from fastnet.results import answer, listing, variance, words
 
 COLOURS = {"done": "green", "interrupted": "orange", "failed": "red", "missing": "red"}  # else blue
 SHOWN_FIRST = ("loss-by-n1", "success-by-n1")  # the figures of the answer
@@ -33,7 +33,7 @@ SHOWN_FIRST = ("loss-by-n1", "success-by-n1")  # the figures of the answer
 def run_view(runs, name):
     """A run in any state: in training, interrupted, failed or done."""
     status = processes.status(runs, name)
-    corner = run_line(name, status)
+    corner = run_line(runs, name, status)
     if status in ("done", "interrupted", "failed"):
         with corner:
             again_button(runs, name)
@@ -47,14 +47,42 @@ def run_view(runs, name):
         st.error(escape_markdown(message or f"There is no run {name}."))
 
 
-def run_line(name, status):
+def run_line(runs, name, status):
     """The line that says which run is shown; returns the place of its buttons."""
     line = st.container(horizontal=True, vertical_alignment="center", key="run-line")
     if line.button("All runs", type="tertiary", icon=":material/arrow_back:", key="back"):
         go_to(view="runs")
     line.markdown(f":small[{escape_markdown(name)}]", width="content")
     line.badge(status, color=COLOURS.get(status, "blue"))
+    if status in ("done", "interrupted", "running"):
+        with line:
+            note_button(processes.folder_of(runs, name))
+    if status in ("done", "interrupted", "failed"):
+        with line:
+            delete_button(runs, [name])
     return line
+
+
+def note_button(folder):
+    """A place to write a note about a run; its text stands beside the run's name."""
+    note = listing.read_note(folder)
+    with st.popover(note.split("\n")[0][:60] or "Add a note", type="tertiary"):
+        text = st.text_area("Note", note, key="note", max_chars=listing.MOST_NOTE)
+        if st.button("Save", key="save-note"):
+            with errors_in_page():
+                listing.write_note(folder, text)
+                st.rerun()
+
+
+def delete_button(runs, names):
+    """A button that asks before it removes some runs."""
+    with st.popover("Delete", type="tertiary"):
+        st.write(escape_markdown(f"{', '.join(names)}: all files of it are removed for good."))
+        if st.button("Delete for good", type="primary", key="delete"):
+            with errors_in_page():
+                for name in names:
+                    processes.delete(runs, name)
+                go_to(view="runs")
 
 
 # ---------------------------------------------------------------- a finished run

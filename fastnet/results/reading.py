@@ -347,5 +347,5 @@ def facts_of_run(run: Path) -> dict[str, Any]:
     except FastnetError:
         facts = dict.fromkeys(("run", "command", "members", "status", "best", "smallest_n1"))
         broken = (run / "summary.json").exists()
-        status = "broken" if broken else "running" if in_use(run) else "unfinished"
+        status = "broken" if broken else "running" if in_use(run) else "interrupted"
         return {**facts, "run": str(run), "status": status}

@@ -339,7 +339,7 @@ def test_ctrl_c_saves_prints_the_document_and_resume_ends_with_the_same_bytes(co
     assert command("show cut").code == 3
     assert [run["status"] for run in command("ls --runs . --json").json["runs"]] == [
         "done",
-        "unfinished",
+        "interrupted",
     ]
 
     assert command("sweep --resume cut --n1 4").err == (

@@ -9,34 +9,6 @@ from fastnet.page import processes as watch
 testing = pytest.importorskip("streamlit.testing.v1", reason="the page needs the extra [ui]")
 
 
-# ---------------------------------------------------------------- the list
-
-
-def test_no_runs_yet(page, tmp_path):
-    app = page(tmp_path / "none", view="runs")
-    assert "No runs in" in app.info[0].value
-
-
-def test_the_list_shows_every_run_the_newest_first(page, runs):
-    table = page(runs, view="runs").dataframe[0].value
-    assert table["run"].tolist() == ["cut", "diverged", "two-rates", "other", "sine"]
-    assert table["status"].tolist() == ["unfinished", *["done"] * 4]
-
-
-def test_runs_compare(runs, monkeypatch):
-    def script():
-        import os
-
-        from fastnet.page import compare
-
-        compare.compare(os.environ["FASTNET_UI_RUNS"], ["sine", "other", "cut"])
-
-    monkeypatch.setenv("FASTNET_UI_RUNS", str(runs))
-    app = checked(testing.AppTest.from_function(script, default_timeout=120).run())
-    assert app.dataframe[0].value["run"].tolist() == ["sine", "sine", "other", "other"]
-    assert len(errors(app)) == 1  # an unfinished run has no answer yet
-
-
 # ---------------------------------------------------------------- a run
 
 
@@ -161,14 +133,3 @@ def test_an_unknown_view_is_told(page, runs):
     app = page(runs, view="nope")
     assert app.title[0].value == "Train"
     assert "view 'nope'; there are train, runs, learn" in app.warning[0].value
-
-
-# ---------------------------------------------------------------- tables
-
-
-def test_a_validation_loss_of_zero_is_listed_as_such():
-    from fastnet.page.runs import run_table
-
-    best = {"n1": 2, "seed": 0, "train_loss": 0.5, "val_loss": 0.0}
-    facts = dict.fromkeys(("command", "status", "members", "smallest_n1"))
-    assert run_table([{**facts, "best": best}], ["a"])["best loss"].tolist() == [0.0]

@@ -22,7 +22,7 @@ def table(app, place=0):
     bodies = [element.proto.body for element in app.get("html")]
     body = [text for text in bodies if "<table" in text][place]
     rows = re.findall(r"<tr>(<td.*?)</tr>", body)
-    cells = [re.findall(r'<td data-label="(.*?)">(.*?)</td>', row) for row in rows]
+    cells = [re.findall(r'<td data-label="(.*?)"[^>]*>(.*?)</td>', row) for row in rows]
     return [{html.unescape(name): html.unescape(text) for name, text in row} for row in cells]
 
 

@@ -997,7 +997,7 @@ def test_runs_tells_done_unfinished_running_and_broken(finished, tmp_path):
         found = {Path(facts["run"]).name: facts for facts in list_runs(tmp_path)}
     assert {name: facts["status"] for name, facts in found.items()} == {
         "done": "done",
-        "unfinished": "unfinished",
+        "unfinished": "interrupted",
         "running": "running",
         "cut": "broken",
         "odd": "broken",

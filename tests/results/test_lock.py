@@ -133,7 +133,7 @@ def test_a_list_of_runs_opens_no_lock_to_write(monkeypatch, tmp_path):
     (tmp_path / "run" / "lock").touch(mode=0o444)
     opened, real = [], os.open
     monkeypatch.setattr(os, "open", lambda n, f, *m: opened.append(f & 3) or real(n, f, *m))
-    assert [facts["status"] for facts in list_runs(tmp_path)] == ["unfinished"]
+    assert [facts["status"] for facts in list_runs(tmp_path)] == ["interrupted"]
     assert opened and set(opened) == {os.O_RDONLY}
 
 

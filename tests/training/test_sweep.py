@@ -245,7 +245,7 @@ def test_a_living_run_is_locked_and_listed_as_running(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fastnet.sweep(X, X**2, n1=2, max_epochs=5, out=tmp_path / "one", progress=look)
     assert seen == ["running"]
-    assert [facts["status"] for facts in list_runs(tmp_path)] == ["unfinished"]
+    assert [facts["status"] for facts in list_runs(tmp_path)] == ["interrupted"]
 
 
 def test_estimated_seconds_are_those_of_all_epochs_of_all_members(monkeypatch):
