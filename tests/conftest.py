@@ -1,13 +1,12 @@
 """Fixtures of all tests."""
 
-import json
 import os
 import shlex
 import sys
-from typing import NamedTuple
 
 import numpy as np
 import pytest
+from output import Output
 
 from fastnet.cli import commands as cli
 from fastnet.native.entry import INTERPRETED
@@ -32,17 +31,6 @@ def silent_in_the_interpreter():
     """Compiled code overflows without a word; NumPy, where it stands in for it, warns."""
     with np.errstate(all="ignore" if INTERPRETED else None):
         yield
-
-
-class Output(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        """stdout as exactly one JSON document without NaN or Infinity."""
-        return json.loads(self.out, parse_constant=lambda name: pytest.fail(f"{name} in the JSON"))
 
 
 @pytest.fixture(autouse=True)

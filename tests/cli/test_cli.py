@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
-from conftest import Output
+from output import Output
 from rich.console import Console
 
 import fastnet

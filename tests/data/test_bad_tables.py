@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Output
+from output import Output
 
 from fastnet.options.methods import LOSSES
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
-from conftest import Output
+from output import Output
 
 import fastnet
 from fastnet.data.schema import Column

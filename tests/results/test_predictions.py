@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
-from conftest import Output
+from output import Output
 
 import fastnet
 from fastnet.data import text
