@@ -12,7 +12,7 @@ import fastnet
 from fastnet import figures
 from fastnet.cli import commands as cli
 from fastnet.errors import DataError, UsageError
-from fastnet.figures import scores
+from fastnet.figures import sets
 from fastnet.report import report
 from fastnet.results import words
 from fastnet.results.labels import of_labels
@@ -275,8 +275,8 @@ def test_the_command_line_shows_a_row_for_each_label(run):
 
 def test_figures_show_probabilities_or_say_why_not(run):
     pytest.importorskip("altair")
-    assert scores.not_regression(run) == "it predicts labels, not numbers"
-    assert scores.not_classification(run) == "it predicts several labels, not classes"
+    assert sets.not_regression(run) == "it predicts labels, not numbers"
+    assert sets.not_classification(run) == "it predicts several labels, not classes"
     table = figures.regions.table(run)
     values = table["value"][table["frame"] >= 0].astype(float)
     assert (0 <= values).all() and (values <= 1).all()
