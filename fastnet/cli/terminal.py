@@ -77,7 +77,7 @@ def compiling(kernels):
     named = ", ".join(kernels[:NAMED])
     more = len(kernels) - NAMED
     named += f" and {more} more" if more > 0 else ""
-    when = "first run; later runs take them from a cache"
+    when = "once for each choice of methods; later runs take them from a cache"
     if cache.folder() is None:
         when = "no cache folder can be written, so every run does it: see fastnet doctor"
     reason = reason_for_plain()

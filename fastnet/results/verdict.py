@@ -90,12 +90,19 @@ def untrained(val_loss: float) -> str:
 
 
 def no_better_than_the_mean(found: Mapping, rows: str, targets: Sequence[str]) -> Iterator[str]:
-    """A line for each target whose RMSE is about that of the mean, or worse."""
+    """A line for each target whose RMSE is about that of the mean, or worse.
+
+    Few held-out rows can have another mean than the training rows, and a constant may be nearer to
+    it by chance; so their own mean counts as well: it has R2 0.
+    """
     each = found.get("targets") or {targets[0]: found}
     baselines = found["baseline"].get("targets") or {targets[0]: found["baseline"]}
     for target, one in each.items():
         rmse, mean = one["rmse"], baselines[target]["rmse"]
-        if rmse is not None and mean and rmse**2 > (1 - GAIN) * mean**2:
+        if rmse is None or not mean:
+            continue
+        r2 = one.get("r2")
+        if rmse**2 > (1 - GAIN) * mean**2 or (r2 is not None and r2 < GAIN):
             yield (
                 f"{target}: no better than the mean; the RMSE on the {rows} is {number(rmse)}, "
                 f"that of the mean {number(mean)}."

@@ -102,7 +102,9 @@ def progress_line(where: Any) -> str:
     """The progress of a run in one line; `where` is a Progress."""
     best = ""
     if where.best_loss is not None:
-        best = f", best {number(where.best_loss)} (N1 {where.best_n1}, seed {where.best_seed})"
+        best = (
+            f", lowest loss {number(where.best_loss)} (N1 {where.best_n1}, seed {where.best_seed})"
+        )
     rate = where.member_epochs / where.seconds if where.seconds else 0.0
     known = where.running and where.remaining is not None
     left = f", at most {seconds(where.remaining)} left" if known else ""

@@ -454,7 +454,7 @@ def test_train_prints_the_answer_on_stdout_and_progress_on_stderr(command):
         r"1 member: N1 2; 7 parameters, at most .* kB of memory, .* kB on disk", members
     )
     assert re.fullmatch(
-        r"epoch 0: 0 running, 1 done, 1 reached, 0 diverged, best 0\.\d+ \(N1 2, seed 0\); "
+        r"epoch 0: 0 running, 1 done, 1 reached, 0 diverged, lowest loss 0\.\d+ \(N1 2, seed 0\); "
         r"[\d,]+ member-epochs/s, .* m?s",
         progress[-1],
     )
@@ -665,7 +665,10 @@ def test_a_live_line_on_a_terminal(terminal):
             progress(best_loss=0.25, best_n1=4, best_seed=7, member_epochs=1000, remaining=90.0)
         )
     text = terminal.getvalue()
-    assert "epoch 41: 3 running, 5 done, 0 reached, 0 diverged, best 0.25 (N1 4, seed 7); " in text
+    assert (
+        "epoch 41: 3 running, 5 done, 0 reached, 0 diverged, lowest loss 0.25 (N1 4, seed 7); "
+        in text
+    )
     assert "500 member-epochs/s, 2.0 s, at most 90.0 s left" in text
     assert text.count(HIDE) == text.count(SHOW) == 1
 
@@ -693,7 +696,8 @@ def test_compiling_is_told_once_and_loading_is_not(capsys, monkeypatch):
         display(api.Progress("compile", members=8, compiling=("lm with tanh",)))
         display(api.Progress("ready", members=8, seconds=12.3))
     assert capsys.readouterr().err == (
-        "Compiling the kernels for lm with tanh (first run; later runs take them from a cache) "
+        "Compiling the kernels for lm with tanh (once for each choice of methods; later runs take "
+        "them from a cache) "
         "...\n"
         "Kernels ready in 12.3 s.\n"
     )
@@ -711,7 +715,10 @@ def test_a_clock_runs_while_kernels_are_compiled(terminal, monkeypatch):
         display(api.Progress("ready", seconds=12.3))
         assert display.live is None
     text = terminal.getvalue()
-    assert "Compiling the kernels for lm with tanh (first run; " in text and " ... 2.5 s" in text
+    assert (
+        "Compiling the kernels for lm with tanh (once for each choice of methods; " in text
+        and " ... 2.5 s" in text
+    )
     assert text.count(HIDE) == text.count(SHOW) == 1
 
 

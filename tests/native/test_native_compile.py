@@ -61,7 +61,7 @@ def test_the_plain_path_is_named_where_it_is_used(monkeypatch, command, reason):
     monkeypatch.setattr(doctor, "why_plain", lambda: reason)
     monkeypatch.setattr(doctor, "INTERPRETED", False)
     slower = f"; without shortcuts, three times as long, because {reason}" if reason else ""
-    cached = "first run; later runs take them from a cache"
+    cached = "once for each choice of methods; later runs take them from a cache"
     assert (
         compiling(["lm with sin"])
         == f"Compiling the kernels for lm with sin ({cached}{slower}) ..."

@@ -82,3 +82,13 @@ def test_the_rows_of_a_fold_are_named():
     bad = {"rmse": 9.99, "baseline": {"rmse": 10.0}}
     (line,) = verdict({"train": bad, "val": bad, "test": None}, ["price"], folds=True)
     assert "the RMSE on the validation rows of its fold is 9.99" in line
+
+
+def test_a_constant_that_is_near_the_mean_of_few_rows_is_no_better_than_the_mean():
+    found = {"rmse": 146.8, "r2": -1e-6, "baseline": {"rmse": 150.0}}
+    (told,) = verdict({"train": found, "val": found, "test": None}, ["price"])
+    assert told.startswith(
+        "price: no better than the mean; the RMSE on the validation rows is 146.8"
+    )
+    useful = {**found, "r2": 0.05}
+    assert not verdict({"train": useful, "val": useful, "test": None}, ["price"])
