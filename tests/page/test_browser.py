@@ -64,7 +64,7 @@ def test_learn_steps_through_a_pass_and_plays_a_training(served, tab):
     tab.get_by_text("Epoch 0: loss").wait_for()
     curve = tab.get_by_role("img", name="The network's output").locator("path[stroke]")
     first = curve.get_attribute("d")
-    tab.get_by_label("Speed").select_option("4")
+    tab.get_by_label("Speed").select_option("2")
     tab.get_by_role("button", name="Play").click()
     tab.get_by_text("Epoch 2,000: loss").wait_for()
     tab.get_by_role("button", name="Play").wait_for()  # it ended

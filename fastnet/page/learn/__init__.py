@@ -101,11 +101,16 @@ CHAPTERS = {
     ),
 }
 DERIVATION = "derivation"
+# On a narrow screen code wraps: what scrolls could not be reached by the keyboard.
+STYLE = """<style>@media (max-width: 640px) {
+  [data-testid="stMarkdownContainer"] pre code { white-space: pre-wrap !important; }
+}</style>"""
 
 
 def view(runs):
     """The chapter that the URL names."""
     keep_widgets()
+    st.html(STYLE)
     name = url_value("chapter", "forward")
     known = [*CHAPTERS, DERIVATION]
     st.title("Learn backpropagation", anchor=False)

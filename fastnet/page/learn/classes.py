@@ -21,17 +21,18 @@ def softmax():
     rate = right.select_slider("Learning rate", (0.1, 0.3, 1.0, 3.0), 1.0, key="learn-soft-rate")
     X, Y = points()
     one = trained(n1, int(seed), rate)
-    moment = st.radio(
+    left, middle, right = st.columns(3)
+    moment = left.radio(
         "Network", ["at first", "after training"], horizontal=True, key="learn-soft-moment"
     )
     net = one.frames[0][1] if moment == "at first" else one.best
-    at = st.selectbox(
+    at = middle.selectbox(
         "Sample", range(len(X)), key="learn-soft-sample",
         format_func=lambda i: f"{i + 1}: x1 = {X[i, 0]:.2f}, x2 = {X[i, 1]:.2f}, class "
         f"{Y[i].argmax() + 1}",
     )  # fmt: skip
     p = pass_of(net, "tanh", X[at : at + 1], Y[at : at + 1], "cross_entropy")
-    way = st.radio("Pass", ["forward", "backward"], horizontal=True, key="learn-soft-way")
+    way = right.radio("Pass", ["forward", "backward"], horizontal=True, key="learn-soft-way")
     forward = way == "forward"
     found = steps.forward_steps(p) if forward else steps.backward_steps(p)
     lab.show_steps(f"soft-{way}", (n1, int(seed)), p, found, forward)

@@ -12,7 +12,7 @@ from fastnet.options.methods import ACTIVATIONS, STOPS
 from fastnet.options.table import SETTINGS as OPTIONS
 from fastnet.reference.network import Net, Rows
 
-FRAMES = 80  # at most this many networks of a course are kept, most of them from its beginning
+FRAMES = 160  # at most this many networks of a course are kept, most of them from its beginning
 
 
 class Problem(NamedTuple):

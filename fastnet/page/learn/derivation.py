@@ -16,4 +16,4 @@ def sections():
 def readable(text):
     """The text without links to other files, which the page cannot open; quotes name their file."""
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
-    return re.sub(r"^```python \((.*)\)$", r"`fastnet/\1`\n\n```python", text, flags=re.MULTILINE)
+    return re.sub(r"^```python \((.*)\)$", r"`fastnet/\1`\n\n```text", text, flags=re.MULTILINE)

@@ -8,8 +8,8 @@ import streamlit as st
 from fastnet.page.learn.numbers import text
 
 WIDTH, ROW, TOP = 920, 98, 30
-COLUMNS = (80, 450, 820)  # x of inputs, hidden units, outputs
-RADIUS = 25
+COLUMNS = (70, 425, 780)  # x of inputs, hidden units, outputs
+RADIUS = 28
 CSS = """
 .net { overflow-x: auto; }
 .net svg { display: block; min-width: 640px; max-width: 1000px; width: 100%; height: auto;
@@ -19,6 +19,7 @@ CSS = """
 .net .name { font-size: 12px; font-style: italic; }
 .net .value { font-weight: 600; stroke: none; }
 .net .grad { font-size: 12px; }
+.net .beside { text-anchor: start; }
 .net circle { fill: var(--st-background-color); stroke: var(--st-text-color); stroke-width: 1.2; }
 .net .lit circle { stroke-width: 3.5; }
 .net .lit text { font-weight: 700; }
@@ -85,6 +86,13 @@ def description(p):
     return " ".join(parts)
 
 
+def in_circle(value):
+    """A number with as many digits as a circle has room for."""
+    return (f"{value:.3f}" if abs(value) < 9.9995 else f"{value:.3g}").replace(
+        "-", "\N{MINUS SIGN}"
+    )
+
+
 class Drawing:
     """The parts of a drawing."""
 
@@ -135,7 +143,7 @@ class Drawing:
         """Each weight beside its hidden unit, where the lines lie apart, and its gradient."""
         for key, start, end, weight, gradient, _ in self.edges():
             (x1, y1), (x2, y2) = self.places[start], self.places[end]
-            share = 0.70 if key[0] == "W1" else 0.30
+            share = 0.62 if key[0] == "W1" else 0.37
             x, y = x1 + (x2 - x1) * share, y1 + (y2 - y1) * share
             yield self.label(key, x, y + 4, text(weight), gradient)
 
@@ -168,7 +176,7 @@ class Drawing:
     def unit(self, key, value, name, tip):
         """A circle with its value; above it the name."""
         x, y = self.places[key]
-        inside = text(value, 3) if self.knows_value(key) else "?" if self.one else ""
+        inside = in_circle(value) if self.knows_value(key) else "?" if self.one else ""
         tip = f"{name}, {tip}" if self.knows_value(key) else name
         return (
             f'<g class="unit{self.lit(key)}" data-tip="{escape(tip)}">'
@@ -191,6 +199,9 @@ class Drawing:
         if not self.one:
             return ""
         x, y = self.places["y", i]
-        error = "" if self.forward else f", dz2 {text(self.p.dZ2[0, i])}"
-        below = y + RADIUS + 30
-        return f'<text class="grad" x="{x}" y="{below:.1f}">y {text(self.p.Y[0, i])}{error}</text>'
+        x, lines = x + RADIUS + 8, [f"y {text(self.p.Y[0, i])}"]
+        lines += [] if self.forward else [f"dz2 {text(self.p.dZ2[0, i])}"]
+        return "".join(
+            f'<text class="grad beside" x="{x}" y="{y + 16 * at:.1f}">{line}</text>'
+            for at, line in enumerate(lines)
+        )

@@ -2,7 +2,7 @@
 // The numbers come from Python; this file only draws them.
 const SPACE = "http://www.w3.org/2000/svg";
 const W = 440, H = 250, LEFT = 52, RIGHT = 10, TOP = 12, BOTTOM = 34;
-const FRAMES_PER_SECOND = 12; // at speed 1; at most 48
+const FRAMES_PER_SECOND = 30; // at normal speed
 
 const make = (name, attributes, parent) => {
   const node = document.createElementNS(SPACE, name);

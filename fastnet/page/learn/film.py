@@ -17,9 +17,9 @@ POINTS = 300  # at most this many points of a line over the epochs
 HTML = """<div class="film"><div class="controls">
 <button class="play" type="button">Play</button>
 <button class="back" type="button">Back</button><button class="step" type="button">Step</button>
-<label>Speed <select class="speed"><option value="0.5">half</option>
-<option value="1" selected>normal</option><option value="2">double</option>
-<option value="4">four times</option></select></label>
+<label>Speed <select class="speed"><option value="0.25">quarter</option>
+<option value="0.5">half</option><option value="1" selected>normal</option>
+<option value="2">double</option></select></label>
 <input class="slider" type="range" min="0" max="0" value="0" aria-label="Frame of the training">
 </div><p class="now"></p><p class="legend"></p><div class="panels"></div></div>"""
 CSS = """

@@ -92,20 +92,20 @@ def stepper(name, of, steps):
         st.session_state[place] = min(max(st.session_state[place] + by, 1), len(steps))
 
     whole = st.session_state.get(everything, False)
-    left, middle, right, far = st.columns([1, 1, 3, 2], vertical_alignment="bottom")
     at = st.session_state[place]
-    left.button(
-        "Back", on_click=move, args=(-1,), disabled=whole or at == 1, width="stretch",
-        key=f"do-{name}-back",
-    )  # fmt: skip
-    middle.button(
-        "Next", on_click=move, args=(1,), disabled=whole or at == len(steps), type="primary",
-        width="stretch", key=f"do-{name}-next",
-    )  # fmt: skip
-    at = right.slider("Step", 1, len(steps), key=place, disabled=whole)
-    if far.checkbox("Show all numbers at once", key=everything):
-        return None
-    return steps[at - 1]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.button(
+            "Back", on_click=move, args=(-1,), disabled=whole or at == 1, width=110,
+            key=f"do-{name}-back",
+        )  # fmt: skip
+        st.button(
+            "Next", on_click=move, args=(1,), disabled=whole or at == len(steps), type="primary",
+            width=110, key=f"do-{name}-next",
+        )  # fmt: skip
+        if not whole:
+            at = st.slider("Step", 1, len(steps), key=place, width=360)
+        whole = st.checkbox("Show all numbers at once", key=everything)
+    return None if whole else steps[at - 1]
 
 
 def show_steps(name, of, p, steps, forward):
@@ -120,9 +120,13 @@ def show_steps(name, of, p, steps, forward):
 
 
 def show_formulas(lines):
-    """Formulas below each other; names such as dW2 stand upright, as one word."""
-    lines = [re.sub(NAMES, r"\\mathrm{\1}", line) for line in lines]
-    st.latex(r"\begin{array}{l} " + r" \\[8pt] ".join(lines) + r" \end{array}")
+    """Formulas below each other, which wrap on a narrow screen; names such as dW2 stand upright.
+
+    A line is a formula, or a formula and the words after it.
+    """
+    pairs = [(line, "") if isinstance(line, str) else line for line in lines]
+    upright = [(re.sub(NAMES, r"\\mathrm{\1}", formula), words) for formula, words in pairs]
+    st.markdown("\n\n".join(rf"$\displaystyle {formula}$ {words}" for formula, words in upright))
 
 
 # ---------------------------------------------------------------- trainings

@@ -6,7 +6,7 @@ import streamlit as st
 
 from fastnet import gradcheck, reference
 from fastnet.figures.style import SETS, alt, text_title, themed
-from fastnet.page.learn import lab, steps
+from fastnet.page.learn import drawing, lab, steps
 from fastnet.page.learn.numbers import after_step, curve, loss_along, parameters, pass_of, tex, text
 from fastnet.page.parts import show_chart, show_table, theme
 
@@ -107,6 +107,7 @@ def step():
         f"it **{text(new_loss, 6)}**."
     )
     show_progress(setup, net, log, X, Y)
+    drawing.show(p, None, forward=False, key="drawing-step")
     lab.show_formulas(foretold(p, rate, new_loss))
     along(p, rate)
     st.subheader("Every parameter and its step", anchor=False)
@@ -159,12 +160,16 @@ def foretold(p, rate, new_loss):
     norm = reference.network.gradient_norm(p.gradient)
     told = p.mean_loss - rate * norm**2
     return [
-        r"w \leftarrow w - r\,\dfrac{\partial L}{\partial w} \quad \text{for every } w "
-        r"\text{ in } W1, b1, W2, b2",
-        rf"L - r\,|g|^2 = {tex(p.mean_loss, 6)} - {tex(rate)} \cdot {tex(norm)}^2 "
-        rf"= {tex(told, 6)} \quad \text{{(the slope foretells)}}",
-        rf"L_{{\text{{after}}}} = {tex(new_loss, 6)} \quad \text{{(what happens: the rest is "
-        rf"curvature)}}",
+        (r"w \leftarrow w - r\,\dfrac{\partial L}{\partial w}", "for every w in W1, b1, W2, b2."),
+        (
+            rf"L - r\,|g|^2 = {tex(p.mean_loss, 6)} - {tex(rate)} \cdot {tex(norm)}^2 "
+            rf"= {tex(told, 6)}",
+            "is what the slope foretells.",
+        ),
+        (
+            rf"L_{{\text{{after}}}} = {tex(new_loss, 6)}",
+            "is what happens; the rest is curvature.",
+        ),
     ]
 
 

@@ -113,10 +113,8 @@ def rate():
     )
     comparison(setup, runs, "film-rate", "The learning rate", "rate", lambda e: e.rate)
     verdicts(runs)
-    lab.show_formulas([
-        rf"\text{{after }} {patience} \text{{ epochs without a new lowest loss:}} \quad "
-        rf"r \leftarrow {decay:g} \cdot r",
-    ])  # fmt: skip
+    words = f"after {patience} epochs without a new lowest loss."
+    lab.show_formulas([(rf"r \leftarrow {decay:g} \cdot r", words)])
     st.markdown(f"Some epochs of *rate {largest:g} with decay*:")
     entry_table(runs[f"rate {largest:g} with decay"])
 
@@ -230,9 +228,8 @@ def stopping():
     decisions(one)
     lab.show_formulas(
         [
-            r"e^* = \text{the first epoch with the lowest validation loss so far}",
-            r"\text{stop at epoch } e \text{ when } e - e^* = \text{patience}; \quad "
-            r"\text{keep the weights of epoch } e^*",
+            (r"e^*", "is the epoch with the lowest validation loss so far, the first of equals."),
+            (r"e - e^* = \text{patience}:", "stop at epoch e, and keep the weights of epoch e*."),
         ]
     )
 
