@@ -344,7 +344,7 @@ def print_files(result, again=True):
         echo(f"Weights and biases of {whose} in {run / 'best'}: {', '.join(shapes)}")
     if result.status == "done":
         if again:
-            echo(f"Look again: fastnet show {run}")
+            echo(f"Show it again: fastnet show {run}")
         if result.command == "train" and result.task:
             command = "smallest --task 1" if result.task == 1 else f"sweep --task {result.task}"
             echo(f"How small a network suffices, and how sure: fastnet {command}")
@@ -359,7 +359,7 @@ def print_member(result, member):
     entries = result.history(member)._asdict()
     shown = {name: column for name, column in entries.items() if not np.isnan(column).all()}
     last = len(shown["epoch"]) - 1
-    echo(f"\n{last + 1} entries of the history:")
+    echo(f"\nHistory, {last + 1} entries:")
     table = Grid(*(name.replace("_", " ") for name in shown))
     for i in sorted({0, *(2**p for p in range(30)), last} & set(range(last + 1))):
         table.add_row(*(number(column[i].item(), 6) for column in shown.values()))

@@ -445,7 +445,7 @@ def test_train_prints_the_answer_on_stdout_and_progress_on_stderr(command):
         "W2.npy (1, 2), b2.npy (1,)"
     )
     assert lines[4:] == [
-        "Look again: fastnet show run",
+        "Show it again: fastnet show run",
         "How small a network suffices, and how sure: fastnet smallest --task 1",
     ]
     plan, members, *progress = got.err.splitlines()
@@ -889,7 +889,7 @@ def test_ls(command):
 def test_show_prints_what_the_run_printed(command):
     first = command(f"sweep {TINY} --seeds 3 --clip-norm 1,none --out run")
     again = command("show run")
-    shown = [line for line in first.out.splitlines(True) if not line.startswith("Look again")]
+    shown = [line for line in first.out.splitlines(True) if not line.startswith("Show it again")]
     assert again == Output(0, "".join(shown), "")
     assert command("show run --json").json == json.loads(Path("run/summary.json").read_text())
 
@@ -904,7 +904,7 @@ def test_show_member_has_settings_history_and_weights(command):
     assert facts["learning_rate"] == "0.3" and facts["stop_reason"] == "max_epochs"
     result = fastnet.load("run")
     assert facts["train_loss"] == f"{result.members['train_loss'][1]:.6g}"
-    history = out.split("41 entries of the history:\n")[1].split("\n\n")[0].splitlines()
+    history = out.split("History, 41 entries:\n")[1].split("\n\n")[0].splitlines()
     assert [line.split()[0] for line in history[1:]] == "0 1 2 4 8 16 32 40".split()
     assert float(history[-1].split()[1]) == pytest.approx(
         result.history(1).train_loss[-1], rel=1e-5
@@ -942,14 +942,14 @@ def test_a_result_without_a_folder_is_shown_without_files(capsys):
     result = fastnet.sweep(task=1, samples=20, n1=2, seeds=2, max_epochs=3)
     show.print_result(result)
     out = capsys.readouterr().out
-    assert "N1 = 2 (seed " in out and "Weights and biases" not in out and "Look again" not in out
+    assert "N1 = 2 (seed " in out and "Weights and biases" not in out and "Show it again" not in out
 
 
 def test_show_a_run_without_a_task(command):
     X = np.linspace(-1, 1, 20)
     fastnet.train(X, X > 0, n1=2, max_epochs=3, out="run")
     out = command("show run").out
-    assert "train accuracy" in out and "Look again" not in out
+    assert "train accuracy" in out and "Show it again" not in out
     assert "fastnet sweep" not in out  # of what, it could not say
 
 

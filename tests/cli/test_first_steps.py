@@ -87,8 +87,8 @@ def test_without_runs_there_is_no_newest(command):
 
 def test_show_does_not_propose_itself(command):
     trained = command(f"train {TINY} --out runs/a")
-    assert "Look again: fastnet show runs/a" in trained.out
-    assert "Look again" not in command("show a").out
+    assert "Show it again: fastnet show runs/a" in trained.out
+    assert "Show it again" not in command("show a").out
 
 
 @pytest.mark.parametrize(

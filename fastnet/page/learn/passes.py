@@ -142,7 +142,7 @@ def take(setup, X, Y, rate, count):
 
 
 def buttons(setup, X, Y, rate):
-    """One step, ten steps, begin again."""
+    """One step, ten steps, start over."""
     left, middle, right = st.columns(3)
     left.button(
         "Take the step", on_click=take, args=(setup, X, Y, rate, 1), type="primary",
@@ -152,7 +152,7 @@ def buttons(setup, X, Y, rate):
         "Take 10 steps", on_click=take, args=(setup, X, Y, rate, 10), width="stretch",
         key="do-ten",
     )  # fmt: skip
-    right.button("Begin again", on_click=restart, args=(setup,), width="stretch", key="do-again")
+    right.button("Start over", on_click=restart, args=(setup,), width="stretch", key="do-again")
 
 
 def foretold(p, rate, new_loss):
