@@ -17,7 +17,20 @@ from fastnet.options.targets import has_target
 from fastnet.page import form
 from fastnet.page.parts import escape_markdown
 
+# What a column can be used for.
+USES = {
+    "exclude": "Left out",
+    "categorical": "Categories",
+    "numeric": "Numbers",
+    "strip_units": "Numbers, without their unit",
+    "ordinal": "Levels in an order",
+    "group": "Groups whose rows stay together",
+    "order": "Order of the rows",
+    "weights": "Weights of the rows",
+    "split_column": "Names of the sets",
+}
 LABELS = {
+    **USES,
     "n1": "Hidden units N1",
     "l2": "L2 penalty",
     "lr_patience": "Patience of the learning rate",
@@ -29,12 +42,14 @@ LABELS = {
     "min_level_count": "Fewest rows of a category",
     "unknown": "Unknown categories",
     "impute": "Missing values",
-    "exclude": "Leave out",
+    "init": "Initial weights",
+    "dtype": "Type of numbers",
+    "max_epochs": "Most epochs",
     "no_header": "The first line is a row",
 }
 ALWAYS = ("n1", "seeds", "optimizer", "max_epochs")  # above the others
 OF_TABLE = ("data", *OF_DATA)
-BESIDE_COLUMNS = ("data", "target", *form.USES, *form.ROLES)
+BESIDE_COLUMNS = ("data", "target", *form.LISTS, *form.ROLES)
 CLASS_TARGETS = ("target_accuracy", "target_log_loss")
 NUMBER_TARGETS = ("target_rmse", "target_r2")
 FACTOR_SCHEDULES = ("plateau", "step", "exponential")
@@ -120,7 +135,7 @@ def usual_values(command, task):
     given = {}
     for option in TABLE:
         text = form.text_of(option.name)
-        if text and command in option.commands and option.name not in form.USES:
+        if text and command in option.commands and option.name not in form.LISTS:
             try:
                 given[option.name] = True if text == "on" else parse(option.name, text, paired=True)
             except FastnetError:
@@ -201,6 +216,8 @@ def shown_default(option, default):
     """A default in words."""
     if option.kind is SEEDS and len(default) == 1:
         return f"only {default[0]}"
+    if option.name == "loss" and default is None:
+        return "by the target"
     return option.typed(default) or "none"
 
 

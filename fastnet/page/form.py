@@ -20,7 +20,7 @@ UPLOADS = ".uploads"  # folder beside the runs
 KEPT = ("command", "source", "path", "uploaded", "target", "name")
 PREFIXES = ("option-", "use-", "levels-")
 # What a column can be used for beside an input as found, each an option that names columns.
-USES = ("exclude", "categorical", "numeric", "strip_units", "ordinal")
+LISTS = ("exclude", "categorical", "numeric", "strip_units", "ordinal")
 ROLES = ("group", "order", "weights", "split_column")
 
 
@@ -145,7 +145,7 @@ def of_run(runs, name):
     given = without_strengths(again.chosen(task, command, options), task)
     values = {"command": command, **of_data(runs, task, given.pop("data", None))}
     values["target"] = list(given.pop("target", ()))
-    for role in (*USES, *ROLES):
+    for role in (*LISTS, *ROLES):
         values |= of_role(role, given.pop(role, None))
     return {**values, **{f"option-{n}": widget_value(OPTIONS[n], v) for n, v in given.items()}}
 

@@ -28,6 +28,7 @@ from fastnet.results import answer, listing, variance, words
 
 COLOURS = {"done": "green", "interrupted": "orange", "failed": "red", "missing": "red"}  # else blue
 SHOWN_FIRST = ("loss-by-n1", "success-by-n1")  # the figures of the answer
+SHOWN_OF_DATA = ("predicted-true", "confusion")  # and before them, for the user's own data
 
 
 def run_view(runs, name):
@@ -124,9 +125,10 @@ def answer_view(result):
         st.header("The settings side by side", anchor=False)
         show_table(*words.by_setting_cells(result, rows[: words.MOST_SETTINGS]))
         st.caption(escape_markdown(variance.sentence(result.members, result.options)))
-    applying = figures.applying(result)
-    chosen = [f for f in applying if f.name in SHOWN_FIRST]
-    chosen = chosen or [f for f in applying if f.name == "loss-curves"]
+    applying = {figure.name: figure for figure in figures.applying(result)}
+    names = (*SHOWN_OF_DATA, *SHOWN_FIRST) if result.task is None else SHOWN_FIRST
+    chosen = [applying[name] for name in names if name in applying][:2]
+    chosen = chosen or [f for f in applying.values() if f.name == "loss-curves"]
     for column, figure in zip(st.columns(len(chosen) or 1), chosen):
         with column:
             chart = figure.chart(result, theme=theme())

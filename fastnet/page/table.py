@@ -8,11 +8,11 @@ import streamlit as st
 from fastnet import files
 from fastnet.api import inspect
 from fastnet.data import tables
-from fastnet.data.dialect import PACKED, Reading, dialect_of
+from fastnet.data.dialect import PACKED, Reading, dialect_of, is_number, listed
 from fastnet.data.remarks import KINDS
 from fastnet.options.table import OF_TEXT, OPTIONS, parse
 from fastnet.page import form
-from fastnet.page.fields import plain
+from fastnet.page.fields import USES, plain
 from fastnet.page.parts import escape_markdown
 from fastnet.results.words import counted
 
@@ -23,29 +23,19 @@ MOST_ROWS = 40  # columns that are shown at once
 ENOUGH_ROWS = 100  # from so many rows a fifth is suggested as a test set
 KINDS_OF_USE = {  # what a column of a kind can be used for, beside what is found
     "number": ("exclude", "categorical", "group", "order", "weights"),
-    "text": ("exclude", *form.USES[1:], "group", "order", "split_column"),
-}
-USES = {
-    "exclude": "Left out",
-    "categorical": "Categories",
-    "numeric": "Numbers",
-    "strip_units": "Numbers, without their unit",
-    "ordinal": "Levels in an order",
-    "group": "Groups whose rows stay together",
-    "order": "Order of the rows",
-    "weights": "Weights of the rows",
-    "split_column": "Names of the sets",
+    "text": ("exclude", *form.LISTS[1:], "group", "order", "split_column"),
 }
 CURES = {
     "exclude": "Leave it out",
-    "dates": "Make numbers of dates: month, day of the year, ...",
-    "impute": "Fill gaps: numbers with the median, texts with a level of their own",
+    "dates": "Use month, day of the year, ...",
+    "impute": "Fill the gaps",
     "strip_units": "Take the unit away",
     "numeric": "Read numbers",
     "categorical": "Take it as categories",
     "min_level_count": "Join levels with fewer than {value} rows",
     "group": "Keep the rows of one group together",
     "loss": "Predict {value}",
+    "no_header": "The first line is a row",
 }
 LOSSES = {"cross_entropy": "classes", "binary_cross_entropy": "two labels each"}
 OBVIOUS = tuple(KINDS[kind][0] for kind in ("counter", "identifier"))  # left out without a doubt
@@ -102,6 +92,7 @@ def view(path):
     head, rows = first_rows(path, version, told)
     names = list(head.columns)
     show_rows(path, head, rows)
+    ask_about_header(names)
     target = choose_target(names)
     found = look(path, version, tuple(target), (*told, *told_of_columns()))
     if not target:
@@ -144,6 +135,14 @@ def show_rows(path, head, rows):
     size = f"{counted(rows, 'row')}, {counted(len(head.columns), 'column')}"
     st.markdown(f"**{escape_markdown(Path(path).name)}** · {size}")
     st.dataframe(head, height=180, hide_index=True, key="preview")
+
+
+def ask_about_header(names):
+    """Ask whether the first line is a row, if a name of a column is a number."""
+    cure = {"option": "no_header", "value": "on"}
+    if is_set(cure, "") or any(map(is_number, names)):
+        st.markdown(f"Some names look like values: {escape_markdown(listed(names, 5))}.")
+        tick(cure, "")
 
 
 def choose_target(names):
@@ -230,7 +229,8 @@ def show_column(facts):
     with st.container(border=True, gap="small"):
         left, right = st.columns([3, 2], vertical_alignment="center")
         kind = f":gray-badge[{facts['kind']}]"
-        left.markdown(f"**{escape_markdown(name)}** {kind}  \n{escape_markdown(content(facts))}")
+        left.markdown(f"**{escape_markdown(name)}** {kind}")
+        left.caption(escape_markdown(content(facts)))
         with right:
             choose_use(facts)
         if facts["problem"]:
@@ -315,7 +315,7 @@ def label_of_cure(cure):
 
 def reason(problem, name):
     """A problem without the name of its column and without its cures, which are boxes."""
-    text = plain(problem.split("; ")[0]).rstrip(".")
+    text = plain(re.split("; |: use ", problem)[0]).rstrip(".")
     return text.removeprefix(f"column {name!r} ").removeprefix(f"target {name!r} ") + "."
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from views import checked, errors
 
 import fastnet
 from fastnet.options.defaults import defaults
@@ -57,19 +58,6 @@ def with_table(page, tmp_path):
         return checked(app.pills(key="target").set_value([target]).run()) if target else app
 
     return opened
-
-
-def checked(app):
-    """The page, which shows no traceback."""
-    assert not app.exception, app.exception
-    return app
-
-
-def errors(app):
-    """What the page says went wrong, one line each."""
-    lines = [error.value.replace("\\", "") for error in app.error]
-    assert not any("\n" in line for line in lines)
-    return lines
 
 
 def texts(app):
@@ -324,3 +312,13 @@ def test_paired_lists_come_back_as_texts():
 
 def test_messages_name_options_as_the_page_does():
     assert plain("use --n1 or --no-such.") == 'use "Hidden units N1" or --no-such.'
+
+
+def test_a_table_without_names_is_asked_about(with_table):
+    app = with_table(b"5.1,3.5,a\n4.9,3.1,b\n4.7,3.2,a\n")
+    checked(app.checkbox(key="cure-no_header-on-").set_value(True).run())
+    assert list(app.pills(key="target").options) == ["1", "2", "3"]
+    checked(app.pills(key="target").set_value(["3"]).run())
+    assert "--no-header" in app.code[0].value
+    checked(app.checkbox(key="cure-no_header-on-").set_value(False).run())
+    assert list(app.pills(key="target").options) == ["5.1", "3.5", "a"] and not app.code

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from views import checked
 
 import fastnet
 from fastnet.results import words
@@ -54,12 +55,6 @@ def opened(monkeypatch, runs):
         return checked(app.run())
 
     return at
-
-
-def checked(app):
-    """The page, which shows no traceback."""
-    assert not app.exception, app.exception
-    return app
 
 
 def field(app, kind, name):
