@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from distributed import Client
 from numpy.typing import ArrayLike
 from pandas import DataFrame
 
@@ -89,6 +90,7 @@ def train(
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
     reuse: OneOrMany[RunToReuse] | None = None,
+    client: Client | None = None,
     progress: Callable[[Progress], object] | None = None,
     n1: OneOrMany[int] = 16,
     seeds: OneOrMany[int] = (0,),
@@ -182,6 +184,7 @@ def sweep(
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
     reuse: OneOrMany[RunToReuse] | None = None,
+    client: Client | None = None,
     progress: Callable[[Progress], object] | None = None,
     n1: OneOrMany[int] = 16,
     seeds: OneOrMany[int] = (0,),
@@ -226,6 +229,7 @@ def sweep(
     zip: bool = False,
     shard: str | None = None,
     threads: int | None = None,
+    cluster: str | None = None,
     backend: Backend = "kernels",
     keep: Keep = "all",
     record: str | Iterable[Record] = (),
@@ -279,6 +283,7 @@ def smallest(
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
     reuse: OneOrMany[RunToReuse] | None = None,
+    client: Client | None = None,
     progress: Callable[[Progress], object] | None = None,
     n1: OneOrMany[int] = 1,
     learning_rate: OneOrMany[float | None] = None,
@@ -411,6 +416,7 @@ def dry_run(
     zip: bool = False,
     shard: str | None = None,
     threads: int | None = None,
+    cluster: str | None = None,
     backend: Backend = "kernels",
     keep: Keep = "all",
     record: str | Iterable[Record] = (),
@@ -499,7 +505,9 @@ def resume(
     group: ArrayLike | None = None,
     order: ArrayLike | None = None,
     folds: int | Iterable[tuple[ArrayLike, ArrayLike]] | None = None,
+    client: Client | None = None,
     progress: Callable[[Progress], object] | None = None,
     threads: int | None = None,
     time_limit: float | None = None,
+    cluster: str | None = None,
 ) -> Result: ...

@@ -9,7 +9,16 @@ from fastnet import job
 from fastnet.data.examples import example
 from fastnet.files import checked_path
 from fastnet.job import Progress
-from fastnet.options.arguments import NEW_RUN, PROGRESS, REUSE, SAMPLE_NAMES, SAMPLES, TASK, XY
+from fastnet.options.arguments import (
+    CLIENT,
+    NEW_RUN,
+    PROGRESS,
+    REUSE,
+    SAMPLE_NAMES,
+    SAMPLES,
+    TASK,
+    XY,
+)
 from fastnet.options.rules import RESUMABLE, refuse_change
 from fastnet.options.signatures import of_command, with_keywords
 from fastnet.options.table import OPTIONS
@@ -255,7 +264,7 @@ def inspect(data: str | os.PathLike[str] | DataFrame, **arguments: Any) -> dict[
     return job.inspect(data, arguments)
 
 
-@with_keywords((*XY, *SAMPLES, PROGRESS), [OPTIONS[name] for name in RESUMABLE], "sweep")
+@with_keywords((*XY, *SAMPLES, CLIENT, PROGRESS), [OPTIONS[name] for name in RESUMABLE], "sweep")
 def resume(
     folder: str | os.PathLike[str],
     X: ArrayLike | None = None,
@@ -290,7 +299,9 @@ def resume(
     DataError
         when the folder is broken.
     """
-    refuse_change([name for name in arguments if name not in (*SAMPLE_NAMES, PROGRESS.name)])
+    refuse_change(
+        [name for name in arguments if name not in (*SAMPLE_NAMES, CLIENT.name, PROGRESS.name)]
+    )
     path = checked_path(folder, "folder")
     config = read_json(path, "config.json")
     return job.go_on(path, config, X, y, force=force, **arguments)

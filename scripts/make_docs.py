@@ -349,6 +349,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from distributed import Client
 from numpy.typing import ArrayLike
 from pandas import DataFrame
 

@@ -529,7 +529,8 @@ def test_resume_ends_as_if_nothing_had_happened(interrupted):
 @pytest.mark.parametrize("name", ["n1", "learning_rate", "max_epochs"])
 def test_a_resumed_run_keeps_its_options(interrupted, name):
     with saying(
-        f"a resumed run keeps its options; {name} cannot change, only threads and time_limit can."
+        f"a resumed run keeps its options; {name} cannot change, only threads, time_limit and "
+        "cluster can."
     ):
         fastnet.resume(interrupted, X, Y, **{name: 1})
 

@@ -58,6 +58,7 @@ def test_the_package_is_installed_once(checkout):
 @pytest.mark.parametrize("line, extras", [
     ("plot r", "plot"), ("report r -o a.html", "plot"), ("ui", "ui"), ("plot --help", ""),
     ("bench", "bench"), ("bench --chart a.svg", "bench plot"), ("export r --to onnx", "export"),
+    ("sweep --task 1 --cluster tcp://host:8786", "cluster"),
     ("export r --to=c", ""), ("train --data a.parquet --target y", "parquet"),
     ("predict r --data b.csv -o a.parquet", "parquet"), ("train --task 1", ""), ("", ""),
 ])  # fmt: skip

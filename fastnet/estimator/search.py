@@ -35,6 +35,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 if TYPE_CHECKING:
+    from distributed import Client
     from numpy.typing import ArrayLike
 
 __all__ = ["FastNetSearchCV"]
@@ -180,6 +181,9 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
     halving : int or None, default=None
         Of the settings, only the best 1 in `halving` go on at each rung (docs/pruning.md), by the
         mean monitored loss over folds and restarts. None trains all to their own stop.
+    cluster : str or None, default=None
+        Dask cluster that trains the settings (docs/scaling.md): tcp://host:8786, or a scheduler
+        file. The best one is trained again on this machine.
 
     Attributes
     ----------
@@ -212,6 +216,7 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
         refit: bool = True,
         n_jobs: int | None = None,
         halving: int | None = None,
+        cluster: str | None = None,
     ) -> None:
         self.estimator = estimator
         self.param_grid = param_grid
@@ -220,6 +225,7 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.refit = refit
         self.n_jobs = n_jobs
         self.halving = halving
+        self.cluster = cluster
 
     def fit(
         self,
@@ -228,6 +234,7 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
         sample_weight: ArrayLike | None = None,
         *,
         groups: ArrayLike | None = None,
+        client: Client | None = None,
     ) -> FastNetSearchCV:
         """Train every setting on every fold, and the best one on all data if `refit`.
 
@@ -239,6 +246,8 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
             Weights >= 0 in every loss; a row of weight 0 counts as absent.
         groups : array of shape (n,), optional
             Groups of rows for the splitter.
+        client : distributed.Client, optional
+            The Dask cluster that trains the settings, in place of `cluster`; it is not closed.
 
         Returns
         -------
@@ -256,7 +265,7 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
         X, y = checked(self, X, y)
         estimator.several_labels_ = getattr(self, "several_labels_", False)
         with value_errors():
-            self._search(estimator, X, y, sample_weight, groups)
+            self._search(estimator, X, y, sample_weight, groups, client)
         self.best_index_ = int(self.cv_results_["rank_test_score"].argmin())
         self.best_params_ = self.cv_results_["params"][self.best_index_]
         self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
@@ -267,7 +276,7 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
             self.refit_time_ = time.perf_counter() - began
         return self
 
-    def _search(self, estimator, X, y, sample_weight, groups):
+    def _search(self, estimator, X, y, sample_weight, groups, client):
         """Train everything in one sweep and score it: result_, cv_results_ and n_splits_."""
         settings = candidates(estimator, self.param_grid)
         if estimator.ensemble != 1:
@@ -292,7 +301,7 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
         owner, trained = with_strengths(each, min(len(train) for train, _ in rows))
         swept = as_axes(trained)
         swept["validation_fraction"] = 0.0
-        swept["halving"] = self.halving
+        swept |= {"halving": self.halving, "cluster": self.cluster, "client": client}
         self.result_ = api.sweep(X, y, folds=rows, sample_weight=weights, **swept)
         estimator.n_features_in_, self.n_splits_ = X.shape[1], len(folds)
         estimator.columns_ = ()  # the scorer gets X as an array

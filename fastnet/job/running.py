@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastnet.cluster import Cluster, ClusterError, Run
 from fastnet.data.samples import Data
 from fastnet.engine.records import DIVERGED, TARGET
 from fastnet.errors import DataError, FastnetError
-from fastnet.files import WriteError
-from fastnet.job.sizing import extent
+from fastnet.files import WriteError, read_npz
+from fastnet.job.sizing import estimated_seconds, extent
 from fastnet.results.collect import from_training, stops_of
 from fastnet.results.folder import Folder
 from fastnet.results.result import Result
@@ -21,9 +22,9 @@ from fastnet.results.reuse import Reuse
 from fastnet.results.words import how_to_resume
 from fastnet.training import training as trainings
 from fastnet.training.halving import epochs_left
-from fastnet.training.plan import Plan, plan_of_blocks
+from fastnet.training.plan import Plan, pick_members, plan_of_blocks
 from fastnet.training.search import CUT_SHORT, is_searched, replayed
-from fastnet.training.shards import shard_words
+from fastnet.training.shards import adopt, shard_words
 from fastnet.training.training import Training, grown
 
 CHECKPOINT_SECONDS = 3.0  # between checkpoints at least, but for
@@ -85,10 +86,11 @@ class Job:
         progress: Callable[[Progress], object] | None,
         began: float,
         reuse: Reuse | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
         self.command, self.task, self.training = command, task, training
         self.data, self.facts, self.progress = data, facts, progress
-        self.began, self.reuse = began, reuse
+        self.began, self.reuse, self.cluster = began, reuse, cluster
         self.folder: Folder | None = None
         self.resumed_at = 0.0  # seconds trained before this process started
         self.spent_before, self.adopted = self.spent(), self.epochs()  # of members of other runs
@@ -103,6 +105,8 @@ class Job:
             if self.folder is None:
                 raise
             raise self.with_cure(error, self.folder.path) from None
+        except ClusterError as error:
+            raise self.with_standing(error) from None
         finally:
             if self.folder is not None:
                 self.folder.close()
@@ -119,6 +123,17 @@ class Job:
             f"{command}"
         )
 
+    def with_standing(self, error: ClusterError) -> FastnetError:
+        """The error of a run that its cluster did not finish, with what is saved and what to do."""
+        count, live = self.training.plan.columns.size, self.training.live.size
+        if self.folder is None:
+            return FastnetError(f"{error}; {live:,} of {count:,} members are not trained.")
+        data = self.training.options["data"]
+        command = how_to_resume(self.command, self.task, data, str(self.folder.path))
+        return FastnetError(
+            f"{error}; {count - live:,} of {count:,} members are saved. Continue: {command}"
+        )
+
     def restore(self, checkpoint: Path, saved: Mapping[str, np.ndarray]) -> None:
         """Continue from a checkpoint, whose arrays are `saved`."""
         try:
@@ -126,6 +141,18 @@ class Job:
         except DataError as error:
             raise DataError(f"{checkpoint} is not of this run: {error}.") from None
         self.resumed_at = self.training.elapsed
+        self.spent_before = self.spent()
+
+    def adopt_pieces(self, paths: Iterable[Path]) -> None:
+        """Take over what workers handed over and no checkpoint has."""
+        for path in paths:
+            piece = read_npz(path)
+            try:
+                members = piece.pop("members")
+                if np.isin(members, self.training.live).all():
+                    adopt(self.training, members, piece)
+            except (DataError, KeyError, IndexError, TypeError) as error:
+                raise DataError(f"{path} is not of this run: {error}; remove it.") from None
         self.spent_before = self.spent()
 
     def epochs(self) -> int:
@@ -152,6 +179,8 @@ class Job:
 
     def advance(self) -> str:
         """Train all members, and those that are added to decide the smallest N1; how it ended."""
+        if self.cluster is not None:
+            return self.advance_on(self.cluster)
         began = self.training.elapsed
         with trainings.interruptible() as interrupted:
             while True:
@@ -165,6 +194,26 @@ class Job:
                 self.training = grown(self.training, longer, self.data)
                 if self.reuse is not None:
                     self.reuse.into(self.training, begun)
+
+    def advance_on(self, cluster: Cluster) -> str:
+        """Let the workers of a cluster train the members; how it ended."""
+        training = self.training
+        plan, options = (
+            pick_members(training.plan, training.live),
+            {**training.options, "threads": 1},
+        )
+        if not plan.columns.size:
+            return "done"
+        given = self.facts.get("initial_weights", False)
+        seconds = estimated_seconds(plan, self.data, options)
+        with trainings.interruptible() as interrupted:
+            run = Run(cluster, training, self.data, seconds, self.keep_piece, given)
+            return run.train(self.after_round, interrupted)
+
+    def keep_piece(self, members: np.ndarray, piece: Mapping[str, np.ndarray]) -> None:
+        """Write what a worker handed over."""
+        if self.folder is not None:
+            self.folder.keep_piece(members, piece)
 
     def longer_plan(self) -> Plan | None:
         """The plan with the next members of a search for the smallest N1, or None if it is over."""
@@ -195,10 +244,11 @@ class Job:
         return compiled
 
     def notices(self) -> list[str]:
-        """What this run took from others, in words."""
+        """What this run took from others, and whose workers trained it, in words."""
+        workers = self.facts.get("workers", {}).get("notices", ())
         if self.reuse is None:
-            return [*self.facts.get("reused", ())]
-        return self.reuse.notices(self.training.plan.columns.size)
+            return [*self.facts.get("reused", ()), *workers]
+        return [*self.reuse.notices(self.training.plan.columns.size), *workers]
 
     def collect(self, status: str, compiled: float) -> Result:
         """The Result of the training so far."""
@@ -251,13 +301,14 @@ class Job:
         known = spent and not is_searched(training.options)
         epochs = epochs_left(training.halving, training.start, training.options["max_epochs"])
         left, took = epochs * cost[live], training.elapsed - self.resumed_at
+        epoch = training.start - 1 if self.cluster is None else int(states["last_epoch"].max())
         return Progress(
             stage="train",
             members=len(columns),
             running=live.size,
             reached=int((states["stop"] == TARGET).sum()),
             diverged=int((states["stop"] == DIVERGED).sum()),
-            epoch=max(training.start - 1, 0),
+            epoch=max(epoch, 0),
             member_epochs=self.epochs() - self.adopted,
             best_member=best if found else None,
             best_loss=float(states["best_loss"][best]) if found else None,

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fastnet.cluster import Cluster, cluster_of
 from fastnet.data.sources import checked_task
 from fastnet.errors import DataError, FastnetError, UsageError, quoted
 from fastnet.files import checked_path, read_npz
 from fastnet.job.preparing import members_so_far, prepare
 from fastnet.job.running import Job, Progress
-from fastnet.options.rules import refuse_of_task_1, refuse_two_targets
+from fastnet.options.rules import refuse_cut, refuse_of_task_1, refuse_two_targets
 from fastnet.results import environment
 from fastnet.results.collect import load, stops_in
 from fastnet.results.folder import CHECKPOINT, Folder, tidy_finished
@@ -35,6 +36,7 @@ def start(
     task: int | None = None,
     initial_weights: Any = None,
     reuse: Any = None,
+    client: Any = None,
     out: str | os.PathLike[str] | Callable[[], Path] | None = None,
     force: bool = False,
     progress: Callable[[Progress], object] | None = None,
@@ -55,28 +57,31 @@ def start(
         raise UsageError("smallest adds members by itself and takes no initial_weights; drop them.")
     sources = checked_sources(reuse, options, initial_weights)
     plan = members_so_far(plan, data, options, ())
-    training = Training(plan, data, options, initial_weights)
-    if out is not None:
-        training.film()
-    facts = environment.describe(training.threads, data.digest())
-    if initial_weights is not None:
-        facts["initial_weights"] = True
-    reused = reuse_into(training, sources, facts)
-    job = Job(command, task, training, data, facts, progress, began, reused)
-    if out is None:
-        return job.run()
-    job.folder = Folder.create(out, force)
-    try:
-        config = run_config(command, task, data.schema, options)
+    with cluster_for(options, client) as cluster:
+        training = Training(plan, data, options, initial_weights)
+        if out is not None:
+            training.film()
+        facts = environment.describe(training.threads, data.digest())
         if initial_weights is not None:
-            config["initial_weights"] = True  # then there must be a checkpoint
-        begun = initial_weights is not None or reused is not None
-        first = training.checkpoint() if begun else None
-        job.folder.start(config, facts, data.divided(), first)
-    except BaseException:
-        job.folder.abandon()
-        raise
-    return job.run()
+            facts["initial_weights"] = True
+        if cluster is not None:
+            facts["workers"] = cluster.facts
+        reused = reuse_into(training, sources, facts)
+        job = Job(command, task, training, data, facts, progress, began, reused, cluster)
+        if out is None:
+            return job.run()
+        job.folder = Folder.create(out, force)
+        try:
+            config = run_config(command, task, data.schema, options)
+            if initial_weights is not None:
+                config["initial_weights"] = True  # then there must be a checkpoint
+            begun = initial_weights is not None or reused is not None
+            first = training.checkpoint() if begun else None
+            job.folder.start(config, facts, data.divided(), first)
+        except BaseException:
+            job.folder.abandon()
+            raise
+        return job.run()
 
 
 def go_on(
@@ -86,6 +91,7 @@ def go_on(
     y: Any,
     *,
     force: bool = False,
+    client: Any = None,
     progress: Callable[[Progress], object] | None = None,
     **changed: Any,
 ) -> Result:
@@ -108,7 +114,8 @@ def go_on(
                 f"{path} cannot be resumed: it began with initial_weights, and checkpoint.npz, "
                 "which alone has them, is missing; train again with them."
             )
-        return go_on_locked(folder, config, X, y, force=force, progress=progress, **changed)
+        more = {"client": client, "progress": progress}
+        return go_on_locked(folder, config, X, y, force=force, **more, **changed)
     finally:
         folder.close()
 
@@ -120,12 +127,15 @@ def go_on_locked(
     y: Any,
     *,
     force: bool,
+    client: Any,
     progress: Callable[[Progress], object] | None,
     **changed: Any,
 ) -> Result:
     """go_on() with the folder's lock held."""
     began, path = time.perf_counter(), folder.path
     given = {**read_options(path, config), **changed}
+    if client is not None:
+        given["cluster"] = None
     refuse_lost_input(given["data"], path)
     options, data, plan = prepare(config["command"], X, y, config["task"], given)
     checkpoint = path / CHECKPOINT
@@ -142,12 +152,27 @@ def go_on_locked(
             "Use --force to accept this."
         )
     facts |= {name: old[name] for name in environment.OF_START if name in old}
-    job = Job(config["command"], config["task"], training, data, facts, progress, began)
-    job.folder = folder
-    training.film()
-    if saved is not None:
-        job.restore(checkpoint, saved)
-    return job.run()
+    with cluster_for(options, client) as cluster:
+        if cluster is not None:
+            facts["workers"] = cluster.facts
+            folder.note(facts)
+        given_job = config["command"], config["task"], training, data, facts, progress, began
+        job = Job(*given_job, cluster=cluster)
+        job.folder = folder
+        training.film()
+        if saved is not None:
+            job.restore(checkpoint, saved)
+        job.adopt_pieces(folder.pieces())
+        return job.run()
+
+
+def cluster_for(
+    options: Mapping[str, Any], client: Any
+) -> contextlib.AbstractContextManager[Cluster | None]:
+    """The cluster that a run with these options trains on, if any."""
+    if options["cluster"] is not None or client is not None:
+        refuse_cut(options, "cluster")
+    return cluster_of(options["cluster"], client)
 
 
 def refuse_uncallable(progress: Any) -> None:

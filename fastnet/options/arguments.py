@@ -95,6 +95,12 @@ REUSE = Argument(
     "Finished runs: members of theirs with the same settings, data, version and processor are "
     "taken over, weights, history and all; only the others are trained.",
 )
+CLIENT = Argument(
+    "client",
+    "Client | None",
+    "distributed.Client, optional",
+    "The Dask cluster that trains, in place of the option cluster; it is not closed.",
+)
 NEW_RUN = (
     Argument(
         "initial_weights",
@@ -110,6 +116,7 @@ NEW_RUN = (
     ),
     Argument("force", "bool", "bool, default=False", "Replace the folder at `out`.", False),
     REUSE,
+    CLIENT,
     PROGRESS,
 )
 SAMPLE_NAMES = tuple(argument.name for argument in SAMPLES)  # they go with X and y

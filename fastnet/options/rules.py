@@ -13,7 +13,7 @@ from fastnet.options.table import AXES, OF_DATA, OF_TASK_1, OPTIONS, USERS
 from fastnet.options.targets import UNITS, has_target
 
 # Options that may change when a run is resumed: they change no byte.
-RESUMABLE = ("threads", "time_limit")
+RESUMABLE = ("threads", "time_limit", "cluster")
 # The options of a table that replace arguments of X and y.
 IN_TABLES = {
     "validation": "validation_data or a split_column",
@@ -66,7 +66,7 @@ def refuse_change(names: Iterable[str]) -> None:
     if wrong:
         raise UsageError(
             f"a resumed run keeps its options; {wrong[0]} cannot change, "
-            f"only {' and '.join(RESUMABLE)} can."
+            f"only {', '.join(RESUMABLE[:-1])} and {RESUMABLE[-1]} can."
         )
 
 

@@ -506,6 +506,15 @@ ROWS = (
         high=1024,
     ),
     Option(
+        "cluster",
+        "run",
+        TEXT,
+        None,
+        "Dask cluster that trains: tcp://host:8786, or a scheduler file (docs/scaling.md).",
+        none=True,
+        commands=("sweep",),
+    ),
+    Option(
         "backend",
         "run",
         CHOICE,

@@ -12,7 +12,7 @@ import numpy as np
 import fastnet
 from fastnet.native import cache
 from fastnet.native.versions import compiler_versions
-from fastnet.shapes import COUNT, FLAG, TEXT, Absent, Maybe
+from fastnet.shapes import ANYTHING, COUNT, FLAG, TEXT, Absent, Maybe
 from fastnet.training.cores import granted
 
 # Variables that make OpenBLAS or Numba choose code for another processor.
@@ -79,10 +79,11 @@ SHAPE = {
     "command_line": [TEXT],
     "initial_weights": Absent(FLAG),
     "reused": Absent([TEXT]),
+    "workers": Absent({"notices": [TEXT], str: ANYTHING}),  # as cluster.py makes it
 }
 # What is known at the start of a run alone: that it began with the caller's weights, and the
 # notices of the runs that it took members from.
-OF_START = ("initial_weights", "reused")
+OF_START = ("initial_weights", "reused", "workers")
 
 
 def describe(threads: int, digest: str) -> dict[str, Any]:

@@ -28,9 +28,10 @@ from fastnet.files import (
 from fastnet.results import aside, lock
 from fastnet.results.reading import is_only_begun, read_json
 from fastnet.results.result import Result
-from fastnet.results.writing import run_config, write_result
+from fastnet.results.writing import make_folder, run_config, write_result
 
 CHECKPOINT = "checkpoint.npz"
+PIECES = "pieces"  # a folder of what workers handed over since the last checkpoint
 
 
 def default_folder(name: str, runs: str | os.PathLike = "runs") -> Path:
@@ -196,6 +197,10 @@ class Folder:
             config = {**config, "replaces": self.replaces}
         write_json(self.path / "config.json", config)
 
+    def note(self, environment: Mapping) -> None:
+        """Write the environment of a run that goes on with other workers."""
+        write_json(self.path / "environment.json", environment)
+
     def event(self, **fields: Any) -> None:
         """Append one line to events.jsonl; a kill or a full disk in it spoils no other line."""
         line = json.dumps({"time": round(time.time(), 3), **fields}, allow_nan=False).encode()
@@ -210,8 +215,20 @@ class Folder:
             raise WriteError(path, error) from None
 
     def checkpoint(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Write the whole state of a training."""
+        """Write the whole state of a training; the pieces that it had are in it."""
         write_npz(self.path / CHECKPOINT, arrays)
+        for path in self.pieces():
+            with contextlib.suppress(OSError):  # it is read once more, and is known
+                path.unlink()
+
+    def keep_piece(self, members: np.ndarray, piece: Mapping[str, np.ndarray]) -> None:
+        """Write what a worker handed over, until the next checkpoint holds it."""
+        make_folder(self.path / PIECES)
+        write_npz(self.path / PIECES / f"{members[0]}.npz", {**piece, "members": members})
+
+    def pieces(self) -> list[Path]:
+        """The files of pieces that may not be in the checkpoint."""
+        return sorted((self.path / PIECES).glob("*.npz"))
 
     def finish(self, result: Result) -> None:
         """Write all files of a finished run, summary.json last; tidy up."""
@@ -228,13 +245,18 @@ class Folder:
     def tidy(self) -> None:
         """Remove what a finished run does not need: leftovers(), and the runs it replaces."""
         for path in self.leftovers():
-            path.unlink()
+            shutil.rmtree(path) if path.name == PIECES else path.unlink()
         for path in self.replaced():
             aside.remove(path)
 
     def leftovers(self) -> list[Path]:
         """The checkpoint, and files that a kill left half-written."""
-        names = (CHECKPOINT, aside.NOTE, *(f"{name}.part" for name in (*RUN_FILES, aside.NOTE)))
+        names = (
+            CHECKPOINT,
+            PIECES,
+            aside.NOTE,
+            *(f"{name}.part" for name in (*RUN_FILES, aside.NOTE)),
+        )
         return [self.path / name for name in names if os.path.lexists(self.path / name)]
 
     def replaced(self) -> list[Path]:

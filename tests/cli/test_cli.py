@@ -343,8 +343,8 @@ def test_ctrl_c_saves_prints_the_document_and_resume_ends_with_the_same_bytes(co
     ]
 
     assert command("sweep --resume cut --n1 4").err == (
-        "Error: a resumed run keeps its options; n1 cannot change, only threads and time_limit "
-        "can.\n"
+        "Error: a resumed run keeps its options; n1 cannot change, only threads, time_limit "
+        "and cluster can.\n"
     )
     assert command("sweep --resume cut --quiet --threads 1").code == whole.code == 0
     for name in ("weights.npz", "history.npz", "model.npz", "split.npz"):

@@ -89,7 +89,8 @@ def test_options_of_another_source():
 def test_a_resumed_run_keeps_its_options():
     rules.refuse_change(["threads"])
     with saying(
-        "a resumed run keeps its options; n1 cannot change, only threads and time_limit can."
+        "a resumed run keeps its options; n1 cannot change, only threads, time_limit and cluster "
+        "can."
     ):
         rules.refuse_change(["threads", "n1"])
 

@@ -122,7 +122,9 @@ def test_resume_refuses_other_options_data_and_machines(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         fastnet.sweep(X, y, n1=[2, 3], max_epochs=50, out=path, progress=stop)
-    with pytest.raises(UsageError, match="max_epochs cannot change, only threads and time_limit"):
+    with pytest.raises(
+        UsageError, match="max_epochs cannot change, only threads, time_limit and cluster"
+    ):
         fastnet.resume(path, X, y, max_epochs=60)
     with pytest.raises(FastnetError, match=r"data: SHA-256 .* then, .* now"):
         fastnet.resume(path, X, y + 1)
