@@ -279,6 +279,26 @@ def test_the_derivation_is_a_chapter_without_links_out(learn):
     assert "](" not in words(app)
 
 
+def test_displayed_formulas_of_the_derivation_become_paragraphs():
+    text = derivation.readable("$$\n\\begin{array}{rcl}\na &=& b \\\\\nc &=& d\n\\end{array}\n$$")
+    assert text == "$\\displaystyle a = b$\n\n$\\displaystyle c = d$"
+    matrix = "W = \\begin{pmatrix} 1 & 2 \\end{pmatrix}"
+    assert derivation.readable(f"$$\n{matrix}\n$$") == rf"$\displaystyle {matrix}$"
+    assert all("$$" not in section for section in derivation.sections().values())
+
+
+@pytest.mark.parametrize(
+    "written, shown",
+    [
+        (r"dz1_{2} = dh_{2}", r"dz_{1,2} = dh_{2}"),
+        (r"W2_{1,3}\,h_{3} + b2_{1}", r"W_{2,1,3}\,h_{3} + b_{2,1}"),
+        (r"W2^{\mathsf T} e^{z2_i}", r"W_{2}^{\mathsf T} e^{z_{2,i}}"),
+    ],
+)
+def test_formulas_are_written_as_in_the_derivation(written, shown):
+    assert lab.typeset(written) == shown
+
+
 def test_chapters_name_sections_that_are_there():
     headings = list(derivation.sections())
     for chapter in CHAPTERS.values():

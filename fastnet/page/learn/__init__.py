@@ -103,7 +103,8 @@ CHAPTERS = {
 DERIVATION = "derivation"
 # On a narrow screen code wraps: what scrolls could not be reached by the keyboard.
 STYLE = """<style>@media (max-width: 640px) {
-  [data-testid="stMarkdownContainer"] pre code { white-space: pre-wrap !important; }
+  [data-testid="stMarkdownContainer"] pre code { white-space: pre-wrap !important;
+    overflow-wrap: anywhere; }
 }</style>"""
 
 

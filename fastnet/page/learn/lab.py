@@ -17,7 +17,7 @@ FORMULAS = {
     "sin": r"s(z) = \sin z, \quad s'(z) = \cos z",
 }
 MOST_SEED = 999
-NAMES = r"(?<![a-zA-Z\\])(d?(?:z|W|b)[12]|dh)(?![a-zA-Z])"
+NAMES = r"(?<![a-zA-Z\\])(d?[zWb])([12])(?:_\{([^}]*)\}|_(\w))?"  # W2_{3} for W_{2,3}
 
 
 class Setup(NamedTuple):
@@ -120,13 +120,23 @@ def show_steps(name, of, p, steps, forward):
 
 
 def show_formulas(lines):
-    """Formulas below each other, which wrap on a narrow screen; names such as dW2 stand upright.
+    """Formulas below each other, which wrap on a narrow screen; dW2 becomes the derivation's dW_2.
 
     A line is a formula, or a formula and the words after it.
     """
     pairs = [(line, "") if isinstance(line, str) else line for line in lines]
-    upright = [(re.sub(NAMES, r"\\mathrm{\1}", formula), words) for formula, words in pairs]
-    st.markdown("\n\n".join(rf"$\displaystyle {formula}$ {words}" for formula, words in upright))
+    written = [(typeset(formula), words) for formula, words in pairs]
+    st.markdown("\n\n".join(rf"$\displaystyle {formula}$ {words}" for formula, words in written))
+
+
+def typeset(formula):
+    """The formula with the layer among the indices: W2_{3} becomes W_{2,3}."""
+
+    def name(found):
+        symbol, layer, *index = found.groups(default="")
+        return f"{symbol}_{{{','.join(part for part in (layer, *index) if part)}}}"
+
+    return re.sub(NAMES, name, formula)
 
 
 # ---------------------------------------------------------------- trainings
