@@ -246,3 +246,13 @@ def test_the_command_writes_the_file_or_nothing(sweep, tmp_path, monkeypatch):
     assert "nowhere/a.html cannot be written" in str(failed.exception)
     as_json = CliRunner().invoke(cli.cli, ["report", "run", "-o", "b.html", "--json"])
     assert json.loads(as_json.stdout)["file"] == "b.html"
+
+
+def test_a_run_with_snapshots_is_played_back(sweep, tmp_path):
+    given = {"samples": 30, "n1": [2, 3], "max_epochs": 30, "optimizer": "sgd"}
+    result = fastnet.sweep(task=1, **given, out=tmp_path / "run")
+    page = report.report(result)
+    assert page.count(b">How it learned</h2>") == page.count(b"class Player") == 1
+    assert b"How it learned" not in report.report(sweep)
+    reader = Reader(page)
+    assert all(link.startswith("#") for link in reader.loads)

@@ -11,7 +11,7 @@ FOLDER = Path(fastnet.__file__).parent
 # Folders and single files of fastnet/; imports inside functions count, too.
 ORDER = """
 errors extras files shapes options data native engine reference training results
-cluster job api gradcheck doctor figures report export estimator page cli __main__
+cluster job api gradcheck doctor export figures report estimator page cli __main__
 """.split()
 NUMBA = {"numba", "llvmlite"}
 

@@ -6,6 +6,7 @@ colours of the theme "light", "dark" or "css" (those of the page around the char
 names on the command line.
 """
 
+from fastnet.figures import playback
 from fastnet.figures.base import FIGURES, Figure, applying, chart, finding, save, save_all, subject
 from fastnet.figures.bench import speedup
 from fastnet.figures.classes import confusion, reliability, wrong_digits
@@ -46,6 +47,7 @@ __all__ = [
     "loss_curves",
     "parallel",
     "partial_dependence",
+    "playback",
     "predicted_true",
     "regions",
     "reliability",

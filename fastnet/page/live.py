@@ -14,6 +14,7 @@ from fastnet.errors import FastnetError
 from fastnet.page import processes
 from fastnet.page.loading import checkpoint_version, peek
 from fastnet.page.parts import errors_in_page, escape_markdown, show_figure, show_table
+from fastnet.page.playback import playback_view
 from fastnet.results import words
 from fastnet.results.reading import read_json
 from fastnet.training import grouping
@@ -119,6 +120,7 @@ def so_far(result, events):
     with st.container(horizontal=True, key="numbers"):
         for label, value in numbers(result).items():
             st.metric(label, value, width="content")
+    playback_view(result)
     applying = [figure for figure in figures.applying(result) if figure.name in LIVE_FIGURES]
     applying.sort(key=lambda figure: LIVE_FIGURES.index(figure.name))
     for column, figure in zip(st.columns(2), applying):

@@ -23,6 +23,7 @@ from fastnet.page.parts import (
     to_url,
     url_value,
 )
+from fastnet.page.playback import playback_view
 from fastnet.page.predict import predict_view
 from fastnet.results import answer, listing, variance, words
 
@@ -120,6 +121,7 @@ def answer_view(result):
     if result.task is None and result.metrics:
         show_table(*metric_table(result))
         st.caption(escape_markdown(words.baseline_line(result.metrics["train"])))
+    playback_view(result)
     show_table(*words.by_n1_cells(result))
     if rows := result.by_setting():
         st.header("The settings side by side", anchor=False)

@@ -13,6 +13,7 @@ __all__ = ["explanation", "refuse_ending", "report", "save"]
 # The parts below the answer: an id, a title, and the function that writes its HTML, "" for none.
 PARTS = (
     ("score", "How good it is", sections.scores),
+    ("learning", "How it learned", sections.played),
     ("data", "The data", about.data),
     ("n1", "By N1", sections.by_n1),
     ("settings", "By setting", sections.by_setting),

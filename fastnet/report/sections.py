@@ -62,6 +62,11 @@ def scores(result):
     return "\n".join(parts)
 
 
+def played(result):
+    """The playback of the training, if there are snapshots."""
+    return "" if figures.playback.obstacle(result) else figures.playback.fragment(result)
+
+
 def by_n1(result):
     """The table by N1."""
     header, rows = words.by_n1_cells(result)
