@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,29 @@ import numpy as np
 from fastnet.data import tasks
 from fastnet.data.samples import Data
 from fastnet.data.sources import checked_task
+from fastnet.errors import UsageError
 from fastnet.job.preparing import prepare
-from fastnet.options.rules import refuse_of_task_1, refuse_two_targets
+from fastnet.options.rules import refuse_cut, refuse_of_task_1, refuse_two_targets
 from fastnet.results.environment import describe as describe_environment
+from fastnet.results.result import MEMBERS
 from fastnet.results.reuse import checked_sources, reuse_into
+from fastnet.results.words import size
 from fastnet.training.cores import granted
 from fastnet.training.halving import epochs_left, halving_of
 from fastnet.training.history import kept_epochs
-from fastnet.training.plan import Plan, pick_members, plan_of_blocks
+from fastnet.training.memory import granted_memory
+from fastnet.training.plan import COLUMNS, Plan, pick_members, plan_of_blocks
 from fastnet.training.search import first_blocks, is_searched
-from fastnet.training.shards import shard_words
+from fastnet.training.shards import groups_of, shard_words
 from fastnet.training.training import Training, unit_cost
+
+SHARE = 0.5  # of the memory that is granted, if nobody says how much may be used
+# Bytes that every member of a run takes: its settings and its record.
+FIXED = COLUMNS.itemsize + 256 + MEMBERS.itemsize + 64
+# Bytes that a member of the part in training takes beside its weights and its history: its state,
+# and the texts of its line in members.csv.
+MEMBER = 5000
+PROCESS = 250_000_000  # of the program, its libraries and its kernels
 
 
 def first_members(plan: Plan, data: Data, options: Mapping[str, Any]) -> Plan:
@@ -42,12 +55,24 @@ def describe(task: int | None, options: Mapping[str, Any], data: Data) -> str:
     return f"Loss {data.loss}"
 
 
+def history_bytes(plan: Plan, options: Mapping[str, Any]) -> int:
+    """The bytes of the histories of all members, if each trains all epochs."""
+    entries = len(plan.columns) * len(kept_epochs(options["max_epochs"] + 1))
+    return entries * 8 * (3 + len(options["record"]))
+
+
+def memory_bytes(plan: Plan, data: Data, options: Mapping[str, Any]) -> int:
+    """The bytes of memory that a run takes at most."""
+    packed = (2 * plan.length + plan.memory) * np.dtype(options["dtype"]).itemsize
+    samples = data.X.nbytes + data.Y.nbytes
+    return packed + len(plan.columns) * 1000 + 2 * history_bytes(plan, options) + 4 * samples
+
+
 def extent(task: int | None, options: Mapping[str, Any], data: Data, plan: Plan) -> dict[str, Any]:
     """The size of a run, as a dict for JSON."""
-    size, count, n1 = np.dtype(options["dtype"]).itemsize, len(plan.columns), plan.columns["n1"]
+    item, count, n1 = np.dtype(options["dtype"]).itemsize, len(plan.columns), plan.columns["n1"]
     entries = count * len(kept_epochs(options["max_epochs"] + 1))
-    history = entries * 8 * (3 + len(options["record"]))
-    samples = data.X.nbytes + data.Y.nbytes
+    history = history_bytes(plan, options)
     held = {"all": plan.length, "best": plan.length // max(count, 1), "none": 0}
     most = {"max_members": options["max_members"]} if is_searched(options) else {}
     halving = halving_of(plan, options)
@@ -65,13 +90,88 @@ def extent(task: int | None, options: Mapping[str, Any], data: Data, plan: Plan)
         **most,
         "n1": sorted(set(n1.tolist())),
         "parameters": int((n1 * (plan.d + 1 + plan.k) + plan.k).sum()),
-        "memory_bytes": (2 * plan.length + plan.memory) * size
-        + count * 1000
-        + 2 * history
-        + 4 * samples,
-        "disk_bytes": held[options["keep"]] * size + history + entries * 8 + count * 200,
+        "memory_bytes": memory_bytes(plan, data, options),
+        "disk_bytes": held[options["keep"]] * item + history + entries * 8 + count * 200,
         "threads": options["threads"] or granted().count,
     }
+
+
+def parts_needed(
+    options: Mapping[str, Any], plan: Plan, data: Data, writes: bool, initial_weights: Any = None
+) -> int:
+    """How many parts a run is trained in; 1 if it fits into the memory that it may use.
+
+    Parameters
+    ----------
+    options : dict
+        Every option as resolved.
+    plan : Plan
+    data : Data
+    writes : bool
+        Whether it has a run folder.
+    initial_weights : list, optional
+        As given.
+
+    Raises
+    ------
+    UsageError
+        where the option memory asks for what cannot be.
+    """
+    asked = options["memory"]
+    limit = asked or int(granted_memory() * SHARE)
+    count = plan.columns.size
+    total = memory_bytes(plan, data, options) + count * MEMBER
+    if PROCESS + total <= limit:
+        return 1
+    try:
+        refuse_cut(options, "memory")
+        refuse_whole(options, writes, initial_weights)
+        room = limit - PROCESS - count * FIXED
+        if room <= total / count:
+            raise UsageError(
+                f"memory {size(limit)} is too little for {count:,} members, which take "
+                f"{size(PROCESS + count * FIXED)} without their weights; give more, or use "
+                "--shard for separate runs."
+            )
+    except UsageError:
+        if asked is None:  # the estimate is the most that a run can take; it may well take less
+            return 1
+        raise
+    groups = int(groups_of(plan.columns, options).max()) + 1
+    return min(math.ceil(total / room), groups)
+
+
+def refuse_whole(options: Mapping[str, Any], writes: bool, initial_weights: Any) -> None:
+    """Refuse parts where the whole run has to be in memory."""
+    if not writes:
+        raise UsageError(
+            "memory is less than the run takes, and its parts are kept in a run folder; give out."
+        )
+    if options["cluster"] is not None:
+        raise UsageError(
+            "memory is less than the run takes, and one process holds all members that a cluster "
+            "hands over; drop memory, or cluster."
+        )
+    if initial_weights is not None:
+        raise UsageError(
+            "memory is less than the run takes, and with initial_weights it is not trained in "
+            "parts; drop one of them."
+        )
+    if "snapshots" in options["record"]:
+        raise UsageError(
+            "memory does not go with record snapshots, which holds the weights of all members at "
+            "many epochs; drop one of them."
+        )
+
+
+def parts_words(count: int, facts: Mapping[str, Any]) -> str:
+    """That a run is trained in parts, and what it takes on the disk meanwhile."""
+    return (
+        "With the records of its members it is larger than the memory that it may use (--memory): "
+        f"it is trained in {count} parts, one after the other. Until they are put together they "
+        f"are on the disk, too, which takes at most {size(3 * facts['disk_bytes'])} in all, with "
+        "the histories of all members."
+    )
 
 
 def estimated_seconds(
@@ -104,6 +204,9 @@ def dry_run(
     plan = first_members(plan, data, options)
     sources = checked_sources(reuse, options)
     facts = extent(task, options, data, plan)
+    count = parts_needed(options, plan, data, True)
+    if count > 1:
+        facts["notices"].append(parts_words(count, facts))
     if sources:
         training = Training(plan, data, options)
         found = reuse_into(training, sources, describe_environment(training.threads, data.digest()))

@@ -14,16 +14,19 @@ from fastnet.cluster import Cluster, cluster_of
 from fastnet.data.sources import checked_task
 from fastnet.errors import DataError, FastnetError, UsageError, quoted
 from fastnet.files import checked_path, read_npz
+from fastnet.job.parts import Parts
 from fastnet.job.preparing import members_so_far, prepare
 from fastnet.job.running import Job, Progress
+from fastnet.job.sizing import parts_needed
 from fastnet.options.rules import refuse_cut, refuse_of_task_1, refuse_two_targets
 from fastnet.results import environment
 from fastnet.results.collect import load, stops_in
 from fastnet.results.folder import CHECKPOINT, Folder, tidy_finished
 from fastnet.results.reading import read_json, read_options
 from fastnet.results.result import Result
-from fastnet.results.reuse import checked_sources, reuse_into
+from fastnet.results.reuse import Reuse, checked_sources, reuse_into
 from fastnet.results.writing import run_config
+from fastnet.training.cores import granted
 from fastnet.training.search import is_searched
 from fastnet.training.training import Training
 
@@ -57,6 +60,21 @@ def start(
         raise UsageError("smallest adds members by itself and takes no initial_weights; drop them.")
     sources = checked_sources(reuse, options, initial_weights)
     plan = members_so_far(plan, data, options, ())
+    taken = options if client is None else {**options, "cluster": "client"}
+    count = parts_needed(taken, plan, data, out is not None, initial_weights)
+    if count > 1:
+        facts = environment.describe(options["threads"] or granted().count, data.digest())
+        folder = Folder.create(out, force)
+        try:
+            config = {**run_config(command, task, data.schema, options), "parts": count}
+            folder.start(config, facts, data.divided())
+        except BaseException:
+            folder.abandon()
+            raise
+        found = Reuse(sources, facts) if sources else None
+        run = Parts(command, task, plan, data, options, facts, progress, folder, count, found)
+        del plan  # it is large, and the parts need it no more when they are put together
+        return run.run()
     with cluster_for(options, client) as cluster:
         training = Training(plan, data, options, initial_weights)
         if out is not None:
@@ -142,8 +160,8 @@ def go_on_locked(
     saved = read_npz(checkpoint) if checkpoint.is_file() else None
     stops = () if saved is None else stops_in(checkpoint, saved)
     plan = members_so_far(plan, data, options, stops)
-    training = Training(plan, data, options)
-    facts = environment.describe(training.threads, data.digest())
+    threads = options["threads"] or granted().count
+    facts = environment.describe(threads, data.digest())
     old = read_json(path, "environment.json")
     differ = environment.differences(old, facts)
     if differ and not force:
@@ -152,11 +170,19 @@ def go_on_locked(
             "Use --force to accept this."
         )
     facts |= {name: old[name] for name in environment.OF_START if name in old}
+    command, task, count = config["command"], config["task"], config.get("parts", 1)
+    if count > 1:
+        if options["cluster"] is not None or client is not None:
+            raise UsageError(f"{path} is trained in parts on one machine; drop cluster.")
+        run = Parts(command, task, plan, data, options, facts, progress, folder, count)
+        del plan
+        return run.run()
+    training = Training(plan, data, options)
     with cluster_for(options, client) as cluster:
         if cluster is not None:
             facts["workers"] = cluster.facts
             folder.note(facts)
-        given_job = config["command"], config["task"], training, data, facts, progress, began
+        given_job = command, task, training, data, facts, progress, began
         job = Job(*given_job, cluster=cluster)
         job.folder = folder
         training.film()

@@ -338,6 +338,30 @@ class Shard(Kind):
         return f"{part}/{count}"
 
 
+class Size(Kind):
+    """A size of memory in bytes, or with a unit."""
+
+    name, words, metavar = "size", "a size such as 500MB or 4GiB", "SIZE"
+    has_default_in_help = False
+    pattern = re.compile(r"\s*(\d{1,18}(?:\.\d{1,9})?)\s*(?:([kmgt])(i?)b?|b)?\s*", re.ASCII | re.I)
+
+    def hint(self, option: Option) -> str:
+        return "int | str"
+
+    def check(self, option: Option, value: Any, label: str | None) -> Any:
+        whole = isinstance(value, (int, str)) and not isinstance(value, bool)
+        found = self.pattern.fullmatch(str(value)) if whole else None
+        if not found:
+            raise refusal(option, value, label)
+        number, unit, binary = found.groups()
+        size = int(
+            float(number) * (1024 if binary else 1000) ** " kmgt".index((unit or " ").lower())
+        )
+        if not 1 <= size < 2**60:
+            raise refusal(option, value, label)
+        return size
+
+
 TEXT, INTEGER, FLOAT, SEEDS = Kind(), Integer(), Float(), Seeds()
-FLOAT_OR_AUTO, SHARD = FloatOrAuto(), Shard()
+FLOAT_OR_AUTO, SHARD, SIZE = FloatOrAuto(), Shard(), Size()
 CHOICE, CHOICES, FLAG, NAMES, FILE = Choice(), Choices(), Flag(), Names(), File()

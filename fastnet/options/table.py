@@ -18,6 +18,7 @@ from fastnet.options.kinds import (
     NAMES,
     SEEDS,
     SHARD,
+    SIZE,
     TEXT,
     Kind,
 )
@@ -492,6 +493,15 @@ ROWS = (
         SHARD,
         None,
         "Part of the members to train, such as 1/4; --reuse puts the parts together.",
+        none=True,
+        commands=("sweep",),
+    ),
+    Option(
+        "memory",
+        "run",
+        SIZE,
+        None,
+        "Memory to use: a larger sweep is trained in parts; none = half of what there is.",
         none=True,
         commands=("sweep",),
     ),

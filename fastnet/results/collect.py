@@ -1,7 +1,8 @@
 """Make the Result of a run from a Training, a run folder or a checkpoint."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,7 @@ def from_training(
     notices : iterable of str
         What is to be said about the run, beside the notices of the data.
     """
-    members = members_table(training)
-    options = training.options
-    best = answer.winner(members, options)
-    kept = {"all": np.arange(len(members)), "best": np.array([best])}.get(options["keep"])
+    members, options = members_table(training), training.options
     entries, record = entries_and_record(training.history.flat(training.pack.states))
     result = Result(
         command=command,
@@ -79,45 +77,69 @@ def from_training(
         members=members,
         status=status,
         seconds=seconds,
-        best_member=best,
-        packed=packed_of(training, np.array([best])),
+        best_member=answer.winner(members, options),
+        packed={},
         entries=entries,
-        recorded={"record": record, "snapshots": {}},
+        recorded={"record": record, "snapshots": training.recorded()},
         split=data.divided(),
         environment=environment,
-        notices=data.notices,
+        notices=(*data.notices, *notices),
     )
+    result = judged(result, data, partial(packed_of, training))
+    missing = film.missing(result, training.snapshots)
+    return result._replace(notices=(*result.notices, *missing))
+
+
+def judged(
+    result: Result, data: Data, packed: Callable[[np.ndarray], Mapping[str, np.ndarray]]
+) -> Result:
+    """A Result with all that its best member's network is needed for, and the arrays it keeps.
+
+    Parameters
+    ----------
+    result : Result
+        Without weights, and with all snapshots that there are.
+    data : Data
+    packed : callable
+        Gives the arrays of weights.npz for the numbers of some members.
+    """
+    best, options = result.best_member, result.options
+    result = result._replace(packed=packed(np.array([best])))
     with np.errstate(all="ignore"):  # a member that diverged
-        model, fold = result.model(), int(members["fold"][best])
+        model, fold = result.model(), int(result.best["fold"])
         metrics, thresholds = metrics_by_set(model, data, fold), thresholds_of(model, data, fold)
         calibration = calibration_of(model, data, fold)
-        folds = fold_scores(training, result, data) if len(data.folds) > 1 else None
+        folds = fold_scores(result, data, packed) if len(data.folds) > 1 else None
     found: tuple[str, ...] = ()
     if result.best["stop_reason"] != "diverged":
         compared = sorted(set(options["l2"])) if options["prune_l2"] is not None else ()
         chosen = remarks_on_training(result.best, compared, int(data.train_counts()[fold]))
         found = *chosen, *verdict(metrics, data.targets, bool(data.folds))
-    shots = training.recorded()
+    shots = result.recorded["snapshots"]
     if shots and "snapshots" not in options["record"]:
         shots = film.chosen_snapshots(result, shots)
+    everyone = np.arange(len(result.members))
+    kept = {"all": everyone, "best": np.array([best])}.get(options["keep"])
     return result._replace(
-        packed={} if kept is None else packed_of(training, kept),
-        recorded={"record": record, "snapshots": shots},
+        packed={} if kept is None else packed(kept),
+        recorded={**result.recorded, "snapshots": shots},
         metrics=metrics,
         thresholds=thresholds,
         calibration=calibration,
         folds=folds,
-        notices=(*data.notices, *notices, *found, *film.missing(result, training.snapshots)),
+        notices=(*result.notices, *found),
     )
 
 
-def fold_scores(training: Training, result: Result, data: Data) -> dict[str, Any]:
+def fold_scores(
+    result: Result, data: Data, packed: Callable[[np.ndarray], Mapping[str, np.ndarray]]
+) -> dict[str, Any]:
     """Mean and standard deviation over the folds of the best member's setting.
 
     A fold's value is the mean over the seeds of the loss and the metrics on its validation rows.
     """
     members = answer.of_setting(result.members, result.best_member)
-    result = result._replace(packed=packed_of(training, members))
+    result = result._replace(packed=packed(members))
     folds, rows = result.members["fold"][members], []
     for member, fold in zip(members.tolist(), folds.tolist()):
         model = result.model(member)

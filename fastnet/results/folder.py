@@ -32,6 +32,7 @@ from fastnet.results.writing import make_folder, run_config, write_result
 
 CHECKPOINT = "checkpoint.npz"
 PIECES = "pieces"  # a folder of what workers handed over since the last checkpoint
+PARTS = "parts"  # the folder of the parts of a run that is too large for the memory
 
 
 def default_folder(name: str, runs: str | os.PathLike = "runs") -> Path:
@@ -245,15 +246,16 @@ class Folder:
     def tidy(self) -> None:
         """Remove what a finished run does not need: leftovers(), and the runs it replaces."""
         for path in self.leftovers():
-            shutil.rmtree(path) if path.name == PIECES else path.unlink()
+            shutil.rmtree(path) if path.name in (PIECES, PARTS) else path.unlink()
         for path in self.replaced():
             aside.remove(path)
 
     def leftovers(self) -> list[Path]:
-        """The checkpoint, and files that a kill left half-written."""
+        """The checkpoint, pieces, parts, and files that a kill left half-written."""
         names = (
             CHECKPOINT,
             PIECES,
+            PARTS,
             aside.NOTE,
             *(f"{name}.part" for name in (*RUN_FILES, aside.NOTE)),
         )

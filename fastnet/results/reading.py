@@ -36,6 +36,7 @@ CONFIG = {
     **schema.SHAPE,
     "options": {str: ANYTHING},  # read_options() checks each
     "initial_weights": Absent(FLAG),
+    "parts": Absent(COUNT),
 }
 SHAPES = {
     "config.json": CONFIG,

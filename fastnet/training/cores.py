@@ -75,7 +75,7 @@ def affinity() -> int:
 def quota(process: Path = PROCESS) -> float:
     """The smallest CPU quota, in cores, of the process's cgroups and of those that they are in;
     infinity without one."""
-    found = [q for folder in cpu_folders(process) for q in (quota_2(folder), quota_1(folder))]
+    found = [q for folder in folders(process, "cpu") for q in (quota_2(folder), quota_1(folder))]
     return min(found, default=math.inf)
 
 
@@ -99,10 +99,10 @@ def numbers(path: Path) -> tuple[int, ...]:
     return ()
 
 
-def cpu_folders(process: Path) -> Iterator[Path]:
-    """Folders of the process's cgroups that govern its CPU time, each with those above it."""
-    own = own_cgroups(process)
-    for version, root, mounted in cgroup_mounts(process):
+def folders(process: Path, controller: str) -> Iterator[Path]:
+    """Folders of the process's cgroups with a controller, each with those above it."""
+    own = own_cgroups(process, controller)
+    for version, root, mounted in cgroup_mounts(process, controller):
         if version not in own:
             continue
         # Seen from within a container, a cgroup may lie outside of what is mounted.
@@ -113,25 +113,25 @@ def cpu_folders(process: Path) -> Iterator[Path]:
         yield from folder.parents[: len(Path(inside).parts)]
 
 
-def own_cgroups(process: Path) -> dict[int, str]:
-    """The process's cgroup in version 2, and in version 1 the one of the CPU controller."""
+def own_cgroups(process: Path, controller: str) -> dict[int, str]:
+    """The process's cgroup in version 2, and in version 1 the one of a controller."""
     found = {}
     for number, controllers, path in split_lines(process / "cgroup", ":", 3):
         if number == "0" and not controllers:
             found[2] = path
-        elif "cpu" in controllers.split(","):
+        elif controller in controllers.split(","):
             found[1] = path
     return found
 
 
-def cgroup_mounts(process: Path) -> Iterator[tuple[int, str, str]]:
-    """Version, the cgroup that is mounted, and where, of each mount that governs CPU time."""
+def cgroup_mounts(process: Path, controller: str) -> Iterator[tuple[int, str, str]]:
+    """Version, the cgroup that is mounted, and where, of each mount with a controller."""
     for fields in split_lines(process / "mountinfo", " ", 0):
         kind, _, options = fields[-3:]
         root, mounted = map(unescaped, fields[3:5])
         if kind == "cgroup2":
             yield 2, root, mounted
-        elif kind == "cgroup" and "cpu" in options.split(","):
+        elif kind == "cgroup" and controller in options.split(","):
             yield 1, root, mounted
 
 

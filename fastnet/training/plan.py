@@ -159,7 +159,8 @@ def columns_of(options: Mapping[str, Any], loss: str, d: int) -> np.ndarray:
     for (name, option), position in zip(AXIS_OPTIONS.items(), positions):
         values = options[option.name]
         encoded = [option.off if value is None else value for value in values]
-        columns[name] = np.array(encoded, COLUMNS[name])[position]
+        array = np.array(encoded, COLUMNS[name])
+        columns[name] = array[position] if len(array) > 1 else array[0]
     columns["init"] = named_inits(options, columns, loss, d)
     for optimizer in options["optimizer"]:
         own = (columns["optimizer"] == optimizer) & is_off(columns, "learning_rate")
