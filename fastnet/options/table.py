@@ -545,9 +545,9 @@ ROWS = (
         "run",
         CHOICES,
         (),
-        "Also record gradient_norm, clipped (per epoch), snapshots (weights of all members after "
-        "some 60 epochs). none: not even the snapshots for playback.",
+        "Also record gradient_norm, clipped (per epoch), snapshots (weights of all members).",
         choices=("gradient_norm", "clipped", "snapshots", "none"),
+        syntax="none: not even the snapshots for playback.",
     ),
     Option(
         "data",
