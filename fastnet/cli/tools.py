@@ -1,7 +1,9 @@
 """The other commands: example, doctor, gradcheck, bench, ui."""
 
+import errno
 import os
 import shlex
+import socket
 import sys
 
 import click
@@ -160,6 +162,7 @@ def ui(runs, port, address, max_upload, no_browser):
     """Serve the page: train, watch, look back, learn."""
     for name in ("streamlit", "altair"):
         require_module(name, "the page", "ui")
+    refuse_taken(address, port)
     from fastnet.page.look import theme_settings
 
     settings = {
@@ -179,3 +182,15 @@ def ui(runs, port, address, max_upload, no_browser):
     line += [part for name, value in settings.items() for part in (f"--{name}", str(value))]
     told = {"FASTNET_UI_RUNS": runs, "FASTNET_PROGRAM": program()}
     os.execve(sys.executable, line, {**os.environ, **told})
+
+
+def refuse_taken(address, port):
+    """Refuse a port on which another program listens, such as a page that is still open."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        socket.create_server((address, port), family=family).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise FastnetError(
+                f"--port {port} is in use, perhaps by a page that is still open; name another one."
+            ) from None

@@ -135,7 +135,7 @@ def no_success_rates(result):
 
 @base.figure("share of seeds that reach the target against N1", success_table, no_success_rates)
 def success_by_n1(table, result):
-    """Success rate against N1 with its 95 % Clopper-Pearson interval."""
+    """Success rate against N1 with its bounds: of a sweep Clopper and Pearson's, at 95 %."""
     asked = result.options["success_rate"]
     smallest = answer.smallest_n1(result.by_n1(), result.options)
     data = chart_data(table, smallest=table["n1"] == smallest)
@@ -147,7 +147,8 @@ def success_by_n1(table, result):
         y=alt.Y("rate:Q", **y), tooltip=["n1", "reached", "members", "rate", "low", "high"]
     )
     rule = alt.Chart(chart_data({"asked": [asked]})).mark_rule(style="target").encode(y="asked:Q")
-    under = f"bars: 95 % interval (Clopper-Pearson); dashed: the {100 * asked:g} % asked for"
+    sure = 100 * (result.options.get("confidence") or 0.95)
+    under = f"bars: {sure:g} % bounds; dashed: the {100 * asked:g} % asked for"
     chart = alt.layer(bars, dots, rule).properties(title=text_title(base.finding(result), under))
     return chart.properties(width=chart_width(table["n1"]), height=HEIGHT)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import sys
 
 import pandas as pd
@@ -169,3 +170,14 @@ def test_a_member_is_shown_with_the_settings_that_its_method_uses(command):
     command("train --task 1 --optimizer sgd --samples 20 --n1 2 --max-epochs 2 --out runs/a")
     shown = command("show a --member 0").out
     assert "learning_rate" in shown and "momentum" not in shown and "beta_1" not in shown
+
+
+def test_the_page_refuses_a_port_that_is_in_use(command, monkeypatch):
+    monkeypatch.setattr(os, "execve", lambda *line: pytest.fail("the page was started"))
+    with socket.create_server(("localhost", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = command(f"ui --no-browser --port {port}")
+    line = (
+        f"Error: --port {port} is in use, perhaps by a page that is still open; name another one.\n"
+    )
+    assert (refused.code, refused.err) == (1, line)
