@@ -37,7 +37,7 @@ def show(found):
     if not found["target"]:
         echo("\nName what to predict with --target to see what training would do.")
     elif not found["problems"] and not messages:
-        echo("\nNothing is remarkable.")
+        echo("\nThere are no remarks.")
 
 
 def first_line(found):

@@ -289,7 +289,7 @@ def test_remarks_are_told_before_training_and_kept(command, houses):
 
 def test_a_plain_table_is_told_so(command):
     pandas.DataFrame({"x": NOISE, "y": OTHER}).to_csv("t.csv", index=False)
-    assert command("inspect t.csv --target y").out.endswith("\nNothing is remarkable.\n")
+    assert command("inspect t.csv --target y").out.endswith("\nThere are no remarks.\n")
     assert "--target to see what training would do.\n" in command("inspect t.csv").out
 
 

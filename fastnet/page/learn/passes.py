@@ -156,7 +156,7 @@ def buttons(setup, X, Y, rate):
 
 
 def foretold(p, rate, new_loss):
-    """The step as a formula, and what its first order foretells."""
+    """The step as a formula, and what its first order predicts."""
     norm = reference.network.gradient_norm(p.gradient)
     told = p.mean_loss - rate * norm**2
     return [
@@ -164,7 +164,7 @@ def foretold(p, rate, new_loss):
         (
             rf"L - r\,|g|^2 = {tex(p.mean_loss, 6)} - {tex(rate)} \cdot {tex(norm)}^2 "
             rf"= {tex(told, 6)}",
-            "is what the slope foretells.",
+            "is what the slope predicts.",
         ),
         (
             rf"L_{{\text{{after}}}} = {tex(new_loss, 6)}",
@@ -236,7 +236,7 @@ def along(p, rate):
     norm = reference.network.gradient_norm(p.gradient)
     told = p.mean_loss - rates * norm**2
     kept = np.isfinite(losses) & (losses < 3 * p.mean_loss)
-    names = ["loss after the step", "the slope foretells"]
+    names = ["loss after the step", "the slope predicts"]
     frame = pd.concat(
         pd.DataFrame({"rate": rates[there], "loss": values[there], "line": name})
         for name, values, there in zip(names, (losses, told), (kept, told > 0))

@@ -42,7 +42,7 @@ BACKWARD = (
 
 STEP = (
     (
-        "Why does the loss after the step differ from what the slope foretells?",
+        "Why does the loss after the step differ from what the slope predicts?",
         "The gradient describes the loss as a plane, which is right only close by. The loss is "
         "curved, and the further the step goes, the more the curve departs from the plane. With a "
         "rate of 0.001 the two agree in many digits.",
