@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import shutil
 
 import pytest
 from views import checked, errors, table
@@ -123,3 +124,27 @@ def test_a_run_that_has_only_begun(page, mine):
         (folder / "cut" / "config.json").unlink()
         app = page(folder, view="runs", run="cut")
         assert "The run reads its data" in app.markdown[-1].value
+
+
+# ---------------------------------------------------------------- in a browser
+
+
+def test_a_run_is_resumed_and_stopped_in_a_browser(served, tab, runs):
+    """The page follows by itself: resuming, training with newer epochs, stopping, interrupted."""
+    address, folder = served
+    shutil.copytree(runs / "cut", folder / "cut")
+    tab.goto(f"{address}/?view=runs&run=cut")
+    heading = tab.get_by_role("heading", level=1)
+    heading.get_by_text("Interrupted, as of epoch").wait_for()
+    before = heading.inner_text()
+    tab.get_by_role("button", name="Resume").click()
+    heading.get_by_text("Training, as of epoch").wait_for()
+    tab.wait_for_function(
+        "old => !document.querySelector('h1').innerText.endsWith(old)", arg=before.split()[-1]
+    )
+    tab.get_by_text("of the work, at most").wait_for()
+    charts = "[...document.querySelectorAll('[data-testid=stVegaLiteChart]')]"
+    tab.wait_for_function(f"{charts}.filter(chart => chart.offsetHeight > 150).length === 2")
+    tab.get_by_role("button", name="Stop").click()
+    heading.get_by_text("Interrupted, as of epoch").wait_for()
+    assert tab.get_by_role("button", name="Resume").is_visible()
