@@ -1,12 +1,11 @@
 """Folders of runs, and the page on them, without a browser and in headless Chromium."""
 
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
 from serving import PATIENCE, serving
-from views import checked
+from views import checked, interrupt
 
 import fastnet
 
@@ -18,12 +17,6 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
 FLAGS += ("--disable-background-networking", "--disable-component-update", "--disable-sync")
 FLAGS += ("--host-resolver-rules=MAP lab.test 127.0.0.1",)  # a name that a proxy may have
-
-
-def interrupt(where):
-    """Progress that ends a run as Ctrl-C does, after the first round."""
-    if where.stage == "train":
-        signal.raise_signal(signal.SIGINT)
 
 
 @pytest.fixture(scope="session")

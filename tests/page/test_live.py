@@ -2,11 +2,11 @@
 
 import contextlib
 import fcntl
-import shutil
 
 import pytest
-from views import checked, errors, table
+from views import checked, errors, interrupt, table
 
+import fastnet
 from fastnet.page import live, processes
 from fastnet.page import processes as watch
 from fastnet.results.collect import peek
@@ -129,11 +129,12 @@ def test_a_run_that_has_only_begun(page, mine):
 # ---------------------------------------------------------------- in a browser
 
 
-def test_a_run_is_resumed_and_stopped_in_a_browser(served, tab, runs):
+def test_a_run_is_resumed_and_stopped_in_a_browser(served, tab):
     """The page follows by itself: resuming, training with newer epochs, stopping, interrupted."""
     address, folder = served
-    shutil.copytree(runs / "cut", folder / "cut")
-    tab.goto(f"{address}/?view=runs&run=cut")
+    long = {"task": 1, "n1": [30, 31], "seeds": 2, "optimizer": "sgd", "target_loss": None}
+    fastnet.sweep(**long, max_epochs=10**7, progress=interrupt, out=folder / "long")
+    tab.goto(f"{address}/?view=runs&run=long")
     heading = tab.get_by_role("heading", level=1)
     heading.get_by_text("Interrupted, as of epoch").wait_for()
     before = heading.inner_text()
