@@ -65,13 +65,15 @@ class Parts:
         options: Mapping[str, Any],
         facts: dict[str, Any],
         progress: Callable[[Progress], object] | None,
+        began: float,
         folder: Folder,
         count: int,
         reuse: Reuse | None = None,
     ) -> None:
         self.command, self.task, self.plan, self.data = command, task, plan, data
         self.options, self.facts, self.progress = options, facts, progress
-        self.folder, self.reuse = folder, reuse
+        self.began, self.folder, self.reuse = began, folder, reuse
+        self.before = 0.0  # seconds of the parts that an earlier process finished
         self.members = parts(plan, options, count)
         self.total, self.part, self.asked, self.event_at = plan.columns.size, 0, False, 0.0
         self.ended = dict.fromkeys(("reached", "diverged", "member_epochs"), 0)
@@ -100,6 +102,8 @@ class Parts:
                     del result
                     self.job = None
                     gc.collect()  # a Training refers to itself; two at once would be too large
+                else:
+                    self.before += read_json(path, "summary.json")["seconds"]["total"]
                 self.count(read_json(path, "summary.json"), epochs_of(path))
         del self.plan  # its memory is needed for the records of all members
         self.job = None
@@ -107,6 +111,8 @@ class Parts:
         facts["environment"] = self.facts
         notices = [*shard_words(self.options), *self.notices()]
         result = put_together(self.folder.path, self.members, self.data, facts, notices)
+        total = time.perf_counter() - self.began + self.before
+        result = result._replace(seconds={**result.seconds, "total": total})
         self.write_event(self.standing(Progress("train")), "done")
         self.folder.finish(result)
         return result

@@ -72,7 +72,9 @@ def start(
             folder.abandon()
             raise
         found = Reuse(sources, facts) if sources else None
-        run = Parts(command, task, plan, data, options, facts, progress, folder, count, found)
+        run = Parts(
+            command, task, plan, data, options, facts, progress, began, folder, count, found
+        )
         del plan  # it is large, and the parts need it no more when they are put together
         return run.run()
     with cluster_for(options, client) as cluster:
@@ -174,7 +176,7 @@ def go_on_locked(
     if count > 1:
         if options["cluster"] is not None or client is not None:
             raise UsageError(f"{path} is trained in parts on one machine; drop cluster.")
-        run = Parts(command, task, plan, data, options, facts, progress, folder, count)
+        run = Parts(command, task, plan, data, options, facts, progress, began, folder, count)
         del plan
         return run.run()
     training = Training(plan, data, options)
