@@ -73,6 +73,7 @@ def test_both_have_the_name_and_the_text_of_the_derivation(built):
         assert wheel.read(DERIVATION) == text
         inside = wheel.namelist()
     assert "fastnet/data/datasets/digits.npz" in inside
+    assert "fastnet/figures/playback.js" in inside
     assert {name.split("/")[0] for name in inside} == {
         "fastnet",
         f"fastnet_mlp-{version}.dist-info",

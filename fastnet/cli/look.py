@@ -107,12 +107,17 @@ def plot(run, figure, every, out, theme, member, n1, force, json):
         return
     if figure is None:
         rows = [{"figure": f.name, "help": f.help} for f in figures.applying(subject)]
+        if not (isinstance(subject, dict) or figures.playback.obstacle(subject)):
+            rows.append({"figure": "playback", "help": figures.playback.HELP})
         echo(document({"run": run, "figures": rows})) if json else terminal.print_figures(rows)
         return
-    out = out or f"{figure}.png"
+    is_film = figure == "playback" and not isinstance(subject, dict)
+    out = out or f"{figure}.{'html' if is_film else 'png'}"
     files.refuse_existing(out, force)
-    chart = figures.chart(figure, subject, theme=theme)
-    figures.save(chart, out)
+    if is_film:
+        figures.playback.save(subject, out, theme)
+    else:
+        figures.save(figures.chart(figure, subject, theme=theme), out)
     echo(document({"run": run, "figure": figure, "file": out}) if json else out)
 
 

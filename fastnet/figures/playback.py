@@ -8,6 +8,7 @@ import base64
 import functools
 import json
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ from fastnet.export.forms import ACTIVATIONS
 from fastnet.export.js import ERFC, in_javascript
 from fastnet.figures import base, networks, sets
 from fastnet.figures.html import page, text
-from fastnet.figures.style import class_colours
+from fastnet.figures.style import INK, PAPER, class_colours
+from fastnet.files import write_bytes
 from fastnet.options.methods import EXP, LOSSES, SIGMOID
 from fastnet.results import answer, film
 from fastnet.results.headline import headline
@@ -31,6 +33,8 @@ ROWS, CELLS, POINTS = 400, 48, 200  # samples, cells of the field along an axis,
 INPUTS, UNITS, IMAGES, OUTPUTS = 8, 12, 24, 10  # at most so many are drawn
 LEAST_SIDE = 4  # of inputs that are taken for an image
 
+
+HELP = "the training as a film: the network, its fit and its losses (.html only)"
 
 # ---------------------------------------------------------------- what is shown
 
@@ -70,7 +74,8 @@ def playback_data(result, data=None):
     k = len(result.scaling.y_shift)
     outputs = networks.output_names(result, k)
     side = image_side(result)
-    named = answer.answered_n1(result.members, result.options)
+    is_own = result.best_member == answer.winner(result.members, result.options)
+    named = answer.answered_n1(result.members, result.options) if is_own else None
     shown = [made["n1"] for made in films]
     return {
         "films": [drawn(made, result, side) for made in films],
@@ -392,13 +397,20 @@ def fragment(result, data=None, theme=""):
     return f'{place}{noscript}{held}\n<script type="module">{script()}{START}</script>'
 
 
-def document(result, data=None):
+def document(result, data=None, theme="light"):
     """A page of the panel alone, as bytes."""
     title = headline(result)
-    style = """:root { color-scheme: light dark; }
-body { max-width: 80rem; margin: 1rem auto; padding: 0 1rem; font-family: system-ui, sans-serif; }
-h1 { font-size: 1.2rem; }
-@media (prefers-color-scheme: dark) { body { background: #12151c; color: #e6e9ef; } }
+    rules = f"""body {{ max-width: 80rem; margin: 1rem auto; padding: 0 1rem;
+  background: {PAPER[theme]}; color: {INK[theme]}; font-family: system-ui, sans-serif; }}
+:root {{ color-scheme: {theme}; }}
+h1 {{ font-size: 1.2rem; }}
 """
-    body = f"<main><h1>{text(title)}</h1>\n{fragment(result, data)}</main>"
-    return page(title, style, body, charts=False)
+    body = f"<main><h1>{text(title)}</h1>\n{fragment(result, data, theme)}</main>"
+    return page(title, rules, body, charts=False)
+
+
+def save(result, path, theme="light"):
+    """Write the panel as a page; a UsageError for a file that does not end in .html."""
+    if Path(path).suffix != ".html":
+        raise UsageError(f"figure playback moves: its file must end in .html, got {str(path)!r}.")
+    write_bytes(path, document(result, theme=theme))

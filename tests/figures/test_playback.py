@@ -6,10 +6,12 @@ import shutil
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import fastnet
+from fastnet.cli import cli
 from fastnet.errors import UsageError
-from fastnet.figures import networks, playback
+from fastnet.figures import networks, playback, subject
 from fastnet.options.methods import ACTIVATIONS
 from fastnet.results.collect import peek
 
@@ -141,6 +143,27 @@ def test_texts_of_the_data_cannot_end_the_script(tmp_path):
     result = fastnet.sweep(X, label, **GIVEN, out=tmp_path / "run")
     held = playback.fragment(result, (X, label))
     assert "alert(1)" in held and "<script>alert" not in held
+
+
+def test_plot_writes_the_film_as_a_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fastnet.sweep(task=1, **GIVEN, optimizer="sgd", target_loss=None, out="run")
+
+    def plot(*words):
+        return CliRunner().invoke(cli, ["plot", "run", *words])
+
+    assert "playback" in plot().output
+    assert plot("--figure", "playback", "--theme", "dark").output == "playback.html\n"
+    assert b'data-theme="dark"' in (tmp_path / "playback.html").read_bytes()
+    refused = plot("--figure", "playback", "-o", "film.png")
+    assert isinstance(refused.exception, UsageError)
+    assert "its file must end in .html, got 'film.png'" in str(refused.exception)
+    shown = playback.playback_data(subject("run", n1=3))
+    assert shown["films"][shown["first"]]["n1"] == 3
+    fastnet.sweep(task=1, **GIVEN, record="none", out="none")
+    without = CliRunner().invoke(cli, ["plot", "none", "--figure", "playback", "-o", "n.html"])
+    assert "it has no snapshots of the network" in str(without.exception)
+    assert "playback" not in CliRunner().invoke(cli, ["plot", "none"]).output
 
 
 # ---------------------------------------------------------------- in Chromium
