@@ -15,7 +15,7 @@ from fastnet.options.methods import CLASSIFIERS, FIRST_ORDER
 from fastnet.options.table import GROUPS, OF_DATA, OF_TASK_1, OPTIONS, TABLE, parse
 from fastnet.options.targets import has_target
 from fastnet.page import form
-from fastnet.page.parts import escape_markdown
+from fastnet.page.parts import escape_markdown, in_rows
 
 # What a column can be used for.
 USES = {
@@ -187,9 +187,8 @@ def uses(option, usual, loss):
 
 def show(rows, usual, columns, wide=False):
     """A field for each row of the option table, in columns."""
-    places = st.columns(min(len(rows), 6) if wide else 3)
-    for place, option in enumerate(rows):
-        with places[place % len(places)]:
+    for option, place in in_rows(rows, min(len(rows), 6) if wide else 3):
+        with place:
             field(option, usual[option.name], columns)
 
 

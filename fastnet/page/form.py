@@ -138,6 +138,8 @@ def remember(name):
 def of_run(runs, name):
     """The form that would start a run, from its config.json."""
     folder = processes.folder_of(runs, name)
+    if not (folder / "config.json").is_file():
+        raise UsageError(f"{name} did not begin, so its options are not known; choose them anew.")
     config = read_json(folder, "config.json")
     options, task, command = read_options(folder, config), config["task"], config["command"]
     if task is None and options["data"] is None:

@@ -54,6 +54,7 @@ RULES = """
 .brand { color: var(--ink); font-weight: 700; font-size: 1.05rem; letter-spacing: -0.02em;
   padding-right: 0.6rem; }
 [data-testid="stSliderThumbValue"] p { color: var(--accent); }
+button[data-variant="pills"][aria-pressed="true"] p { color: var(--ink); font-weight: 600; }
 h1, h2, h3 { overflow-wrap: anywhere; }
 [data-testid="stHeading"] h1 { font-size: 1.9rem; line-height: 1.2; letter-spacing: -0.02em;
   padding: 0.2rem 0 0.4rem; }

@@ -82,6 +82,12 @@ def escape_markdown(text):
     return re.sub(r"([\\`*_\[\]<>~$])", r"\\\1", text)
 
 
+def in_rows(items, count):
+    """Each of the items with its place, `count` in a row; a narrow screen keeps their order."""
+    for first in range(0, len(items), count):
+        yield from zip(items[first : first + count], st.columns(count))
+
+
 def show_table(header, rows, caption=None):
     """A small table; on a narrow screen each row becomes a block of name and value.
 

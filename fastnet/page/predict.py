@@ -15,7 +15,7 @@ from fastnet.data.levels import MISSING, OTHER
 from fastnet.data.schema import NUMERIC, Column
 from fastnet.errors import UsageError
 from fastnet.page.fields import plain
-from fastnet.page.parts import errors_in_page, escape_markdown, show_table
+from fastnet.page.parts import errors_in_page, escape_markdown, in_rows, show_table
 from fastnet.results import words
 from fastnet.results.predictions import Predictions, evaluate, has_probabilities
 
@@ -28,9 +28,9 @@ def predict_view(result):
     """Predict one row from its values, or the rows of a table."""
     with errors_in_page():
         model = result.model()
-        st.subheader("One row", anchor=False)
+        st.header("One row", anchor=False)
         one_row(model, result.run)
-        st.subheader("A table of new rows", anchor=False)
+        st.header("A table of new rows", anchor=False)
         new_rows(model, result.run)
 
 
@@ -54,10 +54,9 @@ def one_row(model, run):
         return
     left, right = st.columns([3, 2], gap="large")
     with left:
-        places = st.columns(2)
         values = {}
-        for place, one in enumerate(found):
-            with places[place % 2]:
+        for one, place in in_rows(found, 2):
+            with place:
                 values[one.column.name] = field(one, f"row-{run}-{one.column.name}")
     with right, st.container(border=True), errors_in_page():
         show_prediction(model, pd.DataFrame([values]))

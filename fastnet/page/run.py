@@ -37,7 +37,7 @@ def run_view(runs, name):
     """A run in any state: in training, interrupted, failed or done."""
     status = processes.status(runs, name)
     corner = run_line(runs, name, status)
-    if status in ("done", "interrupted", "failed"):
+    if status not in ("starting", "missing"):
         with corner:
             again_button(runs, name)
     if status == "done":

@@ -9,6 +9,7 @@ from fastnet import files
 from fastnet.api import inspect
 from fastnet.data import tables
 from fastnet.data.dialect import PACKED, Reading, dialect_of, is_number, listed
+from fastnet.data.examples import EXAMPLES, content_of
 from fastnet.data.remarks import KINDS
 from fastnet.options.table import OF_TEXT, OPTIONS, parse
 from fastnet.page import form
@@ -54,7 +55,22 @@ def uploaded(runs):
     path = st.session_state.get("uploaded")
     if path and file is None:
         st.caption(escape_markdown(f"{Path(path).name} is chosen. Drop another to replace it."))
+    elif not path:
+        offer_examples(runs)
     return path
+
+
+def offer_examples(runs):
+    """Buttons for the tables that come with fastnet."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("Or try an example:", width="content")
+        for name, one in EXAMPLES.items():
+            if st.button(name, help=one.help, key=f"example-{name}"):
+                path = str(kept_upload(runs, one.tables[0], content_of(one.tables[0])))
+                form.forget_columns()
+                for key, value in {"uploaded": path, "table": path, "target": [one.target]}.items():
+                    st.session_state[key] = value
+                st.rerun()
 
 
 def kept_upload(runs, name, content):

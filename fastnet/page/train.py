@@ -15,7 +15,7 @@ from fastnet.page import form, processes, table
 from fastnet.page.fields import chosen_options, errors_in_form, plain
 from fastnet.page.parts import escape_markdown, go_to
 from fastnet.results.folder import default_folder
-from fastnet.results.words import seconds, size
+from fastnet.results.words import counted, seconds, size
 from fastnet.training.strengths import AUTO, STRENGTHS
 
 SOURCES = {
@@ -27,6 +27,7 @@ SOURCES = {
 COMMANDS = {
     "train": "One network that reaches the target",
     "sweep": "How small N1 can be",
+    "smallest": "The smallest N1, decided",
 }
 STARTING = 20  # seconds to wait for a run to begin, or to say what is wrong
 
@@ -50,9 +51,9 @@ def view(runs):
         if task == "data" and not usable(found):
             return
         arguments = [command, *data_arguments(source, path), *option_arguments(given)]
-        st.markdown(f"**{member_count(command, task, given):,} members**")
+        st.markdown(f"**{members_in_words(command, task, given)}**")
         st.caption("What will be run")
-        st.code("fastnet " + shlex.join(arguments), language="sh", wrap_lines=True)
+        st.code("fastnet " + shlex.join(arguments), language=None, wrap_lines=True)
         start_or_estimate(arguments, path or source, runs)
 
 
@@ -106,14 +107,22 @@ def option_arguments(given):
     return arguments
 
 
-def member_count(command, task, given):
-    """How many members the options give."""
+def members_in_words(command, task, given):
+    """How many members the options give, as far as it is known before."""
     paired = "zip" in given
     values = {
         name: True if text == "on" else parse(name, text, paired=paired)
         for name, text in given.items()
     }
     resolved = resolve(values, command, task)
+    if command == "smallest":
+        n1 = resolved["n1"]
+        return f"N1 from {n1[0]:,} to {n1[-1]:,}, with as many seeds as the decision takes"
+    return counted(member_count(resolved, paired), "member")
+
+
+def member_count(resolved, paired):
+    """The number of members of a run whose options are known."""
     lengths = [len(resolved[name]) for name in AXES]
     if AUTO in resolved["l2"] and resolved["validation_fraction"]:
         lengths.append(len(STRENGTHS))

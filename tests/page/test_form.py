@@ -111,6 +111,15 @@ def test_paired_lists_may_repeat_a_choice(page):
     assert "**2 members**" in texts(checked(app)) and not app.error
 
 
+def test_the_smallest_n1_is_decided_with_as_many_seeds_as_it_takes(page):
+    app = page()
+    app.radio(key="command").set_value("smallest").run()
+    assert "**N1 from 1 to 64, with as many seeds as the decision takes**" in texts(checked(app))
+    assert app.code[0].value == "fastnet smallest --task 1" and not app.error
+    keys = {widget.key for widget in (*app.text_input, *app.selectbox)}
+    assert "option-confidence" in keys and not keys & {"option-seeds", "option-stop"}
+
+
 def test_the_form_survives_other_views(page):
     app = page()
     app.text_input(key="option-n1").set_value("5").run()
@@ -232,6 +241,15 @@ def test_uploads_keep_their_names(page, tmp_path):
     assert app.text_input(key="name").value.startswith("my-shop-2")
 
 
+def test_an_example_is_taken_with_its_target(page, tmp_path):
+    app = page()
+    app.radio(key="source").set_value("upload").run()
+    app.button(key="example-flowers").click().run()
+    path = tmp_path / "runs" / ".uploads" / "flowers.csv"
+    assert f"--data {path} --target species --test-fraction 0.2" in checked(app).code[0].value
+    assert not app.error
+
+
 def test_uploads_of_one_name_do_not_collide(tmp_path):
     kept = [table.kept_upload(tmp_path, "a.csv.gz", c) for c in (b"1", b"2", b"1", b"3")]
     assert [path.name for path in kept] == ["a.csv.gz", "a-2.csv.gz", "a.csv.gz", "a-3.csv.gz"]
@@ -301,6 +319,15 @@ def test_a_run_on_arrays_cannot_be_run_again_from_the_page(page, tmp_path):
     app = page(view="runs", run="arrays")
     app.button(key="again").click().run()
     assert "arrays in Python" in errors(checked(app))[0]
+
+
+def test_a_run_that_did_not_begin_has_no_options(page, tmp_path):
+    note = watch.note_file(tmp_path / "runs", "bad")
+    note.parent.mkdir(parents=True)
+    note.write_text("Error: --n1 must be an integer >= 1, got 0.\n")
+    app = page(view="runs", run="bad")
+    app.button(key="again").click().run()
+    assert any("bad did not begin" in text for text in errors(checked(app)))
 
 
 def test_paired_lists_come_back_as_texts():
