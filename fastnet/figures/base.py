@@ -197,7 +197,7 @@ def n1_finding(result):
     if smallest is not None:
         row = next(row for row in rows if row["n1"] == smallest)
         return f"N1 = {smallest} suffices: {row['reached']} of {row['members']} seeds"
-    if not has_target(result.options) or rows[0]["success_rate"] is None:
+    if not has_target(result.options) or any(row["success_rate"] is None for row in rows):
         return None
     most = max(rows, key=lambda row: row["success_rate"])
     if most["reached"] == 0:

@@ -29,7 +29,7 @@ COMMANDS = {
     "sweep": "How small N1 can be",
     "smallest": "The smallest N1, decided",
 }
-STARTING = 20  # seconds to wait for a run to begin, or to say what is wrong
+STARTING = 10  # seconds to wait for a run to begin, or to say what is wrong
 
 
 def view(runs):

@@ -7,6 +7,7 @@ import pytest
 from views import checked, errors
 
 import fastnet
+from fastnet import figures
 from fastnet.options.defaults import defaults
 from fastnet.page import form, table
 from fastnet.page import processes as watch
@@ -118,6 +119,14 @@ def test_the_smallest_n1_is_decided_with_as_many_seeds_as_it_takes(page):
     assert app.code[0].value == "fastnet smallest --task 1" and not app.error
     keys = {widget.key for widget in (*app.text_input, *app.selectbox)}
     assert "option-confidence" in keys and not keys & {"option-seeds", "option-stop"}
+
+
+def test_a_search_in_progress_has_a_title(monkeypatch):
+    result = fastnet.smallest(task=1, n1=[1, 2], max_members=64, max_epochs=5)
+    rows = [{**row, "n1": n1} for n1, row in zip((1, 2), [*result.by_n1(), *result.by_n1()])]
+    rows[0]["success_rate"], rows[1]["success_rate"] = 0.0, None  # the second has just begun
+    monkeypatch.setattr(type(result), "by_n1", lambda self: rows)
+    assert "suffices" not in figures.finding(result)
 
 
 def test_the_form_survives_other_views(page):
