@@ -7,23 +7,22 @@ names on the command line.
 """
 
 from fastnet.figures import playback
-from fastnet.figures.base import FIGURES, Figure, applying, chart, finding, save, save_all, subject
+from fastnet.figures.axes import heat_map, settings
+from fastnet.figures.base import FIGURES, Figure, applying, chart, save, save_all, subject
 from fastnet.figures.bench import speedup
 from fastnet.figures.classes import confusion, reliability, wrong_digits
 from fastnet.figures.compare import compare, compare_curves
 from fastnet.figures.curves import gradient, learning_rate, loss_curves
 from fastnet.figures.explain import importance, partial_dependence
-from fastnet.figures.fit import fit, hidden_units, regions
+from fastnet.figures.findings import finding
+from fastnet.figures.fit import fit
+from fastnet.figures.hidden import hidden_units
+from fastnet.figures.methods import methods
 from fastnet.figures.numbers import errors, predicted_true
+from fastnet.figures.regions import regions
+from fastnet.figures.stops import stop_reasons
 from fastnet.figures.style import THEMES
-from fastnet.figures.sweep import (
-    cost_by_n1,
-    heat_map,
-    loss_by_n1,
-    parallel,
-    stop_reasons,
-    success_by_n1,
-)
+from fastnet.figures.sweep import cost_by_n1, loss_by_n1, success_by_n1
 
 __all__ = [
     "FIGURES",
@@ -45,7 +44,7 @@ __all__ = [
     "learning_rate",
     "loss_by_n1",
     "loss_curves",
-    "parallel",
+    "methods",
     "partial_dependence",
     "playback",
     "predicted_true",
@@ -53,6 +52,7 @@ __all__ = [
     "reliability",
     "save",
     "save_all",
+    "settings",
     "speedup",
     "stop_reasons",
     "subject",

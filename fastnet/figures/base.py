@@ -12,19 +12,17 @@ from fastnet.data.sources import reason_samples_missing
 from fastnet.errors import FastnetError, UsageError, did_you_mean
 from fastnet.figures import style
 from fastnet.figures.html import chart_tag, page, vl_convert
-from fastnet.options.targets import has_target
-from fastnet.results import answer, collect, reading
+from fastnet.results import collect, reading
 from fastnet.shapes import TEXT, Absent, Leaf, Maybe, is_number
-from fastnet.training import grouping
 
 # In the order of pages and reports: the most informative first. The decorator `figure` fills it.
 FIGURES = dict.fromkeys(
     (
-        *("loss-by-n1", "success-by-n1", "cost-by-n1", "loss-curves", "stop-reasons"),
+        *("loss-by-n1", "success-by-n1", "methods", "cost-by-n1", "loss-curves", "stop-reasons"),
         *("fit", "regions", "hidden-units", "importance", "partial-dependence"),
         *("predicted-true", "errors"),
         *("confusion", "reliability", "wrong-digits", "learning-rate", "gradient"),
-        *("heat-map", "parallel", "speedup"),
+        *("settings", "heat-map", "speedup"),
     )
 )
 
@@ -173,36 +171,6 @@ def evenly(values, most):
     if len(values) <= most:
         return values
     return values[np.unique(np.linspace(0, len(values) - 1, most).round().astype(np.int64))]
-
-
-# ---------------------------------------------------------------- findings
-
-
-def finding(result):
-    """The finding of a run, as a title."""
-    members, count = result.members, len(result.members)
-    if (members["stop_reason"] == "diverged").all():
-        return "The member diverged" if count == 1 else f"All {count:,} members diverged"
-    best, loss = result.best, grouping.monitored(members)[result.best_member]
-    if count == 1 or result.options["stop"] == "first":
-        end = "reached" if best["stop_reason"] == "target" else "comes to"
-        return f"N1 = {best['n1']} {end} loss {loss:.3g} in {best['epochs']:,} epochs"
-    return n1_finding(result) or f"Lowest loss {loss:.3g}, with N1 = {best['n1']}"
-
-
-def n1_finding(result):
-    """Which N1 suffices, or None if there is no target loss to decide it."""
-    rows = result.by_n1()
-    smallest = answer.smallest_n1(rows, result.options)
-    if smallest is not None:
-        row = next(row for row in rows if row["n1"] == smallest)
-        return f"N1 = {smallest} suffices: {row['reached']} of {row['members']} seeds"
-    if not has_target(result.options) or any(row["success_rate"] is None for row in rows):
-        return None
-    most = max(rows, key=lambda row: row["success_rate"])
-    if most["reached"] == 0:
-        return "No N1 suffices: no member reaches the target"
-    return f"No N1 suffices: at most {most['reached']} of {most['members']} seeds reach it"
 
 
 # ---------------------------------------------------------------- files

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastnet.figures import base, style
-from fastnet.figures.style import MARK, RAMP, alt, chart_data, log_axis, text_title
+from fastnet.figures.style import MARK, PLAIN, alt, chart_data, log_axis, text_title
 
 
 def speedup_table(document):
@@ -43,7 +43,7 @@ def speedup_bars(table):
     data = chart_data(table, text=texts, one=1.0, end=np.maximum(table["times"], 1.0))
     x = log_axis(np.append(table["times"], 1.0), "times as fast as the peer")
     rows = alt.Chart(data).encode(y=alt.Y("peer:N", title=None, sort="-x"))
-    colour = alt.condition("datum.times < 1", alt.value(MARK), alt.value(RAMP[0]))
+    colour = alt.condition("datum.times < 1", alt.value(MARK), alt.value(PLAIN))
     bars = rows.mark_bar().encode(x=alt.X("times:Q", **x), x2="one:Q", color=colour)
     numbers = rows.mark_text(style="ink", align="left", dx=5).encode(x="end:Q", text="text:N")
     return bars, numbers

@@ -3,12 +3,17 @@
 import numpy as np
 
 from fastnet.figures import base, style
+from fastnet.figures.apart import apart
 from fastnet.figures.base import MANY, POINTS
 from fastnet.figures.style import HEIGHT, WIDTH, alt, chart_data, log_axis, n1_colour, text_title
+from fastnet.figures.sweep import smallest_row
+from fastnet.figures.units import drawn_targets, target_rules, target_text, unit_of
+from fastnet.results.words import counted, number
+from fastnet.training import grouping
 
 QUARTILES = (25, 50, 75)
-MOST_N1 = 30  # at most this many N1 have curves of their own
-COLUMNS = ("member", "n1", "series", "epoch", "value", "low", "high", "best")
+MOST_N1 = 6  # at most this many N1 have curves of their own: more colours are not told apart
+COLUMNS = ("member", "n1", "setting", "series", "epoch", "value", "low", "high", "best")
 
 
 # ---------------------------------------------------------------- tables
@@ -25,15 +30,27 @@ def epoch_grid(last, most):
     return np.unique(np.round(np.geomspace(1, last + 1, most) - 1).astype(np.int64))
 
 
+def drawn_n1(result):
+    """The N1 that have curves: at most MOST_N1, evenly chosen, with the smallest that suffices."""
+    widths, row = np.unique(result.members["n1"]), smallest_row(result)
+    drawn = base.evenly(widths, MOST_N1)
+    if row is not None and row["n1"] not in drawn:
+        drawn[1 + np.abs(drawn[1:-1] - row["n1"]).argmin()] = row["n1"]
+    return drawn
+
+
 def member_curves(result, columns):
     """One row per kept epoch of every member, about POINTS in all; the best epoch is kept."""
-    room = max(POINTS // (len(result.members) * len(columns)), 20)
-    members = range(len(result.members))
-    parts = [member_curve(result, column, m, room) for column in columns for m in members]
+    members = np.flatnonzero(np.isin(result.members["n1"], drawn_n1(result)))
+    room = max(POINTS // (len(members) * len(columns)), 20)
+    labels = apart(result).labels
+    parts = [
+        member_curve(result, column, m, labels[m], room) for column in columns for m in members
+    ]
     return base.stacked(COLUMNS, parts)
 
 
-def member_curve(result, column, member, room):
+def member_curve(result, column, member, label, room):
     """One member's part of the table of member_curves."""
     record = result.members[member]
     first, last = result.entries["offsets"][member : member + 2]
@@ -45,24 +62,26 @@ def member_curve(result, column, member, room):
     kept = kept[kept < len(epoch)]
     kept = kept[np.isfinite(value[kept])]
     values = (value[kept],) * 3
-    return member, record["n1"], column, epoch[kept], *values, is_best[kept]
+    return member, record["n1"], label, column, epoch[kept], *values, is_best[kept]
 
 
 def n1_bands(result, columns):
-    """For each N1 the quartiles over its members, at epochs evenly spaced in logarithm."""
-    widths = base.evenly(np.unique(result.members["n1"]), MOST_N1)
-    most = max(POINTS // (len(widths) * len(columns)), 20)
+    """For each N1 and group the quartiles over its members, at epochs evenly spaced in
+    logarithm."""
+    widths, groups = drawn_n1(result), apart(result)
+    most = max(POINTS // (len(widths) * len(groups.order) * len(columns)), 20)
     grid = epoch_grid(int(result.entries["epoch"].max(initial=0)), min(most, 80))
     parts = []
     for column in columns:
         values = at_epochs(result, column, grid)
         values[~np.isfinite(values)] = np.nan
-        for n1 in widths:
-            of_n1 = values[result.members["n1"] == n1]
-            there = np.isfinite(of_n1).any(axis=0)
-            if there.any():
-                low, median, high = np.nanpercentile(of_n1[:, there], QUARTILES, axis=0)
-                parts.append((-1, n1, column, grid[there], median, low, high, False))
+        for label in groups.order:
+            for n1 in widths:
+                mine = values[(result.members["n1"] == n1) & (groups.labels == label)]
+                there = np.isfinite(mine).any(axis=0)
+                if there.any():
+                    low, median, high = np.nanpercentile(mine[:, there], QUARTILES, axis=0)
+                    parts.append((-1, n1, label, column, grid[there], median, low, high, False))
     return base.stacked(COLUMNS, parts)
 
 
@@ -100,21 +119,49 @@ def on_log_axes(table, *names):
     return base.where(table, mask)
 
 
-def curve_chart(table, y_title, y_is_log=True, dash=None, height=HEIGHT, also=()):
-    """Curves or bands over epochs on a logarithmic axis."""
-    table = on_log_axes(table, "epoch", *(("value", "low", "high") if y_is_log else ()))
-    y = style.linear_axis(0, max(1e-3, table["high"].max(initial=0)), y_title)
-    if y_is_log:
-        y = log_axis(np.concatenate([table["low"], table["high"], also]), y_title)
+def curve_chart(table, result, y_title, height=HEIGHT, **choices):
+    """Curves or bands over epochs on a logarithmic axis, a panel per group of settings.
+
+    Choices: is_log (of y), dash (by series), band_of (the series with bands), also (values that y
+    has room for), rules (layers of every panel).
+    """
+    is_log = choices.get("is_log", True)
+    table = on_log_axes(table, "epoch", *(("value", "low", "high") if is_log else ()))
+    y = style.linear_axis(0, table["high"].max(initial=0) or 1, y_title)
+    if is_log:
+        both = [table["low"], table["high"], choices.get("also", ())]
+        y = log_axis(np.concatenate(both), y_title)
+    labels = [label for label in apart(result).order if label in set(table["setting"])]
+    panels = []
+    for label in labels:
+        rows = base.where(table, table["setting"] == label)
+        layers = curve_layers(rows, result, y, log_axis(table["epoch"], "epoch"), choices)
+        size = {"width": WIDTH, "height": height}
+        if len(labels) > 1:
+            size = {"width": 250, "height": height - 80}
+            size["title"] = alt.TitleParams(label, fontSize=12, fontWeight="normal")
+        panels.append(alt.layer(*layers, *choices.get("rules", ())).properties(**size))
+    return panels[0] if len(panels) == 1 else alt.concat(*panels, columns=2, spacing=14)
+
+
+def curve_layers(table, result, y, x, choices):
+    """The bands, lines and best epochs of one panel."""
+    row = smallest_row(result)
+    colour = n1_colour({"n1": drawn_n1(result)}, row and row["n1"])
     rows = alt.Chart(chart_data(table)).encode(
-        x=alt.X("epoch:Q", **log_axis(table["epoch"], "epoch")),
-        color=n1_colour(table),
+        x=alt.X("epoch:Q", **x),
+        color=colour,
         tooltip=["n1:O", "series:N", "epoch:Q", "value:Q"],
     )
-    layers = [curve_lines(rows, table, y, dash)]
+    layers = [curve_lines(rows, table, y, choices.get("dash"))]
     if has_bands(table):
-        layers.insert(0, curve_bands(rows, table, y))
-    return alt.layer(*layers).properties(width=WIDTH, height=height)
+        layers.insert(0, curve_bands(rows, y, choices.get("band_of")))
+    best = on_log_axes(base.where(table, table["best"].astype(bool)), "epoch", "value")
+    if choices.get("band_of") and len(best["epoch"]):
+        of_best = base.where(best, best["series"] == choices["band_of"])
+        points = alt.Chart(chart_data(of_best)).mark_point(filled=True, size=36, opacity=1)
+        layers.append(points.encode(x="epoch:Q", y="value:Q", color=colour))
+    return layers
 
 
 def has_bands(table):
@@ -136,11 +183,24 @@ def curve_lines(rows, table, y, dash):
     return lines.encode(**channels)
 
 
-def curve_bands(rows, table, y):
-    """A band from the first to the third quartile, fainter if more bands overlap."""
-    faint = min(0.14, 0.8 / len(np.unique(table["n1"])))
-    areas = rows.mark_area(fillOpacity=faint, opacity=1)
+def curve_bands(rows, y, series):
+    """A band from the first to the third quartile, of one series alone."""
+    if series:
+        rows = rows.transform_filter(f"datum.series == '{series}'")
+    areas = rows.mark_area(fillOpacity=0.13, opacity=1)
     return areas.encode(y=alt.Y("low:Q", **y), y2="high:Q", detail="series:N")
+
+
+def curve_text(result, few):
+    """What the lines are, and which are left out."""
+    widths = len(np.unique(result.members["n1"]))
+    lines = few
+    if len(result.members) >= MANY:
+        lines = (
+            "lines: medians; bands: quartiles; a member that has stopped counts with its last value"
+        )
+    some = f"{MOST_N1} of {widths} N1" if widths > MOST_N1 else ""
+    return [text for text in (lines, some, apart(result).text()) if text]
 
 
 def untrained(result):
@@ -162,28 +222,47 @@ def loss_columns(result):
 
 
 def loss_table(result):
-    """Loss against epoch: member, n1, series (train or val), epoch, value, low, high, best.
+    """Loss against epoch, in the unit of the run: member, n1, setting, series (train or val),
+    epoch, value, low, high, best.
 
-    From 50 members on member is -1, value the median over the members of an N1, low and high
-    the quartiles.
+    From 50 members on member is -1, value the median over the members of an N1 and setting, low and
+    high the quartiles.
     """
-    table = curves(result, loss_columns(result))
+    table, unit = curves(result, loss_columns(result)), unit_of(result)
     table["series"] = np.char.replace(table["series"].astype(str), "_loss", "")
-    return table
+    return {**table, **{name: unit.of(table[name]) for name in ("value", "low", "high")}}
 
 
 @base.figure("loss against epoch, on logarithmic axes", loss_table, untrained)
 def loss_curves(table, result):
     """Loss against epoch: one line per member, from 50 members on medians with quartile bands."""
-    targets = style.drawn_targets(result)
-    layers = [curve_chart(table, "loss", dash=loss_dash(table), also=targets)]
-    layers += best_points(table) + style.target_rules(result)
-    under = "dots: each member's best epoch"
-    if len(result.members) >= MANY:
-        under = (
-            "median and quartiles of the members of each N1; who has stopped keeps its last loss"
-        )
-    return alt.layer(*layers).properties(title=text_title(base.finding(result), under))
+    unit = unit_of(result)
+    name = unit.name if "val" in table["series"] else unit.words
+    chart = curve_chart(
+        table,
+        result,
+        name,
+        dash=loss_dash(table),
+        band_of="val" if "val" in table["series"] else "train",
+        also=drawn_targets(result),
+        rules=target_rules(result),
+    )
+    under = [*curve_text(result, "dots: each member's best epoch"), target_text(result)]
+    return chart.properties(title=text_title(loss_title(result, unit), *under))
+
+
+def loss_title(result, unit):
+    """How soon the target is reached, or when the best member was best."""
+    row, members = smallest_row(result), result.members
+    if row is not None:
+        epochs = number(row["median_epochs"], 3)
+        return f"N1 = {row['n1']} reaches the target after {epochs} epochs at the median"
+    best = result.best
+    loss = number(float(unit.of(grouping.monitored(members)[result.best_member])), 3)
+    when = f"after {best['best_epoch']:,} of {counted(int(best['epochs']), 'epoch')}"
+    lowest = "Lowest " if len(members) > 1 else ""
+    title = f"{lowest}{unit.words} {loss} {when}"
+    return f"{title}, with N1 = {best['n1']}" if len(members) > 1 else title[0].upper() + title[1:]
 
 
 def loss_dash(table):
@@ -193,24 +272,21 @@ def loss_dash(table):
     return alt.StrokeDash("series:N", title=None, scale=scale, legend=legend)
 
 
-def best_points(table):
-    """Layers: a dot at the best epoch of each member, on the curve of its monitored loss."""
-    monitored = "val" if "val" in table["series"] else "train"
-    best = on_log_axes(table, "epoch", "value")
-    best = base.where(best, best["best"].astype(bool) & (best["series"] == monitored))
-    if not len(best["epoch"]):
-        return []
-    points = alt.Chart(chart_data(best)).mark_point(filled=True, size=36, opacity=1)
-    return [points.encode(x="epoch:Q", y="value:Q", color=n1_colour(table))]
-
-
 # ---------------------------------------------------------------- rates and gradients
 
 
-def no_learning_rate(result):
-    """Obstacle: the method has no learning rate, as with lm."""
-    if not (result.entries["learning_rate"] > 0).any():
+def no_changing_rate(result):
+    """Obstacle: the method has no learning rate, as with lm, or no rate ever changes."""
+    rate, offsets = result.entries["learning_rate"], result.entries["offsets"]
+    if not (rate > 0).any():
         return "its method has no learning rate"
+    first = np.repeat(offsets[:-1], np.diff(offsets))
+    lasts = np.minimum(offsets[1:], len(rate)) - 1
+    changed = int((rate[lasts] != rate[np.minimum(offsets[:-1], len(rate) - 1)]).sum())
+    if (rate == rate[first]).all():
+        return "every learning rate stays what it is at first"
+    if changed < len(result.members) / 4 and len(result.members) >= MANY:
+        return f"the learning rate changed in {changed:,} of {len(result.members):,} members alone"
     return untrained(result)
 
 
@@ -219,11 +295,12 @@ def rate_table(result):
     return curves(result, ("learning_rate",))
 
 
-@base.figure("learning rate against epoch: where plateaus lowered it", rate_table, no_learning_rate)
+@base.figure("learning rate against epoch: where plateaus lowered it", rate_table, no_changing_rate)
 def learning_rate(table, result):
     """The learning rate of every member as it fell on plateaus."""
-    chart = curve_chart(table, "learning rate")
-    return chart.properties(title=text_title(rate_title(result)))
+    table = on_log_axes(table, "value")
+    chart = curve_chart(table, result, "learning rate")
+    return chart.properties(title=text_title(rate_title(result), *curve_text(result, "")))
 
 
 def rate_title(result):
@@ -231,10 +308,15 @@ def rate_title(result):
     offsets, rate = result.entries["offsets"], result.entries["learning_rate"]
     used = np.diff(offsets) > 0
     first, last = rate[offsets[:-1][used]], rate[offsets[1:][used] - 1]
-    fell = int((last < first).sum())
-    if len(result.members) > 1:
-        return f"The rate fell in {fell:,} of {len(result.members):,} members"
-    return f"The rate fell from {first[0]:g} to {last[0]:.2g}" if fell else "The rate never fell"
+    fell = last < first
+    if len(result.members) == 1:
+        return f"The learning rate went from {first[0]:g} to {last[0]:.2g}"
+    title = f"The learning rate fell in {fell.sum():,} of {len(result.members):,} members"
+    if not fell.any():
+        return title
+    return (
+        f"{title}, at the median to {number(float(np.median(last[fell] / first[fell])), 2)} of it"
+    )
 
 
 GRADIENT_TITLES = {"gradient_norm": "L2 norm of the gradient", "clipped": "clipped share"}
@@ -261,10 +343,22 @@ def gradient(table, result):
         rows = base.where(table, table["series"] == name)
         if len(rows["epoch"]):
             is_log = name == "gradient_norm"
-            charts.append(curve_chart(rows, y_title, is_log, height=HEIGHT // 2))
+            height = HEIGHT // 2 if len(apart(result).order) == 1 else HEIGHT
+            charts.append(curve_chart(rows, result, y_title, height, is_log=is_log))
+    title = text_title(gradient_title(result), *curve_text(result, ""))
+    return alt.vconcat(*charts).properties(title=title)
+
+
+def gradient_title(result):
+    """How much was clipped, or how far the norm fell."""
     shares = result.recorded["record"].get("clipped", np.empty(0))
     shares = shares[np.isfinite(shares)]
-    title = "Gradient norm"
     if shares.size:
-        title = f"{100 * shares.mean():.3g} % of all steps were clipped"
-    return alt.vconcat(*charts).properties(title=text_title(title))
+        return f"{100 * shares.mean():.3g} % of all steps were clipped"
+    norms, offsets = result.recorded["record"]["gradient_norm"], result.entries["offsets"]
+    member = slice(*offsets[result.best_member : result.best_member + 2])
+    norms = norms[member][np.isfinite(norms[member])]
+    if not norms.size:
+        return "The gradient has no finite norm"
+    ends = f"{number(float(norms[0]), 3)} to {number(float(norms[-1]), 3)}"
+    return f"The norm of the best member's gradient goes from {ends}"

@@ -3,8 +3,8 @@
 import numpy as np
 
 from fastnet.engine.layout import Weights
-from fastnet.figures import base
-from fastnet.figures.style import alt, text_title
+from fastnet.figures import base, style
+from fastnet.figures.style import CLASSES, alt, text_title
 
 OUTPUTS = 6  # at most this many outputs are drawn
 
@@ -88,24 +88,38 @@ def snapshot_weights(recorded, i):
     return Weights(W1, b1, W2.T, recorded["b2"][i])
 
 
-def with_slider(chart, result, epochs):
+def with_slider(chart, result, epochs, title, *under):
     """The chart with its title and, if there are several snapshots, a slider over them."""
-    best = result.best_member
-    title = f"{member_label(result)}: loss {member_loss(result, best):.3g}"
-    if len(epochs) == 1:
-        return chart.properties(title=text_title(title))
-    chart = chart.add_params(slider(len(epochs)))
-    return chart.properties(title=text_title(title, "move the slider to see the training"))
+    title = text_title(title, member_label(result), *under)
+    if len(epochs) > 1:
+        chart = chart.add_params(slider(len(epochs)))
+    return chart.properties(title=title)
 
 
 def slider(count):
     """The parameter `snapshot` of a chart: which is shown, at first the last, the kept weights."""
     last = count - 1
-    bind = alt.binding_range(min=0, max=last, step=1, name="snapshot ")
+    bind = alt.binding_range(min=0, max=last, step=1, name="training, snapshot ")
     return alt.param(name="snapshot", value=last, bind=bind)
 
 
-def member_loss(result, member):
-    """The monitored loss of a member."""
-    record = result.members[member]
-    return record["train_loss"] if np.isnan(record["val_loss"]) else record["val_loss"]
+# ---------------------------------------------------------------- axes and colours
+
+
+def input_axis(result, table):
+    """The horizontal axis of the only input."""
+    low, high = table["x"].min(), table["x"].max()
+    return alt.X("x:Q", **style.linear_axis(low, high, result.features[0]))
+
+
+def class_scale():
+    """The colours of classes, outputs and units."""
+    return alt.Scale(range=list(CLASSES))
+
+
+def epoch_text(curve):
+    """The epoch of the shown snapshot, in the corner."""
+    epoch = curve.transform_aggregate(epoch="max(epoch)")
+    epoch = epoch.transform_calculate(text="'epoch ' + datum.epoch")
+    text = epoch.mark_text(style="ink", align="right", baseline="top", dx=-6, dy=6)
+    return text.encode(x=alt.value("width"), y=alt.value(0), text="text:N")

@@ -14,6 +14,7 @@ from fastnet.figures.sets import (
     value,
 )
 from fastnet.figures.style import SETS, WIDTH, alt, chart_data, linear_axis, text_title
+from fastnet.results.words import number
 
 OBSTACLE = base.first_obstacle(not_regression, networks.no_weights)
 
@@ -47,10 +48,16 @@ def predicted_true(table, result):
     scores = {n: table["r2"][is_judged & (table["output"] == n)][0] for n in outputs}
     lowest = min(scores, key=lambda name: np.nan_to_num(scores[name], nan=np.inf))
     which = f"{lowest}: " if len(outputs) == 1 else f"{lowest} is predicted worst: "
-    title = f"{which}R2 {value(scores[lowest])} on the {judging_rows(result)}"
+    title = f"{which}R2 {r2_text(scores[lowest])} on the {judging_rows(result)}"
     under = f"{member_label(result)}; dashed: predicted = true"
     chart = panels[0] if len(panels) == 1 else alt.concat(*panels, columns=3)
     return chart.properties(title=text_title(title, under))
+
+
+def r2_text(r2):
+    """R2 in four digits; never 1 unless it is."""
+    digits = next((n for n in range(4, 12) if float(f"{r2:.{n}f}") < 1), 4)
+    return number(float(f"{r2:.{digits}f}"), digits)
 
 
 def parity_panel(table, side):
@@ -120,7 +127,7 @@ def error_panel(table, name, names):
     bars = bars.encode(
         x=alt.X("low:Q", bin="binned", **linear_axis(low, high, title)),
         x2="high:Q",
-        y=alt.Y("share:Q", axis=shares, scale=alt.Scale(domain=[0, float(top)])),
+        y=alt.Y("share:Q", axis=shares, scale=alt.Scale(domain=[0, 1.05 * float(top)])),
         tooltip=["set", "output", "low", "high", "count"],
     )
     chart = bars.properties(width=WIDTH, height=240 if len(names) == 1 else 110)

@@ -70,6 +70,27 @@ def metrics_of_outputs(result, found):
     return dict(zip(names, each))
 
 
+def score(result, found):
+    """One number for the Judged rows of a set: the RMSE of the first output, or the share that is
+    right; NaN if there is none."""
+    if networks.predicts_numbers(result):
+        rmse = next(iter(metrics_of_outputs(result, found).values()))["rmse"]
+        return np.nan if rmse is None else rmse
+    if result.classes is None:
+        right = ((found.P > 0.5) == (found.Y > 0.5)).mean(axis=1)
+    else:
+        right = found.P.argmax(axis=1) == found.Y.argmax(axis=1)
+    return float(found.weight @ right / found.weight.sum())
+
+
+def score_text(result, found):
+    """A score in words, for a title."""
+    if not networks.predicts_numbers(result):
+        return f"{100 * found:.4g} % of the {judging_rows(result)} right"
+    name = output_names(result, len(result.scaling.y_scale))[0]
+    return f"RMSE of {name} {value(found)} on the {judging_rows(result)}"
+
+
 def not_regression(result):
     """Obstacle: the targets are classes or labels."""
     what = "labels" if result.labels else "classes"

@@ -4,7 +4,6 @@ import numpy as np
 
 from fastnet.errors import UsageError, quoted
 from fastnet.extras import missing_extra
-from fastnet.options.targets import UNITS, asked_unit
 
 try:
     import altair as alt
@@ -13,16 +12,18 @@ except ImportError:  # the tables of the figures do not need it
 
 WIDTH, HEIGHT = 560, 300
 
-# Distinct for colour-blind eyes, and of medium lightness: legible on white and on black.
-SETS = {"train": "#3b7dd8", "val": "#d97706", "test": "#a05fb4"}
-# For N1 and other ordered values: blue to orange, which no common colour blindness confuses.
-RAMP = ("#3b6fd4", "#4f9bb5", "#b29a4d", "#d8691a")
-CLASSES = (
-    *("#3b7dd8", "#d97706", "#2a9d8f", "#c2487d", "#8a8f98", "#a05fb4", "#7f9a2e", "#b5523b"),
-    *("#57a7d9", "#9c7a4d"),
+# One meaning for each colour; docs/figures.md has the list. All are of medium lightness, legible on
+# white and on black, and no figure tells two things apart by red against green alone.
+SETS = {"train": "#3b7dd8", "val": "#d97706", "test": "#a05fb4"}  # the rows of a set
+RAMP = ("#d9b310", "#6fa84f", "#2a8f8f", "#45569c")  # N1, and other values in an order
+CLASSES = (  # names without an order: classes, outputs, units, settings, runs, stop reasons
+    *("#2a9d8f", "#c9a227", "#6b6fc0", "#9c7a4d", "#57a7d9", "#7f9a2e", "#c67fae", "#8a8f98"),
+    *("#4f6d7a", "#b9c24a"),
 )
-PLAIN = "#5b7ea6"  # counts and sizes, where colour says nothing
-MARK = "#d1495b"  # highlights the subject of a title
+PLAIN = "#5b7ea6"  # counts, sizes and members, where colour says nothing
+MARK = "#d1495b"  # what the title speaks of: the N1 that suffices; what is wrong, diverged, slower
+LOSS_RAMP = ("#fbf3e4", "#e6bd82", "#b0702a", "#5f330c")  # losses of cells: darker is worse
+WEIGHTS = ("#d97706", "#f3f3f3", "#3b7dd8")  # below 0, 0, above 0
 INK = {"light": "#1f2430", "dark": "#e6e9ef", "css": "var(--ink)"}
 SOFT = {"light": "#5d6675", "dark": "#a4acb9", "css": "var(--soft)"}
 LINE = {"light": "#dfe3e8", "dark": "#343a46", "css": "var(--line)"}
@@ -93,21 +94,27 @@ def in_6_digits(values):
 # ---------------------------------------------------------------- colours
 
 
-def n1_colour(table):
-    """Colour by N1, from blue to orange; no legend for one N1."""
+def n1_colour(table, smallest=None):
+    """Colour by N1, along RAMP; red for the smallest that suffices; no legend for one N1."""
     widths = np.unique(table["n1"])
+    colours = ramp(len(widths))
+    if len(widths) == 1:
+        colours = [PLAIN]
+    if smallest in widths:
+        colours[int(np.searchsorted(widths, smallest))] = MARK
     legend = None
     if len(widths) > 1:
         legend = alt.Legend(title="N1", columns=1 + len(widths) // 16)
-    scale = alt.Scale(range=ramp(len(widths)), domain=widths.tolist())
+    scale = alt.Scale(range=colours, domain=widths.tolist())
     return alt.Color("n1:O", scale=scale, legend=legend)
 
 
-def ramp(count):
-    """`count` colours along RAMP."""
-    stops = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in RAMP])
-    places = np.linspace(0, len(RAMP) - 1, max(count, 2))[:count]
-    mixed = [np.interp(places, range(len(RAMP)), stops[:, j]).round().astype(int) for j in range(3)]
+def ramp(count, stops=RAMP):
+    """`count` colours along some stops."""
+    last = len(stops) - 1
+    stops = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in stops])
+    places = np.linspace(0, last, max(count, 2))[:count]
+    mixed = [np.interp(places, range(last + 1), stops[:, j]).round().astype(int) for j in range(3)]
     return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in zip(*mixed)]
 
 
@@ -172,12 +179,12 @@ def room_around(values, share=0.02):
 
 def log_axis(values, title):
     """title, axis and scale of a channel that is really logarithmic: 0.001, 0.01, 0.1, ..."""
-    scale = alt.Scale(type="log", nice=False, padding=6)
     values = np.asarray(values, float)
-    values = values[positive(values)]
-    if len(values) and values.max() < 1.01 * values.min():  # one value: room above and below
+    values = values[positive(values)] if positive(values).any() else np.ones(1)
+    if values.max() < 1.01 * values.min():  # one value: room above and below
         values = values.mean() * np.array([0.9, 1.1])
-        scale.domain = values.tolist()
+    ends = [float(values.min()), float(values.max())]  # the same in all panels of a figure
+    scale = alt.Scale(type="log", nice=False, padding=6, domain=ends)
     return {"title": title, "axis": number_axis(log_ticks(values)), "scale": scale}
 
 
@@ -190,7 +197,7 @@ def log_ticks(values):
         return []
     low, high = values.min(), values.max()
     step = 1 + int(np.log10(high / low)) // 8
-    for factors in ((1,), (1, 2, 5), range(1, 10)):
+    for factors in ((1,), (1, 2, 5), (1, 2, 3, 5), range(1, 10)):
         ticks = multiples(low, high, factors, step)
         if FEWEST <= len(ticks) <= MOST:
             return ticks
@@ -229,27 +236,6 @@ def panels(chart, count, **facets):
 def side_header(**more):
     """The header of panels that stand below each other, in the direction of reading."""
     return alt.Header(labelAngle=0, labelAlign="left", **more)
-
-
-def drawn_targets(result, most=3):
-    """The target losses, if a logarithmic axis can show them and they are few."""
-    targets = np.unique(result.members["target_loss"])
-    targets = targets[positive(targets)]
-    return targets if len(targets) <= most else targets[:0]
-
-
-def target_rules(result):
-    """A dashed line for each target loss."""
-    targets = drawn_targets(result)
-    if not len(targets):
-        return []
-    unit, texts = asked_unit(result.options), [f"target {value:g}" for value in targets]
-    if unit:
-        texts = [f"{UNITS[unit].words} {result.options[unit]:g}"]
-    data = chart_data({"target": targets, "text": texts})
-    rule = alt.Chart(data).mark_rule(style="target").encode(y="target:Q")
-    text = alt.Chart(data).mark_text(style="ink", align="left", dy=-6, dx=4)
-    return [rule, text.encode(y="target:Q", x=alt.value(0), text="text:N")]
 
 
 def images(table, colour):

@@ -1,6 +1,7 @@
 """Figures: their tables on runs made for it, that every chart is drawn, what is refused, files."""
 
 import inspect
+import itertools
 import json
 
 import numpy as np
@@ -14,6 +15,7 @@ from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.figures import base, style
 from fastnet.figures.curves import at_epochs
 from fastnet.figures.networks import snapshots
+from fastnet.figures.units import unit_of
 from fastnet.results.words import number
 from fastnet.training import grouping
 
@@ -52,15 +54,15 @@ def test_which_figures_apply(few, many, digits, diverged, spirals, two_outputs):
     everywhere = {"loss-curves", "stop-reasons"}
     assert [figure.name for figure in figures.applying(BENCH)] == ["speedup"]
     assert names(few) == everywhere | {
-        *("gradient", "fit", "hidden-units", "predicted-true", "errors", "parallel", "heat-map"),
+        *("gradient", "fit", "hidden-units", "predicted-true", "errors"),
         *("loss-by-n1", "success-by-n1", "cost-by-n1"),
     }
-    assert {"parallel", "heat-map", "loss-by-n1"} <= names(many)
+    assert {"settings", "heat-map", "methods", "loss-by-n1"} <= names(many)
     assert "cost-by-n1" not in names(many)
     assert {"confusion", "reliability", "wrong-digits", "hidden-units"} <= names(digits)
     assert {"fit", "errors"}.isdisjoint(names(digits))
-    assert names(spirals[0]) == everywhere | {"learning-rate", "parallel", "hidden-units"}
-    assert names(two_outputs[0]) == everywhere | {"learning-rate", "hidden-units"}
+    assert names(spirals[0]) == {"loss-curves", "hidden-units"}
+    assert names(two_outputs[0]) == {"loss-curves", "hidden-units"}
     assert "loss-by-n1" in names(diverged) and "loss-curves" not in names(diverged)
     with pytest.raises(UsageError, match="loss-curves: every member diverged in its first epoch"):
         figures.loss_curves(diverged)
@@ -101,7 +103,7 @@ def test_a_table_is_read_again_in_its_own_units(table_run):
     assert set(table["set"]) == {"train", "val"}
     true = np.loadtxt(path, delimiter=",", skiprows=1)[:, 1]
     np.testing.assert_allclose(np.sort(table["true"]), np.sort(true), rtol=1e-6)
-    axes = json.dumps(figures.fit(result).to_dict()["layer"])
+    axes = json.dumps(figures.fit(result).to_dict()["vconcat"])
     assert '"title": "depth"' in axes and '"title": "load"' in axes
 
 
@@ -146,8 +148,9 @@ def test_loss_curves_of_few_members_hold_their_histories(few):
 
 def test_loss_curves_of_many_members_are_medians_and_quartiles(many):
     table = figures.loss_curves.table(many)
-    last = (table["n1"] == 3) & (table["epoch"] == 30)
-    losses = [many.history(m).train_loss[30] for m in np.flatnonzero(many.members["n1"] == 3)]
+    last = (table["n1"] == 3) & (table["epoch"] == 30) & (table["setting"] == "learning rate 0.1")
+    mine = (many.members["n1"] == 3) & (many.members["learning_rate"] == 0.1)
+    losses = [many.history(m).train_loss[30] for m in np.flatnonzero(mine)]
     low, median, high = np.percentile(losses, (25, 50, 75))
     assert table["value"][last] == median
     assert (table["low"][last], table["high"][last]) == (low, high)
@@ -161,13 +164,14 @@ def test_a_member_that_has_stopped_keeps_its_last_loss(few):
         np.testing.assert_array_equal(values[member], [losses[0], losses[1], losses[-1]])
 
 
-def test_loss_by_n1_has_the_quartiles_of_all_members(many):
+def test_loss_by_n1_has_the_quartiles_of_all_members_of_a_setting(many):
     table = figures.loss_by_n1.table(many)
-    losses = grouping.monitored(many.members)
-    for n1 in (2, 3):
-        mine = table["n1"] == n1
-        assert table["count"][mine][0] == 40
-        expected = np.percentile(losses[many.members["n1"] == n1], (25, 50, 75))
+    losses, members = grouping.monitored(many.members), many.members
+    for n1, rate in itertools.product((2, 3), (0.1, 0.3)):
+        mine = (table["n1"] == n1) & (table["setting"] == f"learning rate {rate}")
+        assert table["count"][mine][0] == 20
+        of_setting = (members["n1"] == n1) & (members["learning_rate"] == rate)
+        expected = np.percentile(losses[of_setting], (25, 50, 75))
         shown = [table[name][mine][0] for name in ("low", "median", "high")]
         np.testing.assert_array_equal(shown, expected)
 
@@ -255,7 +259,7 @@ def test_the_rmse_of_a_title_is_that_of_the_command_line(table, few, folds):
     rmse = number(table.metrics["test"]["rmse"], 3)
     title = figures.errors(table).to_dict()["title"]["text"]
     assert title == f"RMSE of price {rmse} on the 32 test rows"
-    r2 = number(table.metrics["test"]["r2"], 3)
+    r2 = number(table.metrics["test"]["r2"], 4)
     title = figures.predicted_true(table).to_dict()["title"]["text"]
     assert title == f"price: R2 {r2} on the 32 test rows"
 
@@ -332,15 +336,94 @@ def test_the_heat_map_has_medians_of_two_axes(many):
         figures.heat_map.table(many, axes=("l2", "n1"))
 
 
-def test_parallel_coordinates_put_equal_settings_at_equal_places(many):
-    table = figures.parallel.table(many)
-    assert list(dict.fromkeys(table["axis"])) == ["N1", "seed", "learning rate", "loss"]
-    n1 = table["axis"] == "N1"
-    place = {2: 0.0, 3: 1.0}
-    expected = [place[n1] for n1 in many.members["n1"][table["member"][n1]]]
-    assert table["position"][n1].tolist() == expected
-    loss = table["position"][table["axis"] == "loss"]
-    assert loss.min() == 0 and loss.max() == 1
+def test_settings_have_a_panel_for_each_axis_but_the_seed(many, table):
+    found = figures.settings.table(many)
+    assert list(dict.fromkeys(found["axis"])) == ["N1", "learning rate"]
+    cell = (found["axis"] == "learning rate") & (found["level"] == "0.1")
+    mine = many.members["learning_rate"] == 0.1
+    assert found["median"][cell][0] == np.median(many.members["train_loss"][mine])
+    title = figures.settings(table).to_dict()["title"]
+    shares = {name: found["share"][found["axis"] == name][0] for name in ("N1", "learning rate")}
+    assert 0 <= min(shares.values()) and sum(shares.values()) <= 1
+    assert "matters most: median validation RMSE of price " in title["text"]
+
+
+def test_a_sweep_over_n1_alone_has_no_figures_of_settings(few):
+    with pytest.raises(UsageError, match="settings: all members have the same settings but N1 and"):
+        figures.settings(few)
+    with pytest.raises(UsageError, match="heat-map: only N1 varies besides the seed; for this"):
+        figures.heat_map(few)
+    with pytest.raises(UsageError, match="methods: all members have the same settings but N1 and"):
+        figures.methods(few)
+
+
+def test_methods_are_the_rows_by_setting(methods):
+    table = figures.methods.table(methods)
+    rows = methods.by_setting()
+    assert list(dict.fromkeys(table["method"])) == [row["setting"]["optimizer"] for row in rows]
+    assert table["method"][0] == "lm"
+    for measure, name in (("smallest_n1", "smallest_n1"), ("epochs", "median_epochs")):
+        expected = [np.nan if row[name] is None else row[name] for row in rows]
+        np.testing.assert_array_equal(table["value"][table["measure"] == measure], expected)
+    smallest = rows[0]["smallest_n1"]
+    title = figures.methods(methods).to_dict()["title"]["text"]
+    assert title.startswith(f"N1 = {smallest} suffices with lm")
+
+
+def test_methods_are_told_apart_and_red_marks_the_answer_alone(methods):
+    table, rows = figures.loss_by_n1.table(methods), methods.by_n1()
+    smallest = next(r for r in rows if r["success_rate"] >= methods.options["success_rate"])
+    red = table["smallest"]
+    assert set(table["n1"][red]) == {smallest["n1"]} and set(table["setting"][red]) == {"lm"}
+    assert (table["value"][red] <= 0.005).sum() == smallest["reached"]
+    assert set(figures.loss_curves.table(methods)["setting"]) == {"lm", "sgd"}
+    named = f"N1 = {smallest['n1']} suffices with lm: {smallest['reached']} of 3 seeds"
+    assert figures.finding(methods) == named
+
+
+def test_milliseconds_are_epochs_times_the_median_time_of_an_epoch(methods):
+    table, members = figures.cost_by_n1.table(methods), methods.members
+    ms = base.where(table, table["measure"] == "ms")
+    member = ms["member"][0]
+    record = members[member]
+    mine = (members["n1"] == record["n1"]) & (members["optimizer"] == record["optimizer"])
+    times = 1000 * members["seconds"][mine] / members["epochs"][mine]
+    np.testing.assert_allclose(ms["value"][0], record["epochs"] * np.median(times))
+
+
+def test_losses_are_drawn_in_the_units_of_the_data(table, methods, digits, folds):
+    unit = unit_of(table)
+    assert unit.words == "validation RMSE of price"
+    rmse = unit.of(grouping.monitored(table.members)[table.best_member])
+    np.testing.assert_allclose(rmse, table.metrics["val"]["rmse"], rtol=1e-5)
+    assert unit_of(methods).words == "training loss"  # its target is a loss
+    assert unit_of(digits).words == "validation log loss"
+    assert unit_of(folds[0]).words == "validation loss"  # two outputs of different size
+    drawn = figures.loss_by_n1.table(table)["value"]
+    assert table.metrics["val"]["rmse"] == pytest.approx(drawn.min(), rel=1e-5)
+
+
+def test_figures_that_say_nothing_do_not_apply(few, many, digits):
+    alone = few.of_member(0)
+    with pytest.raises(UsageError, match="stop-reasons: all members ran all epochs"):
+        figures.stop_reasons(many)
+    assert "stop-reasons" not in names(alone)
+    flat = many._replace(
+        entries={**many.entries, "learning_rate": many.entries["learning_rate"] * 0 + 1}
+    )
+    with pytest.raises(UsageError, match="every learning rate stays what it is at first"):
+        figures.learning_rate(flat)
+    rate = flat.entries["learning_rate"].copy()
+    rate[many.entries["offsets"][1] - 1] = 0.5
+    few_changes = flat._replace(entries={**flat.entries, "learning_rate": rate})
+    with pytest.raises(UsageError, match="the learning rate changed in 1 of 80 members alone"):
+        figures.learning_rate(few_changes)
+
+
+def test_every_colour_has_one_meaning():
+    one_of_each = [*style.SETS.values(), *style.CLASSES, style.PLAIN, style.MARK]
+    assert len(set(one_of_each)) == len(one_of_each)
+    assert not {*style.RAMP, *style.LOSS_RAMP} & {*one_of_each}
 
 
 BENCH = {
@@ -372,9 +455,9 @@ def test_speedup_shows_only_peers_whose_losses_agree():
 
 
 def test_titles_say_the_finding(few, many, diverged):
-    assert base.finding(few) == "N1 = 6 suffices: 3 of 3 seeds"
-    assert base.finding(many) == "No N1 suffices: no member reaches the target"
-    assert base.finding(diverged) == "All 4 members diverged"
+    assert figures.finding(few) == "N1 = 6 suffices: 3 of 3 seeds"
+    assert figures.finding(many) == "No N1 suffices: no member reaches the target"
+    assert figures.finding(diverged) == "All 4 members diverged"
 
 
 def test_themes_change_colours_alone(few):

@@ -190,7 +190,7 @@ def test_a_folder_that_goes_while_its_run_trains(rounds, tmp_path, gone):
 
 
 def save_plot(run, path):
-    base.save(base.chart("stop-reasons", fastnet.load(run)), path)
+    base.save(base.chart("loss-curves", fastnet.load(run)), path)
 
 
 def save_predictions(run, path):

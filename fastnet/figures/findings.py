@@ -1,0 +1,52 @@
+"""The finding of a run, in one line: the title of its report, page and most telling figure."""
+
+from fastnet.figures.apart import setting_name
+from fastnet.figures.units import unit_of
+from fastnet.options.targets import has_target
+from fastnet.results import answer, closeness
+from fastnet.results.words import counted, number
+from fastnet.training import grouping
+
+
+def finding(result):
+    """The finding of a run, as a title, in the unit of the data."""
+    members, count = result.members, len(result.members)
+    if (members["stop_reason"] == "diverged").all():
+        return "The member diverged" if count == 1 else f"All {count:,} members diverged"
+    unit, best = unit_of(result), result.best
+    loss = number(float(unit.of(grouping.monitored(members)[result.best_member])), 3)
+    if count == 1 or result.options["stop"] == "first":
+        end = "reached" if best["stop_reason"] == "target" else "has"
+        epochs = counted(int(best["epochs"]), "epoch")
+        return f"N1 = {best['n1']} {end} a {unit.words} of {loss} after {epochs}"
+    found = n1_finding(result) or close_finding(result, unit)
+    return found or f"Lowest {unit.words} {loss}, with N1 = {best['n1']}"
+
+
+def n1_finding(result):
+    """Which N1 suffices, or None if there is no target to decide it."""
+    rows = result.by_n1()
+    smallest = answer.smallest_n1(rows, result.options)
+    if smallest is not None:
+        row = next(row for row in rows if row["n1"] == smallest)
+        axes = grouping.given_axes(result.members, result.options)
+        named = f" with {setting_name(row['setting'], axes)}" if axes else ""
+        return f"N1 = {smallest} suffices{named}: {row['reached']} of {row['members']} seeds"
+    if not has_target(result.options) or any(row["success_rate"] is None for row in rows):
+        return None
+    most = max(rows, key=lambda row: row["success_rate"])
+    if most["reached"] == 0:
+        return "No N1 suffices: no member reaches the target"
+    return f"No N1 suffices: at most {most['reached']} of {most['members']} seeds reach it"
+
+
+def close_finding(result, unit):
+    """The smallest N1 that comes close to the best, or None where that is not the question."""
+    found = closeness.closeness(result.members, result.options)
+    if found is None:
+        return None
+    loss, best = (number(float(unit.of(found[n])), 3) for n in ("loss", "best_loss"))
+    if found["n1"] == found["best_n1"]:
+        return f"N1 = {found['best_n1']} has the lowest median {unit.words}: {best}"
+    within = f"within {100 * found['within']:g} % of the best"
+    return f"N1 = {found['n1']} is {within}, N1 = {found['best_n1']}: {unit.words} {loss}, {best}"
