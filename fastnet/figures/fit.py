@@ -96,10 +96,11 @@ def fit_colour(samples, names):
 def error_strip(samples, x, name):
     """The errors of the samples, below the fit."""
     largest = float(np.abs(samples["error"]).max()) or 1.0
-    y = style.linear_axis(-1.05 * largest, 1.05 * largest, "error")
+    y = style.linear_axis(-1.05 * largest, 1.05 * largest, "error", most=4)
     dots = alt.Chart(chart_data(samples)).mark_circle(size=10, opacity=1, fillOpacity=0.6)
     dots = dots.encode(x=x, y=alt.Y("error:Q", **y), color=fit_colour(samples, [name]))
-    zero = alt.Chart(chart_data({"zero": [0.0]})).mark_rule(style="ink").encode(y="zero:Q")
+    zero = alt.Chart(chart_data({"zero": [0.0]})).mark_rule(style="ink")
+    zero = zero.encode(y=alt.Y("zero:Q", **y))
     return (zero + dots).properties(width=WIDTH, height=90)
 
 

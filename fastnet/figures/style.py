@@ -163,11 +163,11 @@ def number_legend(values, **more):
     return alt.Legend(labelExpr=NUMBERS, values=values, **more)
 
 
-def linear_axis(low, high, title, **more):
+def linear_axis(low, high, title, most=7):
     """title, axis and scale of a linear channel from low to high, with the same few round numbers
     wherever it is used."""
-    scale = alt.Scale(domain=[float(low), float(high)], nice=False, zero=False, **more)
-    return {"title": title, "axis": number_axis(linear_ticks(low, high)), "scale": scale}
+    scale = alt.Scale(domain=[float(low), float(high)], nice=False, zero=False)
+    return {"title": title, "axis": number_axis(linear_ticks(low, high, most)), "scale": scale}
 
 
 def room_around(values, share=0.02):
