@@ -81,9 +81,12 @@ table.plain th:first-child, table.plain td:first-child { text-align: left; paddi
   [data-testid="stMainBlockContainer"] { padding-left: 0.8rem; padding-right: 0.8rem; }
   [data-testid="stHeading"] h1 { font-size: 1.5rem; }
   table.plain thead { position: absolute; clip-path: inset(50%); }
-  table.plain tr { display: block; padding: 0.4rem 0; border-bottom: 1px solid var(--line); }
-  table.plain td, table.plain td:first-child { display: flex; justify-content: space-between;
-    gap: 1rem; border: 0; padding: 0.12rem 0; text-align: right; }
+  table.plain tr { display: grid; grid-template-columns: 1fr 1fr; gap: 0 1.4rem;
+    padding: 0.4rem 0; border-bottom: 1px solid var(--line); }
+  table.plain td, table.plain td.number, table.plain td:first-child { display: flex;
+    justify-content: space-between; gap: 0.6rem; border: 0; padding: 0.1rem 0; }
+  table.plain td:first-child { grid-column: 1 / -1; justify-content: flex-start;
+    font-weight: 600; }
   table.plain td::before { content: attr(data-label); color: var(--soft); text-align: left; }
 }
 """
