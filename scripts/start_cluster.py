@@ -9,6 +9,7 @@ import argparse
 import signal
 import threading
 
+import dask
 from distributed import LocalCluster
 
 
@@ -22,12 +23,14 @@ def main():
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
+    # A worker that died is given up if it is not back in time: 15 s are few on a busy machine.
+    dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"})
     with LocalCluster(
         n_workers=given.workers,
         threads_per_worker=given.threads,
         scheduler_port=given.port,
         memory_limit=given.memory,
-        dashboard_address=None,
+        dashboard_address=":0",
     ) as cluster:
         print(f"{given.workers} workers of {given.threads} threads: {cluster.scheduler_address}")
         print(f"fastnet sweep --task 1 --cluster {cluster.scheduler_address}", flush=True)
