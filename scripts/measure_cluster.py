@@ -78,15 +78,15 @@ def main():
             print(f"CPU: one process {cpu[0]:.1f} s, cluster {cpu[1]:.1f} s: {cpu[0] / cpu[1]:.3f}")
             shards_of, many = running.shard_count, {**GIVEN, "seeds": 100, "max_epochs": 1}
             found = {}
-            for shards in (2, 400):
+            for shards in (2, 100):
                 running.shard_count = lambda *_, count=shards: count
                 times = [
                     spent([here, there], lambda: fastnet.sweep(X, Y, client=client, **many))
-                    for _ in range(3)
+                    for _ in range(given.turns)
                 ]
                 found[shards] = np.min(times, axis=0)
             running.shard_count = shards_of
-            wall, cpu = (found[400] - found[2]) / 398 * 1000
+            wall, cpu = (found[100] - found[2]) / 98 * 1000
             print(f"per shard: {cpu:.1f} ms of CPU time, {wall:.1f} ms of wall time")
     finally:
         cluster.terminate()
