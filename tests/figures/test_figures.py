@@ -538,7 +538,7 @@ def test_plot_lists_what_applies_and_writes_what_is_named(few, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     few.save("run")
     listed = json.loads(plot("run", "--json").stdout)["figures"]
-    assert {row["figure"] for row in listed} == names(few)
+    assert {row["figure"] for row in listed} == {*names(few), "playback"}
     assert "loss-curves" in plot("run").stdout
     assert plot("run", "--figure", "errors").stdout == "errors.png\n"
     assert (tmp_path / "errors.png").read_bytes().startswith(b"\x89PNG")
