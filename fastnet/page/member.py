@@ -5,7 +5,14 @@ import pandas as pd
 import streamlit as st
 
 from fastnet import figures
-from fastnet.page.parts import LOSS_FORMATS, errors_in_page, show_figure, unknown_in_url, url_value
+from fastnet.page.parts import (
+    LOSS_FORMATS,
+    errors_in_page,
+    show_figure,
+    unknown_in_url,
+    url_value,
+    without_none,
+)
 from fastnet.results import words
 from fastnet.training.plan import SETTING_COLUMNS
 
@@ -19,13 +26,15 @@ def member_view(result):
     reasons = st.multiselect("Stop reason", sorted(set(frame["stop_reason"])), key="reasons")
     if reasons:
         frame = frame[frame["stop_reason"].isin(reasons)]
+    shown = frame.drop(columns=constant).dropna(axis="columns", how="all")
     event = st.dataframe(
-        frame.drop(columns=constant),
+        shown.rename(columns=lambda name: name.replace("_", " ")),
         hide_index=True,
         column_config=LOSS_FORMATS,
         on_select="rerun",
         selection_mode="single-row",
         key="members",
+        **without_none(),
     )
     rows = event.selection.rows
     member = int(frame["member"].iloc[rows[0]]) if rows else member_of_url(result)
@@ -49,8 +58,11 @@ def detail(result, member):
     """One member: its settings, figures and weights."""
     record = result.members[member]
     st.header(f"Member {member}", anchor=False)
-    settings = {n: words.setting_text(n, record[n]) for n in SETTING_COLUMNS}
-    st.dataframe(pd.DataFrame([settings]), hide_index=True)
+    settings = [words.setting_text(name, record[name]) for name in SETTING_COLUMNS]
+    st.dataframe(
+        pd.DataFrame([settings], columns=[name.replace("_", " ") for name in SETTING_COLUMNS]),
+        hide_index=True,
+    )
     one = result.of_member(member)
     applying = [figure for figure in figures.applying(one) if figure.name in MEMBER_FIGURES]
     for place, (column, figure) in enumerate(zip(st.columns(2) * len(applying), applying)):

@@ -12,7 +12,7 @@ from fastnet.figures.style import alt
 
 LOSS_FORMATS = {  # 4 digits in tables: some losses are tiny
     name: st.column_config.NumberColumn(format="%.4g")
-    for name in ("best loss", "best_loss", "median_loss", "train_loss", "val_loss", "test_loss")
+    for name in ("train loss", "val loss", "test loss")
 }
 
 # ---------------------------------------------------------------- the URL
