@@ -176,8 +176,9 @@ def evenly(values, most):
 # ---------------------------------------------------------------- files
 
 
-def save(chart, path):
-    """Write a chart as .png, .svg or .html; the html needs no network either.
+def save(chart, path, scale=2):
+    """Write a chart as .png, .svg or .html; the html needs no network either. A png has `scale`
+    pixels for each of the chart's.
 
     Raises
     ------
@@ -190,7 +191,7 @@ def save(chart, path):
     if path.suffix not in (".png", ".svg", ".html"):
         raise UsageError(f"a figure's file must end in .png, .svg or .html, got {path.name!r}.")
     if path.suffix == ".png":
-        content = vl_convert().vegalite_to_png(spec, scale=2)
+        content = vl_convert().vegalite_to_png(spec, scale=scale)
     elif path.suffix == ".svg":
         content = vl_convert().vegalite_to_svg(spec).encode()
     else:

@@ -22,7 +22,7 @@ def only_one_n1(result):
 
 def chart_width(columns, most=WIDTH):
     """Pixels for a chart with so many columns."""
-    return int(np.clip(60 * columns, 240, most))
+    return int(np.clip(80 * columns, 320, most))
 
 
 def n1_axis():
