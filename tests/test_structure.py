@@ -66,3 +66,9 @@ def test_the_reference_imports_only_numpy_and_the_methods_names(path):
     own = {name for name in found if name.startswith("fastnet.reference")}
     own |= {"fastnet.options.methods"} & found
     assert found - own <= {"functools", "math", "typing", "numpy"}
+
+
+def test_files_of_tests_have_names_of_their_own():
+    """Two files of one name in different folders cannot be collected together."""
+    names = [path.name for path in (Path(__file__).parent.parent / "tests").rglob("test_*.py")]
+    assert not {name for name in names if names.count(name) > 1}

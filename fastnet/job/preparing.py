@@ -11,8 +11,9 @@ from fastnet.data.sources import checked_data
 from fastnet.data.tables import table_of_frame
 from fastnet.errors import DataError
 from fastnet.options.arguments import SAMPLE_NAMES
-from fastnet.options.defaults import resolve
+from fastnet.options.defaults import SMALL_ON_TABLES, for_classes, resolve
 from fastnet.options.kinds import is_list
+from fastnet.options.methods import CLASSIFIERS
 from fastnet.options.rules import (
     refuse_of_halving,
     refuse_of_record,
@@ -40,6 +41,9 @@ def prepare(
     refuse_of_record(options)
     assumed = options.keys() - chosen.keys()
     data = checked_data(X, y, task, options, samples, assumed)
+    small = "optimizer" in assumed and options["optimizer"] == SMALL_ON_TABLES["optimizer"]
+    if small and data.loss in CLASSIFIERS:
+        options.update(for_classes(chosen, command, task))
     if "validation_fraction" in assumed and not len(data.split["val"]):
         options["validation_fraction"] = 0.0
     refuse_within(options)

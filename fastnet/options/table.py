@@ -574,7 +574,7 @@ ROWS = (
         "data",
         CHOICE,
         "none",
-        "Missing values: median = a column's median, for texts a level of its own; none = refused.",
+        "Missing values: median of the column, for texts a level of its own; none = refused.",
         choices=("none", "median"),
     ),
     Option(

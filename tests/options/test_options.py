@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from fastnet.errors import UsageError
-from fastnet.options.defaults import TASKS, defaults_beside, resolve
+from fastnet.options.defaults import TASKS, defaults_beside, for_classes, resolve
 from fastnet.options.kinds import CHOICES, NAMES
 from fastnet.options.ranges import MAX_MEMBERS
-from fastnet.options.table import AXES, GROUPS, OPTIONS, TABLE, check, parse
+from fastnet.options.table import AXES, GROUPS, OPTIONS, STEPPED, TABLE, check, parse
 
 
 def saying(text):
@@ -353,10 +353,29 @@ def test_resolve_takes_the_table_as_it_is_without_a_task():
 
 @pytest.mark.parametrize("command", ["train", "sweep"])
 def test_tables_have_defaults_of_their_own(command):
-    resolved = resolve({"data": "/a.csv"}, command)
-    assert {name: resolved[name] for name in TASKS["data"]} == TASKS["data"]
+    for given in ({"data": "/a.csv", "optimizer": "adam"}, {"data": "/a.csv", "patience": 40}):
+        resolved = resolve(given, command)
+        same = {name: resolved[name] for name in TASKS["data"]}
+        assert (same == TASKS["data"]) == (command == "train" or "optimizer" in given)
     for name in ("split_column", "validation_data"):
         assert resolve({"data": "/a.csv", name: "b"}, command)["validation_fraction"] == 0
+
+
+@pytest.mark.parametrize("command", ["sweep", "smallest"])
+def test_tables_are_asked_how_small_a_network_can_be_with_lbfgs(command):
+    resolved = resolve({"data": "/a.csv"}, command)
+    assert resolved["optimizer"] == ("lbfgs",) and resolved["activation"] == ("tanh",)
+    assert resolved["l2"] == ("auto",) and resolved["max_epochs"] == 300
+    assert all(resolved[name] == OPTIONS[name].default for name in STEPPED)
+    assert resolve({"data": "/a.csv", "activation": "relu"}, command)["optimizer"] == ("lbfgs",)
+    steps = resolve({"data": "/a.csv", "learning_rate": 0.01}, command)
+    assert (steps["optimizer"], steps["activation"]) == (("adam",), ("relu",))
+    assert steps["batch_size"] == (32,) and steps["learning_rate"] == (0.01,)
+    assert resolve({"data": "/a.csv", "optimizer": "lm"}, command)["l2"] == (0.0,)
+    assert steps["n1"] == resolved["n1"]
+    classes = for_classes({"data": "/a.csv", "activation": "silu"}, command)
+    assert classes["optimizer"] == ("adam",) and classes["batch_size"] == (32,)
+    assert "activation" not in classes  # it was given
 
 
 @pytest.mark.parametrize("task", [1, 2])

@@ -178,3 +178,13 @@ def test_an_untrained_network_is_told(rng):
     (said,) = remarks_on_training(best, (), 10)
     assert said.startswith("No epoch lowered the training loss, so the network that is kept is")
     assert list(remarks_on_training({**best, "epochs": 0}, (0.0,), 10)) == []
+
+
+def test_a_sweep_of_numbers_takes_lbfgs_and_one_of_classes_adam(tmp_path):
+    houses, _ = fastnet.example("houses", tmp_path)
+    given = {"n1": 2, "max_epochs": 3}
+    numbers = fastnet.sweep(data=houses, target="price", **given).options
+    assert (numbers["optimizer"], numbers["activation"]) == (("lbfgs",), ("tanh",))
+    classes = fastnet.sweep(data=houses, target="town", **given).options
+    assert (classes["optimizer"], classes["activation"]) == (("adam",), ("relu",))
+    assert classes["learning_rate"] == (0.003,)
