@@ -311,7 +311,10 @@ def run_views(case):
         result.summary(), result.to_frame(), result.history(), result.model()
         from fastnet import report
 
-        report.head(result, "title"), report.tables(result), report.how_to_repeat(result)
+        report.sections.head(result, report.headline(result))
+        for name, _, write in report.PARTS:
+            if name not in ("columns", "figures"):  # they compute for seconds
+                write(result)
 
     return outcome_of_call(look)
 
