@@ -595,7 +595,7 @@ CELLS = [
     ("stop_reason", "tired", "(stop_reason has 'tired', not one of running, target, "),
     ("n1", "3", "n1 of member 1 is not the one that the options make."),
     ("member", "2", "its members are not numbered 0, 1, 2, ..."),
-    ("fold", "9", "fold has 9."),
+    ("fold", "9", "fold is not the one that the options make."),
     ("fold", "1", "fold is not the one that the options make."),
     ("best_epoch", "99", "best_epoch is not between 0 and epochs."),
     ("best_epoch", "-1", "best_epoch is not between 0 and epochs."),
