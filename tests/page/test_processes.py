@@ -41,7 +41,7 @@ def stopped(tmp_path_factory):
         seen["first"] = watch.status(runs, "long")
         wait(lambda: watch.status(runs, "long") == "running", "running process")
         seen["before"] = peek(runs / "long")
-        wait(lambda: watch.events(runs / "long"), "event")
+        wait(lambda: any(e["epoch"] for e in watch.events(runs / "long")), "event of an epoch")
         wait((runs / "long" / "checkpoint.npz").is_file, "checkpoint")
         seen["live"] = peek(runs / "long")
         seen["stopped"] = watch.stop(runs, "long")
