@@ -228,6 +228,8 @@ def checked_weights(given, n1, d, k, member, dtype):
             raise UsageError(
                 f"initial_weights[{member}]: {name} must have shape {shape}, got {array.shape}."
             )
+        if np.can_cast(array.dtype, dtype):
+            continue
         largest = np.abs(array.astype(np.float64)).max()
         if np.finfo(dtype).max < largest < np.inf:
             raise UsageError(
