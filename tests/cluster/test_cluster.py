@@ -1,5 +1,6 @@
 """Sweeps on a Dask cluster, with real schedulers and workers: the bytes of one machine."""
 
+import json
 import os
 import signal
 import subprocess
@@ -191,7 +192,7 @@ def test_a_command_trains_on_the_cluster(started, command):
 
 
 def test_a_scheduler_file_names_the_cluster(started, tmp_path):
-    started.client.write_scheduler_file(str(tmp_path / "scheduler.json"))
+    (tmp_path / "scheduler.json").write_text(json.dumps({"address": started.address}))
     result = fastnet.sweep(X, Y, cluster=str(tmp_path / "scheduler.json"), **SMALL)
     assert result.environment["workers"]["scheduler"] == started.address
 
