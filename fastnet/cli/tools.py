@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shlex
 import socket
 import sys
@@ -13,7 +14,7 @@ from fastnet.cli.decorators import debug_option, force_option, json_option, opti
 from fastnet.cli.echo import echo, program
 from fastnet.cli.examples import BENCH_EXAMPLES, EXAMPLE_EXAMPLES
 from fastnet.cli.group import cli, document
-from fastnet.errors import FastnetError
+from fastnet.errors import FastnetError, UsageError
 from fastnet.extras import require_module
 
 
@@ -157,9 +158,13 @@ def bench_modules():
     help="Largest table to upload, in MB.",
 )
 @option("--no-browser", is_flag=True, help="Do not open a browser.")
+@option("--base-path", default="", help="Path under which a proxy serves the page, as /fastnet.")
 @debug_option
-def ui(runs, port, address, max_upload, no_browser):
+def ui(runs, port, address, max_upload, no_browser, base_path):
     """Serve the page: train, watch, look back, learn."""
+    base_path = base_path.strip("/")
+    if not re.fullmatch(r"([\w~-][\w.~-]*(/[\w~-][\w.~-]*)*)?", base_path):
+        raise UsageError(f"--base-path must be like /fastnet or /lab/fastnet, got {base_path!r}.")
     for name in ("streamlit", "altair"):
         require_module(name, "the page", "ui")
     refuse_taken(address, port)
@@ -169,6 +174,7 @@ def ui(runs, port, address, max_upload, no_browser):
         "server.address": address,
         "server.port": port,
         "server.maxUploadSize": max_upload,
+        "server.baseUrlPath": base_path,
         "server.headless": "true" if no_browser else "false",
         "server.showEmailPrompt": "false",  # Streamlit would wait for an answer before it serves
         "server.fileWatcherType": "none",  # meant for developers: it watches all sources

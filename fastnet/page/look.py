@@ -63,7 +63,10 @@ h1, h2, h3 { overflow-wrap: anywhere; }
 [data-testid="stCaptionContainer"] { color: var(--soft); opacity: 1; }
 [data-testid="stCaptionContainer"] p { color: var(--soft); }
 [data-testid="stMetricValue"] { font-size: 1.4rem; }
+[data-testid="stTab"][aria-selected="true"], [data-testid="stTab"][aria-selected="true"] p {
+  color: var(--accent); }
 .st-key-numbers { gap: 0.4rem 2rem; }
+[data-testid="stCode"] .token { color: var(--ink) !important; }
 .vega-embed { display: block !important; overflow-x: auto; }
 .vega-embed .vega-bindings { width: 100%; }
 table.plain { border-collapse: collapse; width: 100%; font-size: 0.92rem;

@@ -26,6 +26,7 @@ from fastnet.page.parts import (
 from fastnet.page.playback import playback_view
 from fastnet.page.predict import predict_view
 from fastnet.results import answer, listing, variance, words
+from fastnet.results.headline import headline
 
 COLOURS = {"done": "green", "interrupted": "orange", "failed": "red", "missing": "red"}  # else blue
 SHOWN_FIRST = ("loss-by-n1", "success-by-n1")  # the figures of the answer
@@ -92,10 +93,10 @@ def delete_button(runs, names):
 
 def done_view(result):
     """The answer, figures, members and files of a finished run."""
-    st.title(escape_markdown(figures.finding(result)), anchor=False)
+    st.title(escape_markdown(headline(result)), anchor=False)
     if result.command != "train":
         st.write(escape_markdown(answer.sentence(result.members, result.options)))
-    st.write(escape_markdown(f"{words.best_line(result)} {words.answer_line(result)}"))
+    st.caption(escape_markdown(f"{words.best_line(result)} {words.answer_line(result)}"))
     for notice in result.notices:
         st.warning(escape_markdown(notice))
     tab_from_url()
@@ -122,11 +123,6 @@ def answer_view(result):
         show_table(*metric_table(result))
         st.caption(escape_markdown(words.baseline_line(result.metrics["train"])))
     playback_view(result)
-    show_table(*words.by_n1_cells(result))
-    if rows := result.by_setting():
-        st.header("The settings side by side", anchor=False)
-        show_table(*words.by_setting_cells(result, rows[: words.MOST_SETTINGS]))
-        st.caption(escape_markdown(variance.sentence(result.members, result.options)))
     applying = {figure.name: figure for figure in figures.applying(result)}
     names = (*SHOWN_OF_DATA, *SHOWN_FIRST) if result.task is None else SHOWN_FIRST
     chosen = [applying[name] for name in names if name in applying][:2]
@@ -134,7 +130,12 @@ def answer_view(result):
     for column, figure in zip(st.columns(len(chosen) or 1), chosen):
         with column:
             chart = figure.chart(result, theme=theme())
-            show_chart(chart, f"answer-{figure.name}", untitled=figures.finding(result))
+            show_chart(chart, f"answer-{figure.name}", untitled=headline(result))
+    show_table(*words.by_n1_cells(result))
+    if rows := result.by_setting():
+        st.header("The settings side by side", anchor=False)
+        show_table(*words.by_setting_cells(result, rows[: words.MOST_SETTINGS]))
+        st.caption(escape_markdown(variance.sentence(result.members, result.options)))
     reasons, counts = np.unique(result.members["stop_reason"], return_counts=True)
     st.caption("Stop reasons: " + ", ".join(f"{r} {c:,}" for r, c in zip(reasons, counts)))
 
@@ -149,6 +150,9 @@ def metric_table(result):
 def figure_view(result):
     """One figure, chosen by name; the URL keeps it."""
     by_name = {figure.name: figure for figure in figures.applying(result)}
+    if not by_name:
+        st.info("No figure says anything about this run.")
+        return
     from_url("figure", by_name)
     name = st.selectbox(
         "Figure",

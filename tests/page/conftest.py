@@ -1,18 +1,11 @@
 """Folders of runs, and the page on them, without a browser and in headless Chromium."""
 
-import contextlib
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
-from views import checked
+from serving import PATIENCE, serving
+from views import checked, interrupt
 
 import fastnet
 
@@ -23,13 +16,7 @@ WHY = "needs playwright (pip install playwright) and Debian's chromium (apt-get 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
 FLAGS += ("--disable-background-networking", "--disable-component-update", "--disable-sync")
-PATIENCE = 120  # seconds: the kernels may have to be compiled first
-
-
-def interrupt(where):
-    """Progress that ends a run as Ctrl-C does, after the first round."""
-    if where.stage == "train":
-        signal.raise_signal(signal.SIGINT)
+FLAGS += ("--host-resolver-rules=MAP lab.test 127.0.0.1",)  # a name that a proxy may have
 
 
 @pytest.fixture(scope="session")
@@ -93,43 +80,6 @@ def served(tmp_path_factory):
     runs = tmp_path_factory.mktemp("served")
     with serving(runs) as address:
         yield address, runs
-
-
-@contextlib.contextmanager
-def serving(runs, *more):
-    """Serve the page for a folder of runs; its address."""
-    pytest.importorskip("streamlit", reason="the page needs fastnet[ui]")
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    line = [sys.executable, "-m", "fastnet", "ui", "--no-browser"]
-    line += ["--runs", str(runs), "--port", str(port), *more]
-    path = os.pathsep.join(
-        [str(Path(fastnet.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    )
-    server = subprocess.Popen(line, env={**os.environ, "PYTHONPATH": path})
-    try:
-        wait_for(f"http://localhost:{port}{base(more)}/_stcore/health")
-        yield f"http://localhost:{port}"
-    finally:
-        server.terminate()
-        server.wait(PATIENCE)
-
-
-def base(more):
-    """The path under which the page is served."""
-    return more[more.index("--base-path") + 1] if "--base-path" in more else ""
-
-
-def wait_for(address):
-    """Wait until something answers there."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        try:
-            return urlopen(address).close()
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(f"nothing answers at {address}")
 
 
 @pytest.fixture

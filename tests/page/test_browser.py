@@ -2,9 +2,12 @@
 
 import io
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from proxy import forwarding
+from serving import serving
 
 playwright = pytest.importorskip("playwright.sync_api")
 PATIENCE = 120  # seconds: the kernels may have to be compiled first
@@ -72,3 +75,19 @@ def test_learn_steps_through_a_pass_and_plays_a_training(served, tab):
     tab.get_by_role("button", name="Back", exact=True).click()
     playwright.expect(tab.get_by_text("Epoch 2,000: loss")).to_have_count(0)
     assert not faults
+
+
+def test_the_page_behind_a_proxy_under_a_path(tab, runs):
+    """The address of the proxy is another one than that of the server."""
+    with serving(runs, "--base-path", "/lab/fastnet") as address:
+        with forwarding(int(address.rsplit(":", 1)[1])) as port:
+            tab.goto(f"http://lab.test:{port}/lab/fastnet/?view=runs&run=sine&tab=Files")
+            tab.get_by_role("button", name="model.npz").wait_for()
+            with tab.expect_download() as download:
+                tab.get_by_role("button", name="members.csv").click()
+            content = Path(download.value.path()).read_bytes()
+            assert content == (runs / "sine" / "members.csv").read_bytes()
+            tab.get_by_role("button", name="All runs").click()
+            tab.get_by_role("heading", name="Runs").wait_for()
+            assert "/lab/fastnet/" in tab.url
+            tab.goto("about:blank")  # before the server ends

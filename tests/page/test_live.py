@@ -4,8 +4,9 @@ import contextlib
 import fcntl
 
 import pytest
-from views import checked, errors, table
+from views import checked, errors, interrupt, table
 
+import fastnet
 from fastnet.page import live, processes
 from fastnet.page import processes as watch
 from fastnet.results.collect import peek
@@ -123,3 +124,28 @@ def test_a_run_that_has_only_begun(page, mine):
         (folder / "cut" / "config.json").unlink()
         app = page(folder, view="runs", run="cut")
         assert "The run reads its data" in app.markdown[-1].value
+
+
+# ---------------------------------------------------------------- in a browser
+
+
+def test_a_run_is_resumed_and_stopped_in_a_browser(served, tab):
+    """The page follows by itself: resuming, training with newer epochs, stopping, interrupted."""
+    address, folder = served
+    long = {"task": 1, "n1": [30, 31], "seeds": 2, "optimizer": "sgd", "target_loss": None}
+    fastnet.sweep(**long, max_epochs=10**7, progress=interrupt, out=folder / "long")
+    tab.goto(f"{address}/?view=runs&run=long")
+    heading = tab.get_by_role("heading", level=1)
+    heading.get_by_text("Interrupted, as of epoch").wait_for()
+    before = heading.inner_text()
+    tab.get_by_role("button", name="Resume").click()
+    heading.get_by_text("Training, as of epoch").wait_for()
+    tab.wait_for_function(
+        "old => !document.querySelector('h1').innerText.endsWith(old)", arg=before.split()[-1]
+    )
+    tab.get_by_text("of the work, at most").wait_for()
+    charts = "[...document.querySelectorAll('[data-testid=stVegaLiteChart]')]"
+    tab.wait_for_function(f"{charts}.filter(chart => chart.offsetHeight > 150).length === 2")
+    tab.get_by_role("button", name="Stop").click()
+    heading.get_by_text("Interrupted, as of epoch").wait_for()
+    assert tab.get_by_role("button", name="Resume").is_visible()

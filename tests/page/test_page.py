@@ -136,3 +136,9 @@ def test_an_unknown_view_is_told(page, runs):
     app = page(runs, view="nope")
     assert app.title[0].value == "Train"
     assert "view 'nope'; there are train, runs, learn" in app.warning[0].value
+
+
+@pytest.mark.parametrize("path", ["a b", "../x", "a//b", "?"])
+def test_a_base_path_that_is_none_is_refused(command, path):
+    found = command(f"ui --base-path '{path}'")
+    assert found.code == 2 and "--base-path must be like /fastnet or /lab/fastnet" in found.err

@@ -1,7 +1,14 @@
-"""What tests of the page read from a view that ran without a browser."""
+"""What tests of the page do with runs, and read from a view that ran without a browser."""
 
 import html
 import re
+import signal
+
+
+def interrupt(where):
+    """Progress that ends a run as Ctrl-C does, after the first round."""
+    if where.stage == "train":
+        signal.raise_signal(signal.SIGINT)
 
 
 def checked(app):
