@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from fastnet import files
 from fastnet.errors import UsageError
 from fastnet.options.kinds import CHOICES, FLAG
 from fastnet.options.table import OPTIONS
@@ -14,14 +15,36 @@ from fastnet.page import processes
 from fastnet.page.parts import errors_in_page, go_to
 from fastnet.results import again
 from fastnet.results.reading import read_json, read_options
+from fastnet.shapes import Leaf, one_of
 from fastnet.training.strengths import PRUNE_AFTER, STRENGTHS
 
+SOURCES = {
+    "task1": "A function",
+    "task2": "Handwritten digits",
+    "upload": "Your table",
+    "file": "A table on this machine",
+}
+COMMANDS = {
+    "train": "One network that reaches the target",
+    "sweep": "How small N1 can be",
+    "smallest": "The smallest N1, decided",
+}
 UPLOADS = ".uploads"  # folder beside the runs
 KEPT = ("command", "source", "path", "uploaded", "target", "name")
 PREFIXES = ("option-", "use-", "levels-")
 # What a column can be used for beside an input as found, each an option that names columns.
 LISTS = ("exclude", "categorical", "numeric", "strip_units", "ordinal")
 ROLES = ("group", "order", "weights", "split_column")
+# The file of a form: its choices, and the values of its fields by their keys.
+FIELD = Leaf(
+    "a text, true, false, null or a list of texts",
+    lambda value: (
+        value is None
+        or isinstance(value, (str, bool))
+        or (isinstance(value, list) and all(isinstance(one, str) for one in value))
+    ),
+)
+FORM = {"command": one_of(COMMANDS), "source": one_of(SOURCES), str: FIELD}
 
 
 def keep():
@@ -129,17 +152,27 @@ def again_button(runs, name):
         go_to(view="train")
 
 
-def remember(name):
-    """Keep the form beside the name of the run that it starts."""
+def remember(runs, name):
+    """Keep the form beside the name of the run that it started, also in a file."""
     values = {key: value for key, value in contents().items() if key != "name"}
     st.session_state.setdefault("forms", {})[name] = values
+    files.write_json(processes.form_file(runs, name), values)
+
+
+def remembered(runs, name):
+    """The form that started a run which left nothing itself."""
+    file = processes.form_file(runs, name)
+    if not file.is_file():
+        raise UsageError(f"{name} did not begin, so its options are not known; choose them anew.")
+    values = read_json(file.parent, file.name, FORM)
+    return {key: value for key, value in values.items() if is_kept(key)}
 
 
 def of_run(runs, name):
-    """The form that would start a run, from its config.json."""
+    """The form that would start a run, from its config.json, or as it was if there is none."""
     folder = processes.folder_of(runs, name)
     if not (folder / "config.json").is_file():
-        raise UsageError(f"{name} did not begin, so its options are not known; choose them anew.")
+        return remembered(runs, name)
     config = read_json(folder, "config.json")
     options, task, command = read_options(folder, config), config["task"], config["command"]
     if task is None and options["data"] is None:

@@ -21,7 +21,7 @@ from fastnet.results.reading import read_json
 from fastnet.shapes import COUNT, NUMBER, Maybe, misfit
 
 NAME = re.compile(r"\w[\w.+-]{0,99}")  # a run's name: no separators, so it stays in its folder
-NOTES = ".notes"  # folder beside the runs for the messages of their processes
+NOTES = ".notes"  # folder beside the runs for the messages of their processes, and forms
 
 # What this server asked for and what has not happened yet, by the run's folder.
 STARTED: dict[Path, subprocess.Popen] = {}  # until the process has locked the folder, or ended
@@ -95,6 +95,11 @@ def note_file(runs, name):
     return Path(runs) / NOTES / f"{checked_name(name)}.txt"
 
 
+def form_file(runs, name):
+    """The file for the form that started a run: a run that fails at once has no options."""
+    return Path(runs) / NOTES / f"{checked_name(name)}.json"
+
+
 def said(runs, name):
     """The messages of a run's process; empty when there are none."""
     try:
@@ -163,7 +168,8 @@ def delete(runs, name):
     folder = folder_of(runs, name)
     if folder.exists() or folder.is_symlink():
         listing.delete(folder)
-    note_file(runs, name).unlink(missing_ok=True)
+    for file in (note_file(runs, name), form_file(runs, name)):
+        file.unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------- the status of a run

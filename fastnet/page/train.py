@@ -18,25 +18,14 @@ from fastnet.results.folder import default_folder
 from fastnet.results.words import counted, seconds, size
 from fastnet.training.strengths import AUTO, STRENGTHS
 
-SOURCES = {
-    "task1": "A function",
-    "task2": "Handwritten digits",
-    "upload": "Your table",
-    "file": "A table on this machine",
-}
-COMMANDS = {
-    "train": "One network that reaches the target",
-    "sweep": "How small N1 can be",
-    "smallest": "The smallest N1, decided",
-}
 STARTING = 10  # seconds to wait for a run to begin, or to say what is wrong
 
 
 def view(runs):
     """Choose data and options, see the resulting command, start it."""
     st.title("Train")
-    command = chosen("Find", COMMANDS, "command")
-    source = chosen("Data", SOURCES, "source")
+    command = chosen("Find", form.COMMANDS, "command")
+    source = chosen("Data", form.SOURCES, "source")
     path, found = chosen_path(source, runs), None
     if path:
         with errors_in_form():
@@ -161,8 +150,8 @@ def name_key(source, runs):
 
 def start(arguments, runs, name):
     """Start a run and go to it, or say here why it cannot start: the form stays as it is."""
-    form.remember(name)
     process = processes.start(arguments, runs, name)
+    form.remember(runs, name)
     end = time.monotonic() + STARTING
     with st.spinner("Starting ..."):
         while processes.status(runs, name) == "starting" and time.monotonic() < end:

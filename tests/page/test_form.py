@@ -1,6 +1,7 @@
 """The form that starts a run, without a browser: tables looked at, options, errors, a run again."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -337,6 +338,45 @@ def test_a_run_that_did_not_begin_has_no_options(page, tmp_path):
     app = page(view="runs", run="bad")
     app.button(key="again").click().run()
     assert any("bad did not begin" in text for text in errors(checked(app)))
+
+
+def refused(arguments, runs, name):
+    """A process that ends at once with an error."""
+    note = watch.note_file(runs, name)
+    note.parent.mkdir(parents=True)
+    note.write_text("Error: no memory.\n")
+    return SimpleNamespace(wait=lambda: 1)
+
+
+def test_a_run_that_did_not_begin_fills_the_form_after_a_reload(page, monkeypatch):
+    app = page()
+    app.text_input(key="option-n1").set_value("3").run()
+    name = app.text_input(key="name").value
+    monkeypatch.setattr(watch, "start", refused)
+    app.button(key="start").click().run()
+    assert errors(checked(app)) == ["no memory."]
+    app = page(view="runs", run=name)  # a session that knows nothing
+    app.button(key="again").click().run()
+    assert checked(app).radio(key="source").value == "task1" and not app.error
+    assert app.text_input(key="option-n1").value == "3"
+
+
+@pytest.mark.parametrize(
+    "content, why",
+    [
+        ('{"command": "sweep", "source": "moon"}', "source must be one of"),
+        ('{"command": "sweep", "source": "file", "option-n1": 3}', "must be a text, true"),
+        ("{", "bad.json"),
+    ],
+)
+def test_a_form_of_another_shape_is_one_line(page, tmp_path, content, why):
+    note = watch.note_file(tmp_path / "runs", "bad")
+    note.parent.mkdir(parents=True)
+    note.write_text("Error: no such file.\n")
+    watch.form_file(tmp_path / "runs", "bad").write_text(content)
+    app = page(view="runs", run="bad")
+    app.button(key="again").click().run()
+    assert any(why in text for text in errors(checked(app)))
 
 
 def test_paired_lists_come_back_as_texts():

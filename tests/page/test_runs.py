@@ -102,9 +102,10 @@ def test_what_could_not_start_is_deleted(page, tmp_path):
     note = processes.note_file(tmp_path, "bad")
     note.parent.mkdir()
     note.write_text("Error: no.")
+    processes.form_file(tmp_path, "bad").write_text("{}")
     app = page(tmp_path, view="runs", run="bad")
     checked(app.button(key="delete").click().run())
-    assert not note.exists()
+    assert not list(note.parent.iterdir())
 
 
 def test_a_run_in_training_has_no_button_that_deletes_it(page, mine, monkeypatch):
