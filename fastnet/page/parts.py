@@ -15,6 +15,8 @@ LOSS_FORMATS = {  # 4 digits in tables: some losses are tiny
     for name in ("train loss", "val loss", "test loss")
 }
 
+IN_PLACE = {"-", "diverged", "not finite"}  # what stands in the place of a number in a table
+
 # ---------------------------------------------------------------- the URL
 
 
@@ -109,7 +111,9 @@ def show_table(header, rows, caption=None):
 
 def side(cells):
     """The attribute of a column's cells: numbers stand at the right, texts at the left."""
-    numbers = all(re.match(r"-$|[-+]?\d", text) for text in cells)
+    numbers = [bool(re.match("[-+\N{MINUS SIGN}]?\\d", text)) for text in cells]
+    others = {text for text, is_number in zip(cells, numbers) if not is_number}
+    numbers = others <= IN_PLACE and (any(numbers) or others == {"-"})
     return ' class="number"' if numbers else ""
 
 

@@ -74,7 +74,24 @@ def test_learn_steps_through_a_pass_and_plays_a_training(served, tab):
     assert curve.get_attribute("d") != first
     tab.get_by_role("button", name="Back", exact=True).click()
     playwright.expect(tab.get_by_text("Epoch 2,000: loss")).to_have_count(0)
+    tab.goto(f"{address}/?view=learn&chapter=rate")  # its last epoch, 1,000, has a tick
+    tab.get_by_text("Epoch 0: rate").wait_for()
+    assert cut_texts(tab, "The loss, on logarithmic axes") == []
     assert not faults
+
+
+def cut_texts(tab, drawing):
+    """The texts of a drawing that its edges cut off."""
+    return tab.get_by_role("img", name=drawing).evaluate(
+        """drawing => {
+          const edge = drawing.getBoundingClientRect();
+          const texts = [...drawing.querySelectorAll("text")];
+          return texts.filter(text => {
+            const box = text.getBoundingClientRect();
+            return box.left < edge.left || box.right > edge.right;
+          }).map(text => text.textContent);
+        }"""
+    )
 
 
 def test_the_page_behind_a_proxy_under_a_path(tab, runs):

@@ -27,6 +27,7 @@ from fastnet.page.learn import (  # noqa: E402
     steps,
     trainings,
 )
+from fastnet.page.parts import side  # noqa: E402
 
 SINE = lab.Setup(3, "sigmoid", "sine", 0)
 FAST = lab.Setup(8, "tanh", "sine", 0)
@@ -118,6 +119,16 @@ def test_the_examples_do_what_the_chapters_say():
     assert clipped.stop == "max_epochs" and clipped.entries[-1].train_loss > 0.1
     both = train(FAST, 40, learning_rate=1.0, clip_norm=1.0, lr_patience=5)
     assert both.entries[-1].train_loss < 1e-3
+
+
+def test_one_sample_per_step_goes_up_and_down_and_learns():
+    rows, most = trainings.BATCHES["1 sample"]
+    options = dict(batch_size=rows, max_epochs=most, seed=FAST.seed)
+    one = lab.trained.__wrapped__(FAST, 40, learning_rate=trainings.EPOCHS_RATE, **options)
+    losses = [entry.train_loss for entry in one.entries]
+    assert one.stop == "max_epochs" and losses[-1] < 1e-3
+    assert sum(after > before for before, after in itertools.pairwise(losses)) > 10
+    assert lab.trained.__wrapped__(FAST, 40, learning_rate=0.3, **options).stop == "diverged"
 
 
 def test_the_network_of_the_last_chapter_learns_the_noise():
@@ -231,6 +242,17 @@ def test_a_course_that_stopped_keeps_its_last_frame():
 
 
 # ---------------------------------------------------------------- the page
+
+
+@pytest.mark.parametrize(
+    "cells, are_numbers",
+    [
+        (["0.01", "diverged"], True), (["\N{MINUS SIGN}1.5", "-"], True), (["-", "-"], True),
+        (["diverged", "diverged"], False), (["2", "target"], False),
+    ],
+)  # fmt: skip
+def test_a_column_of_numbers_is_one_with_a_word_in_the_place_of_some(cells, are_numbers):
+    assert bool(side(cells)) == are_numbers
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 // A training as a film: the function, the loss and the network at each kept epoch.
 // The numbers come from Python; this file only draws them.
 const SPACE = "http://www.w3.org/2000/svg";
-const W = 440, H = 250, LEFT = 52, RIGHT = 10, TOP = 12, BOTTOM = 34;
+const W = 440, H = 250, LEFT = 52, RIGHT = 22, TOP = 12, BOTTOM = 34;
 const FRAMES_PER_SECOND = 30; // at normal speed
 
 const make = (name, attributes, parent) => {

@@ -72,7 +72,8 @@ EPOCHS = (
         "differs?",
         "With all samples the loss falls smoothly. With one sample each step follows one error "
         "and the loss goes up and down; but an epoch then has 40 steps instead of one, so for "
-        "each look at the data more is learnt. A smaller rate calms it.",
+        "each look at the data more is learnt. A smaller rate calms it; with a rate of 0.3 the "
+        "training diverges.",
     ),
     (
         "Why does the loss fall in leaps, with long flat parts between?",

@@ -13,6 +13,7 @@ SAMPLES = 40
 RATES = (0.01, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
 # Rows per step and epochs: 2,000 steps each.
 BATCHES = {"all 40 samples": (None, 2000), "8 samples": (8, 400), "1 sample": (1, 50)}
+EPOCHS_RATE = 0.2  # with 0.3 and one sample per step the numbers overflow
 STOPS = {
     "max_epochs": "It ran to its last epoch.",
     "diverged": "It **diverged**: a number was no longer finite.",
@@ -27,7 +28,7 @@ def epochs():
     """Many samples, many epochs: the curve against the function as it learns."""
     setup = lab.setup("epochs", n1=8, most=16, activation="tanh")
     left, right = st.columns(2)
-    rate = left.select_slider("Learning rate", RATES, 0.3, key="learn-epochs-rate")
+    rate = left.select_slider("Learning rate", RATES, EPOCHS_RATE, key="learn-epochs-rate")
     batch = right.selectbox("Samples per step", list(BATCHES), key="learn-epochs-batch")
     rows, most = BATCHES[batch]
     one = lab.trained(
