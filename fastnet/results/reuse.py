@@ -6,7 +6,6 @@ another run that agrees in all of these is taken over, weights, history and all.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from fastnet.engine.layout import unpack
 from fastnet.engine.records import PRUNED, STATE, TRAIN_LOSS, VAL_LOSS
 from fastnet.errors import DataError, FastnetError, UsageError, quoted
+from fastnet.files import checked_path
 from fastnet.native.vector import LANES
 from fastnet.options.methods import CONVERGED_BY, STOPS
 from fastnet.options.rules import refuse_of_reuse
@@ -86,9 +86,9 @@ def source_of(run: Any) -> Source:
     """One run to take members from; of an unfinished one those in its last checkpoint."""
     if isinstance(run, Result):
         return Source(run.run or "the given Result", run)
-    if not isinstance(run, (str, os.PathLike)):
+    if run == "" or not isinstance(run, (str, os.PathLike)):
         raise UsageError(f"reuse must be run folders or Results, got {quoted(run)}.")
-    path = Path(run)
+    path = checked_path(run, "reuse")
     try:
         finished = (path / "summary.json").exists() or not (path / "config.json").exists()
         return Source(str(run), load(path) if finished else peek(path))

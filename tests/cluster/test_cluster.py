@@ -13,8 +13,10 @@ import pytest
 
 import fastnet
 from fastnet.cluster import connecting, running, worker
+from fastnet.engine.records import RUNNING
 from fastnet.errors import DataError, FastnetError, UsageError
 from fastnet.estimator import FastNetRegressor, FastNetSearchCV
+from fastnet.files import read_npz
 from fastnet.options.methods import OPTIMIZERS
 from fastnet.options.table import USERS
 from fastnet.results import environment
@@ -271,7 +273,9 @@ def test_a_piece_of_another_run_is_refused(client, tmp_path):
     out = tmp_path / "run"
     fastnet.sweep(X, Y, client=client, out=out, progress=after_pieces(1, lambda: True), **LONG)
     (out / "pieces").mkdir(exist_ok=True)
-    np.savez(out / "pieces" / "7.npz", members=np.array([7]), states=np.zeros(3))
+    stops = read_npz(out / "checkpoint.npz")["states"]["stop"]
+    left = np.flatnonzero(stops == RUNNING)[:1]
+    np.savez(out / "pieces" / "7.npz", members=left, states=np.zeros(3))
     with pytest.raises(DataError, match=r"7.npz is not of this run: .*; remove it"):
         fastnet.resume(out, X, Y)
 

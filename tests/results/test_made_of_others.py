@@ -38,7 +38,7 @@ def test_what_cannot_reuse_is_refused(command):
     command(f"sweep {TINY} --seeds 2 --out a")
     out = command("train --task 1 --reuse a")
     assert out.code == 2
-    assert "reuse does not go with stop first: its members advance in lock step" in out.err
+    assert "reuse does not go with stop first: " in out.err and "; give stop all, or" in out.err
     out = command("sweep --task 1 --reuse absent")
     assert out.code == 1 and "reuse: no run folder at absent" in out.err
     out = command("sweep --resume a --reuse a")

@@ -201,6 +201,13 @@ def test_a_dry_run_says_that_it_is_in_parts(monkeypatch):
     assert re.search(r"trained in \d+ parts, one after the other", facts["notices"][-1])
 
 
+def test_a_dry_run_counts_the_memory_that_decides_about_parts(monkeypatch):
+    monkeypatch.setattr(sizing, "PROCESS", 0)
+    given = {"n1": [2, 3, 4], "seeds": 100, "max_epochs": 40}
+    memory = fastnet.dry_run("sweep", X, Y, **given)["memory_bytes"]
+    assert (needed(memory), needed(memory - 1)) == (1, 2)
+
+
 # ---------------------------------------------------------------- the memory of the machine
 
 

@@ -201,6 +201,8 @@ def test_members_that_others_stopped_are_trained():
         ({"initial_weights": []}, "reuse takes members that began with the weights of their seed"),
         ({"reuse": 3}, "reuse must be run folders or Results, got 3"),
         ({"reuse": [None]}, "reuse must be run folders or Results, got None"),
+        ({"reuse": ""}, "reuse must be run folders or Results, got ''"),
+        ({"reuse": ["a\0b"]}, "reuse must be a path without NUL characters"),
     ],
 )
 def test_what_is_refused(given, message, tmp_path):

@@ -184,7 +184,7 @@ def test_a_piece_whose_members_are_live_is_refused():
     [
         ({"stop": "first"}, "shard does not go with stop first: its members advance in lock step"),
         ({"stop": "decided"}, "stop decided: its members are not known"),
-        ({"halving": 3}, "halving 3: its members are compared .* drop halving, or shard"),
+        ({"halving": 3}, "halving 3: its members are compared .* drop halving, or drop shard"),
         ({"time_limit": 2.0}, "time_limit 2.0: when it ends a member depends on who trains it"),
     ],
 )
