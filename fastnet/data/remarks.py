@@ -43,6 +43,7 @@ class Remark(NamedTuple):
 
 # The beginning of a kind's sentence, and its cure.
 KINDS = {
+    "same": ("Constant target", "There is nothing to learn: check the column."),
     "counter": ("Row counter", "New rows have other numbers: leave it out with --exclude."),
     "identifier": ("Identifier", "Each row has its own, so nothing is learnt: leave it out."),
     "copy": ("Nearly the target", "Leave out what is not known before the target is."),
@@ -160,6 +161,8 @@ class Goal:
                 yield Remark("single", names[0], texts)
             return
         block = Block(list(names), self.codes, True)
+        for j in block.where(block.low == block.high):
+            yield Remark("same", names[j], f"{block.low[j]:.6g} in all rows")
         if not self.are_labels:
             yield from block.far()
         if not self.is_sorted:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from fastnet import figures
 from fastnet.page import processes
+from fastnet.page.fields import plain
 from fastnet.page.files import files_view
 from fastnet.page.form import again_button
 from fastnet.page.live import TITLES, live_view
@@ -27,6 +28,7 @@ from fastnet.page.playback import playback_view
 from fastnet.page.predict import predict_view
 from fastnet.results import answer, listing, variance, words
 from fastnet.results.headline import headline
+from fastnet.results.verdict import untrained, verdict
 
 COLOURS = {"done": "green", "interrupted": "orange", "failed": "red", "missing": "red"}  # else blue
 SHOWN_FIRST = ("loss-by-n1", "success-by-n1")  # the figures of the answer
@@ -97,14 +99,29 @@ def done_view(result):
     if result.command != "train":
         st.write(escape_markdown(answer.sentence(result.members, result.options)))
     st.caption(escape_markdown(f"{words.best_line(result)} {words.answer_line(result)}"))
-    for notice in result.notices:
-        st.warning(escape_markdown(notice))
+    show_notices(result)
     tab_from_url()
     tabs = st.tabs(list(TABS), on_change=lambda: to_url("tab"), key="tab")
     for tab, tab_view in zip(tabs, TABS.values()):
         if tab.open:
             with tab:
                 tab_view(result)
+
+
+def show_notices(result):
+    """What is wrong with a result as warnings, and what else is to be said as a small list."""
+    wrong = ()
+    if result.metrics:
+        wrong = verdict(result.metrics, result.targets, bool(result.options["folds"]))
+    unlearnt = untrained(result.best["val_loss"])
+    others = []
+    for notice in result.notices:
+        if notice in wrong or notice.startswith(unlearnt):
+            st.warning(escape_markdown(plain(notice)))
+        else:
+            others.append(f"- {escape_markdown(plain(notice))}")
+    if others:
+        st.caption("\n".join(others))
 
 
 def tab_from_url():

@@ -44,6 +44,15 @@ def remarks(frame, **given):
     return {r["kind"]: r["message"] for r in look(frame, **given)["remarks"]}
 
 
+def test_a_target_of_one_value_is_told_by_inspect_and_train(tmp_path):
+    frame = pandas.DataFrame({"x": NOISE, "y": np.full(N, 7.5)})
+    said = "Constant target: y (7.5 in all rows). There is nothing to learn: check the column."
+    assert remarks(frame) == {"same": said}
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    given = {"data": tmp_path / "t.csv", "target": "y", "n1": 1, "max_epochs": 1}
+    assert said in fastnet.train(**given).notices
+
+
 @pytest.mark.parametrize("name", REMARKABLE)
 def test_what_is_remarkable(name):
     x, y, (kind, found) = REMARKABLE[name]

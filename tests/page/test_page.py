@@ -1,10 +1,13 @@
 """The Streamlit page, run without a browser: every view in every state."""
 
+import numpy as np
+import pandas as pd
 import pytest
 from views import checked, errors, opened_tab, table
 
 import fastnet
 from fastnet.page import processes as watch
+from fastnet.page.fields import plain
 
 testing = pytest.importorskip("streamlit.testing.v1", reason="the page needs the extra [ui]")
 
@@ -28,8 +31,28 @@ def test_own_data_are_answered_in_their_units_beside_the_baseline(page, tmp_path
     assert list(row) == ["metric", "train", "train baseline", "val", "val baseline"]
     found = result.metrics["val"]["baseline"]["rmse"]
     assert row["val baseline"] == f"{float(f'{found:.4g}'):,.15g}"
-    assert [w.value.replace("\\", "") for w in app.warning] == list(result.notices)
     assert result.notices
+    assert sorted(told(app)) == sorted(map(plain, result.notices))
+
+
+def told(app):
+    """The notices of a run: warnings, and the items of its small list."""
+    small = [line for text in app.caption for line in text.value.split("\n")]
+    items = [line.removeprefix("- ") for line in small if line.startswith("- ")]
+    return [text.replace("\\", "") for text in (*[w.value for w in app.warning], *items)]
+
+
+def test_notices_are_quiet_and_in_the_words_of_the_page_unless_the_result_is_bad(page, tmp_path):
+    i = np.arange(60)
+    frame = pd.DataFrame({"number": i, "size": i * 7 % 60 / 3.5, "y": i * i * 37 % 59 / 7})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    given = {"data": tmp_path / "t.csv", "target": "y", "n1": 1, "max_epochs": 1}
+    result = fastnet.train(**given, out=tmp_path / "own")
+    assert any("no better than the mean" in notice for notice in result.notices)
+    app = page(tmp_path, view="runs", run="own")
+    assert all("mean" in w.value or "untrained" in w.value for w in app.warning) and app.warning
+    assert any("Row counter" in text for text in told(app)[len(app.warning) :])
+    assert not any("--" in text for text in told(app))
 
 
 def test_the_table_by_n1_names_the_setting_of_each_row(page, runs):
