@@ -88,7 +88,7 @@ def cut_texts(tab, drawing):
           const texts = [...drawing.querySelectorAll("text")];
           return texts.filter(text => {
             const box = text.getBoundingClientRect();
-            return box.left < edge.left || box.right > edge.right;
+            return box.left < edge.left || box.right > edge.right || box.bottom > edge.bottom;
           }).map(text => text.textContent);
         }"""
     )

@@ -53,7 +53,7 @@ const panel = (parent, spec) => {
     make("line", { class: "grid", x1: LEFT, x2: W - RIGHT, y1: y(t), y2: y(t) }, svg);
     make("text", { x: LEFT - 6, y: y(t) + 4, "text-anchor": "end" }, svg).textContent = short(t);
   }
-  make("text", { x: W - RIGHT, y: H - 2, "text-anchor": "end" }, svg).textContent = spec.xName;
+  make("text", { x: W - RIGHT, y: H - 4, "text-anchor": "end" }, svg).textContent = spec.xName;
   make("text", { x: 2, y: 10 }, svg).textContent = spec.yName;
   const id = `clip-${Math.random().toString(36).slice(2)}`;
   const clip = make("clipPath", { id }, make("defs", {}, svg));
