@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastnet.cluster.worker import facts_of_process, other_version
-from fastnet.errors import FastnetError, UsageError, quoted
+from fastnet.errors import DataError, FastnetError, UsageError, quoted
 from fastnet.extras import require_module
 
 if TYPE_CHECKING:
@@ -65,20 +65,29 @@ def connected(address: str) -> Client:
     """A new client of the scheduler at an address, or of a scheduler file."""
     from distributed import Client
 
-    given: dict[str, Any] = {"address": address}
-    if "://" not in address:
-        if not os.path.isfile(address):
-            raise UsageError(
-                "cluster must be the address of a Dask scheduler, such as tcp://host:8786, or its "
-                f"scheduler file, got {quoted(address)}."
-            )
-        given = {"scheduler_file": address}
+    at = address if "://" in address else address_in(address)
     try:
-        return Client(**given, timeout=CONNECT_SECONDS, set_as_default=False, name="fastnet")
+        return Client(at, timeout=CONNECT_SECONDS, set_as_default=False, name="fastnet")
     except (OSError, ValueError, KeyError) as error:
         raise FastnetError(
             f"no Dask scheduler answers at {address} ({' '.join(str(error).split()) or 'timeout'});"
             " start one (docs/scaling.md), or name another with --cluster."
+        ) from None
+
+
+def address_in(path: str) -> str:
+    """The address in a scheduler file: Dask tells a file without one by an AssertionError."""
+    if not os.path.isfile(path):
+        raise UsageError(
+            "cluster must be the address of a Dask scheduler, such as tcp://host:8786, or its "
+            f"scheduler file, got {quoted(path)}."
+        )
+    try:
+        with open(path, "rb") as file:
+            return str(json.load(file)["address"])
+    except (OSError, ValueError, LookupError, TypeError):
+        raise DataError(
+            f"cluster: {path} is not a scheduler file of Dask: it must be JSON with an address."
         ) from None
 
 

@@ -176,7 +176,9 @@ def refuse_beside(
     """Refuse an option beside any of the others that the rows name."""
     for name, value, reason in rows:
         if options[name] is not None and value in (None, options[name]):
-            cure = "give stop all" if name == "stop" else f"drop {name}"  # first may be the default
+            # A command's own stop cannot be dropped.
+            cures = {"first": "give stop all", "decided": "use sweep"}
+            cure = cures.get(str(options[name]), f"drop {name}")
             raise UsageError(
                 f"{why} does not go with {name} {options[name]}: {reason}; {cure}, or drop {why}."
             )

@@ -6,6 +6,7 @@ another run that agrees in all of these is taken over, weights, history and all.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from fastnet.options.table import COLUMNS as AXES
 from fastnet.options.table import SETTINGS, USERS
 from fastnet.results import environment
 from fastnet.results.collect import load, peek
+from fastnet.results.folder import PARTS
 from fastnet.results.result import Result
 from fastnet.training.grouping import codes_of
 from fastnet.training.history import FIELDS, kept_epochs, ranges
@@ -135,7 +137,9 @@ class Reuse:
         free = np.arange(training.plan.columns.size) >= begun
         for number, (name, result) in enumerate(self.sources):
             if result is None:
-                self.add(number, Found(name, 0, "it has no checkpoint yet"))
+                in_parts = (Path(name) / PARTS).is_dir()
+                why = "it is in parts and not finished" if in_parts else "it has no checkpoint yet"
+                self.add(number, Found(name, 0, why))
                 continue
             new, old, why = matching(training, self.facts, result, free)
             if new.size:

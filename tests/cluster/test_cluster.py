@@ -372,9 +372,9 @@ def test_runs_whose_members_go_together_are_refused(given, message):
 
 
 def test_smallest_and_train_are_refused(client):
-    with pytest.raises(UsageError, match=r"cluster does not go with stop decided"):
+    with pytest.raises(UsageError, match=r"cluster does not go with stop decided.*; use sweep, or"):
         fastnet.smallest(X, Y, target_loss=0.1, client=client)
-    with pytest.raises(UsageError, match=r"cluster does not go with stop first"):
+    with pytest.raises(UsageError, match=r"cluster does not go with stop first.*; give stop all"):
         fastnet.train(task=1, client=client)
 
 
@@ -383,6 +383,13 @@ def test_an_address_that_is_none_is_refused(tmp_path):
         UsageError, match=r"cluster must be the address of a Dask .*, got 'nowhere'"
     ):
         fastnet.sweep(X, Y, cluster="nowhere", **SMALL)
+
+
+@pytest.mark.parametrize("text", ["no JSON", "[]", "{}"])
+def test_a_file_that_is_no_scheduler_file_is_refused(text, tmp_path):
+    (tmp_path / "file").write_text(text)
+    with pytest.raises(DataError, match=r"cluster: .*file is not a scheduler file of Dask"):
+        fastnet.sweep(X, Y, cluster=str(tmp_path / "file"), **SMALL)
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch, tmp_path):

@@ -120,6 +120,14 @@ def test_a_run_that_died_while_it_was_put_together(failing, parts, monkeypatch, 
     assert files_of(tmp_path / "cut") == files_of(tmp_path / "one")
 
 
+def test_an_unfinished_run_in_parts_is_not_reused(parts, tmp_path):
+    parts(3)
+    swept(out=tmp_path / "cut", n1=[2, 3, 4], progress=lambda where: where.stage == "train")
+    parts(1)
+    (line,) = swept(n1=[2, 3, 4], reuse=tmp_path / "cut").notices
+    assert "cut: it is in parts and not finished." in line
+
+
 def test_a_broken_part_is_named(parts, monkeypatch, tmp_path):
     parts(3)
 
