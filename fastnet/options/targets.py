@@ -56,4 +56,6 @@ def text_of_target(options: Mapping[str, Any], loss: float | None, validated: bo
     name = asked_unit(options)
     if name is None:
         return f"the target loss {loss:g}"
-    return f"a {'validation' if validated else 'training'} {UNITS[name].words} of {options[name]:g}"
+    return (
+        f"a {'validation' if validated else 'training'} {UNITS[name].words} of {options[name]:,g}"
+    )

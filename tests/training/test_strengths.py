@@ -188,3 +188,13 @@ def test_a_sweep_of_numbers_takes_lbfgs_and_one_of_classes_adam(tmp_path):
     classes = fastnet.sweep(data=houses, target="town", **given).options
     assert (classes["optimizer"], classes["activation"]) == (("adam",), ("relu",))
     assert classes["learning_rate"] == (0.003,)
+
+
+def test_the_weakest_penalty_lets_a_small_target_be_reached(tmp_path):
+    (sensor,) = fastnet.example("sensor", tmp_path)
+    given = {"data": sensor, "target": "ppm", "target_rmse": 3.0, "n1": [4]}
+    found = fastnet.smallest(**given)
+    (l2,) = found.options["l2"]
+    assert l2 == 0.1 * found.options["target_loss"][0]
+    assert found.summary()["smallest_n1"] == 4  # with l2 1 / n no member gets there
+    assert min(fastnet.sweep(**given, seeds=1).options["l2"]) == l2
