@@ -53,7 +53,7 @@ def trained(resolved, checked, members, threads, epochs=None, **more):
     training = trainer.Training(members, checked, {**resolved, "threads": threads, **more})
     if epochs is not None:
         training.epochs = epochs
-        training.next_epochs = lambda took: epochs
+        training.next_epochs = lambda took, done: epochs
     trainer.train(training)
     return training
 
@@ -128,7 +128,7 @@ def test_a_diverged_member_changes_no_neighbour(everything):
 def test_interrupted_and_restored_ends_with_the_same_bytes(everything):
     resolved, checked, members, whole = everything
     first = trainer.Training(members, checked, {**resolved, "threads": 1})
-    first.epochs, first.next_epochs = 1, lambda took: 3
+    first.epochs, first.next_epochs = 1, lambda took, done: 3
     assert trainer.train(first, lambda training: training.start >= 4) == "interrupted"
     saved = {name: array.copy() for name, array in first.checkpoint().items()}
     second = trainer.Training(members, checked, {**resolved, "threads": 2})

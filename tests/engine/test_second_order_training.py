@@ -87,7 +87,7 @@ def planned(**given):
 def trained(resolved, checked, members, threads, epochs=None):
     training = trainer.Training(members, checked, {**resolved, "threads": threads})
     if epochs is not None:
-        training.next_epochs = lambda took: epochs
+        training.next_epochs = lambda took, done: epochs
         training.epochs = epochs
     trainer.train(training)
     return training
@@ -122,7 +122,7 @@ def test_members_have_the_same_bytes_alone_in_any_rounds_and_threads(everyone):
 def test_interrupted_and_restored_ends_with_the_same_bytes(everyone):
     resolved, checked, members, whole = everyone
     first = trainer.Training(members, checked, {**resolved, "threads": 1})
-    first.epochs, first.next_epochs = 1, lambda took: 3
+    first.epochs, first.next_epochs = 1, lambda took, done: 3
     assert trainer.train(first, lambda training: training.start >= 4) == "interrupted"
     saved = {name: array.copy() for name, array in first.checkpoint().items()}
     second = trainer.Training(members, checked, {**resolved, "threads": 2})

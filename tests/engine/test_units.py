@@ -328,7 +328,7 @@ def test_a_member_has_the_same_bytes_alone_and_in_any_sweep(dtype, whole):
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_rounds_and_a_restored_checkpoint_change_nothing(dtype, whole, epochs):
     first, second = make_sweep(dtype), make_sweep(dtype, threads=2)
-    first.epochs, first.next_epochs = 1, lambda took: epochs
+    first.epochs, first.next_epochs = 1, lambda took, done: epochs
     second.next_epochs = first.next_epochs
     assert trainer.train(first, lambda training: training.start >= 3) == "interrupted"
     second.restore({name: array.copy() for name, array in first.checkpoint().items()})

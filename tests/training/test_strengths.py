@@ -58,7 +58,7 @@ def test_rounds_of_any_length_prune_alike(noisy, epochs):
     trained = []
     for length in (7, epochs):
         training = Training(plan, data, options)
-        training.epochs, training.next_epochs = length, lambda took, n=length: n
+        training.epochs, training.next_epochs = length, lambda took, done, n=length: n
         assert train(training) == "done"
         trained.append(training)
     assert (trained[0].pack.states == trained[1].pack.states).all()
