@@ -33,7 +33,7 @@ def strengths(options: Mapping[str, Any], rows: int, held_out: bool) -> tuple[fl
     Parameters
     ----------
     options : dict
-        Every option as resolved.
+        The options as resolved; an estimator's have no target_loss.
     rows : int
         Rows to train on.
     held_out : bool
@@ -49,7 +49,8 @@ def strengths(options: Mapping[str, Any], rows: int, held_out: bool) -> tuple[fl
     """
     if any(OPTIMIZERS[name].own_l2 for name in options["optimizer"]):
         return (0.0,)
-    allowed = SHARE_OF_TARGET * min((t for t in options["target_loss"] if t), default=np.inf)
+    targets = [target for target in options.get("target_loss", ()) if target]
+    allowed = SHARE_OF_TARGET * min(targets, default=np.inf)
     if not held_out or is_searched(options):
         return (min(MOST_ALONE, 1 / rows, allowed),)
     low, *others = (strength / rows for strength in STRENGTHS)
