@@ -111,13 +111,13 @@ function epochAt(film, p) {
 
 // ---------------------------------------------------------------- drawing
 
-/** About `most` round numbers from low to high. */
+/** About `most` round numbers from low to high, but at least three. */
 function ticks(low, high, most) {
   const raw = (high - low) / most, power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= raw * 0.999);
   const found = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++) found.push(i * step || 0);
-  return found;
+  return found.length < 3 && most < 10 ? ticks(low, high, most + 1) : found;
 }
 
 /** A number for people. */
