@@ -2,8 +2,8 @@
 
 from fastnet.figures.apart import setting_name
 from fastnet.figures.units import unit_of
-from fastnet.options.targets import has_target
-from fastnet.results import answer, closeness
+from fastnet.results import closeness
+from fastnet.results.headline import n1_line
 from fastnet.results.words import counted, number
 from fastnet.training import grouping
 
@@ -24,20 +24,8 @@ def finding(result):
 
 
 def n1_finding(result):
-    """Which N1 suffices, or None if there is no target to decide it."""
-    rows = result.by_n1()
-    smallest = answer.smallest_n1(rows, result.options)
-    if smallest is not None:
-        row = next(row for row in rows if row["n1"] == smallest)
-        axes = grouping.given_axes(result.members, result.options)
-        named = f" with {setting_name(row['setting'], axes)}" if axes else ""
-        return f"N1 = {smallest} suffices{named}: {row['reached']} of {row['members']} seeds"
-    if not has_target(result.options) or any(row["success_rate"] is None for row in rows):
-        return None
-    most = max(rows, key=lambda row: row["success_rate"])
-    if most["reached"] == 0:
-        return "No N1 suffices: no member reaches the target"
-    return f"No N1 suffices: at most {most['reached']} of {most['members']} seeds reach it"
+    """Which N1 suffices, and with which setting, or None if there is no target to decide it."""
+    return n1_line(result, lambda axes: f" with {setting_name(axes, [*axes])}" if axes else "")
 
 
 def close_finding(result, unit):

@@ -1,6 +1,6 @@
 """What a run found, in one line and in the units of its data: the title of report and page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastnet.options.targets import has_target
@@ -45,14 +45,21 @@ def headline(result: Result) -> str:
     return f"N1 = {best['n1']} {end} loss {loss:.3g} in {best['epochs']:,} epochs"
 
 
-def n1_line(result: Result) -> str | None:
-    """Which N1 suffices, or None if there is no target to decide it."""
+def n1_line(
+    result: Result, named: Callable[[Mapping[str, Any]], str] = lambda setting: ""
+) -> str | None:
+    """Which N1 suffices, or None if there is no target to decide it.
+
+    `named` gives the words for the setting of the row, from the axes that were given.
+    """
     rows = result.by_n1()
     smallest = answer.smallest_n1(rows, result.options)
     if smallest is not None:
         row = next(row for row in rows if row["n1"] == smallest)
-        return f"N1 = {smallest} suffices: {row['reached']} of {row['members']} seeds"
-    if not has_target(result.options) or rows[0]["success_rate"] is None:
+        axes = grouping.given_axes(result.members, result.options)
+        words = named({axis: row["setting"][axis] for axis in axes})
+        return f"N1 = {smallest} suffices{words}: {row['reached']} of {row['members']} seeds"
+    if not has_target(result.options) or any(row["success_rate"] is None for row in rows):
         return None
     most = max(rows, key=lambda row: row["success_rate"])
     if most["reached"] == 0:
