@@ -34,7 +34,11 @@ def serving(runs, *more):
         yield f"http://localhost:{port}"
     finally:
         server.terminate()
-        server.wait(PATIENCE)
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:  # it waits for open connections
+            server.kill()
+            server.wait(PATIENCE)
 
 
 def base(more):
