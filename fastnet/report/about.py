@@ -9,8 +9,8 @@ from fastnet.figures.html import table_tag, text
 from fastnet.options.table import OPTIONS
 from fastnet.results import words
 from fastnet.results.again import refit_command, repeat_command
+from fastnet.results.verdict import JUDGES
 
-SETS = {"train": "training", "val": "validation", "test": "test"}
 MOST_COLUMNS = 100  # rows of the table of columns
 MOST_LEVELS = 12  # categories named in a row
 
@@ -34,7 +34,8 @@ def data(result):
 
 def rows_line(result):
     """How many rows there are, and what for."""
-    found = {SETS[name]: len(result.split[name]) for name in SETS if len(result.split[name])}
+    sizes = {JUDGES[name]: len(result.split[name]) for name in ("train", "val", "test")}
+    found = {name: count for name, count in sizes.items() if count}
     used = ", ".join(f"{count:,} for {name}" for name, count in found.items())
     line = f"{words.counted(sum(found.values()), 'row')}: {used}."
     if result.folds:
@@ -84,20 +85,16 @@ def use(result):
     if result.run is None or result.options["keep"] == "none":
         return ""
     run = shlex.quote(str(result.run))
-    table = "new.csv" if result.task is None else "table.csv"
-    lines = [
-        f"fastnet predict {run} --data {table} -o predicted.csv",
-        f"fastnet export {run} --to c          # or onnx, numpy, js, formula",
-        f"fastnet explain {run}",
-    ]
+    lines = [f"fastnet export {run} --to c          # or onnx, numpy, js, formula"]
+    if result.task is None:
+        predict = f"fastnet predict {run} --data new.csv -o predicted.csv"
+        lines = [predict, *lines, f"fastnet explain {run}"]
     python = [
         "import fastnet",
         f"model = fastnet.load({str(result.run)!r}).model()",
         f"model.predict(X)  # X has the columns {', '.join(result.schema.features[:6])}"
         + ", ..." * (len(result.schema.features) > 6),
     ]
-    if result.task is not None:
-        lines = [lines[1]]
     both = "\n".join(lines), "\n".join(python)
     return f"<pre>{text(both[0])}</pre>\n<p>In Python:</p>\n<pre>{text(both[1])}</pre>"
 
