@@ -49,10 +49,10 @@ def find_run(name: str | None = None, runs: str | os.PathLike[str] = RUNS) -> st
 
 
 def runs_in(folder: Path) -> list[Path]:
-    """The run folders in a folder, by name."""
-    if not folder.is_dir():
-        return []
-    return sorted(path.parent for path in folder.glob("*/config.json"))
+    """The run folders in a folder, the one that was started last at the end."""
+    found = folder.glob("*/config.json")
+    by_start = sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
+    return [path.parent for path in by_start]
 
 
 def newest(runs: Path) -> Path:
@@ -62,4 +62,4 @@ def newest(runs: Path) -> Path:
         raise FastnetError(
             f"there is no run in {runs}; name one, or make one: fastnet train --task 1"
         )
-    return max(found, key=lambda run: (run.joinpath("config.json").stat().st_mtime_ns, run.name))
+    return found[-1]

@@ -22,6 +22,7 @@ from fastnet.options.methods import ACTIVATIONS
 from fastnet.options.option import COMMANDS
 from fastnet.options.table import OPTIONS, check
 from fastnet.results import environment, result
+from fastnet.results.finding import runs_in
 from fastnet.results.intervals import Calibration
 from fastnet.results.lock import in_use
 from fastnet.results.model import Model
@@ -334,8 +335,7 @@ def list_runs(folder: str | Path) -> list[dict[str, Any]]:
         run, command, members, status, best and smallest_n1; those that an unfinished or broken
         run does not know are None.
     """
-    paths = sorted(Path(folder).glob("*/config.json"), key=lambda p: p.stat().st_mtime)
-    return [facts_of_run(path.parent) for path in paths]
+    return [facts_of_run(run) for run in runs_in(Path(folder))]
 
 
 def facts_of_run(run: Path) -> dict[str, Any]:
