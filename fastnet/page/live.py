@@ -39,7 +39,8 @@ NEXT = {
 def live_view(runs, name, status, corner):
     """A run that has not ended, drawn again when there is something new."""
     buttons(runs, name, status, corner)
-    seen, began = state(runs, name), time.thread_time()
+    # The status that is shown: read anew it could be a later one, and nothing would draw that one.
+    seen, began = (status, checkpoint_version(processes.folder_of(runs, name))), time.thread_time()
     with errors_in_page():
         result = peek(processes.folder_of(runs, name))
         st.title(title(status, result), anchor=False)

@@ -166,7 +166,7 @@ def test_a_search_is_that_of_one_machine(client):
 
 
 def test_a_search_takes_an_address(started):
-    net = FastNetRegressor(max_epochs=20)
+    net = FastNetRegressor(max_epochs=20, random_state=0)
     search = FastNetSearchCV(net, {"n1": [2, 4]}, cv=3, cluster=started.address)
     assert search.fit(X[:, None], Y).result_.environment["workers"]["count"] == 2
 

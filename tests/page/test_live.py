@@ -126,6 +126,19 @@ def test_a_run_that_has_only_begun(page, mine):
         assert "The run reads its data" in app.markdown[-1].value
 
 
+def test_a_run_that_ends_while_it_is_drawn_is_drawn_again(page, mine, monkeypatch):
+    """Its status is read for the page's first line; what comes after must not read a later one."""
+    read, real = [], watch.status
+
+    def status(runs, name):
+        read.append(name)
+        return "running" if len(read) == 1 else real(runs, name)
+
+    monkeypatch.setattr(watch, "status", status)
+    app = page(mine("sine"), view="runs", run="sine")
+    assert not app.title[0].value.startswith("Training") and app.tabs
+
+
 # ---------------------------------------------------------------- in a browser
 
 
