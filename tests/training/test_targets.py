@@ -147,7 +147,7 @@ def test_the_estimator_takes_targets_among_its_options(samples):
 
     net = FastNetRegressor(
         n1=6, optimizer="lm", activation="tanh", learning_rate=None, batch_size=None,
-        clip_norm=None, lr_patience=None, options={"target_rmse": 0.15},
+        clip_norm=None, lr_patience=None, options={"target_rmse": 0.15}, random_state=0,
     )  # fmt: skip
     net.fit(*samples)
     assert net.result_.best["stop_reason"] == "target"
