@@ -32,7 +32,7 @@ def nguyen_widrow(z1, z2):
 
     initnw also doubles W1 and b1, for tanh's active region of [-2, 2]. We do not: on task 1
     no seed of N1 = 6, 7, 10 and 12 then reaches 1e-3 in 6,000 epochs, and without it 18 to 20
-    of 20 do (docs/tasks.md).
+    of 20 do (docs/notes/defaults.md).
     """
     n1, d = z1.shape[-2:]
     length = 0.7 * n1 ** (1 / d)
@@ -43,7 +43,7 @@ def nguyen_widrow(z1, z2):
 
 # Of the units of "adapted": the share that is spread evenly over the input; the width in which a
 # centre is drawn around its place, in distances between places; and how even a variation is that
-# calls for nguyen_widrow. docs/tasks.md has the figures.
+# calls for nguyen_widrow. docs/notes/defaults.md has the figures.
 SPREAD, JITTER, EVEN = 0.1, 0.1, 0.5
 
 
@@ -61,8 +61,8 @@ def variation(X, Y):
     """The Variation of samples X (n, 1) and Y (n, k); None if they vary evenly, or not at all.
 
     A step function of N1 pieces has the least squared error if its pieces lie as densely as
-    |dy/dx|^(2/3) (docs/tasks.md): between neighbours that is (dy^2 dx)^(1/3). It is even if
-    its mean squared is not much less than the mean of its squares.
+    |dy/dx|^(2/3) (docs/notes/defaults.md): between neighbours that is (dy^2 dx)^(1/3). It is
+    even if its mean squared is not much less than the mean of its squares.
     """
     order = np.argsort(X[:, 0], kind="stable")
     x, y = X[order, 0].astype(np.float64), Y[order].astype(np.float64)
@@ -202,6 +202,23 @@ def initialise(plan, dtype, given=None, samples=None):
             starts = plan.settings["offset"][some]
             flat[starts[:, None] + np.arange(count)] = run[place]
     return flat
+
+
+def init_kinds(plan, given, samples):
+    """What each member really began with, a name of INIT_KINDS per member.
+
+    That is its init, but "nguyen_widrow" where "adapted" found targets that vary evenly, and
+    "given" for weights that the caller gave. `samples` is as in initialise().
+    """
+    if given:
+        return np.full(plan.settings.size, "given")
+    kinds, even = plan.columns["init"].copy(), {}
+    for *_, fold, members in groups(plan):
+        if fold is not None and fold not in even:
+            even[fold] = variation(*samples(fold)) is None
+        if even.get(fold, False):
+            kinds[members] = "nguyen_widrow"
+    return kinds
 
 
 def copy_weights(flat, plan, given):

@@ -86,6 +86,8 @@ WITH_MATRIX = tuple(name for name, row in OPTIMIZERS.items() if row.family == MA
 DAMPINGS = ("marquardt", "nielsen")
 SCHEDULES = ("plateau", "constant", "cosine", "step", "exponential", "one_cycle")
 INITS = ("auto", "glorot_uniform", "he_normal", "nguyen_widrow", "adapted")
+# What a member began with: "" while an unfinished run does not tell, "given" by the caller.
+INIT_KINDS = ("", "given", *INITS[1:])
 
 
 class Stop(NamedTuple):

@@ -11,6 +11,7 @@ import numpy as np
 from fastnet.data.checks import as_one_hot
 from fastnet.data.samples import Data
 from fastnet.data.split import SETS
+from fastnet.engine.init import INITS, init_kinds
 from fastnet.engine.layout import unpack
 from fastnet.engine.records import RUNNING, TRAIN_LOSS, VAL_LOSS
 from fastnet.errors import DataError
@@ -68,6 +69,8 @@ def from_training(
         What is to be said about the run, beside the notices of the data.
     """
     members, options = members_table(training), training.options
+    given = environment.get("initial_weights", False)
+    members["init_kind"] = init_kinds(training.plan, given, data.training_rows)
     entries, record = entries_and_record(training.history.flat(training.pack.states))
     result = Result(
         command=command,
@@ -342,6 +345,8 @@ def from_checkpoint(
     history.restore(saved)
     entries, record = entries_and_record(history.flat(saved["states"]))
     members = members_so_far(plan, saved, validates)
+    if config.get("initial_weights"):
+        members["init_kind"] = "given"
     elapsed = float(saved["progress"][2])
     snapshots = {n: saved[f"snapshot_{n}"] for n in Snapshots.ARRAYS if f"snapshot_{n}" in saved}
     return Result(
@@ -385,6 +390,8 @@ def settings_table(plan: Plan, states: np.ndarray) -> np.ndarray:
     for name in COLUMNS.names:
         table[name] = plan.columns[name]
     table["fold"] = plan.settings["fold"]
+    known = ~np.isin(table["init"], [name for name, row in INITS.items() if row.of_data])
+    table["init_kind"][known] = table["init"][known]
     live = states["stop"] == 0
     table["stop_reason"] = stops_of(states)
     table["stop_reason"][live] = "interrupted"

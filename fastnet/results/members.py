@@ -14,7 +14,7 @@ import numpy as np
 
 from fastnet.errors import DataError, quoted
 from fastnet.files import open_regular, write_bytes
-from fastnet.options.methods import CONVERGED_BY, STOPS
+from fastnet.options.methods import CONVERGED_BY, INIT_KINDS, STOPS
 from fastnet.options.table import COLUMNS as AXES
 from fastnet.results.result import MEMBERS
 from fastnet.training.plan import OFF, shown
@@ -26,6 +26,7 @@ LARGE = 1 << 20  # bytes from which pandas is faster
 # The texts of members.csv.
 NAMES = {
     **{name: option.choices for name, option in AXES.items() if option.choices},
+    "init_kind": INIT_KINDS,
     "status": ("live", "done"),
     "stop_reason": tuple(STOPS),
     "converged_by": CONVERGED_BY,

@@ -11,7 +11,7 @@ from fastnet.data.schema import Described, Schema
 from fastnet.engine.layout import Weights
 from fastnet.errors import UsageError, quoted
 from fastnet.files import json_value
-from fastnet.options.methods import CONVERGED_BY, STOPS, longest
+from fastnet.options.methods import CONVERGED_BY, INIT_KINDS, STOPS, longest
 from fastnet.options.option import COMMANDS
 from fastnet.results import answer, closeness, ensemble, variance
 from fastnet.results.intervals import Calibration
@@ -31,6 +31,7 @@ SCORES = tuple(
 
 MEMBERS = np.dtype(
     [("member", "i8"), *[(name, COLUMNS[name]) for name in COLUMNS.names], ("fold", "i8")]
+    + [("init_kind", longest(INIT_KINDS))]
     + [("status", longest(("live", "done"))), ("stop_reason", longest(STOPS))]
     + [("epochs", "i8"), ("best_epoch", "i8")]
     + [("converged_by", longest(CONVERGED_BY)), ("effective_parameters", "f8")]

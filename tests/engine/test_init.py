@@ -8,6 +8,7 @@ from fastnet.data.samples import make_data
 from fastnet.data.tasks import function_data
 from fastnet.engine.init import INITS, SPREAD, Variation, initial_weights, variation
 from fastnet.errors import UsageError
+from fastnet.results.collect import peek
 
 
 @pytest.mark.parametrize(("init", "variances"), [("he_normal", (2 / 50, 2 / 40))])
@@ -190,3 +191,52 @@ def test_classes_of_one_input_gather_units_where_they_change():
         X, labels, **{**given, "init": "nguyen_widrow"}, optimizer="lbfgs", max_epochs=1
     )
     assert result.members["train_loss"].mean() < other.members["train_loss"].mean()
+
+
+# ---------------------------------------------------------------- what a member began with
+
+
+def test_init_kind_says_what_each_member_began_with(tmp_path):
+    given = {"init": ["auto", "glorot_uniform"], "n1": [3, 5], "max_epochs": 1, "optimizer": "lm"}
+    for targets, kind in ((STEEP, "adapted"), (X, "nguyen_widrow")):
+        out = tmp_path / kind
+        result = fastnet.sweep(X, targets, **given, seeds=2, out=out)
+        members = result.members
+        assert set(members["init"]) == {"adapted", "glorot_uniform"}
+        alike = np.where(members["init"] == "adapted", kind, "glorot_uniform")
+        assert members["init_kind"].tolist() == alike.tolist()
+        np.testing.assert_array_equal(fastnet.load(out).members["init_kind"], alike)
+        assert result.summary()["best"]["init_kind"] in (kind, "glorot_uniform")
+
+
+def test_init_kind_is_of_the_rows_of_the_fold():
+    x, rows = X[:, 0], np.arange(401)
+    straight, curved = rows[x < 0.2], rows[x >= 0.2]
+    folds = [(straight, curved), (curved, straight)]
+    y = np.where(x < 0.2, x, 5 * np.tanh(40 * (x - 0.5)))
+    result = fastnet.sweep(x, y, n1=4, optimizer="lm", max_epochs=1, folds=folds)
+    assert result.members["init_kind"].tolist() == ["nguyen_widrow", "adapted"]
+
+
+def test_init_kind_of_given_weights_is_given():
+    result = fastnet.train(*DOPPLER, n1=2, max_epochs=1, optimizer="lm", initial_weights=[GOOD])
+    assert result.best["init_kind"] == "given"
+
+
+@pytest.mark.parametrize(("init", "kind"), [("auto", ""), ("he_normal", "he_normal")])
+def test_init_kind_of_an_unfinished_run_is_told_where_it_is_known(init, kind, tmp_path):
+    options = {"n1": 2, "optimizer": "sgd", "max_epochs": 9999, "init": init}
+    calls = iter(range(100))
+    ended = fastnet.train(
+        X, STEEP, **options, out=tmp_path / "run", progress=lambda p: next(calls) == 20
+    )
+    assert ended.status == "interrupted" and ended.best["init_kind"] == (kind or "adapted")
+    assert peek(tmp_path / "run").best["init_kind"] == kind
+
+
+def test_init_kind_of_given_weights_stays_given_when_the_run_is_resumed(tmp_path):
+    options = {"n1": 2, "optimizer": "sgd", "max_epochs": 3000, "initial_weights": [GOOD]}
+    calls = iter(range(100))
+    fastnet.train(*DOPPLER, **options, out=tmp_path / "run", progress=lambda p: next(calls) == 20)
+    assert peek(tmp_path / "run").best["init_kind"] == "given"
+    assert fastnet.resume(tmp_path / "run", *DOPPLER).best["init_kind"] == "given"

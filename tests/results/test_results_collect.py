@@ -5,7 +5,7 @@ import pytest
 
 import fastnet
 from fastnet.errors import UsageError
-from fastnet.options.methods import CONVERGED_BY, STOPS
+from fastnet.options.methods import CONVERGED_BY, INIT_KINDS, STOPS
 from fastnet.results import answer, metrics
 from fastnet.results.collect import peek
 from fastnet.results.result import MEMBERS
@@ -90,7 +90,7 @@ def test_confusion_counts():
 
 @pytest.mark.parametrize(
     "column, names",
-    [("stop_reason", STOPS), ("converged_by", CONVERGED_BY)],
+    [("stop_reason", STOPS), ("converged_by", CONVERGED_BY), ("init_kind", INIT_KINDS)],
 )
 def test_a_record_holds_every_name_whole(column, names):
     record = np.zeros(1, MEMBERS)
