@@ -173,7 +173,10 @@ def json_value(value: Any) -> Any:
 
 # What a run writes into its folder, each file whole; events.jsonl grows.
 BEFORE_CONFIG = ("split.npz", "environment.json", "checkpoint.npz")  # written before config.json
-AT_END = ("members.csv", "history.npz", "record.npz", "snapshots.npz", "weights.npz", "model.npz")
+AT_END = (
+    *("members.csv", "history.npz", "record.npz", "snapshots.npz"),
+    *("weights.npz", "state.npz", "model.npz"),
+)
 BEST = tuple(f"best/{name}.npy" for name in ("W1", "b1", "W2", "b2"))
 RUN_FILES = (*BEFORE_CONFIG, "config.json", *AT_END, *BEST, "summary.json")
 

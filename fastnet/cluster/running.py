@@ -20,7 +20,8 @@ from fastnet.cluster.worker import Work, itself, train_shard
 from fastnet.data.samples import Data
 from fastnet.errors import FastnetError, UsageError
 from fastnet.training.plan import pick_members
-from fastnet.training.shards import adopt, parts, places_of
+from fastnet.training.shards import adopt, parts
+from fastnet.training.states import places_of
 from fastnet.training.training import Training
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import numpy as np
 from fastnet.data import tasks
 from fastnet.data.samples import Data
 from fastnet.data.sources import checked_task
+from fastnet.engine.records import STATE
 from fastnet.errors import UsageError
 from fastnet.job.preparing import prepare
 from fastnet.options.rules import refuse_cut, refuse_of_task_1, refuse_two_targets
@@ -26,6 +27,7 @@ from fastnet.training.memory import granted_memory
 from fastnet.training.plan import COLUMNS, Plan, pick_members, plan_of_blocks
 from fastnet.training.search import first_blocks, is_searched
 from fastnet.training.shards import groups_of, shard_words
+from fastnet.training.states import kept_by
 from fastnet.training.training import Training, unit_cost
 
 SHARE = 0.5  # of the memory that is granted, if nobody says how much may be used
@@ -64,6 +66,7 @@ def history_bytes(plan: Plan, options: Mapping[str, Any]) -> int:
 def memory_bytes(plan: Plan, data: Data, options: Mapping[str, Any]) -> int:
     """The bytes of memory that a run takes at most."""
     packed = (2 * plan.length + plan.memory) * np.dtype(options["dtype"]).itemsize
+    packed *= 1 + kept_by(options)
     samples = data.X.nbytes + data.Y.nbytes
     return packed + len(plan.columns) * MEMBER + 2 * history_bytes(plan, options) + 4 * samples
 
@@ -74,6 +77,7 @@ def extent(task: int | None, options: Mapping[str, Any], data: Data, plan: Plan)
     entries = count * len(kept_epochs(options["max_epochs"] + 1))
     history = history_bytes(plan, options)
     held = {"all": plan.length, "best": plan.length // max(count, 1), "none": 0}
+    held["state"] = 3 * plan.length + plan.memory + count * STATE.itemsize // item
     most = {"max_members": options["max_members"]} if is_searched(options) else {}
     halving = halving_of(plan, options)
     return {
@@ -157,6 +161,11 @@ def refuse_whole(options: Mapping[str, Any], writes: bool, initial_weights: Any)
             "memory is less than the run takes, and with initial_weights it is not trained in "
             "parts; drop one of them."
         )
+    if kept_by(options):
+        raise UsageError(
+            "memory is less than the run takes, and keep state holds the states of all members at "
+            "once; drop one of them, or train separate runs with --shard."
+        )
     if "snapshots" in options["record"]:
         raise UsageError(
             "memory does not go with record snapshots, which holds the weights of all members at "
@@ -210,7 +219,10 @@ def dry_run(
     if sources:
         training = Training(plan, data, options)
         found = reuse_into(training, sources, describe_environment(training.threads, data.digest()))
+        begun = training.pack.states["epoch"][training.live]
         plan = pick_members(plan, training.live)
         facts["notices"] += found.notices(training.plan.columns.size) if found else []
     seconds = estimated_seconds(plan, data, options) if plan.columns.size else 0.0
+    if sources and plan.columns.size:
+        seconds *= 1 - np.average(begun, weights=unit_cost(plan)) / (options["max_epochs"] + 1)
     return {**facts, "seconds": seconds}

@@ -64,9 +64,10 @@ def refuse_change(names: Iterable[str]) -> None:
     """Refuse options that a resumed run cannot change."""
     wrong = [name for name in names if name not in RESUMABLE]
     if wrong:
+        cure = "; for more epochs, start a run with --reuse" * (wrong[0] == "max_epochs")
         raise UsageError(
             f"a resumed run keeps its options; {wrong[0]} cannot change, "
-            f"only {', '.join(RESUMABLE[:-1])} and {RESUMABLE[-1]} can."
+            f"only {', '.join(RESUMABLE[:-1])} and {RESUMABLE[-1]} can{cure}."
         )
 
 

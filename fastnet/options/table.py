@@ -537,8 +537,9 @@ ROWS = (
         "run",
         CHOICE,
         "all",
-        "Members whose weights are kept: all, only the best, or none.",
-        choices=("all", "best", "none"),
+        "Members whose weights are kept: all, only the best, or none; state = all, and what more "
+        "epochs need (--reuse).",
+        choices=("all", "best", "none", "state"),
     ),
     Option(
         "record",

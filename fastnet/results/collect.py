@@ -40,6 +40,7 @@ from fastnet.training.history import History, Snapshots, history_names
 from fastnet.training.plan import COLUMNS, Plan, has_optimizer, plan_of_blocks, plan_of_shape
 from fastnet.training.search import is_searched, replayed
 from fastnet.training.shards import shard_of
+from fastnet.training.states import kept_by
 from fastnet.training.training import Training
 
 # ---------------------------------------------------------------- of a Training
@@ -87,6 +88,7 @@ def from_training(
         split=data.divided(),
         environment=environment,
         notices=(*data.notices, *notices),
+        states=training.states() if kept_by(options) else {},
     )
     result = judged(result, data, partial(packed_of, training))
     missing = film.missing(result, training.snapshots)
@@ -122,7 +124,7 @@ def judged(
     if shots and "snapshots" not in options["record"]:
         shots = film.chosen_snapshots(result, shots)
     everyone = np.arange(len(result.members))
-    kept = {"all": everyone, "best": np.array([best])}.get(options["keep"])
+    kept = {"none": None, "best": np.array([best])}.get(options["keep"], everyone)
     return result._replace(
         packed={} if kept is None else packed(kept),
         recorded={**result.recorded, "snapshots": shots},
@@ -266,6 +268,7 @@ def from_folder(path: Path, config: Mapping[str, Any], saved: Mapping[str, Any])
         thresholds=saved["best"]["thresholds"],
         calibration=read_model(path).calibration if (path / "model.npz").is_file() else None,
         notices=tuple(saved["notices"]),
+        states=read_arrays(path, "state.npz", {}) if kept_by(facts["options"]) else {},
     )
 
 
@@ -294,11 +297,11 @@ def origin(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_packed(path: Path, keep: str, best: int, sizes: dict[str, int]) -> dict[str, np.ndarray]:
     """The weights that a run folder holds: of all members, of the best one, or none."""
-    if keep == "all":
-        return read_arrays(path, "weights.npz", sizes)
     if keep == "none":
         return {}
-    return {**packed_alone(read_model(path).weights), "members": np.array([best])}
+    if keep == "best":
+        return {**packed_alone(read_model(path).weights), "members": np.array([best])}
+    return read_arrays(path, "weights.npz", sizes)
 
 
 # ---------------------------------------------------------------- of a checkpoint

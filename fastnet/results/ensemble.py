@@ -227,7 +227,7 @@ def of_result(
     """The Ensemble of some members of a run; see Result.ensemble."""
     rule, count = parsed(members)
     numbers, left_out = candidates(result)
-    if result.options["keep"] != "all":
+    if result.options["keep"] not in ("all", "state"):
         raise UsageError(
             f"an ensemble needs the weights of all members, and the run kept those of "
             f"{result.options['keep']} (--keep {result.options['keep']}); train it with --keep all."

@@ -22,6 +22,7 @@ from fastnet.shapes import NUMBER, Maybe, misfit, shape_like
 from fastnet.training.plan import COLUMNS, columns_of_members, options_of_block, plan_of_shape
 from fastnet.training.search import is_searched, replayed
 from fastnet.training.shards import shard_of
+from fastnet.training.states import misfits_of_states
 
 Arrays = Mapping[str, np.ndarray]
 # Values of options that stand for what fastnet chooses: another version may have chosen otherwise.
@@ -45,6 +46,7 @@ def require_fit(result: Result, saved: Mapping[str, Any]) -> None:
         ("history.npz", misfits_of_history(result.entries, members)),
         (file_of_weights(result), misfits_of_weights(result.packed, members)),
         ("snapshots.npz", misfits_of_snapshots(result.recorded["snapshots"], members)),
+        ("state.npz", misfits_of_states(result.states, members)),
         ("summary.json", misfits_of_summary(result, saved)),
     )
     for name, found in checks:

@@ -29,6 +29,7 @@ from fastnet.results.model import Model
 from fastnet.results.result import SCHEMA_VERSION
 from fastnet.results.rules import GOALS
 from fastnet.shapes import ANYTHING, COUNT, FLAG, Absent, is_number, misfit, one_of
+from fastnet.training import states
 
 CONFIG = {
     "schema_version": COUNT,
@@ -78,10 +79,11 @@ ARRAYS = {
         "member": ("i", "S"),
         "epoch": ("i", "S"),
     },
+    "state.npz": states.ARRAYS,
 }
 # Arrays of runs with folds, or that --record named.
 OPTIONAL = {"folds_train", "folds_val", "gradient_norm", "clipped"}
-KINDS = {"i": "integers", "f": "floats", "b": "booleans"}
+KINDS = {"i": "integers", "f": "floats", "b": "booleans", "V": "records"}
 
 # ---------------------------------------------------------------- JSON
 

@@ -116,6 +116,7 @@ class ResultFields(NamedTuple):
     thresholds: Mapping[str, Any] | None = None
     calibration: Calibration | None = None
     notices: tuple[str, ...] = ()
+    states: Mapping[str, np.ndarray] = {}
 
 
 class Result(Described, ResultFields):
@@ -163,6 +164,8 @@ class Result(Described, ResultFields):
         The best member's errors on the validation rows, as in its Model.
     notices : tuple of str
         What was left out of the data, and what is remarkable about them and the result.
+    states : dict of ndarray
+        The arrays of state.npz; empty unless keep="state".
 
     Examples
     --------

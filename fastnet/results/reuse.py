@@ -28,6 +28,7 @@ from fastnet.training.grouping import codes_of
 from fastnet.training.history import FIELDS, kept_epochs, ranges
 from fastnet.training.plan import COLUMNS, Plan, pick_members, shown
 from fastnet.training.shards import adopt, groups_of
+from fastnet.training.states import in_checkpoint, kept_by, padded, pick_states
 from fastnet.training.training import Training
 
 # Stops that a member decides for itself: the others depend on other members or on the clock.
@@ -49,17 +50,24 @@ class Source(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a source gave: the count of members, and why there are no more of them, if so."""
+    """What a source gave: the count of members, and why there are no more of them, if so; how many
+    of them go on from their states, and from which epoch."""
 
     source: str
     members: int
     why: str
+    going_on: int = 0
+    epoch: int = 0
 
     def words(self, members: int) -> str:
         """A sentence for people; `members` is the count of the run that takes them."""
         if not self.members:
             return f"Reused nothing of {self.source}: {self.why}."
         rest = f"; {self.why}" if self.why else ""
+        if self.going_on:
+            ended = self.members - self.going_on
+            how = f"{ended:,} as they ended, {self.going_on:,} to go on" if ended else "all to go on"
+            rest = f": {how} from epoch {self.epoch:,}{rest}"
         return f"Reused {self.members:,} of {members:,} members from {self.source}{rest}."
 
 
@@ -142,23 +150,35 @@ class Reuse:
                 self.add(number, Found(name, 0, why))
                 continue
             new, old, why = matching(training, self.facts, result, free)
-            if new.size:
-                plan = pick_members(training.plan, new)
+            going_on = go_on(training, self.facts, result, old)
+            for live, piece_of in ((False, piece_of_result), (True, piece_of_states)):
+                mine, theirs = new[going_on == live], old[going_on == live]
+                if not mine.size:
+                    continue
+                plan = pick_members(training.plan, mine)
                 try:
-                    adopt(training, new, piece_of_result(result, old, plan, training))
+                    adopt(training, mine, piece_of(result, theirs, plan, training), live)
                 except DataError as error:
                     raise DataError(f"reuse: {name} is broken: {error}.") from None
             free[new] = False
-            self.add(number, Found(name, new.size, why))
+            count, epoch = np.count_nonzero(going_on), result.options["max_epochs"]
+            self.add(number, Found(name, new.size, why, count, epoch))
+        training.catch_up()
 
     def add(self, number: int, found: Found) -> None:
         """Count what a source gave, beside what it gave before."""
         before = self.found.get(number, Found(found.source, 0, ""))
-        self.found[number] = found._replace(members=before.members + found.members)
+        self.found[number] = found._replace(
+            members=before.members + found.members, going_on=before.going_on + found.going_on
+        )
 
     def notices(self, members: int) -> list[str]:
         """What each run gave, in words, for a run of so many members."""
-        return [found.words(members) for found in self.found.values()]
+        said = [found.words(members) for found in self.found.values()]
+        if any(found.going_on for found in self.found.values()):
+            anew = members - sum(found.members for found in self.found.values())
+            said += [f"{anew:,} of {members:,} members are trained from the first epoch."] * (anew > 0)
+        return said
 
 
 # ---------------------------------------------------------------- which members
@@ -178,7 +198,7 @@ def matching(
         taken = not equal_settings(training.plan, result, free | True)[0].size
         why = differing_settings(training.plan, result) if taken else "others gave its members"
         return nobody, nobody, why
-    for reason, usable in conditions(training, result):
+    for reason, usable in conditions(training, facts, result):
         good = usable(new, old)
         if not good.all():
             why = reason if not good.any() else f"{np.count_nonzero(~good):,} more: {reason}"
@@ -246,7 +266,9 @@ def differing_settings(plan: Plan, result: Result) -> str:
     return "no member has the same settings"
 
 
-def conditions(training: Training, result: Result) -> Iterator[tuple[str, Any]]:
+def conditions(
+    training: Training, facts: Mapping[str, Any], result: Result
+) -> Iterator[tuple[str, Any]]:
     """What members that agree in their settings need besides: the reason for people, and a
     function of their numbers, here and there, that says which have it."""
     members, options, theirs = result.members, training.options, result.options
@@ -264,7 +286,15 @@ def conditions(training: Training, result: Result) -> Iterator[tuple[str, Any]]:
         whole = np.isin(members["schedule"], SCHEDULES_OF_LENGTH)
         whole |= (stops == "max_epochs") | (members["epochs"] >= longest)
         whole |= options["target_accuracy"] is not None
-        yield f"max_epochs was {before:,}, not {longest:,}", lambda _, old: ~whole[old]
+        whole &= ~can_go_on(training, facts, result)
+        why = f"max_epochs was {before:,}, not {longest:,}"
+        if result.states and "workers" in facts:
+            why += ", and a cluster trains from the first epoch"
+        yield why, lambda _, old: ~whole[old]
+    elif kept_by(options):
+        there = np.isin(members["member"], result.states.get("members", ()))
+        without = (members["epochs"] >= longest) & ~there
+        yield f"it kept no states (keep {theirs['keep']})", lambda _, old: ~without[old]
     kept = result.packed.get("members", np.arange(members.size))
     yield (
         f"it kept only the best weights (keep {theirs['keep']})",
@@ -286,6 +316,25 @@ def in_whole_groups(
     found = np.bincount(ours[new], minlength=ours.max() + 1)
     sizes, others = np.bincount(ours), np.bincount(theirs)
     return (found[ours[new]] == sizes[ours[new]]) & (sizes[ours[new]] == others[theirs[old]])
+
+
+def can_go_on(training: Training, facts: Mapping[str, Any], result: Result) -> np.ndarray:
+    """Which members of a Result can go on to the max_epochs of a Training from their states; none
+    on a cluster, whose workers begin with settings alone."""
+    members, last = result.members, result.options["max_epochs"]
+    if not result.states or "workers" in facts or training.options["max_epochs"] <= last:
+        return np.zeros(members.size, bool)
+    there = np.isin(members["member"], result.states["members"])
+    return there & ~np.isin(members["schedule"], SCHEDULES_OF_LENGTH)
+
+
+def go_on(
+    training: Training, facts: Mapping[str, Any], result: Result, old: np.ndarray
+) -> np.ndarray:
+    """Which of the matching members of a Result go on: they can, and have not ended before."""
+    accurate = training.options["target_accuracy"] is not None
+    ended = ~np.isin(result.members["stop_reason"], ["max_epochs", *["target"] * accurate])
+    return can_go_on(training, facts, result)[old] & ~ended[old]
 
 
 # ---------------------------------------------------------------- what they hand over
@@ -314,6 +363,48 @@ def piece_of_result(
         "history_counts": np.bincount(owner[kept], minlength=members.size),
         "history_values": values[:, kept],
         **(snapshots_of(result, members) if training.snapshots is not None else {}),
+        **kept_states(result, members, training.options),
+    }
+
+
+def kept_states(
+    result: Result, members: np.ndarray, options: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    """The states of members that a run with these options keeps, too, as a checkpoint has them;
+    numbered anew."""
+    if not kept_by(options) or options["max_epochs"] != result.options["max_epochs"]:
+        return {}
+    known = result.states.get("members", np.empty(0, np.int64))
+    there = np.flatnonzero(np.isin(members, known))
+    if not there.size:
+        return {}
+    states = pick_states(result.states, np.searchsorted(known, members[there]))
+    return in_checkpoint({**states, "members": there})
+
+
+def piece_of_states(
+    result: Result, members: np.ndarray, plan: Plan, training: Training
+) -> dict[str, np.ndarray]:
+    """Members of a Result that go on, as a piece with all that live members need."""
+    kept = pick_states(result.states, np.searchsorted(result.states["members"], members))
+    last, dtype = result.options["max_epochs"], training.dtype
+    held = {**result.entries, **result.recorded["record"]}
+    lengths = np.diff(result.entries["offsets"])[members]
+    entries = ranges(result.entries["offsets"][members], lengths)
+    epochs = result.entries["epoch"][entries]
+    before = np.isin(epochs, kept_epochs(last))
+    owner = np.repeat(np.arange(members.size), lengths)
+    shots = snapshots_of(result, members, last) if training.snapshots is not None else {}
+    return {
+        "states": kept["states"],
+        "parameters": padded(kept["parameters"], dtype),
+        "best": padded(kept["best"], dtype),
+        "memory": kept["memory"],
+        "seconds": result.members["seconds"][members],
+        "progress": np.array([float(last), 1.0, 0.0]),
+        "history_counts": np.bincount(owner[before], minlength=members.size),
+        "history_values": np.array([held[n][entries][before] for n in training.history.names]),
+        **shots,
     }
 
 
@@ -362,12 +453,17 @@ def packed_numbers(result: Result, members: np.ndarray, plan: Plan, dtype: np.dt
     return flat
 
 
-def snapshots_of(result: Result, members: np.ndarray) -> dict[str, np.ndarray]:
-    """The snapshots of members, which are numbered anew."""
+def snapshots_of(
+    result: Result, members: np.ndarray, end: int | None = None
+) -> dict[str, np.ndarray]:
+    """The snapshots of members, which are numbered anew; only those before the epoch `end`."""
     held = result.recorded["snapshots"]
     if not np.isin(members, held.get("member", ())).any():
         return {}
-    some = np.flatnonzero(np.isin(held["member"], members))
+    wanted = np.isin(held["member"], members)
+    if end is not None:
+        wanted &= held["epoch"] < end
+    some = np.flatnonzero(wanted)
     order = np.argsort(members)
     number = order[np.searchsorted(members, held["member"][some], sorter=order)]
     units = ranges((np.cumsum(held["n1"]) - held["n1"])[some], held["n1"][some])

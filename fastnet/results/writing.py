@@ -44,15 +44,17 @@ def run_config(
 
 
 def write_result(path: Path, result: Result) -> None:
-    """Write members.csv, history.npz, weights.npz, best/ and model.npz."""
+    """Write members.csv, the npz files, best/ and model.npz."""
     write_members(path / "members.csv", result.members)
     write_npz(path / "history.npz", result.entries)
     for name, arrays in result.recorded.items():
         if arrays:
             write_npz(path / f"{name}.npz", arrays)
+    if result.states:
+        write_npz(path / "state.npz", result.states)
     if not result.packed:
         return
-    if result.options["keep"] == "all":
+    if result.options["keep"] in ("all", "state"):
         arrays = {name: a for name, a in result.packed.items() if name != "members"}
         write_npz(path / "weights.npz", arrays)
     model = result.model()

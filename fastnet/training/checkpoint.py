@@ -23,7 +23,8 @@ from fastnet.errors import quoted
 from fastnet.native.vector import LANES
 from fastnet.options.methods import CONVERGED_BY, FIRST_ORDER, OPTIMIZERS, STOPS, WITH_MATRIX
 from fastnet.training.history import Snapshots, kept_epochs
-from fastnet.training.plan import Plan
+from fastnet.training.plan import Plan, pick_members
+from fastnet.training.states import ARRAYS, starts_of, states_in
 
 OWN_L2 = tuple(name for name, row in OPTIMIZERS.items() if row.own_l2)
 # Members with these stops have begun the epoch after their last entry.
@@ -85,8 +86,9 @@ def trains_on(run: Run, state: np.ndarray) -> np.ndarray:
 
 
 def epochs(run: Run, state: np.ndarray) -> np.ndarray:
-    """A running member goes on from the start of the round: the round's buffer has room for it."""
-    begins = (state["stop"] != RUNNING) | (state["epoch"] == run.start)
+    """A running member goes on from the start of the round, or waits for its epoch: the round's
+    buffer has room for it."""
+    begins = (state["stop"] != RUNNING) | (state["epoch"] >= run.start)
     return begins & between(0, state["epoch"], run.plan.settings["max_epochs"])
 
 
@@ -234,6 +236,7 @@ def misfit(saved: Mapping[str, np.ndarray], run: Run) -> str | None:
         or odd_array(saved, shapes_of_history(run, saved))
         or odd_array(saved, shapes_of_snapshots(run, saved))
         or odd_snapshots(saved, run)
+        or odd_states(saved, run)
         or unknown_array(saved, run)
     )
 
@@ -286,8 +289,44 @@ def odd_snapshots(saved: Mapping[str, np.ndarray], run: Run) -> str | None:
     return None if reached.all() else "snapshot_epoch is not reached yet"
 
 
+def odd_states(saved: Mapping[str, np.ndarray], run: Run) -> str | None:
+    """Kept states of members that the run does not have, or that cannot be theirs."""
+    states = states_in(saved)
+    if not states:
+        return None
+    members = states.get("members", np.empty(0))
+    fits = members.dtype == np.int64 and members.ndim == 1 and members.size > 0
+    if not fits or (np.diff(members, prepend=-1) <= 0).any() or members[-1] >= len(saved["states"]):
+        return "kept_members names members that there are not"
+    some = run._replace(plan=pick_members(run.plan, members))
+    wrong = odd_array(saved, shapes_of_states(some))
+    if wrong:
+        return wrong
+    for name, starts in starts_of(some.plan).items():
+        if (states[name] != starts).any():
+            return f"kept_{name} are not those of its members"
+    if not np.isfinite(states["best"]).all():
+        return "kept_best has values that are not finite"
+    if (states["states"]["stop"] != RUNNING).any():
+        return "kept_states has members that had ended"
+    last = int(some.plan.settings["max_epochs"].max())
+    wrong = odd_state(states["states"], some._replace(start=last))
+    return f"kept: {wrong}" if wrong else None
+
+
+def shapes_of_states(run: Run) -> dict[str, tuple]:
+    """Shape and dtype of the kept states of all members of a run."""
+    plan, count = run.plan, run.plan.settings.size
+    found = {"members": ((count,), np.int64), "states": ((count,), STATE)}
+    found |= {name: ((plan.length,), run.dtype) for name in ("parameters", "best")}
+    found |= {"memory": ((plan.memory,), run.dtype)}
+    found |= {name: ((count + 1,), np.int64) for name in ("offsets", "memory_offsets")}
+    return {f"kept_{name}": found[name] for name in ARRAYS}
+
+
 def unknown_array(saved: Mapping[str, np.ndarray], run: Run) -> str | None:
     """An array that no checkpoint of the run has."""
     known = {**shapes(run), **shapes_of_history(run, saved), **shapes_of_snapshots(run, saved)}
+    known |= {f"kept_{name}": () for name in ARRAYS if states_in(saved)}
     more = sorted(set(saved) - set(known))
     return f"it has the unknown array {quoted(more[0])}" if more else None

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.engine.layout import parameter_length
 from fastnet.engine.records import RUNNING
 from fastnet.errors import DataError, UsageError
 from fastnet.options.rules import refuse_cut
 from fastnet.training.checkpoint import Run, misfit
-from fastnet.training.history import Snapshots, ranges
+from fastnet.training.history import Snapshots
 from fastnet.training.plan import Plan, pick_members
+from fastnet.training.states import memory_places, places_of, states_in
 from fastnet.training.strengths import rivals
 from fastnet.training.training import Training, unit_cost
 
@@ -108,7 +108,12 @@ def piece_of(training: Training) -> dict[str, np.ndarray]:
     return {name: array for name, array in saved.items() if name not in OF_LIVE_MEMBERS}
 
 
-def adopt(training: Training, members: np.ndarray, piece: Mapping[str, np.ndarray]) -> None:
+def adopt(
+    training: Training,
+    members: np.ndarray,
+    piece: Mapping[str, np.ndarray],
+    to_go_on: bool = False,
+) -> None:
     """Make members of a Training those of a piece, with the same bytes as if trained here.
 
     Parameters
@@ -119,6 +124,8 @@ def adopt(training: Training, members: np.ndarray, piece: Mapping[str, np.ndarra
         Their numbers in `training`, in the order of the piece.
     piece : dict of str to ndarray
         The piece_of() a Training of pick_members(training.plan, members); it is checked.
+    to_go_on : bool
+        Whether the members are still training; then the piece has what they need for that, too.
 
     Raises
     ------
@@ -126,32 +133,34 @@ def adopt(training: Training, members: np.ndarray, piece: Mapping[str, np.ndarra
         for a piece that is not of these members, or has members that are still training.
     """
     plan = pick_members(training.plan, members)
-    refuse_misfit(training, plan, piece)
-    training.pack.states[members] = piece["states"]
-    places = places_of(training.plan, members)
-    training.pack.best[places] = piece["best"][: places.size]
+    refuse_misfit(training, plan, piece, to_go_on)
+    pack, places = training.pack, places_of(training.plan, members)
+    pack.states[members] = piece["states"]
+    pack.best[places] = piece["best"][: places.size]
+    if to_go_on:
+        pack.parameters[places] = piece["parameters"][: places.size]
+        pack.memory[memory_places(training.plan, members)] = piece["memory"]
     training.seconds[members] = piece["seconds"]
     training.history.adopt(members, piece)
     if training.snapshots is not None and "snapshot_W1" in piece:
         arrays = {name: piece[f"snapshot_{name}"] for name in Snapshots.ARRAYS}
         arrays["member"] = members[arrays["member"]]
         training.snapshots.adopt(arrays)
+    kept = states_in(piece)
+    if kept:
+        training.kept.append({**kept, "members": members[kept["members"]]})
 
 
-def refuse_misfit(training: Training, plan: Plan, piece: Mapping[str, np.ndarray]) -> None:
+def refuse_misfit(
+    training: Training, plan: Plan, piece: Mapping[str, np.ndarray], to_go_on: bool
+) -> None:
     """Raise a DataError for a piece that is not of the members of a plan."""
     names, rows = training.history.names, training.sets["train"].count
     asked = "snapshots" in training.options["record"]
-    run = Run(plan, training.dtype, names, rows, asked, whole=False)
+    run = Run(plan, training.dtype, names, rows, asked, whole=to_go_on)
     wrong = misfit(piece, run)
     if wrong:
         raise DataError(wrong)
     live = np.flatnonzero(piece["states"]["stop"] == RUNNING)
-    if live.size:
+    if live.size and not to_go_on:
         raise DataError(f"its member {live[0]} is still training")
-
-
-def places_of(plan: Plan, members: np.ndarray) -> np.ndarray:
-    """The places of the members' numbers in the packed parameters, one member after another."""
-    settings = plan.settings[members]
-    return ranges(settings["offset"], parameter_length(settings["n1"], plan.d, plan.k))

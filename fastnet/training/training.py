@@ -40,6 +40,7 @@ from fastnet.training.cores import granted, idle_cores
 from fastnet.training.halving import halving_of
 from fastnet.training.history import History, Snapshots, history_names, kept_epochs
 from fastnet.training.plan import Plan, has_optimizer
+from fastnet.training.states import in_checkpoint, joined, kept_by, states_in, states_of
 from fastnet.training.strengths import worse
 from fastnet.training.threads import Threads, chunks, worthwhile
 
@@ -97,6 +98,7 @@ class Training:
         self.history = History(plan.settings.size, history_names(options, self.sets["val"].count))
         self.snapshots = Snapshots() if "snapshots" in options["record"] else None
         self.halving = halving_of(plan, options)
+        self.kept = []  # states of members that were live at max_epochs: those of each round
         self.start, self.epochs, self.elapsed = 0, self.first_epochs(), 0.0
         self.parts = self.parts_of_members()
         self.shared = self.room_for_parts()
@@ -235,8 +237,12 @@ class Training:
         return ids
 
     def advance(self, end):
-        """Advance the live members to epoch `end`; return their order, records and counts."""
+        """Advance the live members to epoch `end`; return their order, records and counts.
+
+        Those that go on from an epoch at or beyond `end` (catch_up()) wait.
+        """
         live = self.live
+        live = live[self.pack.states["epoch"][live] < end]
         buffer = np.empty((live.size, len(kept_epochs(end, self.start)), COLUMNS))
         counts = np.zeros(live.size, np.int64)
         huge = live[self.parts[live] > 1]
@@ -292,6 +298,8 @@ class Training:
         prune = self.options["prune_l2"]
         if prune is not None and self.start <= prune:
             end = min(end, prune + 1)
+        if kept_by(self.options):
+            end = self.keep_states(live, end)
         first_only = self.options["stop"] == "first"
         before = [array.copy() for array in self.changing()] if first_only else ()
         recorded = self.advance(end)
@@ -306,7 +314,7 @@ class Training:
         if self.halving is not None:
             self.prune(end - 1)
         if prune is not None and end == prune + 1:
-            self.prune_strengths()
+            self.prune_strengths(end)
         self.history.add(*recorded)
         self.mark_last(live)
         if self.options["target_accuracy"] is not None:
@@ -322,10 +330,25 @@ class Training:
         live = self.live
         self.pack.states["stop"][live[behind[live]]] = PRUNED
 
-    def prune_strengths(self):
-        """Stop the live members whose strength of l2 is in the worse half."""
+    def keep_states(self, live, end):
+        """The end of a round at most where states are kept; there, keep those of its members."""
+        last = self.limit() - 1
+        if self.start < last:
+            return min(end, last)
+        self.kept.append(states_of(self.plan, self.pack, live))
+        return end
+
+    def catch_up(self) -> None:
+        """Begin where the first live member is: members may go on from states of other runs."""
+        live = self.live
+        if live.size:
+            self.start = max(self.start, int(self.pack.states["epoch"][live].min()))
+
+    def prune_strengths(self, end):
+        """Stop the members at epoch `end` whose strength of l2 is in the worse half."""
         states = self.pack.states
-        out = worse(self.plan.columns, states["best_loss"]) & (states["stop"] == RUNNING)
+        here = (states["stop"] == RUNNING) & (states["epoch"] == end)
+        out = worse(self.plan.columns, states["best_loss"]) & here
         states["stop"][out] = PRUNED
 
     def film(self) -> None:
@@ -338,6 +361,7 @@ class Training:
         """Keep the weights of the live members if a snapshot is due where the round starts."""
         if not self.snapshots.is_due(self.start):
             return
+        live = live[self.pack.states["epoch"][live] == self.start]
         live = self.snapshots.wanted(self.start, live)
         if live.size:
             self.snapshots.add(self.start, live, self.unpacked(self.pack.parameters, live))
@@ -417,7 +441,13 @@ class Training:
             "history_counts": self.history.counts,
             "history_values": self.history.table(),
             **{f"snapshot_{n}": a for n, a in self.recorded().items()},
+            **in_checkpoint(self.states()),
         }
+
+    def states(self) -> dict[str, np.ndarray]:
+        """The arrays of state.npz so far."""
+        self.kept = [joined(self.kept, self.dtype)]
+        return self.kept[0]
 
     def recorded(self) -> dict[str, np.ndarray]:
         """The arrays of snapshots.npz; empty when none were asked for."""
@@ -440,6 +470,8 @@ class Training:
         self.history.restore(saved)
         if self.snapshots is not None and "snapshot_W1" in saved:
             self.snapshots.restore({name: saved[f"snapshot_{name}"] for name in Snapshots.ARRAYS})
+        kept = states_in(saved)
+        self.kept = [kept] if kept else []
 
 
 def grown(old: Training, plan: Plan, data: Data) -> Training:
@@ -456,7 +488,7 @@ def grown(old: Training, plan: Plan, data: Data) -> Training:
     new.seconds[:count] = old.seconds
     new.history.counts[:count] = old.history.counts
     new.history.pieces = [(np.arange(count), old.history.counts, old.history.table())]
-    new.snapshots = old.snapshots
+    new.snapshots, new.kept = old.snapshots, old.kept
     new.elapsed, new.epochs = old.elapsed, old.epochs
     return new
 

@@ -93,7 +93,7 @@ BAD = [
     ),
     ("train --task 1 --clip-norm 0", 2, "--clip-norm must be a number > 0 or none, got '0'."),
     ("train --task 1 --init xavier", 2, None),
-    ("train --task 1 --keep some", 2, "--keep must be one of all, best, none, got 'some'."),
+    ("train --task 1 --keep some", 2, "--keep must be one of all, best, none, state, got 'some'."),
     (
         "train --task 1 --max-epochs none",
         2,

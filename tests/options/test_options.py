@@ -213,7 +213,7 @@ REFUSED = [
     ("zip", "maybe", " must be true or false, got 'maybe'."),
     ("threads", "0", " must be an integer >= 1 and <= 1024 or none, got '0'."),
     ("backend", "torch", " must be one of kernels, reference, got 'torch'."),
-    ("keep", "some", " must be one of all, best, none, got 'some'."),
+    ("keep", "some", " must be one of all, best, none, state, got 'some'."),
     ("samples", "1", " must be an integer >= 2 and <= 100000000, got '1'."),
     ("noise", "-0.1", " must be a number >= 0, got '-0.1'."),
     ("data_seed", "-1", " must be an integer >= 0 and <= 4294967295, got '-1'."),
@@ -289,7 +289,7 @@ NOT_TAKEN = [
     ("zip", "yes", "zip must be true or false, got 'yes'."),
     ("zip", 1, "zip must be true or false, got 1."),
     ("function", 5, "function must be a text, got 5."),
-    ("keep", None, "keep must be one of all, best, none, got None."),
+    ("keep", None, "keep must be one of all, best, none, state, got None."),
     ("max_epochs", [1, 2], "max_epochs must be an integer >= 1 and <= 1000000000, got [1, 2]."),
 ]
 

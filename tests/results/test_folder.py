@@ -109,6 +109,7 @@ def test_a_finished_folder_has_the_files_of_the_design(finished):
     [
         ({"keep": "best"}, {"weights.npz"}, set()),
         ({"keep": "none"}, {n for n in FILES if n.startswith(WITH_WEIGHTS)}, set()),
+        ({"keep": "state"}, set(), {"state.npz"}),
         ({"record": "none"}, {"snapshots.npz"}, set()),
         ({"record": ["clipped", "gradient_norm"]}, set(), {"record.npz"}),
     ],

@@ -83,8 +83,9 @@ def test_every_array_of_a_checkpoint_has_a_shape():
         {"n1": [2], "learning_rate": [0.1, 1e30], "patience": 3, "min_learning_rate": 0.01},
         {"n1": [2], "optimizer": ["lm", "adam"], "zip": True, "backend": "reference"},
         {"n1": [2], "dtype": "float64", "warmup_epochs": 3, "schedule": ["exponential", "cosine"]},
+        {**METHODS, "keep": "state"},
     ],
-    ids=["every method", "first", "diverges", "reference", "schedules"],
+    ids=["every method", "first", "diverges", "reference", "schedules", "states"],
 )
 def test_every_checkpoint_of_a_run_is_its_own(given):
     whole = [*checkpoints(**given)]
@@ -163,6 +164,27 @@ CHANGES = [
     (lambda s: s["snapshot_n1"].__setitem__(0, 99), "snapshot_n1 is not the members' n1"),
     (lambda s: s["snapshot_epoch"].__setitem__(0, 2**60), "snapshot_epoch is not reached yet"),
 ]
+
+
+KEPT = [
+    (lambda s: s.pop("kept_memory"), "it has no kept_memory"),
+    (lambda s: s.pop("kept_members"), "kept_members names members that there are not"),
+    (lambda s: s["kept_members"].__setitem__(-1, 9), "kept_members names members that"),
+    (lambda s: s["kept_members"].__setitem__(1, 0), "kept_members names members that"),
+    (lambda s: s["kept_offsets"].__setitem__(1, 1), "kept_offsets are not those of its members"),
+    (lambda s: s["kept_best"].__setitem__(0, np.inf), "kept_best has values that are not finite"),
+    (lambda s: s["kept_states"]["stop"].fill(2), "kept_states has members that had ended"),
+    (lambda s: s["kept_states"]["epoch"].fill(39), "kept: the state of member 0 has epoch 39"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), KEPT, ids=[text for _, text in KEPT])
+def test_kept_states_that_are_not_of_the_run(change, message):
+    given = {"n1": [2, 3], "optimizer": "adam", "keep": "state"}
+    *_, saved = checkpoints(**given)
+    training(**given).restore(copies(saved))
+    change(saved)
+    refused(saved, message, **given)
 
 
 @pytest.mark.parametrize(("change", "message"), CHANGES, ids=[text for _, text in CHANGES])
