@@ -1,7 +1,6 @@
 """The states of members that max_epochs ends (option keep state): a longer run goes on from them.
 
-A state is that before the member's last entry, which a longer run decides otherwise: only there does
-`max_epochs` say that it ends.
+A state is that before the member's last entry: a longer run decides that entry otherwise.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

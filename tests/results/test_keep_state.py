@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from test_reuse import X, Y, contents
 
 import fastnet
 from fastnet import DataError, UsageError
@@ -10,7 +11,6 @@ from fastnet.options.methods import FIRST_ORDER, OPTIMIZERS
 from fastnet.results import reuse
 from fastnet.results.environment import describe
 from fastnet.training.training import Training
-from test_reuse import X, Y, contents
 
 SHORT = {"n1": [2, 4], "seeds": 2, "max_epochs": 20, "threads": 1, "keep": "state"}
 STEPPED = {"optimizer": list(FIRST_ORDER), "n1": [3], "seeds": 1, "learning_rate": None}
@@ -78,8 +78,8 @@ def test_some_go_on_some_have_ended_and_some_are_new(tmp_path):
     result = swept(tmp_path / "longer", **more, reuse=old)
     assert contents(tmp_path / "longer") == contents(tmp_path / "scratch")
     assert told(result) == [
-        f"Reused 4 of 10 members from the given Result: {ended} as they ended, {4 - ended} to go on "
-        "from epoch 60.",
+        f"Reused 4 of 10 members from the given Result: {ended} as they ended, {4 - ended} to go "
+        "on from epoch 60.",
         "6 of 10 members are trained from the first epoch.",
     ]
     # The states of members that were reused go on once more; those of other epochs do not.
@@ -195,7 +195,7 @@ def test_states_of_a_run_in_parts_are_refused(tmp_path):
 
 def test_a_resumed_run_names_the_way_to_more_epochs(tmp_path):
     swept(tmp_path / "run")
-    with pytest.raises(UsageError, match="max_epochs cannot change, .*start a run with --reuse"):
+    with pytest.raises(UsageError, match=r"max_epochs cannot change, .*start a run with --reuse"):
         fastnet.resume(tmp_path / "run", X, Y, max_epochs=50)
 
 
