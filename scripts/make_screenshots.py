@@ -1,4 +1,4 @@
-"""Write the pictures of the page in docs/images: python scripts/make_screenshots.py.
+"""Write the pictures of page and playback in docs/images: python scripts/make_screenshots.py.
 
 Needs the extras [ui] and [test], and Debian's chromium. Not part of the tests: the pictures change
 with every font and every version of Streamlit.
@@ -31,17 +31,29 @@ def main():
     """Train the runs, serve the page, and take a picture of each view."""
     with tempfile.TemporaryDirectory() as place, sync_playwright() as driver:
         train(place)
+        browser = driver.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
         with serving(place) as address:
-            browser = driver.chromium.launch(
-                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-            )
             for name, (query, height) in PICTURES.items():
                 page = browser.new_page(viewport={"width": WIDTH, "height": height})
                 page.goto(address + query)
                 page.get_by_role("heading", level=1).wait_for()
                 page.wait_for_timeout(5000)  # charts and tables are drawn after the text
                 page.screenshot(path=IMAGES / f"{name}.png")
-            browser.close()
+        take_playback(browser, Path(place))
+        browser.close()
+
+
+def take_playback(browser, place):
+    """A picture of the film of a sine that is being learnt."""
+    line = "plot runs/sine --figure playback -o playback.html"
+    subprocess.run([*PROGRAM, *line.split()], cwd=place, check=True)
+    page = browser.new_page(viewport={"width": WIDTH, "height": 480})
+    page.goto((place / "playback.html").as_uri())
+    page.get_by_role("button", name="Best").click()
+    page.wait_for_timeout(1000)
+    page.screenshot(path=IMAGES / "playback.png", full_page=True)
 
 
 def train(place):

@@ -399,10 +399,17 @@ def print_runs(found):
             best.get("n1"),
             best.get("seed"),
             answer.monitored_of(best),
-            facts.get("smallest_n1"),
+            smallest_text(facts),
         )
         table.add_row(facts["run"], *(number(value) for value in cells))
     console().print(table)
+
+
+def smallest_text(facts):
+    """The smallest N1 of a run in a list, with its share of the best where no target decided."""
+    if facts["within"]:
+        return f"{facts['within']['n1']}, within {100 * facts['within']['within']:g} %"
+    return facts["smallest_n1"]
 
 
 def print_figures(rows):
@@ -468,14 +475,19 @@ def print_export(done, line):
         f"{done['working_bytes']:,} bytes of memory."
     )
     if done["to"] in ("c", "onnx"):
-        echo(
-            f"Inputs are {done['input_dtype']}: that rounds predictions for rows of the data by "
-            f"{done['rounding_error']:.1g} of their size at most."
-        )
+        echo(rounding_line(done["input_dtype"], done["rounding_error"]))
     if done["inputs_are_cut"]:
         echo("Inputs are cut at x_least and x_most, which are part of the export.")
     if done["quantized"]:
         print_table(console(), *quantized_cells(done["quantized"]), names=True)
+
+
+def rounding_line(dtype, error):
+    """What the type of the inputs does to predictions for rows of the data."""
+    if not error:
+        return f"Inputs are {dtype}, which holds the rows of the data exactly."
+    size = f"{error:.1g} of their size at most"
+    return f"Inputs are {dtype}, which changes predictions for rows of the data by {size}."
 
 
 def quantized_cells(rows):

@@ -142,8 +142,17 @@ def as_dicts(found: Collection[cures.Cure]) -> list[dict[str, Any]]:
 
 
 def tried_kind(table: Table, name: str) -> str:
-    """The kind of a column; "other" for one that is refused for it."""
+    """The kind of a column: also "yes/no", and "other" for one that is refused for its kind."""
+    if is_yes_or_no(table, name):
+        return "yes/no"
     try:
         return kind_of(table, name)
     except FastnetError:
         return "other"
+
+
+def is_yes_or_no(table: Table, name: str) -> bool:
+    """Whether a column holds true and false, which training takes as 1 and 0."""
+    from pandas.api.types import infer_dtype
+
+    return infer_dtype(table.series(name), skipna=True) == "boolean"

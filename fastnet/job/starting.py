@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnet.cluster import Cluster, cluster_of
+from fastnet.data.samples import Data
 from fastnet.data.sources import checked_task
 from fastnet.errors import DataError, FastnetError, UsageError, quoted
 from fastnet.files import checked_path, read_npz
@@ -64,13 +65,8 @@ def start(
     count = parts_needed(taken, plan, data, out is not None, initial_weights)
     if count > 1:
         facts = environment.describe(options["threads"] or granted().count, data.digest())
-        folder = Folder.create(out, force)
-        try:
-            config = {**run_config(command, task, data.schema, options), "parts": count}
-            folder.start(config, facts, data.divided())
-        except BaseException:
-            folder.abandon()
-            raise
+        config = {**run_config(command, task, data.schema, options), "parts": count}
+        folder = begun_folder(out, force, config, facts, data)
         found = Reuse(sources, facts) if sources else None
         run = Parts(
             command, task, plan, data, options, facts, progress, began, folder, count, found
@@ -90,18 +86,31 @@ def start(
         job = Job(command, task, training, data, facts, progress, began, reused, cluster)
         if out is None:
             return job.run()
-        job.folder = Folder.create(out, force)
-        try:
-            config = run_config(command, task, data.schema, options)
-            if initial_weights is not None:
-                config["initial_weights"] = True  # then there must be a checkpoint
-            begun = initial_weights is not None or reused is not None
-            first = training.checkpoint() if begun else None
-            job.folder.start(config, facts, data.divided(), first)
-        except BaseException:
-            job.folder.abandon()
-            raise
+        config = run_config(command, task, data.schema, options)
+        if initial_weights is not None:
+            config["initial_weights"] = True  # then there must be a checkpoint
+        begun = initial_weights is not None or reused is not None
+        first = training.checkpoint() if begun else None
+        job.folder = begun_folder(out, force, config, facts, data, first)
         return job.run()
+
+
+def begun_folder(
+    out: Any,
+    force: bool,
+    config: dict[str, Any],
+    facts: dict[str, Any],
+    data: Data,
+    first: Mapping[str, Any] | None = None,
+) -> Folder:
+    """A new run folder with what a run begins with; nothing is left of it after an error."""
+    folder = Folder.create(out, force)
+    try:
+        folder.start(config, facts, data.divided(), first)
+    except BaseException:
+        folder.abandon()
+        raise
+    return folder
 
 
 def go_on(

@@ -24,6 +24,7 @@ MOST_ROWS = 40  # columns that are shown at once
 ENOUGH_ROWS = 100  # from so many rows a fifth is suggested as a test set
 KINDS_OF_USE = {  # what a column of a kind can be used for, beside what is found
     "number": ("exclude", "categorical", "group", "order", "weights"),
+    "yes/no": ("exclude", "categorical", "group", "order"),
     "text": ("exclude", *form.LISTS[1:], "group", "order", "split_column"),
 }
 CURES = {

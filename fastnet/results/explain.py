@@ -206,7 +206,7 @@ def held_out(result: Result, member: int | None, arrays: Any = None) -> Rows:
     """
     samples = run_samples(result, arrays)
     where, rows = judging_rows(result, member, samples)
-    notices = ()
+    notices: tuple[str, ...] = ()
     if where == "train":
         notices = (
             "There are no test and no validation rows: the training rows judge, so what the "
@@ -217,6 +217,8 @@ def held_out(result: Result, member: int | None, arrays: Any = None) -> Rows:
             f"the run has {len(rows)} {WHERE[where]} row; to shuffle a column takes at least 2; "
             "give data (--data FILE)."
         )
+    if np.ptp(samples.weight[rows]):
+        notices += ("All rows count equally here; their weights are not used.",)
     return Rows(where, samples.X[rows], samples.Y[rows], notices)
 
 

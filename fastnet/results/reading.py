@@ -334,8 +334,9 @@ def list_runs(folder: str | Path) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        run, command, members, status, best and smallest_n1; those that an unfinished or broken
-        run does not know are None.
+        run, command, members, status, best, smallest_n1 and within (without a target, the smallest
+        n1 that comes within a share of the best one); those that an unfinished or broken run does
+        not know are None.
     """
     return [facts_of_run(run) for run in runs_in(Path(folder))]
 
@@ -346,9 +347,10 @@ def facts_of_run(run: Path) -> dict[str, Any]:
         summary = read_json(run, "summary.json")
         facts = {"run": str(run), **{k: summary[k] for k in ("command", "members", "status")}}
         facts["best"] = {k: summary["best"][k] for k in ("n1", "seed", "train_loss", "val_loss")}
-        return {**facts, "smallest_n1": summary["smallest_n1"]}
+        close = summary["within"] and {k: summary["within"][k] for k in ("n1", "within")}
+        return {**facts, "smallest_n1": summary["smallest_n1"], "within": close}
     except FastnetError:
-        facts = dict.fromkeys(("run", "command", "members", "status", "best", "smallest_n1"))
+        facts = dict.fromkeys(("command", "members", "best", "smallest_n1", "within"))
         broken = (run / "summary.json").exists()
         status = "broken" if broken else "running" if in_use(run) else "interrupted"
         return {**facts, "run": str(run), "status": status}

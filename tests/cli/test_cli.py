@@ -884,6 +884,15 @@ def test_ls(command):
     assert re.match(r"runs/mine +sweep +2 +done +2 +\d +0\.\d+ +-$", lines[2])
     found = command("ls --json").json["runs"]
     assert [run["command"] for run in found] == ["train", "sweep"] and found[1]["members"] == 2
+    assert [run["within"] for run in found] == [None, None]
+
+
+def test_ls_shows_the_smallest_n1_that_is_close_to_the_best(command):
+    line = TINY.replace("--n1 2", "--n1 1,2 --target-loss none --within 0.5")
+    assert command(f"sweep {line} --quiet --out runs/close").code == 0
+    close = fastnet.load("runs/close").summary()["within"]["n1"]
+    assert command("ls").out.splitlines()[1].endswith(f" {close}, within 50 %")
+    assert command("ls --json").json["runs"][0]["within"] == {"n1": close, "within": 0.5}
 
 
 def test_show_prints_what_the_run_printed(command):

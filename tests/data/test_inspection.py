@@ -168,6 +168,7 @@ def test_each_column_and_what_training_does_with_it():
         "size": NOISE,
         "town": RNG.choice(["Bonn", "Ulm", "Jena"], N),
         "one": 3,
+        "garden": RNG.integers(2, size=N).astype(bool),
         "w": 1 + NOISE**2,
         "part": RNG.choice(["train", "val"], N),
         "y": OTHER,
@@ -177,6 +178,7 @@ def test_each_column_and_what_training_does_with_it():
         "size": ("number", 1, "input"),
         "town": ("text", 3, "3 inputs"),
         "one": ("number", 0, "left out: one value"),
+        "garden": ("yes/no", 1, "input"),
         "w": ("number", 0, "weights of the rows"),
         "part": ("text", 0, "names the sets"),
         "y": ("number", 0, "target (numbers)"),
@@ -185,7 +187,8 @@ def test_each_column_and_what_training_does_with_it():
     assert (size["low"], size["high"], size["distinct"]) == (NOISE.min(), NOISE.max(), N)
     assert size["mean"] == pytest.approx(NOISE.mean()) and size["sd"] == pytest.approx(NOISE.std())
     assert town["levels"] == pandas.Series(frame["town"]).value_counts().to_dict()
-    assert found["inputs"] == 4 and found["loss"] == "squared"
+    assert found["columns"][3]["levels"].keys() == {"True", "False"}
+    assert found["inputs"] == 5 and found["loss"] == "squared"
     assert found["sets"]["val"] == sum(frame["part"] == "val") and found["problems"] == []
     assert found["notices"][0].startswith("Left out because it has one value in all rows: ")
 

@@ -741,7 +741,7 @@ def test_export_writes_beside_you_and_tells_the_sizes(command, runs):
         f"good_1.h  {os.path.getsize(runs / 'good_1.h'):,} bytes\n"
         f"{5 * n1 + 2} parameters (float32), {20 * n1 + 8} bytes with scaling; a prediction takes "
         f"{4 * n1} multiply-adds and {8 * (2 + 2)} bytes of memory.\n"
-        f"Inputs are float32: that rounds predictions for rows of the data by "
+        f"Inputs are float32, which changes predictions for rows of the data by "
         f"{error:.1g} of their size at most.\n",
         "",
     )

@@ -258,6 +258,14 @@ def test_with_folds_the_rows_of_the_members_fold_judge():
         )
 
 
+def test_a_notice_says_that_weights_of_rows_are_not_used(tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("x,y,w\n" + "".join(f"{i},{i * i},{1 + i % 3}\n" for i in range(40)))
+    given = {"n1": 2, "max_epochs": 5, "l2": 0, "backend": "reference", "weights": "w"}
+    found = fastnet.train(data=table, target="y", **given).explain()
+    assert found["notices"] == ["All rows count equally here; their weights are not used."]
+
+
 def test_of_many_rows_some_are_drawn(monkeypatch):
     monkeypatch.setattr(explain, "MOST_ROWS", 10)
     result = small(test_fraction=0.5)
