@@ -10,6 +10,7 @@ from fastnet.page.loading import load
 from fastnet.page.parts import (
     errors_in_page,
     escape_markdown,
+    follow,
     go_to,
     show_chart,
     show_table,
@@ -17,6 +18,7 @@ from fastnet.page.parts import (
 )
 from fastnet.results import listing, words
 
+LOOK_SECONDS = 2  # how often the page looks whether a run has ended
 NOT_OF_THE_RESULT = ("out", "threads", "data")  # options that change no number, and one shown above
 
 
@@ -24,10 +26,12 @@ def compare_view(runs, names):
     """What several runs have found, where their options differ, and their curves."""
     if st.button("All runs", type="tertiary", icon=":material/arrow_back:", key="back"):
         go_to(view="runs")
+    seen = states(runs, names)
+    follow(lambda: states(runs, names), seen, LOOK_SECONDS)
     results = {}
-    for name in dict.fromkeys(names):
+    for name, status in seen.items():
         with errors_in_page():
-            results[name] = finished(runs, name)
+            results[name] = finished(runs, name, status)
     results = {name: result for name, result in results.items() if result is not None}
     st.title(f"{words.counted(len(results), 'run')} compared", anchor=False)
     if len(results) < 2:
@@ -43,9 +47,13 @@ def compare_view(runs, names):
     curves(results)
 
 
-def finished(runs, name):
+def states(runs, names):
+    """The status of each run by name."""
+    return {name: processes.status(runs, name) for name in names}
+
+
+def finished(runs, name, status):
     """The Result of a run; None, and a line that says why, if it has none."""
-    status = processes.status(runs, name)
     if status == "done":
         return load(processes.folder_of(runs, name))
     why = "there is no such run" if status == "missing" else f"it is {status}"

@@ -50,10 +50,8 @@ def live_view(runs, name, status, corner):
             st.error(escape_markdown(processes.trouble(runs, name)))
         if result is not None:
             so_far(result, processes.events(processes.folder_of(runs, name)))
-    if status != "interrupted":
-        cost = time.thread_time() - began
-        st.session_state["rested"] = time.monotonic() + REST * cost
-        watch(runs, name, seen)
+    st.session_state["rested"] = time.monotonic() + REST * (time.thread_time() - began)
+    watch(runs, name, seen)
 
 
 def title(status, result):

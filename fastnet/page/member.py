@@ -33,7 +33,7 @@ def member_view(result):
         column_config=LOSS_FORMATS,
         on_select="rerun",
         selection_mode="single-row",
-        key="members",
+        key=f"members-{','.join(reasons)}",  # a tick is of a row: another filter has none
         **without_none(),
     )
     rows = event.selection.rows

@@ -56,6 +56,27 @@ def from_url(name, values=None):
         unknown_in_url(name, asked, values)
 
 
+def follow(look, seen, every):
+    """Draw the page again when it shows an older state of things.
+
+    Parameters
+    ----------
+    look : callable
+        Returns the state now.
+    seen : object
+        The state that the page shows: read once, before anything was drawn by it.
+    every : float
+        Seconds between two looks.
+    """
+
+    @st.fragment(run_every=every)
+    def watch():
+        if look() != seen:
+            st.rerun()
+
+    watch()
+
+
 def unknown_in_url(name, asked, values):
     """Say that the URL asks for something that is not there."""
     names = ", ".join(values)

@@ -181,16 +181,18 @@ def status(runs, name):
     done, running, starting, stopping, interrupted (can be resumed), resuming, failed or missing.
     """
     folder = folder_of(runs, name)
+    locked = in_use(folder)  # first: what a run writes before it lets go of the lock is then seen
     if (folder / "summary.json").is_file():
+        STOPPED.discard(folder)
         return "done"
-    if in_use(folder):
+    if locked:
         forget(folder)
         return "stopping" if folder in STOPPED else "running"
     STOPPED.discard(folder)
     if is_alive(RESUMED, folder):
         return "resuming"
     if (folder / "config.json").is_file():
-        return "interrupted"
+        return "running" if in_use(folder) else "interrupted"  # it may have begun meanwhile
     if is_alive(STARTED, folder):
         return "starting"
     text = said(runs, name)
@@ -199,9 +201,11 @@ def status(runs, name):
 
 def is_alive(launched, folder):
     """Whether a process that this server launched for a run has not ended."""
-    if folder in launched and launched[folder].poll() is not None:
-        del launched[folder]
-    return folder in launched
+    process = launched.get(folder)
+    if process is not None and process.poll() is not None:
+        launched.pop(folder, None)  # another viewer may have done it
+        return False
+    return process is not None
 
 
 def forget(folder):

@@ -15,6 +15,7 @@ from fastnet.page.member import member_view
 from fastnet.page.parts import (
     errors_in_page,
     escape_markdown,
+    follow,
     from_url,
     go_to,
     show_chart,
@@ -31,6 +32,7 @@ from fastnet.results.headline import headline
 from fastnet.results.verdict import untrained, verdict
 
 COLOURS = {"done": "green", "interrupted": "orange", "failed": "red", "missing": "red"}  # else blue
+LOOK_SECONDS = 2  # how often the page looks whether a run that has ended goes on, or is deleted
 SHOWN_FIRST = ("loss-by-n1", "success-by-n1")  # the figures of the answer
 SHOWN_OF_DATA = ("predicted-true", "confusion")  # and before them, for the user's own data
 
@@ -38,6 +40,8 @@ SHOWN_OF_DATA = ("predicted-true", "confusion")  # and before them, for the user
 def run_view(runs, name):
     """A run in any state: in training, interrupted, failed or done."""
     status = processes.status(runs, name)
+    if status not in TITLES:  # live_view() looks more often
+        follow(lambda: processes.status(runs, name), status, LOOK_SECONDS)
     corner = run_line(runs, name, status)
     if status not in ("starting", "missing"):
         with corner:

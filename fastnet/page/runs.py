@@ -11,6 +11,7 @@ from fastnet.page.compare import compare_view
 from fastnet.page.parts import (
     errors_in_page,
     escape_markdown,
+    follow,
     from_url,
     go_to,
     to_url,
@@ -38,8 +39,9 @@ def view(runs):
 def list_view(runs):
     """One row per run, the newest first."""
     st.title("Runs", anchor=False)
-    watch(runs, state(runs))
-    rows = run_rows(runs)
+    seen = state(runs)
+    follow(lambda: state(runs), seen, LOOK_SECONDS)
+    rows = [run_row(runs, *each) for each in seen]
     if not rows:
         st.info(f"No runs in {runs} yet. Start one under Train.")
         return
@@ -92,19 +94,7 @@ def changed(path):
         return 0
 
 
-@st.fragment(run_every=LOOK_SECONDS)
-def watch(runs, seen):
-    """Draw the list again when it is another one."""
-    if state(runs) != seen:
-        st.rerun()
-
-
 # ---------------------------------------------------------------- the table
-
-
-def run_rows(runs):
-    """The rows of the list as dicts by the titles of its columns."""
-    return [run_row(runs, *each) for each in state(runs)]
 
 
 def run_row(runs, name, status, version):
@@ -152,7 +142,7 @@ def choose(rows):
         on_select="rerun",
         selection_mode=["multi-row", "single-cell"],
         height="content" if len(frame) < 20 else 740,
-        key="runs",
+        key=f"runs-{hash(tuple(frame['run']))}",  # ticks are of rows: other rows have none
         **without_none(),
     )
     if event.selection.cells:

@@ -150,19 +150,26 @@ def name_key(source, runs):
 
 def start(arguments, runs, name):
     """Start a run and go to it, or say here why it cannot start: the form stays as it is."""
-    process = processes.start(arguments, runs, name)
-    form.remember(runs, name)
+    if not has_started(arguments, runs, name):
+        processes.start(arguments, runs, name)
+        st.session_state["started"] = (name, arguments)
+        form.remember(runs, name)
     end = time.monotonic() + STARTING
     with st.spinner("Starting ..."):
         while processes.status(runs, name) == "starting" and time.monotonic() < end:
             time.sleep(0.1)
     if processes.status(runs, name) == "failed":
-        process.wait()
         message = processes.said(runs, name).removeprefix("Error: ")
         st.error(escape_markdown(plain(message)))
         return
     del st.session_state["name"]
     go_to(view="runs", run=name)
+
+
+def has_started(arguments, runs, name):
+    """Whether this very run was just started: a double click must not be told that it exists."""
+    same = st.session_state.get("started") == (name, arguments)
+    return same and processes.status(runs, name) not in ("missing", "failed")
 
 
 def estimate_in_words(plan):

@@ -1,7 +1,6 @@
 """The form that starts a run, without a browser: tables looked at, options, errors, a run again."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -158,6 +157,17 @@ def test_a_table_is_trained_on(with_table, tmp_path, monkeypatch):
     app.text_input(key="name").set_value("mine").run()
     checked(app.button(key="start").click().run())
     assert started[0][1:] == (str(tmp_path / "runs"), "mine")
+
+
+def test_a_double_click_starts_one_run_and_opens_it(page, monkeypatch):
+    """The second click comes while the first waits for the run, whose folder is there by then."""
+    app, started, waiting = page(), [], iter(["running"] * 20)
+    name = app.text_input(key="name").value
+    monkeypatch.setattr(watch, "start", lambda *given: started.append(given))
+    monkeypatch.setattr(watch, "status", lambda runs, name: next(waiting, "done"))
+    app.session_state["started"] = (name, ["train", "--task", "1"])
+    checked(app.button(key="start").click().run())
+    assert name in app.query_params["run"] and not started and not app.error
 
 
 def test_all_problems_are_shown_at_once_and_ticked_away(with_table):
@@ -345,7 +355,6 @@ def refused(arguments, runs, name):
     note = watch.note_file(runs, name)
     note.parent.mkdir(parents=True)
     note.write_text("Error: no memory.\n")
-    return SimpleNamespace(wait=lambda: 1)
 
 
 def test_a_run_that_did_not_begin_fills_the_form_after_a_reload(page, monkeypatch):

@@ -139,6 +139,53 @@ def test_a_run_that_ends_while_it_is_drawn_is_drawn_again(page, mine, monkeypatc
     assert not app.title[0].value.startswith("Training") and app.tabs
 
 
+def test_a_run_that_another_viewer_resumes_is_followed(page, mine, monkeypatch):
+    """The page asks again what a run does, also of one that rests."""
+    folder, read, real = mine("cut"), [], watch.status
+
+    def status(runs, name):
+        read.append(name)
+        return "interrupted" if len(read) == 1 else real(runs, name)
+
+    monkeypatch.setattr(watch, "status", status)
+    with locked(folder / "cut"):
+        app = page(folder, view="runs", run="cut")
+    assert app.title[0].value.startswith("Training, as of epoch ")
+
+
+@pytest.mark.parametrize("summary, found", [(True, "done"), (False, "interrupted")])
+def test_a_run_that_ends_between_two_looks_is_not_interrupted(mine, monkeypatch, summary, found):
+    """It writes its summary, then lets go of its lock: the lock is looked at first."""
+    folder = mine("cut")
+
+    def in_use(run):
+        if summary:
+            (run / "summary.json").write_text("{}")
+        return False
+
+    monkeypatch.setattr(watch, "in_use", in_use)
+    assert watch.status(folder, "cut") == found
+
+
+def test_a_run_that_begins_between_two_looks_is_running(mine, monkeypatch):
+    looks = iter([False, True])
+    monkeypatch.setattr(watch, "in_use", lambda folder: next(looks))
+    assert watch.status(mine("cut"), "cut") == "running"
+
+
+def test_a_process_that_another_viewer_forgets_is_not_missed(mine, asked):
+    """Two tabs look at the same processes from threads of one server."""
+    folder = mine("cut")
+
+    class Forgotten(Process):
+        def poll(self):
+            processes.RESUMED.clear()
+            return 1
+
+    processes.RESUMED[folder / "cut"] = Forgotten()
+    assert watch.status(folder, "cut") == "interrupted"
+
+
 # ---------------------------------------------------------------- in a browser
 
 

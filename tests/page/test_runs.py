@@ -114,6 +114,30 @@ def test_a_run_in_training_has_no_button_that_deletes_it(page, mine, monkeypatch
     assert "delete" not in [button.key for button in app.button] and app.button(key="stop")
 
 
+def test_a_deleted_run_is_gone_where_it_is_open(page, mine, monkeypatch):
+    """Another tab may delete it: its status is read once for what is shown, and again later."""
+    folder, read, real = mine("sine"), [], processes.status
+
+    def status(runs, name):
+        read.append(name)
+        if len(read) == 1:
+            shutil.rmtree(folder / "sine")
+            return "done"
+        return real(runs, name)
+
+    monkeypatch.setattr(processes, "status", status)
+    assert page(folder, view="runs", run="sine").title[0].value == "No such run"
+
+
+def test_ticks_belong_to_runs_not_to_places(page, mine):
+    """A run that begins shifts the rows: a tick must not go over to another run."""
+    folder = mine("sine")
+    app = page(folder, view="runs")
+    first = app.dataframe[0].proto.id
+    shutil.copytree(folder / "sine", folder / "new")
+    assert checked(app.run()).dataframe[0].proto.id != first
+
+
 # ---------------------------------------------------------------- comparing
 
 
