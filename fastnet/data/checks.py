@@ -56,6 +56,8 @@ def as_array(values: Any, name: str, missing: bool = False) -> np.ndarray:
     DataError
         for rows of different lengths, and for missing and masked values unless they may be NaN.
     """
+    if type(values) is np.ndarray and values.dtype.kind != "O":
+        return values  # four arrays for each of many members may be given
     try:
         if is_masked(values):
             return unmasked(values, name, missing)

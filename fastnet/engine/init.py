@@ -229,10 +229,10 @@ def copy_weights(flat, plan, given):
             f"initial_weights must have one (W1, b1, W2, b2) for each of the "
             f"{plan.settings.size} members, got {count}."
         )
-    for member, setting in enumerate(plan.settings):
-        n1 = int(setting["n1"])
+    places = plan.settings["n1"].tolist(), plan.settings["offset"].tolist()
+    for member, (n1, offset) in enumerate(zip(*places)):
         weights = checked_weights(given[member], n1, plan.d, plan.k, member, flat.dtype)
-        for target, source in zip(views(flat, setting["offset"], n1, plan.d, plan.k), weights):
+        for target, source in zip(views(flat, offset, n1, plan.d, plan.k), weights):
             target[...] = source
 
 

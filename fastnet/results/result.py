@@ -294,9 +294,13 @@ class Result(Described, ResultFields):
         """
         member = self._number(member)
         first, last = self.entries["offsets"][member : member + 2]
-        held = {**self.entries, **self.recorded["record"]}
-        absent = np.full(len(self.entries["epoch"]), np.nan)
-        return Entries(*(held.get(name, absent)[first:last].copy() for name in Entries._fields))
+        held, absent = {**self.entries, **self.recorded["record"]}, np.full(last - first, np.nan)
+        return Entries(
+            *(
+                held[name][first:last].copy() if name in held else absent.copy()
+                for name in Entries._fields
+            )
+        )
 
     def model(self, member: int | None = None) -> Model:
         """A member's network, ready to predict.
