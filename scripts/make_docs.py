@@ -15,6 +15,7 @@ import re
 import sys
 from importlib import import_module
 from pathlib import Path
+from statistics import fmean, median, pstdev
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # document this checkout, not an installed fastnet
@@ -160,15 +161,20 @@ def compared(document):
     who = document["contenders"]
     rows = []
     for name, found in document["sets"].items():
-        best = max(round(found[w]["score"], 3) for w in who)
-        cells = []
-        for w in who:
-            text = f"{found[w]['score']:.3f} +- {found[w]['spread']:.3f}"
-            bold = round(found[w]["score"], 3) == best
-            cells += [f"**{text}**" if bold else text, f"{found[w]['seconds']:.2g}"]
-        rows.append((name, str(found["rows"]), str(found["inputs"]), str(found["seeds"]), *cells))
+        first = (name, str(found["rows"]), str(found["inputs"]), str(found["seeds"]))
+        rows.append((*first, *(cell for cells in marks(found, who) for cell in cells)))
     columns = [column for w in who for column in (w, "s")]
     return table(("set", "rows to train on", "inputs", "seeds", *columns), rows)
+
+
+def marks(found, who):
+    """Score and seconds of each contender in a set, the best score in bold."""
+    best = max(round(found[w]["score"], 3) for w in who)
+    for w in who:
+        text = f"{found[w]['score']:.3f}"
+        text += f" +- {found[w]['spread']:.3f}" if found["seeds"] > 1 else ""
+        bold = round(found[w]["score"], 3) == best
+        yield f"**{text}**" if bold else text, f"{found[w]['seconds']:.2g}"
 
 
 def scores():
@@ -177,8 +183,33 @@ def scores():
 
 
 def quality():
-    """The table that scripts/measure_quality.py has stored."""
-    return compared(stored("scores")["quality"])
+    """The table of the sets that scripts/measure_quality.py has measured for all contenders."""
+    document = stored("scores")["quality"]
+    who = document["contenders"]
+    compared = {}
+    for name, found in document["sets"].items():
+        seeds = min(len(found.get(w, {"scores": ()})["scores"]) for w in who)
+        if seeds:
+            compared[name] = found | {"seeds": seeds} | {w: mean(found[w], seeds) for w in who}
+    rows = [quality_row(name, row, who, document["chosen_on"]) for name, row in compared.items()]
+    columns = [column for w in who for column in (w, "s")]
+    header = ("set", "half", "rows to train on", "inputs", "seeds", *columns, "fastnet - tuned")
+    return table(header, rows)
+
+
+def quality_row(name, row, who, chosen_on):
+    """The cells of a set, the last of them the difference between fastnet and the tuned peer."""
+    gain = round(row[who[0]]["score"], 3) - round(row[who[-1]]["score"], 3)
+    half = "choice" if name in chosen_on else "check"
+    numbers = (str(row[key]) for key in ("rows", "inputs", "seeds"))
+    cells = (cell for pair in marks(row, who) for cell in pair)
+    return (name, half, *numbers, *cells, f"{gain:+.3f}")
+
+
+def mean(found, seeds):
+    """Mean and standard deviation of the scores of the first seeds, and the median seconds."""
+    scores, seconds = found["scores"][:seeds], found["seconds"][:seeds]
+    return {"score": fmean(scores), "spread": pstdev(scores), "seconds": median(seconds)}
 
 
 def search():
