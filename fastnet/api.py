@@ -26,7 +26,7 @@ from fastnet.results import collect
 from fastnet.results.explain import explain
 from fastnet.results.folder import default_folder
 from fastnet.results.predictions import evaluate, load_model, predict
-from fastnet.results.reading import read_json
+from fastnet.results.reading import read_json, read_options, refuse_part
 from fastnet.results.result import Result
 
 if TYPE_CHECKING:
@@ -299,12 +299,14 @@ def resume(
     DataError
         when the folder is broken.
     """
-    refuse_change(
-        [name for name in arguments if name not in (*SAMPLE_NAMES, CLIENT.name, PROGRESS.name)]
-    )
     path = checked_path(folder, "folder")
+    refuse_part(path)
     config = read_json(path, "config.json")
-    return job.go_on(path, config, X, y, force=force, **arguments)
+    of_call = (*SAMPLE_NAMES, CLIENT.name, PROGRESS.name)
+    given = {name: value for name, value in arguments.items() if name not in of_call}
+    refuse_change(given, read_options(path, config))
+    changed = {n: value for n, value in arguments.items() if n in (*RESUMABLE, *of_call)}
+    return job.go_on(path, config, X, y, force=force, **changed)
 
 
 def load(folder: str | os.PathLike[str]) -> Result:

@@ -526,7 +526,7 @@ def test_resume_ends_as_if_nothing_had_happened(interrupted):
     assert again.summary() == resumed.summary()
 
 
-@pytest.mark.parametrize("name", ["n1", "learning_rate", "max_epochs"])
+@pytest.mark.parametrize("name", ["n1", "learning_rate", "patience"])
 def test_a_resumed_run_keeps_its_options(interrupted, name):
     with saying(
         f"a resumed run keeps its options; {name} cannot change, only threads, time_limit and "

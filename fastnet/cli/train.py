@@ -4,6 +4,9 @@ import os
 import sys
 from functools import partial
 
+import click
+from click.core import ParameterSource
+
 from fastnet.cli import signals
 from fastnet.cli.decorators import run_options, table_options
 from fastnet.cli.echo import echo
@@ -11,6 +14,7 @@ from fastnet.cli.examples import EPILOG, SMALLEST_EXAMPLES, SWEEP_EXAMPLES, TRAI
 from fastnet.cli.group import cli, document, told
 from fastnet.errors import UsageError
 from fastnet.options.methods import STOPS
+from fastnet.options.rules import RESUMABLE
 
 
 @cli.command(short_help="Find one network, save its weights.", help=TRAIN_EXAMPLES, epilog=EPILOG)
@@ -43,6 +47,8 @@ def smallest(**arguments):
 def run(command, dry_run, require_target, json, quiet, reuse, **arguments):
     """train, sweep, smallest: call the library, print, choose the exit code."""
     arguments = told({**arguments, "reuse": reuse or None})
+    if "resume" in arguments:
+        arguments = without_environment(arguments, quiet)
     check_source(arguments, dry_run)
     from fastnet import api
     from fastnet.cli import terminal
@@ -66,6 +72,21 @@ def run(command, dry_run, require_target, json, quiet, reuse, **arguments):
         if last_line:
             echo(last_line, err=True)
     sys.exit(code)
+
+
+def without_environment(arguments, quiet):
+    """The arguments of a resumed run without those of environment variables that are meant for new
+    runs: it has its own, and they would keep every run with others from going on."""
+    ctx = click.get_current_context()
+    mine = {"resume", "force", *RESUMABLE}
+    for name in [*arguments]:
+        of_environment = ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT
+        if of_environment and name not in mine:
+            del arguments[name]
+            if not quiet:
+                variable = f"{ctx.auto_envvar_prefix}_{name.upper()}"
+                echo(f"{variable} is for new runs: a resumed run keeps its options.", err=True)
+    return arguments
 
 
 def check_source(arguments, dry_run):

@@ -22,9 +22,9 @@ from fastnet.errors import FastnetError
 from fastnet.files import WriteError, read_npz
 from fastnet.job.running import EVENT_SECONDS, Job, Progress, event_fields
 from fastnet.job.sizing import extent, parts_words
-from fastnet.results.folder import CHECKPOINT, PARTS, Folder
+from fastnet.results.folder import CHECKPOINT, Folder
 from fastnet.results.parts import put_together
-from fastnet.results.reading import read_json
+from fastnet.results.reading import PARTS, read_json
 from fastnet.results.result import Result
 from fastnet.results.reuse import Reuse
 from fastnet.results.writing import run_config

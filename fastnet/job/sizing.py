@@ -213,6 +213,11 @@ def dry_run(
     plan = first_members(plan, data, options)
     sources = checked_sources(reuse, options)
     facts = extent(task, options, data, plan)
+    if options["cluster"] is not None:
+        facts["notices"].append(
+            "The estimate of seconds is for this machine alone; on the cluster, its workers share "
+            "the training."
+        )
     count = parts_needed(options, plan, data, True)
     if count > 1:
         facts["notices"].append(parts_words(count, facts))

@@ -9,11 +9,16 @@ from typing import Any
 
 from fastnet.errors import UsageError, quoted
 from fastnet.options.kinds import is_list
-from fastnet.options.table import AXES, OF_DATA, OF_TASK_1, OPTIONS, USERS
+from fastnet.options.table import AXES, OF_DATA, OF_TASK_1, OPTIONS, USERS, check
 from fastnet.options.targets import UNITS, has_target
 
 # Options that may change when a run is resumed: they change no byte.
 RESUMABLE = ("threads", "time_limit", "cluster")
+# What to do instead of changing others.
+RATHER = {
+    "max_epochs": "for more epochs, start a run with --reuse",
+    "memory": "it has decided whether the run is in parts: start anew with --force for other parts",
+}
 # The options of a table that replace arguments of X and y.
 IN_TABLES = {
     "validation": "validation_data or a split_column",
@@ -60,15 +65,17 @@ def refuse_unused(options: Mapping[str, Any], loss: str) -> None:
             )
 
 
-def refuse_change(names: Iterable[str]) -> None:
-    """Refuse options that a resumed run cannot change."""
-    wrong = [name for name in names if name not in RESUMABLE]
-    if wrong:
-        cure = "; for more epochs, start a run with --reuse" * (wrong[0] == "max_epochs")
-        raise UsageError(
-            f"a resumed run keeps its options; {wrong[0]} cannot change, "
-            f"only {', '.join(RESUMABLE[:-1])} and {RESUMABLE[-1]} can{cure}."
-        )
+def refuse_change(given: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """Refuse options that a resumed run cannot change; `own` are those that it has."""
+    for name, value in given.items():
+        paired = bool(own.get("zip"))
+        same = name in own and check(name, value, paired=paired) == own[name]
+        if name not in RESUMABLE and not same:
+            cure = f"; {RATHER[name]}" if name in RATHER else ""
+            raise UsageError(
+                f"a resumed run keeps its options; {name} cannot change, "
+                f"only {', '.join(RESUMABLE[:-1])} and {RESUMABLE[-1]} can{cure}."
+            )
 
 
 # ---------------------------------------------------------------- where the samples come from

@@ -31,6 +31,7 @@ from fastnet.results.reading import (
     read_model,
     read_options,
     read_schema,
+    refuse_part,
 )
 from fastnet.results.result import HISTORY, MEMBERS, SCORES, Result, packed_alone
 from fastnet.results.rules import softmax
@@ -239,6 +240,7 @@ def load(folder: str | os.PathLike) -> Result:
     True
     """
     path = Path(folder)
+    refuse_part(path)
     config, saved = read_json(path, "config.json"), read_json(path, "summary.json")
     result = from_folder(path, config, saved)
     require_fit(result, saved)
@@ -318,6 +320,7 @@ def peek(path: str | Path) -> Result | None:
         for a checkpoint that cannot be used.
     """
     path = Path(path)
+    refuse_part(path)
     if not (path / "checkpoint.npz").is_file():
         return None
     config, saved = read_json(path, "config.json"), read_npz(path / "checkpoint.npz")

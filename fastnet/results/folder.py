@@ -26,13 +26,12 @@ from fastnet.files import (
     write_npz,
 )
 from fastnet.results import aside, lock
-from fastnet.results.reading import is_only_begun, read_json
+from fastnet.results.reading import PARTS, is_only_begun, read_json
 from fastnet.results.result import Result
 from fastnet.results.writing import make_folder, run_config, write_result
 
 CHECKPOINT = "checkpoint.npz"
 PIECES = "pieces"  # a folder of what workers handed over since the last checkpoint
-PARTS = "parts"  # the folder of the parts of a run that is too large for the memory
 
 
 def default_folder(name: str, runs: str | os.PathLike = "runs") -> Path:

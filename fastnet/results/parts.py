@@ -14,8 +14,7 @@ from fastnet.data.samples import Data
 from fastnet.errors import DataError
 from fastnet.results import answer
 from fastnet.results.collect import from_folder, judged
-from fastnet.results.folder import PARTS
-from fastnet.results.reading import read_json
+from fastnet.results.reading import PARTS, read_json
 from fastnet.results.result import HISTORY, MEMBERS, RECORDED, Result
 from fastnet.training.history import Snapshots, ranges
 

@@ -31,6 +31,7 @@ from fastnet.results.rules import GOALS
 from fastnet.shapes import ANYTHING, COUNT, FLAG, Absent, is_number, misfit, one_of
 from fastnet.training import states
 
+PARTS = "parts"  # the folder of the parts of a run that is too large for the memory
 CONFIG = {
     "schema_version": COUNT,
     "command": one_of(COMMANDS),
@@ -158,6 +159,18 @@ def require_version(path: Path, version: Any) -> None:
     if version != SCHEMA_VERSION:
         raise DataError(
             f"{path} has schema version {version}; this fastnet reads {SCHEMA_VERSION}."
+        )
+
+
+def refuse_part(path: Path) -> None:
+    """Raise a FastnetError for the folder of a part of a run: its options are those of the run, its
+    members are not."""
+    path = Path(os.path.abspath(path))
+    run = path.parents[1] if path.parent.name == PARTS else None
+    if run is not None and (run / "config.json").is_file() and (path / "config.json").is_file():
+        raise FastnetError(
+            f"{path} is a part of the run {run}, which is trained in parts and is not finished; "
+            f"continue it with --resume {run}, and then name that run."
         )
 
 

@@ -18,8 +18,8 @@ from fastnet.options.table import COLUMNS as AXES
 from fastnet.options.table import SETTINGS, USERS
 from fastnet.results import environment
 from fastnet.results.collect import load, peek
-from fastnet.results.folder import PARTS
 from fastnet.results.pieces import piece_of_result, piece_of_states
+from fastnet.results.reading import PARTS
 from fastnet.results.result import Result
 from fastnet.training.grouping import codes_of
 from fastnet.training.plan import COLUMNS, Plan, pick_members, shown

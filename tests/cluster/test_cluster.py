@@ -280,6 +280,23 @@ def test_a_piece_of_another_run_is_refused(client, tmp_path):
         fastnet.resume(out, X, Y)
 
 
+def test_pieces_of_members_that_have_ended_are_known_or_refused(tmp_path):
+    out, line = tmp_path / "run", {"n1": [2, 3], "max_epochs": 50, "learning_rate": [0.1, 1e30]}
+    stop = {"progress": lambda p: p.diverged > 0}
+    begun = fastnet.sweep(X, Y, out=out, **line, **stop)
+    assert begun.status == "interrupted"
+    states = read_npz(out / "checkpoint.npz")["states"]
+    ended = np.flatnonzero(states["stop"] != RUNNING)[:1]
+    (out / "pieces").mkdir()
+    np.savez(out / "pieces" / "7.npz", members=ended, states=states[ended])
+    states["epoch"] += 1
+    np.savez(out / "pieces" / "8.npz", members=ended, states=states[ended])
+    with pytest.raises(DataError, match=r"8.npz is not of this run: its members have ended, and"):
+        fastnet.resume(out, X, Y)
+    (out / "pieces" / "8.npz").unlink()
+    assert fastnet.resume(out, X, Y).status == "done"
+
+
 # ---------------------------------------------------------------- shards that fail
 
 

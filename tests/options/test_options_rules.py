@@ -87,12 +87,12 @@ def test_options_of_another_source():
 
 
 def test_a_resumed_run_keeps_its_options():
-    rules.refuse_change(["threads"])
+    rules.refuse_change({"threads": 3, "n1": 4}, {"threads": None, "n1": (4,)})
     with saying(
         "a resumed run keeps its options; n1 cannot change, only threads, time_limit and cluster "
         "can."
     ):
-        rules.refuse_change(["threads", "n1"])
+        rules.refuse_change({"threads": 3, "n1": 4}, {"n1": (5,)})
 
 
 @pytest.mark.parametrize(

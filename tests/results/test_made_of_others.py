@@ -45,6 +45,29 @@ def test_what_cannot_reuse_is_refused(command):
     assert out.code == 2 and "a resumed run keeps its options; reuse cannot change" in out.err
 
 
+def test_a_dry_run_of_a_cluster_says_whose_seconds_it_tells(command):
+    line = f"sweep {TINY} --seeds 2 --dry-run"
+    assert "for this machine alone" in command(f"{line} --cluster tcp://127.0.0.1:1").out
+    assert "for this machine alone" not in command(line).out
+
+
+def test_a_resumed_run_takes_its_own_options_again(command, monkeypatch):
+    command(f"sweep {TINY} --seeds 2 --l2 0.01 --out a")
+    assert command("sweep --resume a --l2 0.01 --n1 2:3 --quiet").code == 0
+    out = command("sweep --resume a --l2 0.02")
+    assert out.code == 2 and "l2 cannot change, only threads, time_limit and cluster can" in out.err
+    out = command("sweep --resume a --memory 1GB")
+    assert out.code == 2 and "; it has decided whether the run is in parts: start anew" in out.err
+    monkeypatch.setenv("FASTNET_SWEEP_L2", "0.02")
+    monkeypatch.setenv("FASTNET_SWEEP_OUT", "runs/all")
+    monkeypatch.setenv("FASTNET_SWEEP_THREADS", "1")
+    out = command("sweep --resume a")
+    assert out.code == 0
+    said = "is for new runs: a resumed run keeps its options."
+    assert f"FASTNET_SWEEP_L2 {said}\n" in out.err and f"FASTNET_SWEEP_OUT {said}\n" in out.err
+    assert "THREADS" not in out.err
+
+
 # ---------------------------------------------------------------- shards
 
 

@@ -8,7 +8,7 @@ import pytest
 from test_reuse import GROWING, X, Y, contents, swept
 
 import fastnet
-from fastnet import DataError, UsageError
+from fastnet import DataError, FastnetError, UsageError
 from fastnet.job import preparing, sizing
 from fastnet.options.table import OPTIONS
 from fastnet.training.memory import granted_memory
@@ -92,6 +92,12 @@ def test_an_interrupted_run_goes_on_in_its_part(rounds, parts, monkeypatch, tmp_
     assert re.search(r"Interrupted in part [123] of 3: this is about", cut.notices[-1])
     assert seen[-1].members == 9 and seen[-1].running + seen[-1].reached <= 9
     assert fastnet.api.collect.peek(tmp_path / "cut") is None
+    of_part = {"load": fastnet.load, "resume": fastnet.resume, "reuse": lambda p: swept(reuse=p)}
+    for use in of_part.values():
+        with pytest.raises(
+            FastnetError, match=r"1 is a part of the run .*cut, which is trained in"
+        ):
+            use(tmp_path / "cut" / "parts" / "1")
     result = fastnet.resume(tmp_path / "cut", X, Y)
     assert result.status == "done"
     assert files_of(tmp_path / "cut") == files_of(tmp_path / "one")
@@ -155,7 +161,7 @@ def needed(memory, writes=True, initial_weights=None, **given):
 def test_how_many_parts_a_run_needs(monkeypatch):
     monkeypatch.setattr(sizing, "PROCESS", 0)
     assert needed("1GB") == needed(None) == 1
-    assert [needed(memory) for memory in ("2MB", "1MB", "500kB")] == [2, 4, 18]
+    assert [needed(memory) for memory in ("2MB", "1MB", "500kB")] == [2, 4, 20]
     rivals = {"l2": [0.1, 0.2], "prune_l2": 5, "validation_fraction": 0.2}
     assert needed("1MB", **rivals) == 3  # one for each n1
     monkeypatch.setattr(sizing, "granted_memory", lambda: 2_000_000)
