@@ -117,3 +117,13 @@ def documented(row):
     """A row of the table of docs/api.md, followed by the docstring that it names."""
     name = re.sub(r"^fastnet\.(\w+)$", r"fastnet.api.\1", row[1])  # where the sources have it
     return f"\n::: {name}\n"
+
+
+# ---------------------------------------------------------------- search from the disk
+
+
+def on_post_build(config):
+    """Write the index of the search as a script, too: pages on the disk may not fetch JSON."""
+    folder = Path(config.site_dir) / "search"
+    index = (folder / "search_index.json").read_text(encoding="utf-8")
+    (folder / "search_index.js").write_text(f"var __index = {index}", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -73,3 +74,19 @@ def test_formulas_are_mathml(site):
             r"<(pre|code)\b.*?</\1>", "", page.read_text(encoding="utf-8"), flags=re.DOTALL
         )
         assert not re.search(r"\$[^$<\n]*\\[a-z]+|<mi>(&amp;|&)</mi>", outside), page.name
+
+
+def test_the_search_works_from_the_disk(site):
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto((site / "start.html").as_uri())
+        page.get_by_role("textbox", name="Search").fill("halving")
+        page.get_by_text(re.compile(r"\d+ matching documents")).wait_for()
+        page.locator(".md-search-result__link", has_text="Searching many settings").first.click()
+        page.wait_for_url(re.compile(r"/pruning\.html"))
+        browser.close()
