@@ -286,19 +286,57 @@ def methods():
     return "\n\n".join(parts)
 
 
+INITS_OF_TASK_1 = "nguyen_widrow", "adapted"  # the default before, and now
+
+
 def widths():
     """A line for each function and init: the smallest N1 for each target."""
-    found = {tuple(key.split()): row for key, row in stored("functions").items()}
-    targets = list(dict.fromkeys(target for _, target, _ in found))
+    from fastnet.data.tasks import FUNCTIONS
+
+    inits = INITS_OF_TASK_1
+    rows = [row for row in stored("functions")["rows"] if row["setting"] in inits]
+    found = {(row["function"], row["setting"], row["target"]): row for row in rows}
+    targets = sorted({row["target"] for row in rows}, key=float, reverse=True)
     lines = []
-    for function, init in dict.fromkeys((f, i) for f, _, i in found):
-        line = [f"`{function}`", f"`{init}`"]
-        for target in targets:
-            n1, count, seeds, seconds = found.get((function, target, init), [0, 0, 0, 0.0])
-            of = f" ({count} of {seeds})" if n1 else ""
-            line.append(f"{n1 or 'none'}{of}, {brief(seconds)}" if seeds else "")
-        lines.append(line)
+    for function in FUNCTIONS:
+        both = [init for init in inits if any((function, init, t) in found for t in targets)]
+        for init in both:
+            cells = [width(found.get((function, init, target))) for target in targets]
+            lines.append((f"`{function}`", f"`{init}`" if both[1:] else "either", *cells))
     return table(("function", "init", *(f"loss {target}" for target in targets)), lines)
+
+
+def width(row):
+    """The smallest N1 of a search, how many seeds reach the target with it, and the seconds."""
+    if row is None:
+        return "not measured"
+    n1, tried = row["n1"], f"none of 1 to {row['widest']}"
+    answer = tried if n1 is None else f"{n1} ({row['reached']} of {row['seeds']})"
+    return f"{answer}, {brief(row['cpu'])}"
+
+
+def alternatives():
+    """A line for each change of the defaults: its answers beside those of the defaults."""
+    rows = stored("functions")["rows"]
+    found = {(row["setting"], row["function"], row["target"]): row for row in rows}
+    settings = [s for s in dict.fromkeys(key[0] for key in found) if s not in INITS_OF_TASK_1]
+    pairs = [key[1:] for key in found if key[0] == "default"]
+    pairs = [pair for pair in pairs if all((setting, *pair) in found for setting in settings)]
+    lines = [against_defaults(setting, pairs, found) for setting in settings]
+    header = "setting", f"answers of {len(pairs)}", "smaller N1", "equal", "larger", "CPU time"
+    return table(header, lines)
+
+
+def against_defaults(setting, pairs, found):
+    """How many answers a setting has, how many are smaller, equal or larger, and the seconds."""
+    rows, usual = ([found[(name, *pair)] for pair in pairs] for name in (setting, "default"))
+    steps = [
+        (row["n1"] or row["widest"] + 1) - (beside["n1"] or beside["widest"] + 1)
+        for row, beside in zip(rows, usual)
+    ]
+    answers = sum(row["n1"] is not None for row in rows)
+    counts = (sum(s < 0 for s in steps), steps.count(0), sum(s > 0 for s in steps))
+    return setting, *map(str, (answers, *counts)), brief(sum(row["cpu"] for row in rows))
 
 
 def many_members():
@@ -367,6 +405,7 @@ BLOCKS = {
     "methods": ("docs/notes/second-order.md", methods),
     "members": ("docs/notes/second-order.md", many_members),
     "widths": ("docs/notes/defaults.md", widths),
+    "alternatives": ("docs/notes/defaults.md", alternatives),
 }
 
 

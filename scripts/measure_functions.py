@@ -1,11 +1,13 @@
-"""Find the smallest N1 for task 1's functions by initial weights; write docs/functions.json.
+"""Find the smallest N1 for task 1's functions by settings; write docs/functions.json.
 
-    python scripts/measure_functions.py [--targets 1e-3,1e-5,1e-8] [--seeds 200] [--again]
+    python scripts/measure_functions.py [--settings tanh,lbfgs] [--targets 1e-3,1e-5,1e-8]
+                                        [--functions sine,abs] [--again]
 
-Of the widths in WIDTHS it takes the first of which at least 90 % of the seeds reach the target with
-the defaults of task 1, one thread, in float64. A width gets FEW seeds first, and the others only if
-most of these reach it. What is in the file is not measured again without --again, so the script can
-be stopped at any time. scripts/make_docs.py writes a table of docs/notes/defaults.md from it.
+A setting is the defaults of task 1 with one change (SETTINGS), with one thread, in float64. Of
+WIDTHS it takes the first of which at least 90 % of the seeds reach the target, or one of the widths
+left out just before it. A width gets a few seeds first, and more only if most of these reach the
+target. What is in the file is not measured again without --again, so the script can be stopped at
+any time. scripts/make_docs.py writes two tables of docs/notes/defaults.md from it.
 """
 
 import argparse
@@ -16,59 +18,111 @@ from pathlib import Path
 import fastnet
 from fastnet.data.tasks import FUNCTIONS, function_data
 from fastnet.engine.init import variation
+from fastnet.files import write_bytes
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "functions.json"
-WIDTHS = (*range(1, 13), 14, 16, 18, 20, 24, 28, 32, 40)
-INITS = ("nguyen_widrow", "adapted")
-SHARE, FEW, MOST_OF_FEW = 0.9, 20, 0.75
+WIDTHS = (*range(1, 13), 14, 16, 18, 20, 24, 28, 32, 40, 48, 64, 96)
+MOST_COMPARED = 40  # the widest of settings that are only compared
+STAGES = ((5, 2), (20, 15), (200, 180))  # seeds, and how many of them must reach the target
+STAGES_COMPARED = ((5, 2), (20, 18))
+# What differs from the defaults of task 1. The first two get all seeds and widths.
+SETTINGS = {
+    "nguyen_widrow": {"init": "nguyen_widrow"},
+    "adapted": {"init": "adapted"},
+    "default": {},
+    "tanh": {"activation": "tanh"},
+    "lbfgs": {"optimizer": "lbfgs"},
+    "500 epochs": {"max_epochs": 500},
+    "float32": {"dtype": "float32"},
+}
+MEASURED = ("nguyen_widrow", "adapted")
 
 
-def reached(function, n1, target, init, seeds):
-    """How many of the seeds reach the target, and the seconds of processor time."""
-    given = {"function": function, "n1": n1, "seeds": seeds, "target_loss": target, "init": init}
-    before = time.process_time()
-    result = fastnet.sweep(task=1, threads=1, dtype="float64", **given)
-    return int((result.members["stop_reason"] == "target").sum()), time.process_time() - before
+def reached(given, n1, seeds):
+    """How many of the seeds reach the target with this N1."""
+    result = fastnet.sweep(task=1, n1=n1, seeds=list(seeds), **given)
+    return int((result.members["stop_reason"] == "target").sum())
 
 
-def smallest(function, target, init, seeds):
-    """[N1 or None, how many seeds reached the target with it, seeds, seconds of all widths]."""
-    spent = 0.0
-    for n1 in WIDTHS:
-        few = min(FEW, seeds)
-        count, seconds = reached(function, n1, target, init, few)
-        spent += seconds
-        if count < MOST_OF_FEW * few:
+def successes(given, n1, stages):
+    """How many seeds of the last stage reach the target; None if too few of any stage do."""
+    count, done = 0, 0
+    for seeds, least in stages:
+        count, done = count + reached(given, n1, range(done, seeds)), seeds
+        if count < least:
+            return None
+    return count
+
+
+def search(given, widths, stages):
+    """The smallest N1 and how many seeds reach the target with it; None, 0 if none suffices."""
+    below = 0
+    for n1 in widths:
+        count = successes(given, n1, stages)
+        if count is None:
+            below = n1
             continue
-        more, seconds = reached(function, n1, target, init, list(range(few, seeds)))
-        spent += seconds
-        if count + more >= SHARE * seeds:
-            return [n1, count + more, seeds, float(f"{spent:.3g}")]
-    return [None, 0, seeds, float(f"{spent:.3g}")]
+        for between in range(below + 1, n1):
+            fewer = successes(given, between, stages)
+            if fewer is not None:
+                return between, fewer
+        return n1, count
+    return None, 0
 
 
-def save(found):
-    lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(row)}" for key, row in found.items())
-    FILE.write_text("{\n" + lines + "\n}\n")
+def measure(function, target, setting):
+    """A row: what is searched, its answer, and the seconds of processor time of the search."""
+    all_seeds = setting in MEASURED
+    widths = [n1 for n1 in WIDTHS if all_seeds or n1 <= MOST_COMPARED]
+    stages = STAGES if all_seeds else STAGES_COMPARED
+    given = {"function": function, "target_loss": float(target), "threads": 1, "dtype": "float64"}
+    began = time.process_time()
+    n1, count = search({**given, **SETTINGS[setting]}, widths, stages)
+    seconds = float(f"{time.process_time() - began:.3g}")
+    answer = {"n1": n1, "reached": count, "seeds": stages[-1][0], "widest": widths[-1]}
+    return {"function": function, "target": target, "setting": setting, **answer, "cpu": seconds}
+
+
+def save(rows):
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    write_bytes(FILE, f'{{"rows": [\n{lines}\n]}}\n'.encode())
+
+
+def place(row):
+    """What a row answers; rows are in this order."""
+    order = list(SETTINGS).index(row["setting"]), list(FUNCTIONS).index(row["function"])
+    return (*order, -float(row["target"]))
+
+
+def same(function, setting):
+    """Whether both inits give a function the same weights; then only "adapted" is measured."""
+    return setting == "nguyen_widrow" and variation(*function_data(function)) is None
+
+
+def words(text):
+    return text.split(",")
 
 
 def main():
-    reached("sine", 1, 1e-3, "adapted", 1)  # compiles
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--targets", default="1e-3,1e-5,1e-8")
-    parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--settings", type=words, default=list(SETTINGS))
+    parser.add_argument("--targets", type=words, default=["1e-3", "1e-5", "1e-8"])
+    parser.add_argument("--functions", type=words, default=list(FUNCTIONS))
     parser.add_argument("--again", action="store_true")
     arguments = parser.parse_args()
-    found = json.loads(FILE.read_text()) if FILE.exists() else {}
-    for target in arguments.targets.split(","):
-        for function in FUNCTIONS:
-            even = variation(*function_data(function)) is None  # the same weights by both inits
-            for init in INITS[:1] if even else INITS:
-                key = f"{function} {target} {init}"
-                if key not in found or arguments.again:
-                    found[key] = smallest(function, float(target), init, arguments.seeds)
-                    save(found)
-                    print(key, *found[key], flush=True)
+    found = json.loads(FILE.read_text())["rows"] if FILE.exists() else []
+    rows = {place(row): row for row in found}
+    for setting in arguments.settings:
+        for dtype in ("float32", "float64"):  # compiles
+            fastnet.train(task=1, max_epochs=2, **{"dtype": dtype, **SETTINGS[setting]})
+        for target in arguments.targets:
+            for function in arguments.functions:
+                key = place({"function": function, "target": target, "setting": setting})
+                if (key in rows and not arguments.again) or same(function, setting):
+                    continue
+                rows[key] = measure(function, target, setting)
+                save([rows[key] for key in sorted(rows)])
+                print(*rows[key].values(), flush=True)
 
 
 if __name__ == "__main__":
