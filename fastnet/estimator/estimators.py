@@ -61,6 +61,8 @@ Self = TypeVar("Self", bound="_FastNet")
 
 FLOATS = (np.float64, np.float32)  # unchanged; anything else becomes float64
 SEEDS = 2**32  # seeds are counted modulo this
+# Share of the best epoch before which a second training ended by chance: see docs/notes/scores.md.
+EARLY = 0.7
 # Options of fastnet that the estimators set themselves, and the parameters to use instead.
 OWN = {"seeds": "random_state", "data_seed": "random_state", "threads": "n_jobs"}
 RESTARTS = OPTIONS["n1"]._replace(name="n_restarts")
@@ -277,7 +279,7 @@ class _FastNet(BaseEstimator, Parameters):
             )
         elif result.best["best_epoch"] == 0:
             warnings.warn(
-                f"{untrained(result.best['val_loss'])} Give a larger batch_size, a lower "
+                f"{untrained(result.best)} Give a larger batch_size, a lower "
                 "learning_rate or more rows.",
                 ConvergenceWarning,
                 stacklevel=2,
@@ -297,13 +299,22 @@ class _FastNet(BaseEstimator, Parameters):
         return self.result_.members[candidates(self.result_)[0][: self.ensemble]]
 
     def _retrain(self, X, y, given):
-        """Train on all rows to the training loss of the best epoch, and take that network."""
+        """Train on all rows to the training loss of the best epoch, and take that network.
+
+        A penalised network may pass that loss in an early epoch, before the penalty has had its
+        effect. Then training goes on from the best weights instead.
+        """
         some = self._together()
         given.update(dict.fromkeys(UNITS), seeds=some["seed"].tolist())
         given.update(target_loss=some["train_loss"].tolist(), l2=some["l2"].tolist())
         most = max(int(some["epochs"].max()), 1)
         given.update(validation_fraction=0.0, group=None, patience=None, max_epochs=most)
-        self.retrained_ = result = api.sweep(X, y, **given, zip=len(some) > 1)
+        given["zip"] = len(some) > 1
+        result = api.sweep(X, y, **given)
+        if (result.members["best_epoch"] < EARLY * some["best_epoch"]).any():
+            weights = [self.result_.weights(int(member)) for member in some["member"]]
+            result = api.sweep(X, y, **given, initial_weights=weights)
+        self.retrained_ = result
         self.model_ = result.model() if self.ensemble == 1 else result.ensemble("all")
 
     def _combine(self, X, y, validation):

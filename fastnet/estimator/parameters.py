@@ -26,7 +26,7 @@ HELP = {
     f"as does the default where there are fewer than {FEW_ROWS} rows.",
     "retrain": "Where rows were held out, train the best restart once more on all rows, until its "
     "training loss is what it was at the best epoch (after Goodfellow, Bengio & Courville 2016, "
-    "Deep Learning, Algorithm 7.3).",
+    "Deep Learning, Algorithm 7.3); from its best weights if it reaches that loss too early.",
     "n_restarts": "Networks to train at once from different initial weights; the one with the "
     "lowest monitored loss is kept.",
     "ensemble": "The mean of this many restarts predicts, those with the lowest monitored loss; "

@@ -117,7 +117,7 @@ def show_notices(result):
     wrong = ()
     if result.metrics:
         wrong = verdict(result.metrics, result.targets, bool(result.options["folds"]))
-    unlearnt = untrained(result.best["val_loss"])
+    unlearnt = untrained(result.best)
     others = []
     for notice in result.notices:
         if notice in wrong or notice.startswith(unlearnt):

@@ -80,13 +80,15 @@ def remarks_on_training(
         )
     if best["best_epoch"] == 0 and best["epochs"] > 0:
         tips = "Try a larger --batch-size, a lower --learning-rate or more rows."
-        yield f"{untrained(best['val_loss'])} {tips}"
+        yield f"{untrained(best)} {tips}"
 
 
-def untrained(val_loss: float) -> str:
-    """What it means that the weights of epoch 0 are the best; without a validation loss, NaN."""
-    name = "training" if np.isnan(val_loss) else "validation"
-    return f"No epoch lowered the {name} loss, so the network that is kept is the untrained one."
+def untrained(best: Mapping[str, Any] | np.void) -> str:
+    """What it means for the best member that the weights of epoch 0 are its best."""
+    name = "training" if np.isnan(best["val_loss"]) else "validation"
+    given = best["init_kind"] == "given"
+    kept = "that of the initial_weights" if given else "the untrained one"
+    return f"No epoch lowered the {name} loss, so the network that is kept is {kept}."
 
 
 def no_better_than_the_mean(found: Mapping, rows: str, targets: Sequence[str]) -> Iterator[str]:

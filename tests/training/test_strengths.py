@@ -174,10 +174,12 @@ def test_an_untrained_network_is_told(rng):
     result = sweep(X, y, activation="tanh", **wild)
     assert result.best["best_epoch"] == 0
     assert any("network that is kept is the untrained one" in n for n in result.notices)
-    best = {"l2": 0.0, "best_epoch": 0, "epochs": 9, "val_loss": np.nan}
+    best = {"l2": 0.0, "best_epoch": 0, "epochs": 9, "val_loss": np.nan, "init_kind": "adapted"}
     (said,) = remarks_on_training(best, (), 10)
     assert said.startswith("No epoch lowered the training loss, so the network that is kept is")
     assert list(remarks_on_training({**best, "epochs": 0}, (0.0,), 10)) == []
+    (said,) = remarks_on_training({**best, "init_kind": "given"}, (), 10)
+    assert "the network that is kept is that of the initial_weights. Try" in said
 
 
 def test_a_sweep_of_numbers_takes_lbfgs_and_one_of_classes_adam(tmp_path):
