@@ -11,7 +11,7 @@ import streamlit as st
 from fastnet.errors import UsageError
 from fastnet.options.defaults import resolve
 from fastnet.options.table import AXES, OPTIONS, parse
-from fastnet.page import form, processes, table
+from fastnet.page import address, form, processes, table
 from fastnet.page.fields import chosen_options, errors_in_form, plain
 from fastnet.page.parts import escape_markdown, go_to
 from fastnet.results.folder import default_folder
@@ -24,6 +24,7 @@ STARTING = 10  # seconds to wait for a run to begin, or to say what is wrong
 def view(runs):
     """Choose data and options, see the resulting command, start it."""
     st.title("Train")
+    address.read(runs)
     command = chosen("Find", form.COMMANDS, "command")
     source = chosen("Data", form.SOURCES, "source")
     path, found = chosen_path(source, runs), None
@@ -37,6 +38,7 @@ def view(runs):
             [c["column"] for c in (found or {}).get("columns", ())],
         )
         given = chosen_options(command, task, loss, columns)
+        address.write(given, path)
         if task == "data" and not usable(found):
             return
         arguments = [command, *data_arguments(source, path), *option_arguments(given)]
