@@ -191,11 +191,11 @@ def first_block(part, parts, blocks):
 def in_units(n1, batch_size, d, k):
     """Whether a member's mini-batches have the units in the lanes (units.py), by the shape alone.
 
-    It pays with few outputs, and where units fill most of their lanes: of few inputs and outputs 70
+    It pays with few outputs, and where units fill most of their lanes: of few inputs and outputs 55
     % are enough, 80 % up to 32 inputs, 90 % beyond. With one input it never does (measured for N1
-    of 1 to 320: docs/performance.md).
+    of 1 to 320: docs/notes/kernels.md).
     """
-    share = 0.7 if 3 < d + k <= 12 else 0.8 if d <= 32 else 0.9
+    share = 0.55 if d + k <= 12 else 0.8 if d <= 32 else 0.9
     return (batch_size > 0) & (d > 1) & (k < WIDE) & (n1 >= share * padded(n1))
 
 

@@ -224,11 +224,11 @@ def test_the_shape_alone_decides():
     def chosen(n1, batch_size=32, d=5, k=3):
         return bool(layout.in_units(np.array([n1]), np.array([batch_size]), d, k)[0])
 
-    few, more, many = (
+    fewest, few, more, many = (
         [n1 for n1 in range(1, 66) if not chosen(n1, **shape)]
-        for shape in ({"d": 5}, {"d": 32}, {"d": 33})
+        for shape in ({"d": 2, "k": 1}, {"d": 9}, {"d": 32}, {"d": 33})
     )
-    assert few == [*range(1, 12), *range(17, 23), 33]
+    assert fewest == few == [*range(1, 9), 17]
     assert more == [*range(1, 13), *range(17, 26), *range(33, 39), 49, 50, 51]
     assert many == [*range(1, 15), *range(17, 29), *range(33, 44), *range(49, 58), 65]
     assert chosen(16, k=7) and chosen(16, batch_size=1000) and chosen(16, d=2, k=1)
