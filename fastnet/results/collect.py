@@ -41,7 +41,7 @@ from fastnet.training.history import History, Snapshots, history_names
 from fastnet.training.plan import COLUMNS, Plan, has_optimizer, plan_of_blocks, plan_of_shape
 from fastnet.training.search import is_searched, replayed
 from fastnet.training.shards import shard_of
-from fastnet.training.states import kept_by
+from fastnet.training.states import kept_by, states_in
 from fastnet.training.training import Training
 
 # ---------------------------------------------------------------- of a Training
@@ -364,6 +364,7 @@ def from_checkpoint(
         packed=unpack(saved["best"], plan.settings, *shape),
         entries=entries,
         recorded={"record": record, "snapshots": snapshots},
+        states=states_in(saved),
     )
 
 

@@ -137,6 +137,10 @@ def test_a_run_killed_before_its_files_are_written_has_its_states(tmp_path, monk
         patch.setattr(running.Job, "after_round", die)
         with pytest.raises(RuntimeError, match="killed"):
             swept(tmp_path / "run")
+    swept(tmp_path / "further", max_epochs=33)
+    longer = swept(tmp_path / "longer", max_epochs=33, reuse=tmp_path / "run")
+    assert told(longer)[0].endswith(": all to go on from epoch 20.")
+    assert contents(tmp_path / "longer") == contents(tmp_path / "further")
     fastnet.resume(tmp_path / "run", X, Y)
     assert contents(tmp_path / "run") == contents(tmp_path / "scratch")
 
