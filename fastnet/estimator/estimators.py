@@ -61,6 +61,7 @@ Self = TypeVar("Self", bound="_FastNet")
 
 FLOATS = (np.float64, np.float32)  # unchanged; anything else becomes float64
 SEEDS = 2**32  # seeds are counted modulo this
+FEWEST = 3  # rows at which fit warns
 # Share of the best epoch before which a second training ended by chance: see docs/notes/scores.md.
 EARLY = 0.7
 # Options of fastnet that the estimators set themselves, and the parameters to use instead.
@@ -266,6 +267,12 @@ class _FastNet(BaseEstimator, Parameters):
             self.classes_ = np.arange(targets.shape[1]) if several else np.unique(targets)
         given = {**options(self), "sample_weight": weights, **self._validation(X_val, y_val)}
         given |= self._division(given["validation_fraction"], groups, rows)
+        if len(inputs) <= FEWEST:
+            warnings.warn(
+                f"{len(inputs)} rows to learn from are too few to tell how well the network "
+                "predicts others; give fit more rows.",
+                stacklevel=2,
+            )
         if is_auto(self.batch_size):
             given["batch_size"] = even_batch(given["batch_size"], weights)
         with value_errors():

@@ -438,7 +438,7 @@ def test_no_group_is_held_out_in_part(rng):
     assert len(without.fit(X, X[:, 0], groups=groups).result_.split["train"]) == 90
 
 
-@pytest.mark.parametrize("rows", [2, 3, 19])
+@pytest.mark.parametrize("rows", [4, 19])
 def test_nothing_is_held_out_of_a_few_rows_by_default(rows):
     X = np.linspace(-1, 1, rows)[:, None]
     for net, y in (
@@ -449,6 +449,19 @@ def test_nothing_is_held_out_of_a_few_rows_by_default(rows):
         assert len(net.result_.split["train"]) == rows and net.validation_loss_curve_ is None
     asked = FastNetRegressor(max_epochs=3, validation_fraction=0.5, random_state=0).fit(X, X[:, 0])
     assert len(asked.result_.split["val"]) == round(rows / 2)
+
+
+@pytest.mark.parametrize("rows", [2, 3])
+def test_two_and_three_rows_are_fitted_with_a_warning(rows):
+    X, y, labels = np.arange(rows)[:, None], np.arange(rows) % 2 * 1.0, list("aba")[:rows]
+    said = f"^{rows} rows to learn from are too few to tell how well .*; give fit more rows.$"
+    for seed in range(3):
+        with pytest.warns(UserWarning, match=said):
+            net = FastNetClassifier(random_state=seed).fit(X, labels)
+        assert net.predict(X).tolist() == labels
+    with pytest.warns(UserWarning, match=said):
+        net = FastNetRegressor(random_state=0, max_epochs=3000).fit(X, y)
+    assert np.abs(net.predict(X) - y).max() < 0.02 and net.validation_loss_curve_ is None
 
 
 def test_xor_is_learnt_from_its_four_rows():
