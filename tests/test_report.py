@@ -73,6 +73,15 @@ def test_the_report_has_answer_tables_every_figure_and_loads_nothing(sweep):
     assert len(page) < 5e6
 
 
+def test_the_report_can_be_read_without_a_mouse(sweep):
+    """axe-core asks for these: one main part, named columns, tables that the keyboard scrolls."""
+    page = report.report(sweep).decode()
+    assert page.count("<main>") == page.count("</main>") == 1
+    assert "<th></th>" not in page and not re.search('<th scope="col"></th>', page)
+    assert page.count('<div class="wide"') == page.count('<div class="wide" tabindex="0">') > 0
+    assert '"aria-label","Save the figure"' in page.replace("`", '"')
+
+
 def test_the_report_says_how_good_the_result_is(rng):
     X = rng.normal(size=(60, 2))
     y = np.where(X[:, 0] > 0, "<b>up</b>", "down")

@@ -3,19 +3,19 @@
 from fastnet.figures.apart import setting_name
 from fastnet.figures.units import unit_of
 from fastnet.results import closeness
-from fastnet.results.headline import n1_line
+from fastnet.results.headline import diverged_line, n1_line
 from fastnet.results.words import counted, number
 from fastnet.training import grouping
 
 
 def finding(result):
     """The finding of a run, as a title, in the unit of the data."""
-    members, count = result.members, len(result.members)
-    if (members["stop_reason"] == "diverged").all():
-        return "The member diverged" if count == 1 else f"All {count:,} members diverged"
+    members = result.members
+    if lost := diverged_line(members):
+        return lost
     unit, best = unit_of(result), result.best
     loss = number(float(unit.of(grouping.monitored(members)[result.best_member])), 3)
-    if count == 1 or result.options["stop"] == "first":
+    if len(members) == 1 or result.options["stop"] == "first":
         end = "reached" if best["stop_reason"] == "target" else "has"
         epochs = counted(int(best["epochs"]), "epoch")
         return f"N1 = {best['n1']} {end} a {unit.words} of {loss} after {epochs}"

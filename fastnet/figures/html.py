@@ -12,7 +12,9 @@ DRAW = """
 for (const element of document.querySelectorAll("script.chart")) {
   const options = {renderer: "svg", mode: "vega-lite",
     actions: {export: true, source: false, compiled: false, editor: false}};
-  vegaEmbed(element.parentElement.querySelector("div"), JSON.parse(element.textContent), options);
+  const place = element.parentElement.querySelector("div");
+  vegaEmbed(place, JSON.parse(element.textContent), options).then(
+    () => place.querySelector("summary")?.setAttribute("aria-label", "Save the figure"));
 }
 """
 
@@ -32,10 +34,11 @@ def chart_tag(spec):
 
 
 def table_tag(header, rows):
-    """A table; texts are escaped."""
-    lines = ["<tr>" + "".join(f"<th>{text(name)}</th>" for name in header) + "</tr>"]
+    """A table, which the keyboard can scroll; texts are escaped."""
+    heads = (f'<th scope="col">{text(name)}</th>' if name else "<td></td>" for name in header)
+    lines = ["<tr>" + "".join(heads) + "</tr>"]
     lines += ["<tr>" + "".join(f"<td>{text(cell)}</td>" for cell in row) + "</tr>" for row in rows]
-    return '<div class="wide"><table>' + "\n".join(lines) + "</table></div>"
+    return '<div class="wide" tabindex="0"><table>' + "\n".join(lines) + "</table></div>"
 
 
 def page(title, style, body, charts=True):
@@ -45,7 +48,7 @@ def page(title, style, body, charts=True):
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{text(title)}</title>\n<style>{style}</style>\n</head>\n"
-        f"<body>\n{body}\n{script}\n</body>\n</html>\n"
+        f"<body>\n<main>\n{body}\n</main>\n{script}\n</body>\n</html>\n"
     ).encode()
 
 

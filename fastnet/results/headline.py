@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from fastnet.options.targets import has_target
 from fastnet.results import answer
 from fastnet.results.result import Result
@@ -30,9 +32,9 @@ def headline(result: Result) -> str:
     >>> headline(fastnet.sweep(X, X, n1=2, seeds=2, optimizer="lm", target_loss=1e-3))
     'N1 = 2 suffices: 2 of 2 seeds'
     """
-    members, count = result.members, len(result.members)
-    if (members["stop_reason"] == "diverged").all():
-        return "The member diverged" if count == 1 else f"All {count:,} members diverged"
+    members = result.members
+    if lost := diverged_line(members):
+        return lost
     many = result.command != "train"
     if many and (found := n1_line(result)):
         return found
@@ -43,6 +45,14 @@ def headline(result: Result) -> str:
         return f"Lowest loss {loss:.3g}, with N1 = {best['n1']}"
     end = "reached" if best["stop_reason"] == "target" else "comes to"
     return f"N1 = {best['n1']} {end} loss {loss:.3g} in {best['epochs']:,} epochs"
+
+
+def diverged_line(members: np.ndarray) -> str | None:
+    """That all members diverged; None if one did not."""
+    if not (members["stop_reason"] == "diverged").all():
+        return None
+    count = len(members)
+    return "The member diverged" if count == 1 else f"All {count:,} members diverged"
 
 
 def n1_line(
