@@ -183,27 +183,29 @@ def scores():
 
 
 def quality():
-    """The table of the sets that scripts/measure_quality.py has measured for all contenders."""
+    """The table of the sets that scripts/measure_quality.py has measured, by seeds of all."""
     document = stored("scores")["quality"]
-    who = document["contenders"]
-    compared = {}
+    who, rows = document["contenders"], []
     for name, found in document["sets"].items():
-        seeds = min(len(found.get(w, {"scores": ()})["scores"]) for w in who)
-        if seeds:
-            compared[name] = found | {"seeds": seeds} | {w: mean(found[w], seeds) for w in who}
-    rows = [quality_row(name, row, who, document["chosen_on"]) for name, row in compared.items()]
+        there = [w for w in who if found.get(w, {}).get("scores")]
+        if who[0] in there:
+            seeds = min(len(found[w]["scores"]) for w in there)
+            row = found | {"seeds": seeds} | {w: mean(found[w], seeds) for w in there}
+            half = "choice" if name in document["chosen_on"] else "check"
+            rows.append((name, half, *quality_cells(row, there, who)))
     columns = [column for w in who for column in (w, "s")]
     header = ("set", "half", "rows to train on", "inputs", "seeds", *columns, "fastnet - tuned")
     return table(header, rows)
 
 
-def quality_row(name, row, who, chosen_on):
+def quality_cells(row, there, who):
     """The cells of a set, the last of them the difference between fastnet and the tuned peer."""
-    gain = round(row[who[0]]["score"], 3) - round(row[who[-1]]["score"], 3)
-    half = "choice" if name in chosen_on else "check"
-    numbers = (str(row[key]) for key in ("rows", "inputs", "seeds"))
-    cells = (cell for pair in marks(row, who) for cell in pair)
-    return (name, half, *numbers, *cells, f"{gain:+.3f}")
+    cells = [str(row[key]) for key in ("rows", "inputs", "seeds")]
+    cells += [cell for pair in marks(row, there) for cell in pair]
+    if len(there) < len(who):
+        return [*cells, *("not measured", "") * (len(who) - len(there)), ""]
+    ours, tuned = (round(row[w]["score"], 3) for w in (who[0], who[-1]))
+    return [*cells, f"{ours - tuned:+.3f}"]
 
 
 def mean(found, seeds):

@@ -66,8 +66,8 @@ SETS = (
 )
 # Defaults are chosen on these sets alone. The others tell whether the choice holds on new data.
 CHOSEN_ON = (
-    *("iris", "two_spirals", "breast_cancer", "autompg", "sinc", "gabor1d", "doppler", "runge"),
-    *("friedman1", "digits", "bank32fm", "satimage"),
+    *("iris", "two_spirals", "breast_cancer", "autompg", "concrete", "sinc", "humps", "doppler"),
+    *("friedman1", "digits", "abalone", "bank32fm"),
 )
 SEEDS = {"mnist10k": 1, **dict.fromkeys(("deliveries", "satimage", "thyroid"), 2)}  # 3 for the rest
 WHO = ("fastnet", "MLP", "MLP, tuned")
