@@ -312,9 +312,9 @@ def width(row):
     """The smallest N1 of a search, how many seeds reach the target with it, and the seconds."""
     if row is None:
         return "not measured"
-    n1, tried = row["n1"], f"none of 1 to {row['widest']}"
-    answer = tried if n1 is None else f"{n1} ({row['reached']} of {row['seeds']})"
-    return f"{answer}, {brief(row['cpu'])}"
+    few = f"{row['n1']} ({row['reached']} of {row['seeds']})"
+    answer = f"none up to {row['widest']}" if row["n1"] is None else few
+    return f"{answer}, {brief(row['cpu'])}" if row["cpu"] else answer
 
 
 def alternatives():
@@ -338,7 +338,7 @@ def against_defaults(setting, pairs, found):
     ]
     answers = sum(row["n1"] is not None for row in rows)
     counts = (sum(s < 0 for s in steps), steps.count(0), sum(s > 0 for s in steps))
-    return setting, *map(str, (answers, *counts)), brief(sum(row["cpu"] for row in rows))
+    return setting, *map(str, (answers, *counts)), brief(sum(row["cpu"] or 0 for row in rows))
 
 
 def many_members():

@@ -3,6 +3,7 @@
 import numpy as np
 
 import fastnet
+from fastnet.data.tasks import FUNCTIONS
 from fastnet.engine.init import initial_weights
 
 SEEDS = 20
@@ -43,6 +44,16 @@ def methods():
         m = result.members
         rows.append([optimizer, *(reached(m[m["n1"] == n]) for n in widths)])
     table(["optimizer", *widths], rows)
+
+
+def starts():
+    """Task 1: the N1 that train starts, and the networks it finds for the 19 functions."""
+    rows = []
+    for n1 in ((2, 4, 6, 8), (2, 4, 6, 8, 16), (2, 4, 8, 16, 32, 64)):
+        runs = [fastnet.train(task=1, function=f, n1=n1, seeds=8).best for f in FUNCTIONS]
+        found = [best["n1"] for best in runs if best["stop_reason"] == "target"]
+        rows.append([", ".join(map(str, n1)), len(found), f"{np.mean(found):.1f}"])
+    table(["N1", f"functions of {len(FUNCTIONS)}", "mean N1 found"], rows)
 
 
 def weight_lengths():
@@ -135,7 +146,9 @@ def optimizers():
     table([*(name.replace("_", " ") for name in names), "test accuracy", "epochs"], rows)
 
 
+MEASURES = methods, starts, learning_rates, weight_lengths, few_inputs, digits, optimizers
+
 if __name__ == "__main__":
-    for measure in (methods, learning_rates, weight_lengths, few_inputs, digits, optimizers):
+    for measure in MEASURES:
         print(measure.__doc__.strip())
         measure()

@@ -70,17 +70,25 @@ def search(given, widths, stages):
     return None, 0
 
 
-def measure(function, target, setting):
+def measure(function, target, setting, unreachable):
     """A row: what is searched, its answer, and the seconds of processor time of the search."""
     all_seeds = setting in MEASURED
     widths = [n1 for n1 in WIDTHS if all_seeds or n1 <= MOST_COMPARED]
     stages = STAGES if all_seeds else STAGES_COMPARED
     given = {"function": function, "target_loss": float(target), "threads": 1, "dtype": "float64"}
-    began = time.process_time()
-    n1, count = search({**given, **SETTINGS[setting]}, widths, stages)
-    seconds = float(f"{time.process_time() - began:.3g}")
-    answer = {"n1": n1, "reached": count, "seeds": stages[-1][0], "widest": widths[-1]}
-    return {"function": function, "target": target, "setting": setting, **answer, "cpu": seconds}
+    began, n1, count = time.process_time(), None, 0
+    if not unreachable:
+        n1, count = search({**given, **SETTINGS[setting]}, widths, stages)
+    cpu = float(f"{time.process_time() - began:.3g}") if not unreachable else None
+    answer = {"n1": n1, "reached": count, "seeds": stages[-1][0], "widest": widths[-1], "cpu": cpu}
+    return {"function": function, "target": target, "setting": setting, **answer}
+
+
+def hopeless(key, rows):
+    """Whether no width reaches a higher target: the same members would have to pass it first."""
+    return any(
+        old[:2] == key[:2] and old[2] < key[2] and row["n1"] is None for old, row in rows.items()
+    )
 
 
 def save(rows):
@@ -114,13 +122,13 @@ def main():
     rows = {place(row): row for row in found}
     for setting in arguments.settings:
         for dtype in ("float32", "float64"):  # compiles
-            fastnet.train(task=1, max_epochs=2, **{"dtype": dtype, **SETTINGS[setting]})
+            fastnet.train(task=1, **{"max_epochs": 2, "dtype": dtype, **SETTINGS[setting]})
         for target in arguments.targets:
             for function in arguments.functions:
                 key = place({"function": function, "target": target, "setting": setting})
                 if (key in rows and not arguments.again) or same(function, setting):
                     continue
-                rows[key] = measure(function, target, setting)
+                rows[key] = measure(function, target, setting, hopeless(key, rows))
                 save([rows[key] for key in sorted(rows)])
                 print(*rows[key].values(), flush=True)
 
