@@ -44,6 +44,24 @@ def told(result):
     return [line for line in result.notices if line.startswith("Reused") or "are trained" in line]
 
 
+@pytest.mark.parametrize(
+    "case, more",
+    [
+        ({"record": ["snapshots"], "optimizer": "adam"}, {"seeds": 3}),
+        ({**RUNS["rivals"], "n1": [2, 3]}, {"n1": [2, 3, 4]}),
+        ({"max_epochs": 21}, {"seeds": 3}),  # no round ends there for a snapshot
+    ],
+    ids=["snapshots", "rivals", "rounds"],
+)
+def test_members_that_wait_are_left_alone_by_those_that_begin(case, more, tmp_path):
+    swept(tmp_path / "old", **case)
+    new = {**case, **more, "max_epochs": 40}
+    swept(tmp_path / "scratch", **new)
+    result = swept(tmp_path / "longer", **new, reuse=tmp_path / "old")
+    assert contents(tmp_path / "longer") == contents(tmp_path / "scratch")
+    assert " to go on from epoch 2" in told(result)[0] and len(told(result)) == 2
+
+
 @pytest.mark.parametrize("case", RUNS)
 def test_a_run_that_goes_on_is_that_from_scratch(case, tmp_path):
     given = RUNS[case]
