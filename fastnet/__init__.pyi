@@ -50,6 +50,7 @@ Optimizer: TypeAlias = Literal[
     "lm",
     "br",
     "lbfgs",
+    "auto",
 ]
 Schedule: TypeAlias = Literal["plateau", "constant", "cosine", "step", "exponential", "one_cycle"]
 Loss: TypeAlias = Literal[
@@ -129,6 +130,7 @@ def train(
     dtype: Dtype = "float32",
     stop: Stop = "first",
     prune_l2: int | None = None,
+    optimizer_margin: float = 0.0,
     zip: bool = False,
     threads: int | None = None,
     backend: Backend = "kernels",
@@ -224,6 +226,7 @@ def sweep(
     stop: Stop = "all",
     halving: int | None = None,
     prune_l2: int | None = None,
+    optimizer_margin: float = 0.0,
     success_rate: float = 0.9,
     within: float = 0.05,
     zip: bool = False,
@@ -412,6 +415,7 @@ def dry_run(
     stop: Stop = "all",
     halving: int | None = None,
     prune_l2: int | None = None,
+    optimizer_margin: float = 0.0,
     success_rate: float = 0.9,
     within: float = 0.05,
     zip: bool = False,

@@ -20,13 +20,14 @@ from fastnet.estimator import frames
 from fastnet.estimator.parameters import AUTO, ClassifierParameters, Parameters, documented
 from fastnet.extras import missing_extra
 from fastnet.options.defaults import defaults_beside
-from fastnet.options.table import OPTIONS
+from fastnet.options.methods import OPTIMIZERS
+from fastnet.options.table import AXES, OPTIONS
 from fastnet.options.targets import UNITS
 from fastnet.results.ensemble import Ensemble, candidates
 from fastnet.results.verdict import untrained
 from fastnet.training.cores import granted
 from fastnet.training.grouping import monitored
-from fastnet.training.plan import even_batch
+from fastnet.training.plan import even_batch, shown
 
 try:
     from joblib import effective_n_jobs
@@ -84,6 +85,8 @@ ATTRIBUTES = """Attributes
         Its monitored loss.
     l2_ : float
         Its strength of the penalty, which l2="auto" chooses.
+    optimizer_, activation_ : str
+        Its method, which optimizer="auto" chooses, and its activation.
     loss_curve_, validation_loss_curve_ : ndarray of shape (n_entries,)
         Training and validation loss after 0, 1, 2, ... epochs; the latter None where no rows were
         held out.
@@ -129,15 +132,32 @@ def options(estimator):
                 raise UsageError(f"options cannot have {name!r}; {cure}.")
         chosen = {name: OPTIONS[name].check_one(v) for name, v in {**given, **more}.items()}
         restarts = seeds(estimator)
+        if is_auto(estimator.optimizer):
+            chosen["optimizer"] = AUTO
         usual = defaults_beside(chosen, "train", "data")
     for name in parameters.keys() - chosen.keys():
-        if name in OPTIONS:
+        of_data = is_auto(estimator.optimizer) and name in AXES  # known with the rows
+        if name in OPTIONS and not of_data:
             chosen[name] = usual[name][0] if OPTIONS[name].axis else usual[name]
     loss = "squared"
     if is_classifier(estimator):
         loss = "binary_cross_entropy" if estimator.several_labels_ else "cross_entropy"
     own = {"seeds": restarts, "data_seed": restarts[0]}
     return {"loss": loss, **chosen, **own, "threads": threads(estimator.n_jobs)}
+
+
+def given_of(estimator):
+    """The options that an estimator was given, as they are: those that are not left to others."""
+    given = {**estimator.get_params(deep=False), **(estimator.options or {})}
+    return {name: value for name, value in given.items() if name in OPTIONS and not is_auto(value)}
+
+
+def of_best(result):
+    """The axes of the best member as options, but for its seed, strength of l2 and target."""
+    names = [name for name in AXES if name not in ("seeds", "l2", "target_loss")]
+    several = [name for name in names if len(result.options[name]) > 1]
+    one = {name: result.options[name][0] for name in names}
+    return {**one, **{name: shown(name, result.best[name]) for name in several}}
 
 
 def is_auto(value):
@@ -273,7 +293,7 @@ class _FastNet(BaseEstimator, Parameters):
                 "predicts others; give fit more rows.",
                 stacklevel=2,
             )
-        if is_auto(self.batch_size):
+        if is_auto(self.batch_size) and "batch_size" in given:
             given["batch_size"] = even_batch(given["batch_size"], weights)
         with value_errors():
             result = api.sweep(inputs, targets, **given)
@@ -292,6 +312,8 @@ class _FastNet(BaseEstimator, Parameters):
                 stacklevel=2,
             )
         self._take(result, result.best_member)
+        if is_auto(self.optimizer):
+            given |= of_best(result)
         self.retrained_ = None
         if self.retrain and given["validation_fraction"] and result.best["train_loss"] >= 0:
             self._retrain(inputs, targets, given)
@@ -303,7 +325,9 @@ class _FastNet(BaseEstimator, Parameters):
         """The records of the restarts that predict: the best ones, without those that diverged."""
         if self.ensemble == 1:
             return self.result_.members[[self.result_.best_member]]
-        return self.result_.members[candidates(self.result_)[0][: self.ensemble]]
+        several = candidates(self.result_)[0]
+        same = self.result_.members["optimizer"][several] == self.optimizer_
+        return self.result_.members[several[same][: self.ensemble]]
 
     def _retrain(self, X, y, given):
         """Train on all rows to the training loss of the best epoch, and take that network.
@@ -316,9 +340,12 @@ class _FastNet(BaseEstimator, Parameters):
         given.update(target_loss=some["train_loss"].tolist(), l2=some["l2"].tolist())
         most = max(int(some["epochs"].max()), 1)
         given.update(validation_fraction=0.0, group=None, patience=None, max_epochs=most)
+        alone = is_auto(self.optimizer) and OPTIMIZERS[self.optimizer_].own_l2
+        if alone:  # it stops by itself
+            given.update(target_loss=None, max_epochs=self.max_epochs)
         given["zip"] = len(some) > 1
         result = api.sweep(X, y, **given)
-        if (result.members["best_epoch"] < EARLY * some["best_epoch"]).any():
+        if not alone and (result.members["best_epoch"] < EARLY * some["best_epoch"]).any():
             weights = [self.result_.weights(int(member)) for member in some["member"]]
             result = api.sweep(X, y, **given, initial_weights=weights)
         self.retrained_ = result
@@ -362,6 +389,7 @@ class _FastNet(BaseEstimator, Parameters):
         self.validation_loss_curve_ = None if np.isnan(record["val_loss"]) else history.val_loss
         self.best_loss_ = float(monitored(result.members)[member])
         self.l2_ = float(record["l2"])
+        self.optimizer_, self.activation_ = str(record["optimizer"]), str(record["activation"])
         self.best_epoch_, self.n_epochs_ = int(record["best_epoch"]), int(record["epochs"])
         self.n_outputs_ = len(self.model_.weights.b2)
         return self
@@ -402,8 +430,8 @@ class FastNetRegressor(MultiOutputMixin, RegressorMixin, _FastNet):
     >>> from fastnet.estimator import FastNetRegressor
     >>> X, y = load_diabetes(return_X_y=True)
     >>> net = FastNetRegressor(n1=16, n_restarts=3, random_state=0).fit(X[:300], y[:300])
-    >>> net.predict(X[300:]).shape, len(net.result_.members)  # 3 restarts of 4 strengths of l2
-    ((142,), 12)
+    >>> net.predict(X[300:]).shape, net.optimizer_
+    ((142,), 'adam')
     """
 
     def predict(

@@ -78,7 +78,7 @@ class Parameters:
     l2: float | str = AUTO
     init: str = "auto"
     activation: str = AUTO
-    optimizer: str = "adam"
+    optimizer: str = AUTO
     target_loss: float | None = None
     time_limit: float | None = None
     scale: str = "clipped"

@@ -16,13 +16,18 @@ from fastnet.errors import UsageError, quoted
 from fastnet.estimator.estimators import (  # imported first: it says which library is missing
     _FastNet,
     checked,
+    given_of,
+    is_auto,
     options,
     seeds,
     value_errors,
     weights_of,
 )
+from fastnet.options.defaults import COMPARED
 from fastnet.options.table import AXES
+from fastnet.options.targets import UNITS
 from fastnet.results.answer import best_member
+from fastnet.training.automatic import MARGIN, Known, why_alone
 from fastnet.training.strengths import AUTO, strengths
 
 # isort: split
@@ -74,11 +79,26 @@ def as_axes(chosen):
     return {**base, **axes, "seeds": restarts * len(chosen), "zip": True}
 
 
+def with_method(estimator, name):
+    """A copy of the estimator with this optimizer, if its own is auto."""
+    method = {"optimizer": name} if is_auto(estimator.optimizer) else {}
+    return copy.copy(estimator).set_params(**method)
+
+
+def of_methods(estimator, known, halving):
+    """The options of an estimator, once for each method that its optimizer stands for."""
+    first, other = (options(with_method(estimator, name)) for name in COMPARED)
+    one = {**first, **dict.fromkeys(UNITS), "target_loss": (first["target_loss"],)}
+    alone = why_alone({**one, "halving": halving}, given_of(estimator), (other["n1"],), known)
+    same = {name: first[name] for name in ("validation_fraction", "max_epochs")}
+    return [first] if alone or not is_auto(estimator.optimizer) else [first, {**other, **same}]
+
+
 def with_strengths(chosen, rows):
     """The options of every setting with each strength that its l2 stands for, and the setting's
     number; every fold chooses among its members by its own held-out loss."""
     found = []
-    for i, one in enumerate(chosen):
+    for i, one in chosen:
         named = {"optimizer": (one["optimizer"],), "stop": "all"}
         auto, held_out = one["l2"] == AUTO, one["validation_fraction"] > 0
         several = strengths(named, rows, held_out) if auto else (one["l2"],)
@@ -285,7 +305,8 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
                 f"{quoted(estimator.ensemble)}; fit an ensemble with best_params_ afterwards."
             )
         one = {"random_state": seeds(estimator)[0]}
-        each = [options(copy.copy(estimator).set_params(**{**one, **s})) for s in settings]
+        each = [copy.copy(estimator).set_params(**{**one, **s}) for s in settings]
+        usual = options(with_method(each[0], COMPARED[0]))
         if isinstance(self.scoring, (list, tuple, set, dict)):
             raise UsageError(
                 f"scoring must be one score, got {quoted(self.scoring)}; use GridSearchCV."
@@ -297,8 +318,13 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
             estimator.classes_ = np.arange(y.shape[-1])
             if y.ndim == 1:
                 estimator.classes_, strata = np.unique(y, return_inverse=True)
-        rows = [fold_rows(train, strata, weights, each[0]) for train, _ in folds]
-        owner, trained = with_strengths(each, min(len(train) for train, _ in rows))
+        rows = [fold_rows(train, strata, weights, usual) for train, _ in folds]
+        fewest, held_out = min(len(train) for train, _ in rows), usual["validation_fraction"] > 0
+        k = y.shape[1] if y.ndim > 1 else 1  # of classes the loss decides
+        known = Known(usual["loss"], X.shape[1], k, fewest, held_out)
+        methods = [of_methods(one, known, self.halving) for one in each]
+        variants = [(i, found) for i, several in enumerate(methods) for found in several]
+        owner, trained = with_strengths(variants, fewest)
         swept = as_axes(trained)
         swept["validation_fraction"] = 0.0
         swept |= {"halving": self.halving, "cluster": self.cluster, "client": client}
@@ -323,7 +349,9 @@ class FastNetSearchCV(MetaEstimatorMixin, BaseEstimator):
             began, (_, test) = time.perf_counter(), folds[fold]
             restarts = members[i][:, fold]
             fitted = copy.copy(estimator).set_params(**settings[i])
-            fitted._take(self.result_, int(restarts["member"][best_member(restarts)]))
+            fitted._take(
+                self.result_, int(restarts["member"][best_member(restarts, margin=MARGIN)])
+            )
             more = {"sample_weight": np.asarray(sample_weight)[test]} if weigh else {}
             scores[i, fold] = self.scorer_(fitted, X[test], y[test], **more)
             seconds[i, fold] = time.perf_counter() - began

@@ -150,9 +150,10 @@ class Parts:
 
     def notices(self) -> list[str]:
         """What was taken from other runs, and that the run is in parts."""
+        remarks = self.facts.get("remarks", ())
         if self.reuse is not None and self.reuse.found:
-            return self.reuse.notices(self.total)
-        return [*self.facts.get("reused", ())]
+            return [*remarks, *self.reuse.notices(self.total)]
+        return [*remarks, *self.facts.get("reused", ())]
 
     # ------------------------------------------------------------ progress
 

@@ -11,7 +11,7 @@ from fastnet.data.sources import checked_data
 from fastnet.data.tables import table_of_frame
 from fastnet.errors import DataError
 from fastnet.options.arguments import SAMPLE_NAMES
-from fastnet.options.defaults import SMALL_ON_TABLES, for_classes, resolve
+from fastnet.options.defaults import COMPARED, SMALL_ON_TABLES, for_classes, is_auto, resolve
 from fastnet.options.kinds import is_list
 from fastnet.options.methods import CLASSIFIERS
 from fastnet.options.rules import (
@@ -21,6 +21,7 @@ from fastnet.options.rules import (
     refuse_within,
 )
 from fastnet.options.table import OPTIONS
+from fastnet.training.automatic import refuse_auto, with_methods
 from fastnet.training.plan import Plan, even_batch, make_plan, plan_of_blocks
 from fastnet.training.search import first_blocks, is_searched, replayed
 from fastnet.training.shards import shard_of
@@ -35,6 +36,10 @@ def prepare(
     chosen = {name: value for name, value in given.items() if is_option(name, value)}
     samples = {name: value for name, value in given.items() if name not in chosen}
     options = resolve(chosen, command, task)
+    refuse_auto(options, command, task)
+    auto = is_auto(options["optimizer"])
+    if auto:
+        options["optimizer"] = COMPARED[:1]
     samples.setdefault("class_weight", options["class_weight"])
     refuse_of_search(command, options, samples.get("folds"))
     refuse_of_halving(options)
@@ -53,6 +58,8 @@ def prepare(
     if "batch_size" in assumed:
         weights = data.weights("train")[0]
         options["batch_size"] = tuple(even_batch(s, weights) for s in options["batch_size"])
+    if auto:
+        options = with_methods(options, chosen, command, task, data)
     return options, data, shard_of(make_plan(options, data), options)
 
 
@@ -65,6 +72,8 @@ def inspect(data: Any, given: Mapping[str, Any]) -> dict[str, Any]:
         options, table = resolve({**given, "data": "-"}, "train"), table_of_frame(data, "the frame")
         if table.rows == 0:
             raise DataError(f"the frame has no rows, shape {data.shape}; there is nothing to see.")
+    if is_auto(options["optimizer"]):
+        options["optimizer"] = COMPARED[:1]
     return inspection.inspect(options, options.keys() - given.keys(), table)
 
 

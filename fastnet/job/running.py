@@ -248,7 +248,8 @@ class Job:
 
     def notices(self) -> list[str]:
         """What this run took from others, and whose workers trained it, in words."""
-        workers = self.facts.get("workers", {}).get("notices", ())
+        others = self.facts.get("workers", {}).get("notices", ()), self.facts.get("remarks", ())
+        workers = [notice for notices in others for notice in notices]
         if self.reuse is None:
             return [*self.facts.get("reused", ()), *workers]
         return [*self.reuse.notices(self.training.plan.columns.size), *workers]

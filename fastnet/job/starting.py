@@ -27,6 +27,7 @@ from fastnet.results.reading import read_json, read_options
 from fastnet.results.result import Result
 from fastnet.results.reuse import Reuse, checked_sources, reuse_into
 from fastnet.results.writing import run_config
+from fastnet.training.automatic import remarks_on_auto
 from fastnet.training.cores import granted
 from fastnet.training.search import is_searched
 from fastnet.training.training import Training
@@ -61,10 +62,12 @@ def start(
         raise UsageError("smallest adds members by itself and takes no initial_weights; drop them.")
     sources = checked_sources(reuse, options, initial_weights)
     plan = members_so_far(plan, data, options, ())
+    remarks = remarks_on_auto(options, given, command, task, data)
     taken = options if client is None else {**options, "cluster": "client"}
     count = parts_needed(taken, plan, data, out is not None, initial_weights)
     if count > 1:
         facts = environment.describe(options["threads"] or granted().count, data.digest())
+        facts |= {"remarks": remarks} if remarks else {}
         config = {**run_config(command, task, data.schema, options), "parts": count}
         folder = begun_folder(out, force, config, facts, data)
         found = Reuse(sources, facts) if sources else None
@@ -78,6 +81,7 @@ def start(
         if out is not None:
             training.film()
         facts = environment.describe(training.threads, data.digest())
+        facts |= {"remarks": remarks} if remarks else {}
         if initial_weights is not None:
             facts["initial_weights"] = True
         if cluster is not None:

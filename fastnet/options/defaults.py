@@ -3,7 +3,10 @@
 from typing import Any
 
 from fastnet.options.methods import FIRST_ORDER, WITH_MATRIX
-from fastnet.options.table import OPTIONS, STEPPED, check, find
+from fastnet.options.table import AUTO, AXES, OPTIONS, STEPPED, check, find
+
+# What optimizer auto compares; the first is the one where there is nothing to compare.
+COMPARED = ("adam", "br")
 
 # Defaults of the built-in tasks and tables (--data) that differ from the table, then of commands;
 # docs/notes/defaults.md and docs/notes/scores.md explain how these values were found.
@@ -95,8 +98,11 @@ def defaults_beside(given: dict[str, Any], command: str, task: Any = None) -> di
 
     If N1 is given, `train` takes one seed, 0. If validation rows or folds are given, no others are
     held out; folds are compared, so none stops the others. A given optimizer takes its own learning
-    rate; a given learning rate or similar option selects gradient descent.
+    rate; a given learning rate or similar option selects gradient descent. Those beside optimizer
+    auto are those of the first method that it compares.
     """
+    if is_auto(given.get("optimizer")):
+        return of_method(given, COMPARED[0], command, task)
     table = task == "data" or given.get("data") is not None
     task = "data" if table else task
     values = defaults(command, task)
@@ -117,6 +123,25 @@ def defaults_beside(given: dict[str, Any], command: str, task: Any = None) -> di
         values["stop"] = "all"  # it is known when a member has ended
     if given.get("folds") is not None:
         values.update(validation_fraction=0.0, stop="all")
+    return values
+
+
+def is_auto(optimizer: Any) -> bool:
+    """Whether the value of the option optimizer stands for a choice by the data."""
+    return optimizer == AUTO or (isinstance(optimizer, (tuple, list)) and AUTO in optimizer)
+
+
+def of_method(given: dict[str, Any], name: str, command: str, task: Any = None) -> dict[str, Any]:
+    """The defaults beside the options given if optimizer auto stands for this method.
+
+    X and y take those of a table for all axes but the seeds, and for max_epochs.
+    """
+    given = {**given, "optimizer": name}
+    values = defaults_beside(given, command, task)
+    if task is None and given.get("data") is None:
+        own = defaults_beside(given, "train", "data")
+        taken = [n for n in (*AXES, "max_epochs") if n != "seeds"]
+        values.update({n: own[n] for n in taken})
     return values
 
 

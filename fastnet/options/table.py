@@ -40,6 +40,7 @@ QUANTIZED = ("int8", "int16")  # weights of export --to c --quantize
 FORMULAS = ("python", "excel", "latex", "js")  # languages of export --to formula
 MAX_N1 = 65536
 MAX_COUNT = 10**9  # epochs, or samples of a batch
+AUTO = "auto"  # the value that stands for a choice by the data
 CHOSEN_MEMBERS = ("train", "sweep")  # the commands whose members are known before training
 # Groups of options with their titles, in the order of the docs.
 GROUPS = {
@@ -188,8 +189,8 @@ ROWS = (
         "steps",
         CHOICE,
         ("sgd",),
-        "Training method: how gradients change the weights.",
-        choices=tuple(OPTIMIZERS),
+        "Training method: how gradients change the weights; auto = adam, or br if it is better.",
+        choices=(*OPTIMIZERS, AUTO),
     ),
     axis(
         "momentum",
@@ -436,6 +437,16 @@ ROWS = (
         none=True,
         low=1,
         high=MAX_COUNT,
+        commands=CHOSEN_MEMBERS,
+    ),
+    Option(
+        "optimizer_margin",
+        "stopping",
+        FLOAT,
+        0.0,
+        "Share by which another optimizer than the first must lower the loss to be taken.",
+        syntax="0.05 with optimizer auto.",
+        low=0,
         commands=CHOSEN_MEMBERS,
     ),
     Option(

@@ -9,7 +9,7 @@ import streamlit as st
 from fastnet.data import tasks
 from fastnet.errors import FastnetError
 from fastnet.figures.style import SETS, alt
-from fastnet.options.defaults import defaults_beside
+from fastnet.options.defaults import COMPARED, defaults_beside, is_auto
 from fastnet.options.kinds import FLAG, SEEDS
 from fastnet.options.methods import CLASSIFIERS, FIRST_ORDER
 from fastnet.options.table import GROUPS, OF_DATA, OF_TASK_1, OPTIONS, TABLE, parse
@@ -98,7 +98,9 @@ def chosen_options(command, task, loss=None, columns=()):
         Names in the table.
     """
     usual = usual_values(command, task)
-    offered = [option for option in TABLE if applies(option, command, task, loss, usual)]
+    method = COMPARED[:1] if is_auto(usual["optimizer"]) else usual["optimizer"]
+    now = {**usual, "optimizer": method}
+    offered = [option for option in TABLE if applies(option, command, task, loss, now)]
     first = main_names(task, loss)
     main = [option for option in offered if option.name in first]
     if task == 1:

@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from fastnet.errors import UsageError
-from fastnet.options.defaults import resolve
+from fastnet.options.defaults import COMPARED, is_auto, resolve
 from fastnet.options.table import AXES, OPTIONS, parse
 from fastnet.page import address, form, processes, table
 from fastnet.page.fields import chosen_options, errors_in_form, plain
@@ -109,7 +109,10 @@ def members_in_words(command, task, given):
     if command == "smallest":
         n1 = resolved["n1"]
         return f"N1 from {n1[0]:,} to {n1[-1]:,}, with as many seeds as the decision takes"
-    return counted(member_count(resolved, paired), "member")
+    count = counted(member_count(resolved, paired), "member")
+    if is_auto(resolved["optimizer"]):
+        return f"{count}, and some of {COMPARED[-1]} where methods are compared"
+    return count
 
 
 def member_count(resolved, paired):

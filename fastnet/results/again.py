@@ -9,6 +9,7 @@ from fastnet.options.table import AXES, OPTIONS
 from fastnet.options.targets import UNITS, asked_unit
 from fastnet.results import answer
 from fastnet.results.result import Result
+from fastnet.training.automatic import as_asked
 from fastnet.training.plan import shown
 
 STEPPED = ("step", "exponential")  # schedules whose pace depends on max_epochs, if none is given
@@ -35,7 +36,7 @@ def refit_command(result: Result) -> str:
     if set(options["schedule"]) & {*STEPPED}:
         options["decay_epochs"] = (int(result.best["decay_epochs"]),)
     usual = defaults("train", result.task)
-    of_many = ("folds", "fold_repeats", "zip", "stop", "halving", "prune_l2")
+    of_many = ("folds", "fold_repeats", "zip", "stop", "halving", "prune_l2", "optimizer_margin")
     options.update({name: usual[name] for name in of_many})
     options.update(
         dict.fromkeys(UNITS),
@@ -59,9 +60,9 @@ def undivided(options: Mapping[str, Any]) -> dict[str, Any]:
 def chosen(task: int | None, command: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that are not at their defaults, which depend on the others as well."""
     usual = defaults(command, task)
-    own = {n: value for n, value in options.items() if command in OPTIONS[n].commands}
+    own = {n: v for n, v in as_asked(options).items() if command in OPTIONS[n].commands}
     if asked_unit(options):  # the loss follows from it
-        del own["target_loss"]
+        own.pop("target_loss", None)
     changed = {n: value for n, value in own.items() if value != usual[n]}
     usual = defaults_beside(changed, command, task)
     return {n: value for n, value in own.items() if value != usual[n]}

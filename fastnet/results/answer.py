@@ -1,7 +1,7 @@
 """The answer of a sweep: which member is best, the table by N1, the smallest sufficient N1."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ def monitored_of(record: Mapping[str, Any]) -> float | None:
     return record.get("train_loss") if loss is None else loss
 
 
-def best_member(members: np.ndarray, first_reached: bool = False) -> int:
+def best_member(members: np.ndarray, first_reached: bool = False, margin: float = 0.0) -> int:
     """The best member's number: lowest monitored loss, then smaller N1, fewer epochs, lower number.
 
     With first_reached (--stop first) it is the lowest number that reached the target. With folds
@@ -54,17 +54,59 @@ def best_member(members: np.ndarray, first_reached: bool = False) -> int:
     reached = np.flatnonzero(members["stop_reason"] == "target")
     if first_reached and reached.size:
         return int(reached[0])
-    return int(ranking(members)[0])
+    return int(ranking(members, margin)[0])
 
 
-def ranking(members: np.ndarray) -> np.ndarray:
-    """The numbers of the members, the best first."""
+def ranking(members: np.ndarray, margin: float = 0.0) -> np.ndarray:
+    """The numbers of the members, the best first.
+
+    The losses of other optimizers than the first count as higher by the share `margin`.
+    """
     losses = np.nan_to_num(monitored(members), nan=np.inf)
     keys = [members["epochs"], members["n1"], losses]
     if has_folds(members):
-        codes = setting_codes(members)
-        keys.append((np.bincount(codes, losses) / np.bincount(codes))[codes])
-    return np.lexsort(keys)
+        keys.append(mean_losses(members, losses))
+    handicap = np.where(members["optimizer"] == members["optimizer"][:1], 1.0, 1.0 + margin)
+    return np.lexsort([*keys[:2], *(key * handicap for key in keys[2:])])
+
+
+def mean_losses(members: np.ndarray, losses: np.ndarray) -> np.ndarray:
+    """Of every member the mean of the losses of its setting, over folds and seeds."""
+    codes = setting_codes(members)
+    return (np.bincount(codes, losses) / np.bincount(codes))[codes]
+
+
+def remarks_on_methods(members: np.ndarray, best: int, margin: float) -> Iterator[str]:
+    """Which method a run with a margin between methods takes, and why, in a line.
+
+    Parameters
+    ----------
+    members : ndarray of shape (M,)
+    best : int
+        The number of the best member.
+    margin : float
+        As in `ranking`.
+    """
+    first = members["optimizer"][0]
+    mine = members["optimizer"] == (members["optimizer"][best])
+    if not margin or mine.all():
+        return
+    losses = np.nan_to_num(monitored(members), nan=np.inf)
+    losses = mean_losses(members, losses) if has_folds(members) else losses
+    other = int(np.flatnonzero(~mine)[losses[~mine].argmin()])
+    named = [f"{members['optimizer'][i]} with {members['activation'][i]}" for i in (best, other)]
+    texts, least = [f"{losses[i]:.3g}" for i in (best, other)], f"{100 * margin:g} %"
+    held = "held-out loss" if np.isfinite(members["val_loss"]).any() else "training loss"
+    if members["optimizer"][best] == first:
+        yield (
+            f"Optimizer {named[0]} is taken: the {held} of {named[1]}, {texts[1]}, is not {least} "
+            f"lower than {texts[0]}."
+        )
+    else:
+        yield (
+            f"Optimizer {named[0]} is taken: its {held}, {texts[0]}, is at least {least} lower "
+            f"than that of {named[1]}, {texts[1]}."
+        )
 
 
 def winner(members: np.ndarray, options: Mapping[str, Any]) -> int:
@@ -76,7 +118,7 @@ def winner(members: np.ndarray, options: Mapping[str, Any]) -> int:
         smallest = decision.search_of(members, options).smallest()
         some = np.flatnonzero(members["n1"] == smallest)
         return int(some[best_member(members[some])]) if some.size else best_member(members)
-    return best_member(members, options["stop"] == "first")
+    return best_member(members, options["stop"] == "first", options["optimizer_margin"])
 
 
 # ---------------------------------------------------------------- how sure

@@ -118,9 +118,12 @@ def judged(
         folds = fold_scores(result, data, packed) if len(data.folds) > 1 else None
     found: tuple[str, ...] = ()
     if result.best["stop_reason"] != "diverged":
-        compared = sorted(set(options["l2"])) if options["prune_l2"] is not None else ()
+        same = result.members["optimizer"] == result.best["optimizer"]
+        strengths = np.unique(result.members["l2"][same]).tolist()
+        compared = strengths if options["prune_l2"] is not None else ()
         chosen = remarks_on_training(result.best, compared, int(data.train_counts()[fold]))
-        found = *chosen, *verdict(metrics, data.targets, bool(data.folds))
+        method = answer.remarks_on_methods(result.members, best, options["optimizer_margin"])
+        found = *method, *chosen, *verdict(metrics, data.targets, bool(data.folds))
     shots = result.recorded["snapshots"]
     if shots and "snapshots" not in options["record"]:
         shots = film.chosen_snapshots(result, shots)

@@ -296,7 +296,7 @@ def candidates(result: "Result") -> tuple[np.ndarray, dict[str, int]]:
     finite = np.isfinite(grouping.monitored(result.members)) & ~np.isin(reasons, WITHOUT)
     if not finite.any():
         raise UsageError("no member can be taken for an ensemble: all diverged or were pruned.")
-    ranked = answer.ranking(result.members)
+    ranked = answer.ranking(result.members, result.options["optimizer_margin"])
     counts = {name: int((reasons == name).sum()) for name in WITHOUT}
     return ranked[finite[ranked]], {name: count for name, count in counts.items() if count}
 

@@ -79,11 +79,12 @@ SHAPE = {
     "command_line": [TEXT],
     "initial_weights": Absent(FLAG),
     "reused": Absent([TEXT]),
+    "remarks": Absent([TEXT]),
     "workers": Absent({"notices": [TEXT], str: ANYTHING}),  # as cluster.py makes it
 }
 # What is known at the start of a run alone: that it began with the caller's weights, and the
 # notices of the runs that it took members from.
-OF_START = ("initial_weights", "reused", "workers")
+OF_START = ("initial_weights", "reused", "workers", "remarks")
 
 
 def describe(threads: int, digest: str) -> dict[str, Any]:

@@ -209,7 +209,8 @@ class Result(Described, ResultFields):
         if not some.size:
             widths = ", ".join(map(str, np.unique(self.members["n1"])))
             raise UsageError(f"n1 must be a width of the run, {widths}, got {quoted(n1)}.")
-        return int(some[answer.best_member(self.members[some], self.options["stop"] == "first")])
+        first, margin = self.options["stop"] == "first", self.options["optimizer_margin"]
+        return int(some[answer.best_member(self.members[some], first, margin)])
 
     def chosen(self, member: int | None = None, n1: int | None = None) -> int:
         """A member's number: as given, the best one's of a width, or the best one's of all.

@@ -197,6 +197,8 @@ def reason(
     if folds:
         return "of the setting with the lowest loss over the folds"
     lowest = f"the one with the lowest {'validation' if validated else 'training'} loss of"
+    if options["optimizer_margin"] and best["optimizer"] == options["optimizer"][0]:
+        return f"{lowest} those with {best['optimizer']}"
     if is_searched(options) and smallest is not None:
         return f"{lowest} N1 = {smallest}"
     return f"{lowest} all {members:,}"
@@ -478,7 +480,7 @@ def best_cells(result: Result, most: int = 5) -> tuple[list[str], list[list[str]
     members = result.members
     if is_searched(result.options):
         members = members[members["n1"] == result.best["n1"]]
-    order = answer.ranking(members)[:most]
+    order = answer.ranking(members, result.options["optimizer_margin"])[:most]
     folds = ["fold"] if grouping.has_folds(members) else []
     settings = ["member", "n1", "seed", *folds, *grouping.varying_apart(members)]
     outcomes = ["stop_reason", "epochs", *scores(members)]

@@ -207,6 +207,7 @@ def test_the_command_line_makes_the_same_of_the_same_table(tmp_path):
         ordinal="cut=S<M<L<XL",
         dates="parts",
         n1=4,
+        optimizer="auto",
         max_epochs=20,
         seeds=[3],
         data_seed=3,

@@ -190,8 +190,8 @@ REFUSED = [
     (
         "optimizer",
         "Adam",
-        " must be one of sgd, momentum, nesterov, rmsprop, adam, adamw, rprop, lm, br, lbfgs, "
-        "got 'Adam'. Did you mean 'adam'?",
+        " must be one of sgd, momentum, nesterov, rmsprop, adam, adamw, rprop, lm, br, "
+        "lbfgs, auto, got 'Adam'. Did you mean 'adam'?",
     ),
     ("momentum", "1", " must be a number >= 0 and < 1, got '1'."),
     ("quantile", "0", " must be a number > 0 and < 1, got '0'."),
