@@ -128,7 +128,7 @@ def test_the_data_of_classes_folds_and_arrays_are_described(rng):
     assert "All 2 labels right in" in " ".join(Reader(report.report(labels)).words)
     several = fastnet.train(X, X, n1=1, max_epochs=2, folds=2)
     words = " ".join(Reader(report.report(several)).words)
-    assert "in the mean of 2 targets, on the validation rows" in words
+    assert ", the mean of 2 targets, on the validation rows" in words
     assert "The training rows are divided into 2 folds." in words
     wide = fastnet.train(rng.normal(size=(20, 120)), X[:20, 0], n1=1, max_epochs=2)
     assert "The first 100 of 120 columns." in " ".join(Reader(report.report(wide)).words)
@@ -226,7 +226,10 @@ def test_the_report_of_folds_names_the_command_for_all_rows():
     result = fastnet.sweep(X, X**2, n1=[1, 2], max_epochs=4, folds=4)
     page = report.report(result).decode()
     assert "Over 4 folds (mean +- standard deviation): validation loss" in page
-    assert "The best member saw 30 of 40 rows, those of its fold. To train its setting" in page
+    assert (
+        "The best member was trained on 30 of 40 rows, those of its fold. To train its setting"
+        in page
+    )
     assert f"<pre>{again.refit_command(result)}</pre>" in page
     assert "its fold" not in report.report(fastnet.train(X, X, n1=1, max_epochs=2)).decode()
 

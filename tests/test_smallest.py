@@ -163,7 +163,7 @@ def test_max_members_ends_with_what_is_known():
 def test_widths_for_which_no_members_are_left_are_not_called_tried():
     result = fastnet.smallest(task=1, samples=100, n1=[1, 2], max_epochs=20, max_members=10)
     said = answer.sentence(result.members, result.options)
-    assert said.endswith("Tried was N1 = 1 alone; raise --max-members or --time-limit.")
+    assert said.endswith("Only N1 = 1 was tried; raise --max-members or --time-limit.")
 
 
 def test_no_end_is_foretold_while_members_may_be_added():

@@ -199,7 +199,7 @@ def refuse_orders(options: Mapping[str, Any], names: Sequence[str]) -> None:
         if others:
             raise UsageError(f"ordinal and {others[0]} name the column {name!r}; one of them can.")
         if name not in names:
-            raise UsageError(f"ordinal names the column {name!r}, which is no input.")
+            raise UsageError(f"ordinal names the column {name!r}, which is not an input.")
 
 
 def input_names(options: Mapping[str, Any], main: Table) -> list[str]:

@@ -45,20 +45,23 @@ class Remark(NamedTuple):
 KINDS = {
     "same": ("Constant target", "There is nothing to learn: check the column."),
     "counter": ("Row counter", "New rows have other numbers: leave it out with --exclude."),
-    "identifier": ("Identifier", "Each row has its own, so nothing is learnt: leave it out."),
+    "identifier": ("Identifier", "Nothing can be learnt from it: leave it out."),
     "copy": ("Nearly the target", "Leave out what is not known before the target is."),
-    "group": ("Groups", "To test on others than those trained on, keep them whole: --group."),
-    "constant": ("Nearly constant", "The few other rows weigh much: leave it out, or check them."),
+    "group": ("Groups", "Keep them whole with --group, to test on groups that are new."),
+    "constant": (
+        "Nearly constant",
+        "The few other rows count too much: check them, or leave it out.",
+    ),
     "date": (
         "Dates as numbers",
         "Their steps are uneven (0131, 0201): make days or months of them.",
     ),
     "far": ("Far out", "Check them: a few such values decide the scaling and the loss."),
-    "rare": ("Levels with one row", "Let them share one: --min-level-count."),
-    "single": ("Classes with one row", "They cannot be learnt and tested: join or remove them."),
+    "rare": ("Levels with one row", "Let them share one input with --min-level-count."),
+    "single": ("Classes with one row", "One row cannot both train and test: merge or remove them."),
     "repeated": (
         "Repeated rows",
-        "If they are copies, remove them: in two sets they flatter the losses.",
+        "If they are copies, remove them: in two sets they make losses look too low.",
     ),
     "weights": (
         "More weights than rows",

@@ -176,8 +176,8 @@ def refuse(model, kind):
         raise UsageError(f"quantize must be one of {', '.join(BITS)}, got {kind!r}.")
     if model.activation not in known:
         raise UsageError(
-            f"--quantize: activation {model.activation} has no form in integers; "
-            f"{', '.join(known)} have."
+            f"--quantize: activation {model.activation} cannot be computed in integers; "
+            f"{', '.join(known)} can."
         )
     if model.loss == "poisson" or model.labels:
         what = "loss poisson" if model.loss == "poisson" else "several labels"

@@ -85,7 +85,7 @@ def refuse(model, language):
         )
     if model.means_are_shifted():
         raise UsageError(
-            "predictions of loss poisson with a shift are no formula; take --to numpy."
+            "loss poisson with a shift cannot be written as a formula; use --to numpy."
         )
     if language == "js" and model.activation == "gelu":
         raise UsageError("JavaScript has no normal distribution for gelu; take --to js.")

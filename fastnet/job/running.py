@@ -119,7 +119,7 @@ class Job:
             return FastnetError(f"{str(error)[:-1]}, then continue: {command}")
         command = how_to_resume(self.command, self.task, data, "NEW_NAME")
         return FastnetError(
-            f"{path} was removed or renamed while its run went on; if it was renamed, continue: "
+            f"{path} was removed or renamed while its run trained; if it was renamed, continue: "
             f"{command}"
         )
 

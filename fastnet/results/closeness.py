@@ -124,17 +124,17 @@ def sentence(members: np.ndarray, options: Mapping[str, Any], trials: str) -> st
     if found["best_n1"] == members["n1"].min():
         return (
             f"N1 = {found['best_n1']}{with_setting(found['best_setting'])}, the smallest that was "
-            f"tried, is the best: its loss is {found['best_loss']:.4g} in the median.{ask(found)}"
+            f"tried, is the best: its median loss is {found['best_loss']:.4g}.{ask(found)}"
         )
     if (found["n1"], found["setting"]) == (found["best_n1"], found["best_setting"]):
         return (
-            f"No N1 below the best ({found['best_n1']}) comes within {share} of its loss, "
-            f"{found['best_loss']:.4g} in the median.{more}{ask(found)}"
+            f"No N1 below the best ({found['best_n1']}) comes within {share} of its median "
+            f"loss, {found['best_loss']:.4g}.{more}{ask(found)}"
         )
     n1 = f"N1 = {found['n1']}{with_setting(found['setting'])}"
     return (
-        f"{n1} is within {share} of {best}: the loss is {found['loss']:.4g} against "
-        f"{found['best_loss']:.4g} in the median, and within {share} for {found['close_pairs']} of "
+        f"{n1} is within {share} of {best}: the median loss is {found['loss']:.4g} against "
+        f"{found['best_loss']:.4g}, and within {share} for {found['close_pairs']} of "
         f"{found['pairs']} {trials}.{more}{ask(found)}"
     )
 

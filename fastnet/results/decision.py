@@ -72,7 +72,7 @@ def unfinished(search: Search, members: np.ndarray) -> str:
     still = [width for width in search.widths.values() if width.verdict == "open"]
     if not still and search.next_width() is not None:
         tried = ", ".join(map(str, sorted(search.widths)))
-        return f"Tried was N1 = {tried} alone; {how_to_go_on(members)}."
+        return f"Only N1 = {tried} was tried; {how_to_go_on(members)}."
     if not still:
         tried = f"Candidates up to {search.candidates[-1]} were tried"
         return f"{tried}; {how_to_go_on(members, 'raise --n1 or --max-epochs')}."

@@ -97,7 +97,7 @@ def score_line(metrics: Mapping[str, Any], targets: Sequence[str]) -> str:
     if "classes" in found:
         return f"{', '.join(targets)}: {100 * found['accuracy']:.3g} % right {rows}"
     if len(targets) > 1:
-        return f"R2 {metric('r2', found['r2'])} in the mean of {len(targets)} targets, {rows}"
+        return f"R2 {metric('r2', found['r2'])}, the mean of {len(targets)} targets, {rows}"
     return (
         f"{targets[0]}: off by {number(found['mae'])} on average, R2 {number(found['r2'])}, {rows}"
     )

@@ -181,7 +181,7 @@ def read_options(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
         paired = given["zip"] is True
         return {name: check(name, value, paired=paired) for name, value in given.items()}
     except UsageError as error:
-        raise DataError(f"{path / 'config.json'} has an option that cannot be: {error}") from None
+        raise DataError(f"{path / 'config.json'} has an option of a wrong value: {error}") from None
 
 
 def read_schema(path: Path, config: Mapping[str, Any]) -> Schema:
@@ -271,7 +271,7 @@ def read_model(path: str | Path) -> Model:
         model = Model(weights, str(arrays["activation"]), schema, thresholds, calibration)
     except KeyError as error:
         raise DataError(
-            f"{path} is no model of this version of fastnet: it has no {error}; train it again."
+            f"{path} is not a model of this version of fastnet: it has no {error}; train it again."
         ) from None
     except (ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{path} is broken: its columns cannot be read ({error}).") from None

@@ -127,8 +127,8 @@ def chosen(model: "Predictor", goal: str, target: str | None) -> float:
     found = found if target is None else found[target]
     if found is None:
         raise UsageError(
-            f"threshold {goal} was not chosen for target {target!r}, of whose labels the "
-            f"validation rows have one; give a number, such as {target}=0.5."
+            f"threshold {goal} was not chosen for target {target!r}: the validation rows have only "
+            f"one of its labels; give a number, such as {target}=0.5."
         )
     return found
 

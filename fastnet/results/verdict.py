@@ -71,11 +71,11 @@ def remarks_on_training(
     --------
     >>> best = {"l2": 0.01, "best_epoch": 3, "epochs": 9, "val_loss": 0.2}
     >>> print(*remarks_on_training(best, (0.002, 0.01), 500))
-    l2 0.01, 5 / n with n = 500 rows to train on, has the lowest held-out loss of 2 strengths.
+    l2 0.01 (5 / n with n = 500 training rows) has the lowest held-out loss of 2 strengths.
     """
     if len(strengths) > 1:
         yield (
-            f"l2 {best['l2']:.3g}, {best['l2'] * rows:.3g} / n with n = {rows:,} rows to train on, "
+            f"l2 {best['l2']:.3g} ({best['l2'] * rows:.3g} / n with n = {rows:,} training rows) "
             f"has the lowest held-out loss of {len(strengths)} strengths."
         )
     if best["best_epoch"] == 0 and best["epochs"] > 0:

@@ -246,8 +246,8 @@ def refit_line(result: Result) -> str:
     """What the best member of a run with folds was trained on; refit_command() follows."""
     train = result.split["folds_train"][result.best["fold"]]
     return (
-        f"The best member saw {train.sum():,} of {len(train):,} rows, those of its fold. To train "
-        "its setting on all of them:"
+        f"The best member was trained on {train.sum():,} of {len(train):,} rows, those of its "
+        "fold. To train its setting on all of them:"
     )
 
 

@@ -233,7 +233,7 @@ def named_inits(options, columns, loss, d):
                 both = init == "auto" and named[chosen][0] in options["init"]
                 if both and not options["zip"]:
                     raise UsageError(
-                        f"init auto means {named[chosen][0]} here, which is named, too; drop one."
+                        f"init auto means {named[chosen][0]} here, which is also given; drop one."
                     )
     return named
 

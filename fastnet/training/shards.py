@@ -96,7 +96,7 @@ def shard_words(options: Mapping[str, Any]) -> list[str]:
     if options["shard"] is None:
         return []
     return [
-        f"This is shard {options['shard']}: what it says is about its own members alone. When all "
+        f"This is shard {options['shard']}: its results are about its own members only. When all "
         "shards are there, run the same sweep with --reuse for each, and without --shard."
     ]
 

@@ -104,7 +104,7 @@ def test_what_is_printed_says_what_the_best_member_was_trained_on(command, patie
     assert f"N1 = 3 (seed 0, fold {fold}, member {fold}) is of the setting with" in got.out
     assert "Over 4 folds (mean +- standard deviation): validation loss " in got.out
     assert re.search(r"MAPE [\d.]+ % \+- [\d.]+ %\.\n", got.out)
-    assert "The best member saw 300 of 400 rows, those of its fold" in got.out
+    assert "The best member was trained on 300 of 400 rows, those of its fold" in got.out
     assert command("show run").out.startswith(got.out.splitlines()[0])
 
 

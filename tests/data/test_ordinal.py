@@ -82,8 +82,8 @@ def test_what_is_no_order(tmp_path, text):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"ordinal": "y=1<2"}, "^ordinal names the column 'y', which is no input.$"),
-        ({"exclude": "size"}, "^ordinal names the column 'size', which is no input.$"),
+        ({"ordinal": "y=1<2"}, "^ordinal names the column 'y', which is not an input.$"),
+        ({"exclude": "size"}, "^ordinal names the column 'size', which is not an input.$"),
         ({"categorical": "size"}, "^ordinal and categorical name the column 'size'; one "),
         ({"strip_units": "size"}, "^ordinal and strip_units name the column 'size'; one "),
     ],

@@ -785,7 +785,11 @@ def test_export_of_an_ensemble_says_so(command, runs):
             "no run folder and no model at nothing; `fastnet ls` lists the runs.",
         ),
         ("empty --to c", 3, "empty is not a run folder of fastnet: it has no config.json."),
-        ("good-1/split.npz --to c", 3, "good-1/split.npz is no model of this version of fastnet: "),
+        (
+            "good-1/split.npz --to c",
+            3,
+            "good-1/split.npz is not a model of this version of fastnet: ",
+        ),
         ("good-1/config.json --to c", 3, "good-1/config.json cannot be read: "),
         ("bare --to c", 2, "the weights of member"),
         ("good-1 --to c --member 4", 2, "member must be an integer from 0 to 3, got 4."),

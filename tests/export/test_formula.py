@@ -150,7 +150,7 @@ def test_shifted_means_are_no_formula(tmp_path):
     model = MODELS["counts"]()
     scaling = model.scaling._replace(y_shift=np.array([1.0]))
     model = model._replace(schema=model.schema._replace(scaling=scaling))
-    with pytest.raises(UsageError, match="poisson with a shift are no formula"):
+    with pytest.raises(UsageError, match="poisson with a shift cannot be written as a formula"):
         export.write(model, "formula", tmp_path / "net", language="python")
 
 

@@ -139,7 +139,11 @@ def test_a_table_tells_size_and_accuracy_before_you_choose(tmp_path):
 @pytest.mark.parametrize(
     "given, kind, message",
     [
-        ({"activation": "gelu"}, "int8", "--quantize: activation gelu has no form in integers"),
+        (
+            {"activation": "gelu"},
+            "int8",
+            "--quantize: activation gelu cannot be computed in integers",
+        ),
         (
             {"n1": 300, "max_epochs": 2},
             "int8",

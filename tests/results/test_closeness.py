@@ -30,7 +30,7 @@ def test_the_smallest_within_the_share_is_named():
     assert (found["n1"], found["best_n1"], found["pairs"], found["close_pairs"]) == (4, 8, 3, 2)
     assert found["excess"] == pytest.approx(0.04)
     assert answer.sentence(run, ASKED) == (
-        "N1 = 4 is within 5 % of the best (N1 = 8): the loss is 0.212 against 0.2 in the median, "
+        "N1 = 4 is within 5 % of the best (N1 = 8): the median loss is 0.212 against 0.2, "
         "and within 5 % for 2 of 3 seeds. 8 is the largest that was tried. How sure: fastnet "
         "smallest with --target-loss 0.21."
     )
@@ -38,7 +38,7 @@ def test_the_smallest_within_the_share_is_named():
     strict = {**ASKED, "within": 0.03}
     assert closeness(run, strict)["n1"] == 8
     assert answer.sentence(run, strict).startswith(
-        "No N1 below the best (8) comes within 3 % of its loss, 0.2 in the median. 8 is the largest"
+        "No N1 below the best (8) comes within 3 % of its median loss, 0.2. 8 is the largest"
     )
 
 
@@ -69,7 +69,7 @@ def test_settings_are_compared_as_well():
     found = closeness(run, asked)
     assert (found["n1"], found["setting"]) == (2, {"learning_rate": 0.3})
     assert answer.sentence(run, asked).startswith(
-        "N1 = 2 with learning_rate 0.3, the smallest that was tried, is the best: its loss is "
+        "N1 = 2 with learning_rate 0.3, the smallest that was tried, is the best: its median loss"
     )
 
 
@@ -102,7 +102,7 @@ def test_task_2_has_an_answer_by_default(tmp_path):
     given = {"task": 2, "n1": [8, 16], "seeds": 2, "max_epochs": 3, "within": 3}
     result = fastnet.sweep(**given, out=tmp_path / "run")
     said = answer.sentence(result.members, result.options)
-    assert said.startswith("N1 = 8 is within 300 % of the best (N1 = 16): the loss is ")
+    assert said.startswith("N1 = 8 is within 300 % of the best (N1 = 16): the median loss is ")
     summary = fastnet.load(tmp_path / "run").summary()
     assert summary["within"]["n1"] == 8 and summary["smallest_n1"] is None
     assert summary["within"]["loss"] == float(np.median(result.members["val_loss"][:2]))

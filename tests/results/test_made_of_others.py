@@ -99,7 +99,7 @@ def test_the_loop_of_the_docs_makes_the_run_of_one_machine(tmp_path):
 
 def test_a_shard_says_that_it_is_one(command):
     out = command(f"sweep {TINY} --seeds 4 --shard 2/3 --out p")
-    notice = "This is shard 2/3: what it says is about its own members alone."
+    notice = "This is shard 2/3: its results are about its own members only."
     assert out.code == 0 and notice in out.err and notice in command("show p").out
     again = command("sweep --resume p")
     assert again.code == 0

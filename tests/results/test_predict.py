@@ -698,8 +698,8 @@ def test_a_model_with_a_wrong_byte_is_refused_or_the_same(saved, rng):
     "change, message",
     [
         ({"schema_version": 2}, "has schema version 2; this fastnet reads 1"),
-        ({"W1": None}, "is no model of this version of fastnet: it has no 'W1'"),
-        ({"columns": None}, "is no model of this version of fastnet: it has no 'columns'"),
+        ({"W1": None}, "is not a model of this version of fastnet: it has no 'W1'"),
+        ({"columns": None}, "is not a model of this version of fastnet: it has no 'columns'"),
         ({"columns": "[["}, "is broken: its columns cannot be read"),
         ({"columns": "[]", "features": ["a"]}, r"is broken: W1 has shape \(4, 6\), not \(4, 1\)"),
         (

@@ -216,9 +216,9 @@ def test_adapted_needs_one_input():
 
 
 def test_auto_beside_what_it_means_is_refused():
-    with saying("init auto means nguyen_widrow here, which is named, too; drop one."):
+    with saying("init auto means nguyen_widrow here, which is also given; drop one."):
         make(n1=4, init=["auto", "nguyen_widrow"])
-    with saying("init auto means glorot_uniform here, which is named, too; drop one."):
+    with saying("init auto means glorot_uniform here, which is also given; drop one."):
         make(CLASSES, n1=4, init=["glorot_uniform", "auto"])
     assert len(make(n1=4, init=["auto", "he_normal"]).columns) == 2
     paired = make(n1=[4, 8], init=["auto", "nguyen_widrow"], zip=True)  # no member twice

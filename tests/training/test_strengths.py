@@ -36,7 +36,7 @@ def test_auto_is_four_strengths_of_which_the_better_half_goes_on(noisy):
     assert pruned.sum() == 4 and (m["epochs"][pruned] == PRUNE_AFTER).all()
     assert len(set(m["l2"][pruned])) == 2  # a strength is judged by the mean over its seeds
     assert result.best["val_loss"] == m["val_loss"].min()
-    assert any(re.match(r"l2 .* / n with n = 90 rows to train on", n) for n in result.notices)
+    assert any(re.match(r"l2 .* / n with n = 90 training rows\)", n) for n in result.notices)
 
 
 def test_members_that_go_on_have_the_bytes_of_a_run_without_pruning(noisy):
