@@ -287,16 +287,16 @@ class _FastNet(BaseEstimator, Parameters):
             self.classes_ = np.arange(targets.shape[1]) if several else np.unique(targets)
         given = {**options(self), "sample_weight": weights, **self._validation(X_val, y_val)}
         given |= self._division(given["validation_fraction"], groups, rows)
+        if is_auto(self.batch_size) and "batch_size" in given:
+            given["batch_size"] = even_batch(given["batch_size"], weights)
+        with value_errors():
+            result = api.sweep(inputs, targets, **given)
         if len(inputs) <= FEWEST:
             warnings.warn(
                 f"{len(inputs)} rows to learn from are too few to tell how well the network "
                 "predicts others; give fit more rows.",
                 stacklevel=2,
             )
-        if is_auto(self.batch_size) and "batch_size" in given:
-            given["batch_size"] = even_batch(given["batch_size"], weights)
-        with value_errors():
-            result = api.sweep(inputs, targets, **given)
         if result.best["stop_reason"] == "diverged":
             warnings.warn(
                 f"training diverged in epoch {result.best['epochs']}; lower learning_rate "
