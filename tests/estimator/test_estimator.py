@@ -508,7 +508,7 @@ def test_a_matrix_of_0_and_1_gives_several_labels():
 )
 def test_other_matrices_are_refused(more, y, message):
     with pytest.raises(ValueError, match=message):
-        FastNetClassifier(**SHORT, **more).fit(np.eye(2), y)
+        FastNetClassifier(**SHORT, **more).fit(np.eye(4), y * 2)
 
 
 # ---------------------------------------------------------------- ensembles and intervals
