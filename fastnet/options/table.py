@@ -548,8 +548,8 @@ ROWS = (
         "run",
         CHOICE,
         "all",
-        "Members whose weights are kept: all, only the best, or none; state = all, and what more "
-        "epochs need (--reuse).",
+        "Members whose weights are kept: all, only the best, or none.",
+        syntax="state = all, and what more epochs need (--reuse).",
         choices=("all", "best", "none", "state"),
     ),
     Option(
