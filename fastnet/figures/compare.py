@@ -14,6 +14,7 @@ from fastnet.figures.style import (
     themed,
 )
 from fastnet.results import answer
+from fastnet.training.history import is_brief
 
 WIDE = 8  # times between the smallest and the largest N1, from which their axis is logarithmic
 MOST_TICKS = 12
@@ -87,14 +88,16 @@ def curves_table(results):
     """The loss of the best member of each run over the epochs: run, epoch, loss.
 
     It is the validation loss of a run that has one. The initial weights, epoch 0, are left out: a
-    logarithmic axis cannot show them.
+    logarithmic axis cannot show them. So are runs with record best, which kept no curve.
 
     Parameters
     ----------
     results : dict of Result by name
     """
-    runs, epochs, losses = [], [], []
+    runs, epochs, losses = [], [np.empty(0, np.int64)], [np.empty(0)]
     for run, result in results.items():
+        if is_brief(result.options):
+            continue
         history = result.history(result.best_member)
         validated = np.isfinite(history.val_loss).any()
         loss = history.val_loss if validated else history.train_loss

@@ -10,6 +10,7 @@ from fastnet.figures.sweep import smallest_row
 from fastnet.figures.units import drawn_targets, target_rules, target_text, unit_of
 from fastnet.results.words import counted, number
 from fastnet.training import grouping
+from fastnet.training.history import is_brief
 
 QUARTILES = (25, 50, 75)
 MOST_N1 = 6  # at most this many N1 have curves of their own: more colours are not told apart
@@ -203,8 +204,10 @@ def curve_text(result, few):
     return [text for text in (lines, some, apart(result).text()) if text]
 
 
-def untrained(result):
-    """Obstacle: there is no finite entry beyond the initial weights."""
+def no_curve(result):
+    """Obstacle: there is no finite entry beyond the initial weights, or too few for a curve."""
+    if is_brief(result.options):
+        return "record best kept the first, best and last entry of each history alone"
     later = result.entries["epoch"] > 0
     if not later.any():
         return "no member trained beyond its initial weights"
@@ -233,7 +236,7 @@ def loss_table(result):
     return {**table, **{name: unit.of(table[name]) for name in ("value", "low", "high")}}
 
 
-@base.figure("loss against epoch, on logarithmic axes", loss_table, untrained)
+@base.figure("loss against epoch, on logarithmic axes", loss_table, no_curve)
 def loss_curves(table, result):
     """Loss against epoch: one line per member, from 50 members on medians with quartile bands."""
     unit = unit_of(result)
@@ -287,7 +290,7 @@ def no_changing_rate(result):
         return "every learning rate stays what it is at first"
     if changed < len(result.members) / 4 and len(result.members) >= MANY:
         return f"the learning rate changed in {changed:,} of {len(result.members):,} members alone"
-    return untrained(result)
+    return no_curve(result)
 
 
 def rate_table(result):
@@ -325,7 +328,7 @@ GRADIENT_TITLES = {"gradient_norm": "L2 norm of the gradient", "clipped": "clipp
 def no_gradients(result):
     """Obstacle: nothing of the gradient was recorded."""
     if any(name in result.recorded["record"] for name in GRADIENT_TITLES):
-        return untrained(result)
+        return no_curve(result)
     return f"the run did not record it (--record {','.join(GRADIENT_TITLES)})"
 
 

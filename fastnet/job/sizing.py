@@ -22,7 +22,7 @@ from fastnet.results.reuse import checked_sources, reuse_into
 from fastnet.results.words import size
 from fastnet.training.cores import granted
 from fastnet.training.halving import epochs_left, halving_of
-from fastnet.training.history import kept_epochs
+from fastnet.training.history import is_brief, kept_epochs
 from fastnet.training.memory import granted_memory
 from fastnet.training.plan import COLUMNS, Plan, pick_members, plan_of_blocks
 from fastnet.training.search import first_blocks, is_searched
@@ -59,8 +59,14 @@ def describe(task: int | None, options: Mapping[str, Any], data: Data) -> str:
 
 def history_bytes(plan: Plan, options: Mapping[str, Any]) -> int:
     """The bytes of the histories of all members, if each trains all epochs."""
-    entries = len(plan.columns) * len(kept_epochs(options["max_epochs"] + 1))
-    return entries * 8 * (3 + len(options["record"]))
+    return 8 * (3 + len(options["record"])) * history_entries(plan, options)
+
+
+def history_entries(plan: Plan, options: Mapping[str, Any]) -> int:
+    """The entries of the histories of all members, if each trains all epochs."""
+    brief = is_brief(options)
+    kept = len(kept_epochs(options["max_epochs"] + 1, brief=brief))
+    return len(plan.columns) * (kept + 2 * brief)  # the best and the last entry, too
 
 
 def memory_bytes(plan: Plan, data: Data, options: Mapping[str, Any]) -> int:
@@ -74,8 +80,7 @@ def memory_bytes(plan: Plan, data: Data, options: Mapping[str, Any]) -> int:
 def extent(task: int | None, options: Mapping[str, Any], data: Data, plan: Plan) -> dict[str, Any]:
     """The size of a run, as a dict for JSON."""
     item, count, n1 = np.dtype(options["dtype"]).itemsize, len(plan.columns), plan.columns["n1"]
-    entries = count * len(kept_epochs(options["max_epochs"] + 1))
-    history = history_bytes(plan, options)
+    entries, history = history_entries(plan, options), history_bytes(plan, options)
     held = {"all": plan.length, "best": plan.length // max(count, 1), "none": 0}
     held["state"] = 3 * plan.length + plan.memory + count * STATE.itemsize // item
     most = {"max_members": options["max_members"]} if is_searched(options) else {}

@@ -193,8 +193,8 @@ def refuse_beside(
 
 
 def refuse_of_record(options: Mapping[str, Any]) -> None:
-    """Refuse to record something and none."""
-    others = [name for name in options["record"] if name != "none"]
+    """Refuse to record something more and none; best is something less."""
+    others = [name for name in options["record"] if name not in ("none", "best")]
     if others and "none" in options["record"]:
         raise UsageError(f"record none stands alone; drop it, or {', '.join(others)}.")
 

@@ -558,8 +558,9 @@ ROWS = (
         CHOICES,
         (),
         "Also record gradient_norm, clipped (per epoch), snapshots (weights of all members).",
-        choices=("gradient_norm", "clipped", "snapshots", "none"),
-        syntax="none: not even the snapshots for playback.",
+        choices=("gradient_norm", "clipped", "snapshots", "best", "none"),
+        syntax="best: of each history the first, best and last entry alone. none: no snapshots for "
+        "playback.",
     ),
     Option(
         "data",

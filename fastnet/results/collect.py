@@ -33,11 +33,11 @@ from fastnet.results.reading import (
     read_schema,
     refuse_part,
 )
-from fastnet.results.result import HISTORY, MEMBERS, SCORES, Result, packed_alone
+from fastnet.results.result import HISTORY, MEMBERS, RECORDED, SCORES, Result, packed_alone
 from fastnet.results.rules import softmax
 from fastnet.results.verdict import remarks_on_training, verdict
 from fastnet.training.checkpoint import Run, misfit
-from fastnet.training.history import History, Snapshots, history_names
+from fastnet.training.history import History, Snapshots, history_names, is_brief
 from fastnet.training.plan import COLUMNS, Plan, has_optimizer, plan_of_blocks, plan_of_shape
 from fastnet.training.search import is_searched, replayed
 from fastnet.training.shards import shard_of
@@ -282,7 +282,7 @@ def recorded_by(path: Path, options: Mapping[str, Any]) -> dict[str, bool]:
     asked = set(options["record"])
     there = "none" not in asked and (path / "snapshots.npz").is_file()
     return {
-        "record": bool(asked - {"snapshots", "none"}),
+        "record": bool(asked & set(RECORDED)),
         "snapshots": "snapshots" in asked or there,
     }
 
@@ -345,9 +345,10 @@ def from_checkpoint(
         stops = stops_in(path / "checkpoint.npz", saved)
         plan = plan_of_blocks(options, plan, counts, replayed(options, stops)[1])
     validates = len(split["val"]) > 0 or "folds_val" in split
-    history = History(plan.settings.size, history_names(options, validates))
-    asked = "snapshots" in options["record"]
-    run = Run(plan, np.dtype(options["dtype"]), history.names, len(split["train"]), asked)
+    history = History(plan.settings.size, history_names(options, validates), is_brief(options))
+    rows, asked = len(split["train"]), "snapshots" in options["record"]
+    dtype, brief = np.dtype(options["dtype"]), history.brief
+    run = Run(plan, dtype, history.names, rows, asked, brief=brief)
     wrong = misfit(saved, run)
     if wrong:
         raise DataError(f"{path / 'checkpoint.npz'} is not of this run: {wrong}.")

@@ -29,7 +29,8 @@ def piece_of_result(
     entries = ranges(starts, lengths)
     values = np.array([held[name][entries] for name in names])
     epochs = result.entries["epoch"][entries]
-    kept = np.isin(epochs, kept_epochs(int(epochs.max(initial=0)) + 1))
+    end, brief = int(epochs.max(initial=0)) + 1, training.history.brief
+    kept = np.isin(epochs, kept_epochs(end, brief=brief))
     owner = np.repeat(np.arange(members.size), lengths)
     return {
         "states": states_of(result.members[members], values, epochs, lengths, names),
@@ -68,7 +69,7 @@ def piece_of_states(
     lengths = np.diff(result.entries["offsets"])[members]
     entries = ranges(result.entries["offsets"][members], lengths)
     epochs = result.entries["epoch"][entries]
-    before = np.isin(epochs, kept_epochs(last))
+    before = np.isin(epochs, kept_epochs(last, brief=training.history.brief))
     owner = np.repeat(np.arange(members.size), lengths)
     shots = snapshots_of(result, members, last) if training.snapshots is not None else {}
     return {

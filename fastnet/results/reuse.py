@@ -22,6 +22,7 @@ from fastnet.results.pieces import piece_of_result, piece_of_states
 from fastnet.results.reading import PARTS
 from fastnet.results.result import Result
 from fastnet.training.grouping import codes_of
+from fastnet.training.history import is_brief
 from fastnet.training.plan import COLUMNS, Plan, pick_members, shown
 from fastnet.training.shards import adopt, groups_of
 from fastnet.training.states import kept_by
@@ -224,7 +225,9 @@ def differences(training: Training, facts: Mapping[str, Any], result: Result) ->
         yield "it began with initial_weights"
     if not result.packed:
         yield f"it kept no weights (keep {theirs['keep']})"
-    for name in (name for name in options["record"] if name != "none"):
+    if is_brief(theirs) and not is_brief(options):
+        yield "it kept the first, best and last entry of each history alone (record best)"
+    for name in (name for name in options["record"] if name not in ("none", "best")):
         if name not in theirs["record"]:
             yield f"it did not record {name}"
         elif name == "snapshots" and not result.recorded["snapshots"]:

@@ -51,6 +51,8 @@ class Run(NamedTuple):
         The first epoch of the next round, as the checkpoint says.
     whole : bool
         Whether it has what members need that go on; the piece of a finished Training does not.
+    brief : bool
+        Whether its histories are brief (history.is_brief).
     """
 
     plan: Plan
@@ -60,6 +62,7 @@ class Run(NamedTuple):
     snapshots: bool
     start: int = 0
     whole: bool = True
+    brief: bool = False
 
     def uses(self, optimizers: Iterable[str]) -> np.ndarray:
         """The members with one of these optimizers."""
@@ -269,7 +272,7 @@ def odd_numbers(saved: Mapping[str, np.ndarray], run: Run) -> str | None:
     if not between(0, saved["seconds"], MOST_SECONDS).all():
         return "seconds has values that are no times"
     last = saved["states"]["last_epoch"]
-    kept = kept_epochs(int(last.max()) + 1)
+    kept = kept_epochs(int(last.max()) + 1, brief=run.brief)
     wrong = np.flatnonzero(saved["history_counts"] != np.searchsorted(kept, last, side="right"))
     if wrong.size:
         return f"history_counts has {saved['history_counts'][wrong[0]]} of member {wrong[0]}"

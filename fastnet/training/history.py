@@ -32,8 +32,14 @@ def history_names(options: Mapping[str, Any], validates: int) -> list[str]:
     return ["train_loss", "learning_rate", *asked, *["val_loss"] * bool(validates)]
 
 
-def kept_epochs(end: int, start: int = 0) -> np.ndarray:
-    """The epochs from start to end (exclusive) that a history keeps, in order."""
+def kept_epochs(end: int, start: int = 0, brief: bool = False) -> np.ndarray:
+    """The epochs from start to end (exclusive) that a history keeps, in order.
+
+    The best and the last epoch of a member are kept in its state. A brief history has no others
+    but the first one.
+    """
+    if brief:
+        return np.arange(start, min(end, 1))
     parts, step, first = [], 1, 0
     while first < end:
         last = min(end, DENSE_EPOCHS * step + 1)
@@ -55,6 +61,11 @@ def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
 
 
+def is_brief(options: Mapping[str, Any]) -> bool:
+    """Whether a history keeps the first, the best and the last entry alone."""
+    return "best" in options["record"]
+
+
 class History:
     """Entries of all members in the order of the rounds, joined when they are needed.
 
@@ -62,13 +73,15 @@ class History:
     known and nothing has to be sorted.
     """
 
-    def __init__(self, members: int, names: Iterable[str]):
-        self.names = tuple(names)
+    def __init__(self, members: int, names: Iterable[str], brief: bool = False):
+        self.names, self.brief = tuple(names), brief
         self.counts = np.zeros(members, np.int64)  # entries of each member so far
         self.pieces = []  # (members, entries of each, values (fields, N)) of each round
 
     def add(self, ids: np.ndarray, buffer: np.ndarray, counts: np.ndarray) -> None:
         """The first counts[i] rows of buffer[i] are the next entries of member ids[i]."""
+        if self.brief:
+            counts = np.minimum(counts, self.counts[ids] == 0)
         used = np.arange(buffer.shape[1]) < counts[:, None]
         values = np.array([buffer[:, :, FIELDS[name]][used] for name in self.names])
         self.pieces.append((ids, counts, values))
@@ -102,7 +115,8 @@ class History:
         """Arrays of history.npz: every kept entry, and each member's best and last one."""
         values, counts = self.table(), self.counts
         starts = np.cumsum(counts) - counts
-        epochs = kept_epochs(int(counts.max(initial=0)) and int(states["last_epoch"].max()) + 1)
+        end = int(counts.max(initial=0)) and int(states["last_epoch"].max()) + 1
+        epochs = kept_epochs(end, brief=self.brief)
         epoch = epochs[np.arange(values.shape[1]) - np.repeat(starts, counts)]
         ids, places, at, entries = self.entries_beside(states, epochs, starts)
         if ids.size:

@@ -157,7 +157,8 @@ def refuse_misfit(
     """Raise a DataError for a piece that is not of the members of a plan."""
     names, rows = training.history.names, training.sets["train"].count
     asked = "snapshots" in training.options["record"]
-    run = Run(plan, training.dtype, names, rows, asked, whole=to_go_on)
+    brief = training.history.brief
+    run = Run(plan, training.dtype, names, rows, asked, whole=to_go_on, brief=brief)
     wrong = misfit(piece, run)
     if wrong:
         raise DataError(wrong)

@@ -38,7 +38,7 @@ from fastnet.options.methods import CLASSIFIERS, FIRST_ORDER, OPTIMIZERS, WITH_M
 from fastnet.training.checkpoint import Run, misfit
 from fastnet.training.cores import granted, idle_cores
 from fastnet.training.halving import halving_of
-from fastnet.training.history import History, Snapshots, history_names, kept_epochs
+from fastnet.training.history import History, Snapshots, history_names, is_brief, kept_epochs
 from fastnet.training.plan import Plan, has_optimizer
 from fastnet.training.states import in_checkpoint, joined, kept_by, states_in, states_of
 from fastnet.training.strengths import worse
@@ -95,7 +95,8 @@ class Training:
         self.units = self.members_in_units()
         self.kind = kinds(plan.settings, self.units)
         self.seconds = np.zeros(plan.settings.size)
-        self.history = History(plan.settings.size, history_names(options, self.sets["val"].count))
+        names = history_names(options, self.sets["val"].count)
+        self.history = History(plan.settings.size, names, is_brief(options))
         self.snapshots = Snapshots() if "snapshots" in options["record"] else None
         self.halving = halving_of(plan, options)
         self.kept = []  # states of members that were live at max_epochs: those of each round
@@ -456,7 +457,8 @@ class Training:
     def restore(self, saved: Mapping[str, np.ndarray]) -> None:
         """Continue from a checkpoint; a DataError for one that is not of this run."""
         names, count = self.history.names, self.sets["train"].count
-        run = Run(self.plan, self.dtype, names, count, "snapshots" in self.options["record"])
+        asked, brief = "snapshots" in self.options["record"], self.history.brief
+        run = Run(self.plan, self.dtype, names, count, asked, brief=brief)
         wrong = misfit(saved, run)
         if wrong:
             raise DataError(wrong)
