@@ -1,8 +1,9 @@
-"""optimizer auto: adam, or adam and br in one run, of which the held-out loss takes one.
+"""optimizer auto: adam, or adam and br in one run, of which the held-out loss takes one, or lm.
 
 br with tanh and ten units is the best method for many small tables of numbers, at a third of the
 time of adam with relu and 128 units. On others it learns too much of the noise, and neither rows
 nor inputs tell which (docs/notes/defaults.md). So both are trained; br has to be clearly better.
+Two or three rows are fitted exactly, by lm: 300 epochs of adam are as many steps there, too few.
 """
 
 import itertools
@@ -16,6 +17,7 @@ from fastnet.options.table import AUTO, AXES, check
 from fastnet.options.targets import has_target
 
 FIRST, OTHER = COMPARED
+EXACT, EXACT_ROWS = "lm", 3  # the method of few rows; of 5 to 18 rows adam generalises better
 # br costs the square of its parameters for each row and epoch: with 300 about as much as adam does.
 MOST_PARAMETERS = 300
 FEWEST_ROWS, MOST_ROWS = 40, 5000  # to train on; others were not measured
@@ -74,8 +76,11 @@ def with_methods(
     command, task, data
         Of the run.
     """
+    known = known_of(data)
+    if is_exact(given, known):
+        return of_other(options, given, command, task, EXACT)
     others = of_other(options, given, command, task)
-    if why_alone(options, given, others["n1"], known_of(data)):
+    if why_alone(options, given, others["n1"], known):
         return dict(options)
     margin = options["optimizer_margin"] if "optimizer_margin" in given else MARGIN
     return {**side_by_side([options, others]), "optimizer_margin": margin}
@@ -84,21 +89,41 @@ def with_methods(
 def remarks_on_auto(
     options: Mapping[str, Any], given: Mapping[str, Any], command: str, task: Any, data: Data
 ) -> list[str]:
-    """Why optimizer auto is its first method alone, if it was asked for and is; a line or none."""
+    """Why optimizer auto is one method alone, if it was asked for and is; a line or none."""
     if not is_auto(given.get("optimizer")) or len(options["optimizer"]) > 1:
         return []
+    if is_exact(given, known_of(data)):
+        return [f"Optimizer auto is {EXACT} here: at most {EXACT_ROWS} rows are fitted exactly."]
     others = of_other(options, given, command, task)
     why = why_alone(options, given, others["n1"], known_of(data))
     return [f"Optimizer auto is {FIRST} here: {why}."]
 
 
 def of_other(
-    options: Mapping[str, Any], given: Mapping[str, Any], command: str, task: Any
+    options: Mapping[str, Any],
+    given: Mapping[str, Any],
+    command: str,
+    task: Any,
+    name: str = OTHER,
 ) -> dict[str, Any]:
-    """The options of the members of the other method: its defaults beside the options given."""
-    own = of_method(dict(given), OTHER, command, task)
+    """The options of the members of another method: its defaults beside the options given."""
+    own = of_method(dict(given), name, command, task)
     axes = {n: own[n] for n in AXES if n not in given and n not in ("seeds", "target_loss")}
-    return {**options, **axes, "optimizer": (OTHER,), "l2": (0.0,)}
+    return {**options, **axes, "optimizer": (name,), "l2": (0.0,)}
+
+
+def not_used(given: Mapping[str, Any]) -> list[str]:
+    """The options given that only the first method uses."""
+    used = [name for name in given if asks_for_steps({name: given[name]})]
+    if "l2" in given and check("l2", given["l2"], paired=True) != (AUTO,):
+        used.append("l2")
+    return used
+
+
+def is_exact(given: Mapping[str, Any], known: Known) -> bool:
+    """Whether there are so few rows that a network goes through all of them."""
+    few = known.rows <= EXACT_ROWS and not known.held_out
+    return few and known.loss == "squared" and not not_used(given)
 
 
 def why_alone(
@@ -115,9 +140,7 @@ def why_alone(
     known : Known
     """
     parameters = max(n1) * (known.d + 1 + known.k) + known.k
-    used = [name for name in given if asks_for_steps({name: given[name]})]
-    if "l2" in given and check("l2", given["l2"], paired=True) != (AUTO,):
-        used.append("l2")
+    used = not_used(given)
     if known.loss != "squared":
         return f"{OTHER} needs loss squared, which is {known.loss} here"
     if used:

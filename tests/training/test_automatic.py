@@ -106,6 +106,15 @@ def test_auto_is_adam_alone_where_nothing_can_be_compared(smooth, change, why, t
     assert fastnet.load(tmp_path / "r").notices == result.notices
 
 
+def test_auto_is_lm_alone_for_three_rows():
+    given = {**AUTO, "max_epochs": 100, "dtype": "float64", "validation_fraction": 0}
+    result = fastnet.sweep([[0], [1], [2]], [0, 1, 0], **given)
+    assert result.notices[0] == "Optimizer auto is lm here: at most 3 rows are fitted exactly."
+    assert {*result.members["optimizer"]} == {"lm"} and result.best["train_loss"] < 1e-12
+    held = fastnet.sweep([[0], [1], [2]], [0, 1, 0], **{**given, "validation_fraction": 0.4})
+    assert {*held.members["optimizer"]} == {"adam"}
+
+
 def test_auto_is_adam_alone_for_many_rows():
     X = np.linspace(-1, 1, 8000)
     result = fastnet.sweep(X, X, **{**AUTO, "max_epochs": 1})
