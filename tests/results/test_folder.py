@@ -1012,6 +1012,7 @@ def test_runs_tells_done_unfinished_running_and_broken(finished, tmp_path):
             n: finished[1].summary()["best"][n] for n in ("n1", "seed", "train_loss", "val_loss")
         },
         "smallest_n1": None,
+        "within": None,
     }
     assert all(set(facts) == set(found["done"]) for facts in found.values())
 
