@@ -21,8 +21,13 @@ COLUMNS = ("member", "n1", "setting", "series", "epoch", "value", "low", "high",
 
 
 def history_column(result, column):
-    """A column of the history or of the recorded values, of all members."""
+    """A column of the history or of the recorded values, of all members.
+
+    NaN stands for the learning rate of methods that have none, such as lm.
+    """
     values = result.entries.get(column)
+    if column == "learning_rate":
+        return np.where(values > 0, values, np.nan)
     return result.recorded["record"][column] if values is None else values
 
 
@@ -360,7 +365,7 @@ def gradient_title(result):
         return f"{100 * shares.mean():.3g} % of all steps were clipped"
     norms, offsets = result.recorded["record"]["gradient_norm"], result.entries["offsets"]
     member = slice(*offsets[result.best_member : result.best_member + 2])
-    norms = norms[member][np.isfinite(norms[member])]
+    norms = norms[member][style.positive(norms[member])]  # with mini-batches epoch 0 has none, 0
     if not norms.size:
         return "The gradient has no finite norm"
     ends = f"{number(float(norms[0]), 3)} to {number(float(norms[-1]), 3)}"

@@ -68,6 +68,25 @@ def test_which_figures_apply(few, many, digits, diverged, spirals, two_outputs):
         figures.loss_curves(diverged)
 
 
+def test_rates_are_drawn_of_the_methods_that_have_one_beside_others():
+    both = dict(optimizer=["adam", "lm"], lr_patience=1, min_delta=0.5, l2=[0.0, 0.1])
+    result = fastnet.sweep(task=1, samples=20, n1=[2, 3], seeds=10, max_epochs=20, **both)
+    table = figures.learning_rate.table(result)
+    assert len(result.members) >= figures.base.MANY and (table["low"] > 0).all()
+    assert set(table["n1"][table["epoch"] > 0]) == {2, 3}
+
+
+def test_the_norm_of_a_gradient_begins_with_the_first_batches():
+    result = fastnet.train(
+        task=1, samples=20, n1=2, max_epochs=3, optimizer="sgd", batch_size=8, learning_rate=0.1,
+        record=["gradient_norm"], target_loss=None,
+    )  # fmt: skip
+    first, last = result.history().gradient_norm[[1, -1]]
+    title = figures.FIGURES["gradient"].chart(result).to_dict()["title"]
+    text = title if isinstance(title, str) else title["text"]
+    assert text == f"The norm of the best member's gradient goes from {first:.3g} to {last:.3g}"
+
+
 def test_a_method_without_learning_rate_has_no_such_figure(few):
     with pytest.raises(UsageError, match="learning-rate: its method has no learning rate; for"):
         figures.learning_rate(few)
