@@ -335,15 +335,17 @@ SYNONYMS = {
 }
 
 
-def of_file(error):
-    """What to say of a file that stands where options are expected; "" of other errors."""
+def of_argument(error):
+    """What to say of a table or a figure that stands without its option; "" of other errors."""
     found = re.match(r"Got unexpected extra arguments? \((\S+)", error.message or "")
-    if not found or error.ctx is None or not os.path.splitext(found[1].rstrip(")"))[1]:
+    if not found or error.ctx is None:
         return ""
-    if not any(param.name == "data" for param in error.ctx.command.params):
-        return ""
-    name = found[1].rstrip(")")
-    return f"{name} stands without an option; a table is given as --data {name}."
+    name, has = found[1].rstrip(")"), {param.name for param in error.ctx.command.params}
+    if "data" in has and os.path.splitext(name)[1]:
+        return f"{name} stands without an option; a table is given as --data {name}."
+    if "figure" in has:
+        return f"{name} stands without an option; a figure is named by --figure {name}."
+    return ""
 
 
 def of_synonyms(error):
@@ -358,7 +360,7 @@ def of_synonyms(error):
 def of_others(error):
     """What to say of an option that other commands have; "" of other errors."""
     if not isinstance(error, click.NoSuchOption):
-        return of_file(error) if isinstance(error, click.UsageError) else ""
+        return of_argument(error) if isinstance(error, click.UsageError) else ""
     if told := of_synonyms(error):
         return told
     name = error.option_name

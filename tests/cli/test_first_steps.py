@@ -121,6 +121,7 @@ def test_hints_call_the_program_as_it_was_called(monkeypatch, called, told, want
         ("train a.csv b.csv", "a.csv stands without an option"),
         ("train nonsense", "Got unexpected extra argument (nonsense)"),
         ("ls a.csv", "Got unexpected extra argument (a.csv)"),
+        ("plot runs/a fit", "fit stands without an option; a figure is named by --figure fit."),
     ],
 )
 def test_slips_are_answered_with_the_option_that_was_meant(command, line, message):
