@@ -113,4 +113,5 @@ def test_predictions_are_for_tables(source):
 
 @pytest.mark.parametrize("value", [np.zeros(3, "V4"), [np.array([1, 2])], 3, {"clipped"}, [None]])
 def test_what_to_record_is_named(value):
-    refused("^record must be one of gradient_norm, clipped, snapshots, best, none, got ", record=value)
+    allowed = "gradient_norm, clipped, snapshots, best, none"
+    refused(f"^record must be one of {allowed}, got ", record=value)
