@@ -21,14 +21,7 @@ def piece_of_result(
 ) -> dict[str, np.ndarray]:
     """Members of a Result as a piece; `plan` has them in the same order."""
     names = training.history.names
-    held = {**result.entries, **result.recorded["record"]}
-    starts, lengths = (
-        result.entries["offsets"][members],
-        np.diff(result.entries["offsets"])[members],
-    )
-    entries = ranges(starts, lengths)
-    values = np.array([held[name][entries] for name in names])
-    epochs = result.entries["epoch"][entries]
+    values, epochs, lengths = entries_of(result, members, names)
     end, brief = int(epochs.max(initial=0)) + 1, training.history.brief
     kept = np.isin(epochs, kept_epochs(end, brief=brief))
     owner = np.repeat(np.arange(members.size), lengths)
@@ -42,6 +35,17 @@ def piece_of_result(
         **(snapshots_of(result, members) if training.snapshots is not None else {}),
         **kept_states(result, members, training.options),
     }
+
+
+def entries_of(
+    result: Result, members: np.ndarray, names: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The entries of members, one member after another: values (fields, N), epochs (N,), and how
+    many each has."""
+    held, offsets = {**result.entries, **result.recorded["record"]}, result.entries["offsets"]
+    lengths = np.diff(offsets)[members]
+    entries = ranges(offsets[members], lengths)
+    return np.array([held[name][entries] for name in names]), held["epoch"][entries], lengths
 
 
 def kept_states(
@@ -65,10 +69,7 @@ def piece_of_states(
     """Members of a Result that go on, as a piece with all that live members need."""
     kept = pick_states(result.states, np.searchsorted(result.states["members"], members))
     last, dtype = result.options["max_epochs"], training.dtype
-    held = {**result.entries, **result.recorded["record"]}
-    lengths = np.diff(result.entries["offsets"])[members]
-    entries = ranges(result.entries["offsets"][members], lengths)
-    epochs = result.entries["epoch"][entries]
+    values, epochs, lengths = entries_of(result, members, training.history.names)
     before = np.isin(epochs, kept_epochs(last, brief=training.history.brief))
     owner = np.repeat(np.arange(members.size), lengths)
     shots = snapshots_of(result, members, last) if training.snapshots is not None else {}
@@ -80,7 +81,7 @@ def piece_of_states(
         "seconds": result.members["seconds"][members],
         "progress": np.array([float(last), 1.0, 0.0]),
         "history_counts": np.bincount(owner[before], minlength=members.size),
-        "history_values": np.array([held[n][entries][before] for n in training.history.names]),
+        "history_values": values[:, before],
         **shots,
     }
 

@@ -12,7 +12,7 @@ import numpy as np
 from fastnet.engine.records import RUNNING
 from fastnet.errors import DataError, UsageError
 from fastnet.options.rules import refuse_cut
-from fastnet.training.checkpoint import Run, misfit
+from fastnet.training.checkpoint import misfit
 from fastnet.training.history import Snapshots
 from fastnet.training.plan import Plan, pick_members
 from fastnet.training.states import memory_places, places_of, states_in
@@ -155,11 +155,7 @@ def refuse_misfit(
     training: Training, plan: Plan, piece: Mapping[str, np.ndarray], to_go_on: bool
 ) -> None:
     """Raise a DataError for a piece that is not of the members of a plan."""
-    names, rows = training.history.names, training.sets["train"].count
-    asked = "snapshots" in training.options["record"]
-    brief = training.history.brief
-    run = Run(plan, training.dtype, names, rows, asked, whole=to_go_on, brief=brief)
-    wrong = misfit(piece, run)
+    wrong = misfit(piece, training.run_of(plan, whole=to_go_on))
     if wrong:
         raise DataError(wrong)
     live = np.flatnonzero(piece["states"]["stop"] == RUNNING)

@@ -454,12 +454,15 @@ class Training:
         """The arrays of snapshots.npz; empty when none were asked for."""
         return self.snapshots.table() if self.snapshots is not None else {}
 
+    def run_of(self, plan: Plan, whole: bool = True) -> Run:
+        """What a checkpoint, or a piece with the members of a plan, has to fit."""
+        names, rows = self.history.names, self.sets["train"].count
+        asked, brief = "snapshots" in self.options["record"], self.history.brief
+        return Run(plan, self.dtype, names, rows, asked, whole=whole, brief=brief)
+
     def restore(self, saved: Mapping[str, np.ndarray]) -> None:
         """Continue from a checkpoint; a DataError for one that is not of this run."""
-        names, count = self.history.names, self.sets["train"].count
-        asked, brief = "snapshots" in self.options["record"], self.history.brief
-        run = Run(self.plan, self.dtype, names, count, asked, brief=brief)
-        wrong = misfit(saved, run)
+        wrong = misfit(saved, self.run_of(self.plan))
         if wrong:
             raise DataError(wrong)
         self.pack.states[...] = saved["states"]
