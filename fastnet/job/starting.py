@@ -65,11 +65,11 @@ def start(
     remarks = remarks_on_auto(options, given, command, task, data)
     taken = options if client is None else {**options, "cluster": "client"}
     count = parts_needed(taken, plan, data, out is not None, initial_weights)
+    facts = environment.describe(options["threads"] or granted().count, data.digest())
+    facts |= {"remarks": remarks} if remarks else {}
+    config = run_config(command, task, data.schema, options)
     if count > 1:
-        facts = environment.describe(options["threads"] or granted().count, data.digest())
-        facts |= {"remarks": remarks} if remarks else {}
-        config = {**run_config(command, task, data.schema, options), "parts": count}
-        folder = begun_folder(out, force, config, facts, data)
+        folder = begun_folder(out, force, {**config, "parts": count}, facts, data)
         found = Reuse(sources, facts) if sources else None
         run = Parts(
             command, task, plan, data, options, facts, progress, began, folder, count, found
@@ -80,8 +80,6 @@ def start(
         training = Training(plan, data, options, initial_weights)
         if out is not None:
             training.film()
-        facts = environment.describe(training.threads, data.digest())
-        facts |= {"remarks": remarks} if remarks else {}
         if initial_weights is not None:
             facts["initial_weights"] = True
         if cluster is not None:
@@ -90,7 +88,6 @@ def start(
         job = Job(command, task, training, data, facts, progress, began, reused, cluster)
         if out is None:
             return job.run()
-        config = run_config(command, task, data.schema, options)
         if initial_weights is not None:
             config["initial_weights"] = True  # then there must be a checkpoint
         begun = initial_weights is not None or reused is not None

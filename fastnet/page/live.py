@@ -13,7 +13,7 @@ from fastnet.data.dialect import listed
 from fastnet.errors import FastnetError
 from fastnet.page import processes
 from fastnet.page.loading import checkpoint_version, peek
-from fastnet.page.parts import errors_in_page, escape_markdown, show_figure, show_table
+from fastnet.page.parts import errors_in_page, escape_markdown, follow, show_figure, show_table
 from fastnet.page.playback import playback_view
 from fastnet.results import words
 from fastnet.results.reading import read_json
@@ -51,7 +51,9 @@ def live_view(runs, name, status, corner):
         if result is not None:
             so_far(result, processes.events(processes.folder_of(runs, name)))
     st.session_state["rested"] = time.monotonic() + REST * (time.thread_time() - began)
-    watch(runs, name, seen)
+    waits = seen[1] is None and status in ("starting", "running")
+    meanwhile = (lambda: st.write(preparing(runs, name))) if waits else None
+    follow(lambda: state(runs, name), seen, LOOK_SECONDS, is_due, meanwhile)
 
 
 def title(status, result):
@@ -81,15 +83,11 @@ def state(runs, name):
     return processes.status(runs, name), checkpoint_version(processes.folder_of(runs, name))
 
 
-@st.fragment(run_every=LOOK_SECONDS)
-def watch(runs, name, seen):
-    """Draw the page again when the run's state is another one; count the seconds before that."""
-    now = state(runs, name)
+def is_due(now, seen):
+    """Whether to draw the page again: at once for another status, for a new checkpoint after a
+    rest."""
     rested = time.monotonic() >= st.session_state.get("rested", 0.0)
-    if now[0] != seen[0] or (now != seen and rested):
-        st.rerun()
-    if seen[1] is None and seen[0] in ("starting", "running"):
-        st.write(preparing(runs, name))
+    return now[0] != seen[0] or (now != seen and rested)
 
 
 def preparing(runs, name):

@@ -3,6 +3,7 @@
 import contextlib
 import html
 import inspect
+import operator
 import re
 
 import streamlit as st
@@ -56,7 +57,7 @@ def from_url(name, values=None):
         unknown_in_url(name, asked, values)
 
 
-def follow(look, seen, every):
+def follow(look, seen, every, is_due=operator.ne, meanwhile=None):
     """Draw the page again when it shows an older state of things.
 
     Parameters
@@ -67,12 +68,18 @@ def follow(look, seen, every):
         The state that the page shows: read once, before anything was drawn by it.
     every : float
         Seconds between two looks.
+    is_due : callable
+        Tells from the state now and the one seen whether to draw; by default when they differ.
+    meanwhile : callable, optional
+        Called after each look that draws nothing: what it shows is shown in the place of follow().
     """
 
     @st.fragment(run_every=every)
     def watch():
-        if look() != seen:
+        if is_due(look(), seen):
             st.rerun()
+        if meanwhile is not None:
+            meanwhile()
 
     watch()
 

@@ -36,7 +36,7 @@ from fastnet.results.reading import (
 from fastnet.results.result import HISTORY, MEMBERS, RECORDED, SCORES, Result, packed_alone
 from fastnet.results.rules import softmax
 from fastnet.results.verdict import remarks_on_training, verdict
-from fastnet.training.checkpoint import Run, misfit
+from fastnet.training.checkpoint import misfit, run_of
 from fastnet.training.history import History, Snapshots, history_names, is_brief
 from fastnet.training.plan import COLUMNS, Plan, has_optimizer, plan_of_blocks, plan_of_shape
 from fastnet.training.search import is_searched, replayed
@@ -346,10 +346,7 @@ def from_checkpoint(
         plan = plan_of_blocks(options, plan, counts, replayed(options, stops)[1])
     validates = len(split["val"]) > 0 or "folds_val" in split
     history = History(plan.settings.size, history_names(options, validates), is_brief(options))
-    rows, asked = len(split["train"]), "snapshots" in options["record"]
-    dtype, brief = np.dtype(options["dtype"]), history.brief
-    run = Run(plan, dtype, history.names, rows, asked, brief=brief)
-    wrong = misfit(saved, run)
+    wrong = misfit(saved, run_of(plan, options, history, len(split["train"])))
     if wrong:
         raise DataError(f"{path / 'checkpoint.npz'} is not of this run: {wrong}.")
     history.restore(saved)

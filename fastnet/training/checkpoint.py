@@ -22,7 +22,7 @@ from fastnet.engine.records import (
 from fastnet.errors import quoted
 from fastnet.native.vector import LANES
 from fastnet.options.methods import CONVERGED_BY, FIRST_ORDER, OPTIMIZERS, STOPS, WITH_MATRIX
-from fastnet.training.history import Snapshots, kept_epochs
+from fastnet.training.history import History, Snapshots, kept_epochs
 from fastnet.training.plan import Plan, pick_members
 from fastnet.training.states import ARRAYS, starts_of, states_in
 
@@ -67,6 +67,14 @@ class Run(NamedTuple):
     def uses(self, optimizers: Iterable[str]) -> np.ndarray:
         """The members with one of these optimizers."""
         return np.isin(self.plan.columns["optimizer"], list(optimizers))
+
+
+def run_of(
+    plan: Plan, options: Mapping[str, Any], history: History, rows: int, whole: bool = True
+) -> Run:
+    """The run of a plan and its options, whose histories are kept in `history`."""
+    dtype, asked = np.dtype(options["dtype"]), "snapshots" in options["record"]
+    return Run(plan, dtype, history.names, rows, asked, whole=whole, brief=history.brief)
 
 
 def between(low: Any, values: np.ndarray, high: Any) -> np.ndarray:

@@ -35,7 +35,7 @@ from fastnet.errors import DataError, UsageError, quoted
 from fastnet.native.processes import compile_apart
 from fastnet.options.kinds import is_list
 from fastnet.options.methods import CLASSIFIERS, FIRST_ORDER, OPTIMIZERS, WITH_MATRIX
-from fastnet.training.checkpoint import Run, misfit
+from fastnet.training.checkpoint import Run, misfit, run_of
 from fastnet.training.cores import granted, idle_cores
 from fastnet.training.halving import halving_of
 from fastnet.training.history import History, Snapshots, history_names, is_brief, kept_epochs
@@ -456,9 +456,7 @@ class Training:
 
     def run_of(self, plan: Plan, whole: bool = True) -> Run:
         """What a checkpoint, or a piece with the members of a plan, has to fit."""
-        names, rows = self.history.names, self.sets["train"].count
-        asked, brief = "snapshots" in self.options["record"], self.history.brief
-        return Run(plan, self.dtype, names, rows, asked, whole=whole, brief=brief)
+        return run_of(plan, self.options, self.history, self.sets["train"].count, whole)
 
     def restore(self, saved: Mapping[str, np.ndarray]) -> None:
         """Continue from a checkpoint; a DataError for one that is not of this run."""
