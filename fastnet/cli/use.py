@@ -81,7 +81,7 @@ def predict(model, data, member, n1, members, out, form, safe_csv, force, quiet,
     with unread_pipe():
         rows = writing.write_frames(found, output, Printed.of(sys.stdout))
     if not quiet:
-        for notice in filter(None, (chosen.line, *found.notices())):
+        for notice in filter(None, (chosen.line, on_costs(model, asked), *found.notices())):
             echo(notice, err=True)
         echo(f"{rows:,} row{'s' * (rows != 1)} -> {out or 'standard output'}", err=True)
 
@@ -112,8 +112,17 @@ def evaluate(model, data, member, n1, members, weights, interval, json, **asked)
         echo(document(found)) if json else terminal.print_sets(found["sets"], chosen)
         return
     found = compare(models, data, weights, **told(asked), interval=interval)
+    if remark := on_costs(model, asked):
+        echo(remark, err=True)
     found = {**own, **found.pop("model"), **found}
     echo(document(found)) if json else terminal.print_evaluation(found, chosen)
+
+
+def on_costs(model, asked):
+    """What to know about --costs where it is given; else ""."""
+    from fastnet.results.choosing import remark_on_costs
+
+    return "" if asked["costs"] is None else remark_on_costs(model)
 
 
 def refuse_without_data(**given):

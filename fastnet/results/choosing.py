@@ -84,6 +84,21 @@ def best_of_folder(path: Path) -> Choice:
     return Choice(model, best["member"], line if saved["members"] > 1 else "")
 
 
+def remark_on_costs(path: str | os.PathLike) -> str:
+    """What to know about costs of errors where the run at a path balanced its classes; else ""."""
+    try:
+        balanced = read_json(Path(path), "config.json")["options"]["class_weight"] is not None
+    except (FastnetError, KeyError):  # a model by itself does not say
+        return ""
+    if not balanced:
+        return ""
+    return (
+        "This run was trained with --class-weight balanced, which already makes rare classes "
+        "likelier, and --costs comes on top of it. For the costs alone, train without "
+        "--class-weight."
+    )
+
+
 def named(record: Mapping[str, Any], options: Mapping[str, Any]) -> str:
     """A member, by number, N1, seed and its other settings of which several were trained."""
     axes = [n for n in record if n != "n1" and is_list(options.get(n))]

@@ -154,7 +154,10 @@ def explain(
 def subject(model: Any, data: Any, member: int | None, n1: int | None) -> tuple[Model, Rows]:
     """The model and the rows to explain it on."""
     if isinstance(model, Predictor) and not isinstance(model, Model):
-        raise UsageError("explain takes one network, not an ensemble; give one of its members.")
+        raise UsageError(
+            "explain takes one network, not an ensemble. Explain its members one at a time: give "
+            "the run and the number of a member (--member NUM)."
+        )
     if not isinstance(model, (Model, Result)):
         path, model = model, load_model(model) if is_model_file(model) else load(model)
         if isinstance(model, Model) and data is None:

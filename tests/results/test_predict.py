@@ -578,6 +578,19 @@ def test_costs_decide_in_predict_and_evaluate(command, two, houses, given, typed
         assert "mean cost" in shown.out and "always the class of least expected cost" in shown.out
 
 
+def test_costs_beside_balanced_classes_are_told(command, two):
+    line = "train --data houses.csv --target sold --features size,year --n1 3 --max-epochs 40"
+    assert command(f"{line} --class-weight balanced --out balanced").code == 0
+    told = "trained with --class-weight balanced, which already makes rare classes likelier"
+    for verb in ("predict", "evaluate"):
+        for run in ("balanced", "two", "balanced/model.npz"):
+            got = command(f"{verb} {run} --data houses.csv --costs True=5,False=2")
+            assert (told in got.err) == (run == "balanced") and got.code == 0
+        assert told not in command(f"{verb} balanced --data houses.csv").err
+    got = command("predict balanced --data houses.csv --costs True=5,False=2 --quiet")
+    assert got.code == 0 and not got.err
+
+
 def test_costs_of_three_classes(houses, table):
     model = train(table, "multi-class").model()
     dear = str(model.classes[2])
