@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_export import (
+from exported import (
     C_TOLERANCE,
     CC,
     NUMPY_TOLERANCE,
