@@ -42,7 +42,7 @@ def cholesky(a, size, stride):
         end = min(r + ROWS, size)
         for i in range(r, end, 2):
             for c in range(r // LANES * LANES, stride, LANES):
-                tile(2, a, i, 1, stride, r, a, c, stride, a, i * stride + c, stride, False)
+                tile(2, 1, a, i, 1, stride, r, a, c, stride, 0, a, i * stride + c, stride, 0, False)
         for i in range(r, end):
             if not factor_row(a, i, r, stride):
                 return False

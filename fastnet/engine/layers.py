@@ -18,6 +18,7 @@ from fastnet.native.vector import (
     always_inline,
     fma,
     load,
+    most_columns,
     most_rows,
     never_inline,
     splat,
@@ -32,20 +33,28 @@ from fastnet.native.vector import (
 
 
 @inner
-def product(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, overwrite):
-    """c (rows, L) += a (rows, depth) @ b (depth, L), in tiles of about equal height.
+def product(
+    rows, columns, a, a0, a_row, a_col, depth, b, b0, b_row, b_col, c, c0, c_row, c_col, overwrite
+):
+    """c (rows, columns, L) += a (rows, depth) @ b (depth, columns, L), in tiles of about equal
+    shape. a_row, ..., c_col are the steps between rows and columns: see vector.tile.
 
-    a_row, a_col, b_row and c_row are the steps between rows and columns: see vector.tile.
-
-    The height does not change the bytes: each element is summed over the depth in order.
+    The shape does not change the bytes: each element is summed over the depth in order.
     """
     never_inline()
-    tiles, first = (rows + most_rows(c) - 1) // most_rows(c), 0
-    for t in range(1, tiles + 1):
-        last = rows * t // tiles
-        start, place = a0 + first * a_row, c0 + first * c_row
-        tile(last - first, a, start, a_row, a_col, depth, b, b0, b_row, c, place, c_row, overwrite)
-        first = last
+    across, left = (columns + most_columns(c) - 1) // most_columns(c), 0
+    down = (rows + most_rows(c) - 1) // most_rows(c)
+    for s in range(1, across + 1):
+        right, top = columns * s // across, 0
+        for t in range(1, down + 1):
+            bottom = rows * t // down
+            start, place = a0 + top * a_row, c0 + top * c_row + left * c_col
+            tile(
+                bottom - top, right - left, a, start, a_row, a_col, depth,
+                b, b0 + left * b_col, b_row, b_col, c, place, c_row, c_col, overwrite,
+            )  # fmt: skip
+            top = bottom
+        left = right
 
 
 @inner
@@ -93,20 +102,22 @@ def lane_products(a, a0, panels, b, b0, count, sums, place, overwrite):
 def many_inputs(net, x, x0, panels, hidden):
     """Write W1 x + b1 of a block to hidden."""
     w, o, n1, d, stride = net.w, net.o, net.n1, net.d, block_stride(net.n1)
-    for p in range(panels):
-        column, inputs = p * LANES, x0 + p * d * LANES
-        for u in range(n1):
-            store(hidden, u * stride + column, splat(w, unchecked(w, o + n1 * d + u)))
-        product(n1, w, o, d, 1, d, x, inputs, LANES, hidden, column, stride, False)
+    for u in range(n1):
+        bias = splat(w, unchecked(w, o + n1 * d + u))
+        for p in range(panels):
+            store(hidden, u * stride + p * LANES, bias)
+    panel = d * LANES
+    product(n1, panels, w, o, d, 1, d, x, x0, LANES, panel, hidden, 0, stride, LANES, False)
 
 
 @inner
 def several_outputs(net, panels, hidden, output):
     """Add W2 h of a block to output."""
     k, w2, stride = net.k, net.o + net.n1 * (net.d + 1), block_stride(net.n1)
-    for p in range(panels):
-        h, to = p * LANES, p * k * LANES
-        product(k, net.w, w2, 1, k, net.n1, hidden, h, stride, output, to, LANES, False)
+    panel = k * LANES
+    product(
+        k, panels, net.w, w2, 1, k, net.n1, hidden, 0, stride, LANES, output, 0, LANES, panel, False
+    )
 
 
 # ---------------------------------------------------------------- backward
@@ -116,10 +127,8 @@ def several_outputs(net, panels, hidden, output):
 def hidden_error(net, panels, scratch):
     """Write W2^T dL/dz2 of a block to delta; for many outputs."""
     w2, k, n1, stride = net.o + net.n1 * (net.d + 1), net.k, net.n1, block_stride(net.n1)
-    output, delta, w = scratch.output, scratch.delta, net.w
-    for p in range(panels):
-        z2, to = p * k * LANES, p * LANES
-        product(n1, w, w2, k, 1, k, output, z2, LANES, delta, to, stride, True)
+    output, delta, panel = scratch.output, scratch.delta, k * LANES
+    product(n1, panels, net.w, w2, k, 1, k, output, 0, LANES, panel, delta, 0, stride, LANES, True)
 
 
 @inner
@@ -132,10 +141,13 @@ def transpose_errors(output, panels, k, error_rows):
 
 
 @inner
-def rows_product(n1, a, samples, b, b0, sums, place, width, overwrite):
-    """sums += a b over the samples: a (N1, stride) of a block, b rows of L side by side."""
-    row = block_stride(n1)
-    product(n1, a, 0, row, 1, samples, b, b0, LANES, sums, place, width, overwrite)
+def rows_product(n1, a, samples, b, b0, b_col, sums, place, width, overwrite):
+    """sums (N1, width) += a b over the samples: a (N1, stride) of a block, b rows of L side by
+    side, b_col apart."""
+    row, groups = block_stride(n1), width // LANES
+    product(
+        n1, groups, a, 0, row, 1, samples, b, b0, LANES, b_col, sums, place, width, LANES, overwrite
+    )
 
 
 @inner
@@ -145,19 +157,15 @@ def many_outputs_backward(net, panels, scratch, overwrite):
     errors, width, samples = scratch.error_rows, padded(net.k), panels * LANES
     transpose_errors(scratch.output, panels, net.k, errors)
     start, hidden, sums = second_layer(net.n1, net.d), scratch.hidden, scratch.sums
-    for c in range(0, width, LANES):
-        rows_product(
-            net.n1, hidden, samples, errors, c * samples, sums, start + c, width, overwrite
-        )
+    rows_product(net.n1, hidden, samples, errors, 0, samples * LANES, sums, start, width, overwrite)
 
 
 @inner
 def many_inputs_backward(net, rows, first, panels, scratch, overwrite):
     """Write dW1 = dL/dz1 x with the inputs in the lanes."""
-    width, samples, delta = padded(net.d), panels * LANES, scratch.delta
-    for c in range(0, width, LANES):
-        start = c * padded(rows.count) + first * LANES * LANES
-        rows_product(net.n1, delta, samples, rows.x_rows, start, scratch.sums, c, width, overwrite)
+    n1, samples, delta, sums = net.n1, panels * LANES, scratch.delta, scratch.sums
+    start, group = first * LANES * LANES, padded(rows.count) * LANES
+    rows_product(n1, delta, samples, rows.x_rows, start, group, sums, 0, padded(net.d), overwrite)
 
 
 # ---------------------------------------------------------------- the mean gradient

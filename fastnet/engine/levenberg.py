@@ -138,7 +138,10 @@ def multiply_table(table, samples, width, used, products):
     for r in range(0, used, 2):
         for c in range(r // LANES * LANES, width, LANES):
             place = r * width + c
-            tile(2, table, r, 1, width, samples, table, c, width, products, place, width, False)
+            tile(
+                2, 1, table, r, 1, width, samples,
+                table, c, width, 0, products, place, width, 0, False,
+            )  # fmt: skip
 
 
 # ---------------------------------------------------------------- the equations

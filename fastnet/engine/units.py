@@ -183,7 +183,7 @@ def more_inputs(net, x, x0, first, last, panels, hidden):
             inputs, h0 = x0 + p * (depth + net.k) * LANES, (p * width + c) * LANES
             for s in range(0, LANES, rows):
                 h, a = h0 + s * LANES, inputs + s
-                tile(rows, x, a, 1, LANES, depth, w, c, width, hidden, h, LANES, True)
+                tile(rows, 1, x, a, 1, LANES, depth, w, c, width, 0, hidden, h, LANES, 0, True)
             for i in range(h0, h0 + LANES * LANES, LANES):
                 z = load(hidden, i)
                 if net.activation.needs_z:

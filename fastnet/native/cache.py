@@ -23,7 +23,7 @@ from fastnet.native import versions
 SOURCES = ("native/*.py", "engine/*.py", "options/methods.py")
 # Variables that make the compiler generate code for another processor than this one.
 OVERRIDES = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_OPT")
-TILE_ROWS = "KERNELS_TILE_ROWS"  # rows of a tile for tests, see tiles.py
+TILE_SHAPE = "KERNELS_TILE_SHAPE"  # most rows and columns of a tile for tests: 6x2, see tiles.py
 
 
 def version_hash():
@@ -138,7 +138,7 @@ def host():
 def processor():
     """The processor that code is compiled for."""
     name, features = host()
-    return name, features.flatten(), *map(os.environ.get, (*OVERRIDES, TILE_ROWS))
+    return name, features.flatten(), *map(os.environ.get, (*OVERRIDES, TILE_SHAPE))
 
 
 def name_of(function, kind, path):

@@ -147,20 +147,31 @@ def most_rows(array):
     return 4
 
 
-def tile(rows, a, a0, a_row, a_col, depth, b, b0, b_row, c, c0, c_row, overwrite):
-    """c[i, :] += sum over j < depth of a[i, j] * b[j, :] for `rows` rows of LANES columns.
+def most_columns(array):
+    """Most vectors in a row of a tile of the array's dtype: by the processor (tiles.py)."""
+    return 2
+
+
+def tile(
+    rows, columns, a, a0, a_row, a_col, depth, b, b0, b_row, b_col, c, c0, c_row, c_col, overwrite
+):
+    """c[i, g] += sum over j < depth of a[i, j] * b[j, g] for `rows` x `columns` vectors c[i, g].
 
     With `overwrite`, c is taken as 0, whatever it holds.
 
-    1 <= rows <= most_rows(c), which is 2 or more. Each argument is a one-dimensional array, the
-    index of its first element, and the steps between rows (and columns, for a).
+    1 <= rows <= most_rows(c), which is 2 or more; 1 <= columns <= most_columns(c). Each argument is
+    a one-dimensional array, the index of its first element, and the steps between rows and columns:
+    of elements for a, of vectors for b and c.
     """
     for i in range(rows):
-        row = c[c0 + i * c_row : c0 + i * c_row + LANES]
-        if overwrite:
-            row[:] = 0
-        for j in range(depth):
-            row += a[a0 + i * a_row + j * a_col] * b[b0 + j * b_row : b0 + j * b_row + LANES]
+        for g in range(columns):
+            start = c0 + i * c_row + g * c_col
+            total = c[start : start + LANES]
+            if overwrite:
+                total[:] = 0
+            for j in range(depth):
+                place = b0 + j * b_row + g * b_col
+                total += a[a0 + i * a_row + j * a_col] * b[place : place + LANES]
 
 
 # ---------------------------------------------------------------- a few vectors in registers

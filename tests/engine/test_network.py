@@ -32,8 +32,12 @@ from fastnet.native.vector import LANES
 
 
 @compile_for_python
-def run_product(rows, a, a_row, depth, b, c, overwrite):
-    layers.product(rows, a, 0, a_row, 1, depth, b, 0, LANES, c, 0, LANES, overwrite)
+def run_product(rows, columns, depth, a, b, c, overwrite):
+    """a is (depth, rows), b (columns, depth, L), c (rows, columns + 1, L): its last is not used."""
+    c_row, b_col = (columns + 1) * LANES, depth * LANES
+    layers.product(
+        rows, columns, a, 0, 1, rows, depth, b, 0, LANES, b_col, c, 0, c_row, LANES, overwrite
+    )  # fmt: skip
 
 
 @compile_for_python
@@ -42,17 +46,20 @@ def run_lane_products(a, panels, b, count, sums, overwrite):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("rows", [1, 3, 4, 7, 8, 13, 16])
-def test_product_adds_a_matrix_product(rng, dtype, rows):
+@pytest.mark.parametrize("columns", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("rows", [1, 3, 4, 7, 8, 12, 13, 30])
+def test_product_adds_a_matrix_product(rng, dtype, rows, columns):
+    """Whole numbers, so that each sum is exact."""
     depth = 5
-    a, b = (rng.normal(size=s).astype(dtype) for s in ((rows, depth), (depth, LANES)))
-    c = rng.normal(size=(rows, LANES)).astype(dtype)
-    result = c.copy()
-    run_product(rows, a.ravel(), depth, depth, b.ravel(), result.reshape(-1), False)
-    assert_close(result, c.astype(float) + a.astype(float) @ b, SUM_TOLERANCE[dtype])
-    result[0, 0] = np.nan  # as what an earlier member may have left
-    run_product(rows, a.ravel(), depth, depth, b.ravel(), result.reshape(-1), True)
-    assert_close(result, a.astype(float) @ b, SUM_TOLERANCE[dtype])
+    shapes = (depth, rows), (columns, depth, LANES), (rows, columns + 1, LANES)
+    a, b, c = (rng.integers(-9, 9, shape).astype(dtype) for shape in shapes)
+    wanted, found = c.copy(), np.einsum("jr,cjl->rcl", a, b)
+    wanted[:, :columns] += found
+    run_product(rows, columns, depth, a.ravel(), b.ravel(), c.reshape(-1), False)
+    np.testing.assert_array_equal(c, wanted)
+    c[0, 0], wanted[:, :columns] = np.nan, found  # NaN as what an earlier member may have left
+    run_product(rows, columns, depth, a.ravel(), b.ravel(), c.reshape(-1), True)
+    np.testing.assert_array_equal(c, wanted)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -46,7 +46,7 @@ def test_the_processor_the_path_and_the_kind_decide_the_file(monkeypatch):
     assert len(names | {cache.name_of("advance", 1, "fast")}) == 5
 
 
-@pytest.mark.parametrize("variable", [*cache.OVERRIDES, cache.TILE_ROWS])
+@pytest.mark.parametrize("variable", [*cache.OVERRIDES, cache.TILE_SHAPE])
 def test_variables_that_change_the_code_are_part_of_the_processor(monkeypatch, variable):
     here = cache.processor.__wrapped__()
     monkeypatch.setenv(variable, "another")

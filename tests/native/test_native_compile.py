@@ -191,8 +191,9 @@ def test_without_a_private_name_of_numba_the_bytes_are_the_same(plain, tmp_path,
 
 @compiled_only
 @pytest.mark.slow
-def test_the_height_of_tiles_is_not_in_the_bytes(tmp_path):
-    found = {rows: train(tmp_path, "float32", KERNELS_TILE_ROWS=rows) for rows in ("2", "6", "12")}
+def test_the_shape_of_tiles_is_not_in_the_bytes(tmp_path):
+    shapes = "2x1", "6x2", "12x2"
+    found = {shape: train(tmp_path, "float32", KERNELS_TILE_SHAPE=shape) for shape in shapes}
     assert len({digests[0] for digests, _, _ in found.values()}) == 1
     assert len(list(tmp_path.glob("*/advance-*"))) == 3
 
@@ -213,10 +214,11 @@ def test_narrower_vectors_give_the_same_losses_to_rounding(tmp_path, prefixes):
         np.testing.assert_allclose(mine, other, rtol=2e-5)
 
 
-@pytest.mark.parametrize("rows", ["1", "13", "six"])
-def test_impossible_heights_of_tiles_are_refused(monkeypatch, rows):
+@pytest.mark.parametrize("shape", ["6", "1x1", "13x2", "6x3", "six"])
+def test_impossible_shapes_of_tiles_are_refused(monkeypatch, shape):
     from fastnet.native import tiles
 
-    monkeypatch.setenv("KERNELS_TILE_ROWS", rows)
-    with pytest.raises(UsageError, match=f"KERNELS_TILE_ROWS must be from 2 to 12, got '{rows}'"):
-        tiles.tile_rows(32)
+    monkeypatch.setenv("KERNELS_TILE_SHAPE", shape)
+    message = f"KERNELS_TILE_SHAPE must be ROWSxCOLUMNS from 2x1 to 12x2, got '{shape}'"
+    with pytest.raises(UsageError, match=message):
+        tiles.tile_shape(32)

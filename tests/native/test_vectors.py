@@ -1,4 +1,4 @@
-"""Vectors: sums of lanes and transposition to the bit, the height of a tile; shared counters."""
+"""Vectors: sums of lanes and transposition to the bit, the shape of a tile; shared counters."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -98,7 +98,15 @@ def test_a_few_vectors_at_a_time(dtype, overwrite):
 
 def test_tiles_fit_the_registers(monkeypatch):
     """The rule, for AVX-512, AVX2 and NEON; compiled kernels are only right on this processor."""
-    shapes = {(32, 1): 12, (16, 2): 6, (16, 4): 2, (32, 4): 6, (32, 8): 2, (16, 8): 2}
-    for shape, rows in shapes.items():
-        monkeypatch.setattr(tiles, "registers", lambda bits, shape=shape: shape)
-        assert tiles.tile_rows(32) == rows
+    shapes = {
+        (32, 1): (12, 2),
+        (16, 2): (6, 1),
+        (16, 4): (2, 1),
+        (32, 2): (12, 1),
+        (32, 4): (6, 1),
+        (32, 8): (2, 1),
+        (16, 8): (2, 1),
+    }
+    for registers, shape in shapes.items():
+        monkeypatch.setattr(tiles, "registers", lambda bits, found=registers: found)
+        assert tiles.tile_shape(32) == shape
