@@ -11,7 +11,7 @@ import numpy as np
 from fastnet.data.samples import Data
 from fastnet.native import cache
 from fastnet.results import environment
-from fastnet.training import training as trainings
+from fastnet.training import loop
 from fastnet.training.history import Snapshots
 from fastnet.training.plan import Plan
 from fastnet.training.shards import piece_of
@@ -52,7 +52,7 @@ def train_shard(data: Data, work: Work) -> dict[str, np.ndarray]:
         training.snapshots = Snapshots(work.film)
     with WARMING:
         training.warm_up()
-    trainings.train(training)
+    loop.train(training)
     return piece_of(training)
 
 

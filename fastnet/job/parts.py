@@ -28,7 +28,7 @@ from fastnet.results.reading import PARTS, read_json
 from fastnet.results.result import Result
 from fastnet.results.reuse import Reuse
 from fastnet.results.writing import run_config
-from fastnet.training import training as trainings
+from fastnet.training import loop
 from fastnet.training.plan import Plan, pick_members
 from fastnet.training.shards import parts, shard_words
 from fastnet.training.training import Training
@@ -91,7 +91,7 @@ class Parts:
 
     def train(self) -> Result:
         """The Result of all parts, or of the one in which the run was interrupted."""
-        with trainings.interruptible() as interrupted:
+        with loop.interruptible() as interrupted:
             for part, members in enumerate(self.members):
                 self.part = part
                 path = self.folder.path / PARTS / str(part + 1)

@@ -20,7 +20,7 @@ from fastnet.results.folder import Folder
 from fastnet.results.result import Result
 from fastnet.results.reuse import Reuse
 from fastnet.results.words import how_to_resume
-from fastnet.training import training as trainings
+from fastnet.training import loop
 from fastnet.training.halving import epochs_left
 from fastnet.training.plan import Plan, pick_members, plan_of_blocks
 from fastnet.training.search import CUT_SHORT, is_searched, replayed
@@ -185,9 +185,9 @@ class Job:
         if self.cluster is not None:
             return self.advance_on(self.cluster)
         began = self.training.elapsed
-        with trainings.interruptible() as interrupted:
+        with loop.interruptible() as interrupted:
             while True:
-                status = trainings.train(self.training, self.after_round, began, interrupted)
+                status = loop.train(self.training, self.after_round, began, interrupted)
                 longer = self.longer_plan() if status == "done" else None
                 if longer is None:
                     return status
@@ -209,7 +209,7 @@ class Job:
             return "done"
         given = self.facts.get("initial_weights", False)
         seconds = estimated_seconds(plan, self.data, options)
-        with trainings.interruptible() as interrupted:
+        with loop.interruptible() as interrupted:
             run = Run(cluster, training, self.data, seconds, self.keep_piece, given)
             return run.train(self.after_round, interrupted)
 

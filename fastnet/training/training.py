@@ -1,23 +1,19 @@
-"""The loop around the kernels: rounds of epochs over threads, and the decisions between them.
+"""A run's state, and its rounds of epochs over threads, with the decisions between them.
 
 Every live member gets the same end epoch in a round, whoever computes it; between rounds
 Python sees the whole state: progress, stops, checkpoints, the time limit, Ctrl-C. The number
 of epochs in a round does not change the results.
 """
 
-import contextlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from fastnet import reference
-from fastnet.data.checks import as_array
 from fastnet.data.samples import Data
-from fastnet.engine import init, kernels, layout, methods, units
+from fastnet.engine import kernels, layout, methods, units
 from fastnet.engine.layers import layers_of
 from fastnet.engine.layout import Problem
 from fastnet.engine.records import (
@@ -25,21 +21,18 @@ from fastnet.engine.records import (
     DIVERGED,
     PRUNED,
     RUNNING,
-    STATE,
     STOPPED,
     TARGET,
-    TIME_LIMIT,
-    Pack,
 )
-from fastnet.errors import DataError, UsageError, quoted
+from fastnet.errors import DataError
 from fastnet.native.processes import compile_apart
-from fastnet.options.kinds import is_list
 from fastnet.options.methods import CLASSIFIERS, FIRST_ORDER, OPTIMIZERS, WITH_MATRIX
 from fastnet.training.checkpoint import Run, misfit, run_of
 from fastnet.training.cores import granted, idle_cores
 from fastnet.training.halving import halving_of
 from fastnet.training.history import History, Snapshots, history_names, is_brief, kept_epochs
 from fastnet.training.plan import Plan, has_optimizer
+from fastnet.training.start import start_pack
 from fastnet.training.states import in_checkpoint, joined, kept_by, states_in, states_of
 from fastnet.training.strengths import worse
 from fastnet.training.threads import Threads, chunks, worthwhile
@@ -494,95 +487,3 @@ def grown(old: Training, plan: Plan, data: Data) -> Training:
     new.snapshots, new.kept = old.snapshots, old.kept
     new.elapsed, new.epochs = old.elapsed, old.epochs
     return new
-
-
-def start_pack(
-    plan: Plan,
-    dtype: np.dtype,
-    samples: Callable[[int], tuple[np.ndarray, np.ndarray]],
-    initial_weights: Any = None,
-) -> Pack:
-    """The members at epoch 0; `samples` gives the training rows of a fold."""
-    parameters = init.initialise(plan, dtype, weights_of_members(initial_weights), samples)
-    states = np.zeros(plan.settings.size, STATE)
-    states["learning_rate"] = states["plateau_rate"] = plan.settings["learning_rate"]
-    states["best_loss"] = states["step_loss"] = np.inf
-    states["best_epoch"] = states["last_epoch"] = -1
-    memory = layout.zeros(plan.memory, dtype)
-    best = layout.zeros(parameters.size, dtype)
-    best[:] = parameters
-    return Pack(plan.settings, states, parameters, best, memory)
-
-
-def weights_of_members(given: Any) -> list[tuple[np.ndarray, ...]] | None:
-    """The initial weights that a caller gave, as arrays; a UsageError for anything else."""
-    if given is None:
-        return None
-    if not is_list(given):
-        raise UsageError(
-            f"initial_weights must be a list of (W1, b1, W2, b2), got {quoted(given)}."
-        )
-    found = []
-    for member, weights in enumerate(given):
-        name = f"initial_weights[{member}]"
-        if not is_list(weights) or len(weights := [*weights]) != 4:
-            raise UsageError(f"{name} must be (W1, b1, W2, b2), got {quoted(weights)}.")
-        arrays = tuple(as_array(array, name) for array in weights)
-        if not all(array.dtype.kind in "fiu" for array in arrays):
-            raise UsageError(f"{name} must hold numbers, got {quoted(weights)}.")
-        found.append(arrays)
-    return found
-
-
-@contextlib.contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets; a second Ctrl-C raises KeyboardInterrupt at once.
-
-    Only the main thread can handle signals; in other threads the event is never set. Nor is it
-    where Ctrl-C is ignored, as in a shell's background, or has a handler that is not Python's.
-    """
-    event, before = threading.Event(), signal.getsignal(signal.SIGINT)
-    main = threading.current_thread() is threading.main_thread()
-    if not main or before in (None, signal.SIG_IGN):
-        yield event
-        return
-
-    def note(signum, frame):
-        event.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def train(
-    training: Training,
-    after_round: Callable[[Training], Any] | None = None,
-    began: float | None = None,
-    interrupted: threading.Event | None = None,
-) -> str:
-    """Advance round by round until no member is live; return what ended the run.
-
-    after_round(training) is called after each round; when it returns True, or the event
-    `interrupted` is set, the run is interrupted; its live members keep the stop 0 and can be
-    resumed. The time limit counts from `began`, in seconds of training; by default from now.
-
-    Returns
-    -------
-    str
-        "done" or "interrupted".
-    """
-    limit = training.options["time_limit"]
-    began = training.elapsed if began is None else began
-    while training.live.size:
-        training.round()
-        asked = after_round(training) if after_round else False
-        asked = asked or (interrupted is not None and interrupted.is_set())
-        if training.live.size and asked:
-            return "interrupted"
-        if limit is not None and training.elapsed - began >= limit:
-            training.pack.states["stop"][training.live] = TIME_LIMIT
-    return "done"

@@ -16,6 +16,7 @@ import pytest
 import fastnet
 from fastnet.cli import signals
 from fastnet.cli import terminal as show
+from fastnet.training import loop
 from fastnet.training import training as trainings
 
 LINE = "sweep --task 1 --samples 20 --n1 2,3 --seeds 2 --optimizer sgd --target-loss none"
@@ -147,7 +148,7 @@ def test_ctrl_c_that_is_ignored_or_not_pythons_is_left_alone(monkeypatch, handle
     """None is what getsignal() says of a handler of a program that embeds Python."""
     monkeypatch.setattr(signal, "getsignal", lambda number: handler)
     monkeypatch.setattr(signal, "signal", lambda *given: pytest.fail(f"signal{given}"))
-    with trainings.interruptible() as event, signals.handled():
+    with loop.interruptible() as event, signals.handled():
         assert not event.is_set()
     assert fastnet.sweep(X, X**2, n1=2, max_epochs=5).status == "done"
 

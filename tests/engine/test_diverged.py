@@ -7,7 +7,7 @@ from trainings import make_training, member_bytes, sine, trained
 
 from fastnet import reference
 from fastnet.engine import init, layout, records
-from fastnet.training import training as trainer
+from fastnet.training import loop
 
 # The length of a clipped step, the square root of a sum of rounded squares.
 STEP_RTOL = 1e-5
@@ -99,7 +99,7 @@ def test_a_gradient_of_1e19_is_clipped_and_still_moves_the_weights(backend):
         backend=backend,
     )
     before = training.pack.parameters.astype(np.float64)
-    trainer.train(training)
+    loop.train(training)
     state = training.pack.states[0]
     assert state["stop"] == records.MAX_EPOCHS and state["gradient_norm"] > 1e19
     step = np.linalg.norm(training.pack.parameters - before)

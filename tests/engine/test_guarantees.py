@@ -9,6 +9,7 @@ from fastnet.data.samples import make_data
 from fastnet.engine import records
 from fastnet.engine.layout import views
 from fastnet.options.defaults import resolve
+from fastnet.training import loop
 from fastnet.training import training as trainer
 from fastnet.training.history import History, kept_epochs
 from fastnet.training.plan import make_plan, pick_members
@@ -54,7 +55,7 @@ def trained(resolved, checked, members, threads, epochs=None, **more):
     if epochs is not None:
         training.epochs = epochs
         training.next_epochs = lambda took, done: epochs
-    trainer.train(training)
+    loop.train(training)
     return training
 
 
@@ -118,7 +119,7 @@ def test_a_diverged_member_changes_no_neighbour(everything):
     resolved, checked, members, whole = everything
     training = trainer.Training(members, checked, {**resolved, "threads": 2})
     training.pack.parameters[members.settings["offset"][::2]] = np.inf
-    trainer.train(training)
+    loop.train(training)
     stops = training.pack.states["stop"]
     assert (stops[::2] == records.DIVERGED).all() and not (stops[1::2] == records.DIVERGED).any()
     for member in range(1, len(members.columns), 2):
@@ -129,11 +130,11 @@ def test_interrupted_and_restored_ends_with_the_same_bytes(everything):
     resolved, checked, members, whole = everything
     first = trainer.Training(members, checked, {**resolved, "threads": 1})
     first.epochs, first.next_epochs = 1, lambda took, done: 3
-    assert trainer.train(first, lambda training: training.start >= 4) == "interrupted"
+    assert loop.train(first, lambda training: training.start >= 4) == "interrupted"
     saved = {name: array.copy() for name, array in first.checkpoint().items()}
     second = trainer.Training(members, checked, {**resolved, "threads": 2})
     second.restore(saved)
-    assert trainer.train(second) == "done"
+    assert loop.train(second) == "done"
     for member in range(len(members.columns)):
         assert_same(second, member, whole, member)
 

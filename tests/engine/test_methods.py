@@ -18,7 +18,7 @@ from fastnet.native.compile import compile_for_python
 from fastnet.native.vector import LANES, load, store
 from fastnet.options import methods
 from fastnet.options.defaults import resolve
-from fastnet.training import training
+from fastnet.training import loop
 from fastnet.training.plan import make_plan, pick_members
 
 # Of values near 1, in eps: elementary functions with up to 7 units, and a product or two.
@@ -336,11 +336,11 @@ def test_members_of_a_mixed_sweep_have_the_bytes_they_have_alone(mixed, monkeypa
 @pytest.mark.slow
 def test_an_interrupted_mixed_sweep_resumes_to_the_same_bytes(mixed, tmp_path, monkeypatch):
     monkeypatch.setattr("fastnet.training.training.ROUND_SECONDS", 1e-9)
-    train, stopped = training.train, lambda job, *_: job.start >= 9
-    monkeypatch.setattr("fastnet.training.training.train", lambda job, *_: train(job, stopped))
+    train, stopped = loop.train, lambda job, *_: job.start >= 9
+    monkeypatch.setattr("fastnet.training.loop.train", lambda job, *_: train(job, stopped))
     first = fastnet.sweep(*SINE, out=tmp_path / "run", threads=1, **MIXED)
     assert first.status == "interrupted"
-    monkeypatch.setattr("fastnet.training.training.train", train)
+    monkeypatch.setattr("fastnet.training.loop.train", train)
     second = fastnet.api.resume(tmp_path / "run", *SINE, threads=2)
     for member in range(len(mixed.members)):
         assert member_bytes(second, member) == member_bytes(mixed, member)

@@ -15,6 +15,7 @@ from fastnet.options.defaults import resolve
 from fastnet.options.table import OPTIONS, STEPPED
 from fastnet.reference import levenberg
 from fastnet.reference.levenberg import flatten, write
+from fastnet.training import loop
 from fastnet.training import training as trainer
 from fastnet.training.plan import pick_members
 
@@ -89,7 +90,7 @@ def trained(resolved, checked, members, threads, epochs=None):
     if epochs is not None:
         training.next_epochs = lambda took, done: epochs
         training.epochs = epochs
-    trainer.train(training)
+    loop.train(training)
     return training
 
 
@@ -123,11 +124,11 @@ def test_interrupted_and_restored_ends_with_the_same_bytes(everyone):
     resolved, checked, members, whole = everyone
     first = trainer.Training(members, checked, {**resolved, "threads": 1})
     first.epochs, first.next_epochs = 1, lambda took, done: 3
-    assert trainer.train(first, lambda training: training.start >= 4) == "interrupted"
+    assert loop.train(first, lambda training: training.start >= 4) == "interrupted"
     saved = {name: array.copy() for name, array in first.checkpoint().items()}
     second = trainer.Training(members, checked, {**resolved, "threads": 2})
     second.restore(saved)
-    assert trainer.train(second) == "done"
+    assert loop.train(second) == "done"
     for i in range(len(members.columns)):
         assert_same(second, i, whole, i)
 

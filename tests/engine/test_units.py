@@ -25,6 +25,7 @@ from fastnet.engine.losses import LOSSES
 from fastnet.native.compile import compile_for_python
 from fastnet.native.vector import LANES
 from fastnet.options.defaults import resolve
+from fastnet.training import loop
 from fastnet.training import training as trainer
 from fastnet.training.plan import make_plan, pick_members
 
@@ -263,7 +264,7 @@ def make_training(data, **given):
 
 def trained(data, **given):
     training = make_training(data, **given)
-    assert trainer.train(training) == "done"
+    assert loop.train(training) == "done"
     return training
 
 
@@ -309,7 +310,7 @@ def make_sweep(dtype, **more):
 @pytest.fixture(scope="module")
 def whole(dtype):
     training = make_sweep(dtype)
-    trainer.train(training)
+    loop.train(training)
     return training
 
 
@@ -320,7 +321,7 @@ def test_a_member_has_the_same_bytes_alone_and_in_any_sweep(dtype, whole):
         training = make_sweep(dtype, threads=2)
         plan = pick_members(training.plan, chosen)
         again = trainer.Training(plan, samples(), training.options)
-        trainer.train(again)
+        loop.train(again)
         for place, member in enumerate(chosen):
             assert member_bytes(again, place) == member_bytes(whole, member)
 
@@ -330,9 +331,9 @@ def test_rounds_and_a_restored_checkpoint_change_nothing(dtype, whole, epochs):
     first, second = make_sweep(dtype), make_sweep(dtype, threads=2)
     first.epochs, first.next_epochs = 1, lambda took, done: epochs
     second.next_epochs = first.next_epochs
-    assert trainer.train(first, lambda training: training.start >= 3) == "interrupted"
+    assert loop.train(first, lambda training: training.start >= 3) == "interrupted"
     second.restore({name: array.copy() for name, array in first.checkpoint().items()})
-    trainer.train(second)
+    loop.train(second)
     for member in range(len(whole.plan.columns)):
         assert member_bytes(second, member) == member_bytes(whole, member)
 
@@ -341,7 +342,7 @@ def test_a_diverged_member_changes_no_neighbour(dtype, whole):
     training = make_sweep(dtype, threads=2)
     places = training.plan.settings["offset"]
     training.pack.parameters[places[::2]] = np.nan
-    trainer.train(training)
+    loop.train(training)
     stops = training.pack.states["stop"]
     assert (stops[::2] == records.DIVERGED).all()
     for member in range(1, len(places), 2):

@@ -7,6 +7,7 @@ from fastnet.data import tasks
 from fastnet.data.samples import make_data
 from fastnet.engine import layout, records
 from fastnet.options.defaults import resolve
+from fastnet.training import loop
 from fastnet.training import training as trainer
 from fastnet.training.plan import make_plan
 
@@ -25,7 +26,7 @@ def make_training(X, y, validation=None, initial_weights=None, **given):
 
 def trained(X, y, **given):
     training = make_training(X, y, **given)
-    assert trainer.train(training) == "done"
+    assert loop.train(training) == "done"
     return training
 
 

@@ -21,7 +21,7 @@ from fastnet.files import free_path
 from fastnet.results import aside, lock
 from fastnet.results.folder import Folder
 from fastnet.results.reading import list_runs
-from fastnet.training import training as trainings
+from fastnet.training import loop
 
 X = np.linspace(-1, 1, 30)
 GIVEN = {"n1": 3, "max_epochs": 30, "learning_rate": 0.1, "optimizer": "sgd"}
@@ -113,7 +113,7 @@ def test_a_run_that_another_process_has_just_finished_is_loaded(monkeypatch, tmp
         return acquire(folder)
 
     monkeypatch.setattr(lock, "acquire", late)
-    monkeypatch.setattr(trainings, "train", lambda *_: pytest.fail("trained once more"))
+    monkeypatch.setattr(loop, "train", lambda *_: pytest.fail("trained once more"))
     assert fastnet.resume(run, X, X**2).status == "done"
 
 
@@ -262,7 +262,7 @@ def test_what_is_in_place_of_a_file_is_replaced_or_refused(monkeypatch, tmp_path
     if replaced:
         assert fastnet.resume(run, X, X**2).status == "done"
     else:
-        monkeypatch.setattr(trainings, "train", lambda *_: pytest.fail("it trained"))
+        monkeypatch.setattr(loop, "train", lambda *_: pytest.fail("it trained"))
         with pytest.raises(DataError, match=rf"{name} (is a|cannot be read)"):
             fastnet.resume(run, X, X**2)
 

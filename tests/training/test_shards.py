@@ -10,9 +10,10 @@ from fastnet import job
 from fastnet.errors import DataError, UsageError
 from fastnet.options.rules import refuse_cut
 from fastnet.results.result import Result
+from fastnet.training.loop import train
 from fastnet.training.plan import pick_members
 from fastnet.training.shards import adopt, cost_of, parts, piece_of
-from fastnet.training.training import Training, train
+from fastnet.training.training import Training
 
 X = np.linspace(-1, 1, 40)[:, None]
 Y = np.sin(3 * X[:, 0])

@@ -11,9 +11,10 @@ from fastnet.engine.layout import unpack
 from fastnet.errors import UsageError
 from fastnet.job import prepare
 from fastnet.results.verdict import remarks_on_training
+from fastnet.training.loop import train
 from fastnet.training.plan import even_batch
 from fastnet.training.strengths import MOST_ALONE, PRUNE_AFTER, STRENGTHS, worse
-from fastnet.training.training import Training, train
+from fastnet.training.training import Training
 
 
 @pytest.fixture
