@@ -1,22 +1,15 @@
-"""The output on a terminal: progress, tables, summaries."""
+"""What commands print: tables and summaries."""
 
-import contextlib
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
-from rich.text import Text
 
-from fastnet.cli import signals
 from fastnet.cli.echo import cell, echo
 from fastnet.errors import UsageError
-from fastnet.native import cache
-from fastnet.native.versions import reason_for_plain
 from fastnet.options.table import OPTIONS
 from fastnet.options.targets import UNITS, has_target
 from fastnet.results import answer, explained, variance
@@ -39,8 +32,6 @@ from fastnet.results.words import (
     metric_cells,
     number,
     parts_of,
-    plan_text,
-    progress_line,
     refit_line,
     seconds,
     setting_text,
@@ -69,20 +60,6 @@ FIRST_TO_GO = (
     "val accuracy",
     "median loss",
 )
-NAMED = 4  # kernels named in one line, at most
-
-
-def compiling(kernels):
-    """The line that says what kernels are compiled for, and what is unusual about it."""
-    named = ", ".join(kernels[:NAMED])
-    more = len(kernels) - NAMED
-    named += f" and {more} more" if more > 0 else ""
-    when = "once for each choice of methods; later runs take them from a cache"
-    if cache.folder() is None:
-        when = "no cache folder can be written, so every run does it: see fastnet doctor"
-    reason = reason_for_plain()
-    slower = f"; without shortcuts, three times as long, because {reason}" if reason else ""
-    return f"Compiling the kernels for {named} ({when}{slower}) ..."
 
 
 class Grid(Table):
@@ -95,89 +72,6 @@ class Grid(Table):
 
     def add_row(self, *values):
         super().add_row(*map(cell, values))
-
-
-# ---------------------------------------------------------------- progress
-
-
-class Clock:
-    """A line with the seconds since it was first shown."""
-
-    def __init__(self, line):
-        self.line, self.began = line, time.perf_counter()
-
-    def __rich__(self):
-        return Text(f"{self.line} {seconds(time.perf_counter() - self.began)}")
-
-
-class Display:
-    """Progress on stderr: one live line on a terminal; else lines at 1, 2, 4, ... seconds."""
-
-    def __init__(self, quiet):
-        self.quiet = quiet
-        self.console = console(stderr=True)
-        self.live = None
-        self.due = 1.0
-        self.told = ()  # the notices that were shown
-
-    def say(self, text):
-        if text and not self.quiet:
-            with contextlib.suppress(OSError):  # a run does not end because stderr is closed
-                echo(text, err=True)
-
-    def __call__(self, where):
-        """Show where a run is; True if a signal asks it to end."""
-        signals.received.can_save = where.stage in ("ready", "train")
-        if signals.received.number is None and not self.quiet:
-            with contextlib.suppress(OSError):
-                self.show(where)
-        return signals.received.number is not None
-
-    def show(self, where):
-        if where.plan is not None:
-            self.say(plan_text(where.plan))
-            self.told = where.plan["notices"]
-        if where.stage == "compile":
-            self.compile(compiling(where.compiling))
-        if where.stage == "ready":
-            self.stop()
-            self.say(f"Kernels ready in {seconds(where.seconds)}.")
-        if where.stage != "train":
-            return
-        line = progress_line(where)
-        if self.console.is_terminal:
-            self.show_live(Text(line))
-        elif where.seconds >= self.due or where.running == 0:
-            self.say(line)
-            while self.due <= where.seconds:
-                self.due *= 2
-
-    def compile(self, line):
-        """Say what is compiled; on a terminal a clock runs meanwhile."""
-        if self.console.is_terminal:
-            self.show_live(Clock(line))
-        else:
-            self.say(line)
-
-    def show_live(self, text):
-        """Show a text in the live line."""
-        if self.live is None:
-            self.live = Live(console=self.console, refresh_per_second=4, transient=True)
-            self.live.start()
-        self.live.update(text)
-
-    def stop(self):
-        """End the live line, which hides the cursor."""
-        if self.live is not None:
-            with contextlib.suppress(OSError):
-                self.live.stop()
-            self.live = None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.stop()
 
 
 # ---------------------------------------------------------------- results

@@ -52,6 +52,7 @@ def run(command, dry_run, require_target, json, quiet, reuse, **arguments):
     check_source(arguments, dry_run)
     from fastnet import api
     from fastnet.cli import terminal
+    from fastnet.cli.display import Display
     from fastnet.results import words
 
     if "task" in arguments:
@@ -61,7 +62,7 @@ def run(command, dry_run, require_target, json, quiet, reuse, **arguments):
         plan = api.dry_run(command, **given)
         echo(document(plan) if json else words.plan_text(plan))
         return
-    with terminal.Display(quiet) as display:
+    with Display(quiet) as display:
         result = trained(command, progress=display, **arguments)
     code, last_line = ending(result, require_target)
     with signals.without_terminal():

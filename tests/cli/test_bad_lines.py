@@ -12,7 +12,7 @@ from output import Output
 
 import fastnet
 from fastnet import api, doctor, gradcheck
-from fastnet.cli import terminal as show
+from fastnet.cli import display as show
 from fastnet.errors import DataError, FastnetError, UsageError
 
 DIVERGED = (

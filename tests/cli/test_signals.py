@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import fastnet
+from fastnet.cli import display as show
 from fastnet.cli import signals
-from fastnet.cli import terminal as show
 from fastnet.training import loop
 from fastnet.training import training as trainings
 

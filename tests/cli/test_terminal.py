@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from fastnet import api
-from fastnet.cli import terminal as show
+from fastnet.cli import display as show
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from fastnet import doctor
-from fastnet.cli.terminal import compiling
+from fastnet.cli.display import compiling
 from fastnet.native import cache, versions
 from fastnet.native.entry import INTERPRETED
 

@@ -13,7 +13,7 @@ import pytest
 import fastnet
 from fastnet import doctor
 from fastnet.cli import terminal
-from fastnet.cli.terminal import compiling
+from fastnet.cli.display import compiling
 from fastnet.errors import FastnetError, UsageError
 from fastnet.native import cache, versions
 from fastnet.native.entry import INTERPRETED
