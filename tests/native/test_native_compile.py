@@ -12,7 +12,7 @@ import pytest
 
 import fastnet
 from fastnet import doctor
-from fastnet.cli import terminal
+from fastnet.cli import display
 from fastnet.cli.display import compiling
 from fastnet.errors import FastnetError, UsageError
 from fastnet.native import cache, versions
@@ -57,7 +57,7 @@ def test_a_variable_asks_for_the_plain_path(monkeypatch):
 @pytest.mark.parametrize("reason", [None, "Numba is new"])
 def test_the_plain_path_is_named_where_it_is_used(monkeypatch, command, reason):
     monkeypatch.setattr(cache, "folder", lambda: ROOT)
-    monkeypatch.setattr(terminal, "reason_for_plain", lambda: reason)
+    monkeypatch.setattr(display, "reason_for_plain", lambda: reason)
     monkeypatch.setattr(doctor, "why_plain", lambda: reason)
     monkeypatch.setattr(doctor, "INTERPRETED", False)
     slower = f"; without shortcuts, three times as long, because {reason}" if reason else ""
