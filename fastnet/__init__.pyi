@@ -26,7 +26,14 @@ _T = TypeVar("_T")
 OneOrMany: TypeAlias = _T | Iterable[_T]
 RunToReuse: TypeAlias = str | os.PathLike[str] | Result
 
-Init: TypeAlias = Literal["auto", "glorot_uniform", "he_normal", "nguyen_widrow", "adapted"]
+Init: TypeAlias = Literal[
+    "auto",
+    "glorot_uniform",
+    "he_normal",
+    "nguyen_widrow",
+    "adapted",
+    "at_rows",
+]
 Activation: TypeAlias = Literal[
     "sigmoid",
     "tanh",

@@ -97,13 +97,29 @@ def adapted(z1, z2, found):
     return W1[..., None], -W1 * np.interp(places, *found), glorot_uniform(z1, z2)[2]
 
 
+def at_rows(z1, z2, X):
+    """Slopes of He's variance, 2 / d, uniform; each unit is zero at a training row of X (n, d), as
+    ReLU's corner, so that the units share the data. With biases of 0 all corners lie at x = 0.
+    """
+    slopes, rows = z1[..., :-1], z1[..., -1]
+    W1 = slopes * np.sqrt(6 / slopes.shape[-1])
+    places = X[((rows + 1) / 2 * len(X)).astype(np.int64)]
+    return W1, -(W1 * places).sum(axis=-1), glorot_uniform(slopes, z2)[2]
+
+
+def inputs_of(X, Y):
+    """The inputs X (n, d) of samples, in float64."""
+    return X.astype(np.float64)
+
+
 class Init(NamedTuple):
     """How weights are made: random numbers, then a function of them for W1 and one for W2."""
 
     draw: str  # uniform: in [-1, 1); normal: of variance 1
     make: object
     for_tanh: bool = False  # W1 and b1 are tanh's; other activations multiply them by their gain
-    of_data: bool = False  # the function takes the Variation of the training rows, too
+    of_data: object = None  # what the function takes of the training rows X and Y, too
+    draws_rows: bool = False  # a further random number per unit, for one of the rows
     key: str = ""  # the init whose random numbers it takes; its own if empty
 
 
@@ -111,14 +127,17 @@ INITS = {
     "glorot_uniform": Init("uniform", glorot_uniform),
     "he_normal": Init("normal", he_normal),
     "nguyen_widrow": Init("uniform", nguyen_widrow, for_tanh=True),
-    "adapted": Init("uniform", adapted, for_tanh=True, of_data=True, key="nguyen_widrow"),
+    "adapted": Init("uniform", adapted, for_tanh=True, of_data=variation, key="nguyen_widrow"),
+    "at_rows": Init("uniform", at_rows, of_data=inputs_of, draws_rows=True),
 }
 CHUNK_VALUES = 1 << 22  # bytes of initial weights made at once: 32 MB
 
 
 def draws(seeds, shape, init, activation):
-    """Random numbers (len(seeds), N1 (d + k)). A row depends only on its seed, N1, d, k, init and
-    activation: they are the key of NumPy's counter-based generator Philox.
+    """Random numbers (len(seeds), N1 (d + k)), N1 more if each unit draws a row of the data.
+
+    A row of them depends only on its seed, N1, d, k, init and activation: they are the key of
+    NumPy's counter-based generator Philox.
 
     Setting the key of one generator takes 1.3 us, a new generator 9, one from a list 14.
     """
@@ -126,7 +145,8 @@ def draws(seeds, shape, init, activation):
     codes = (list(INITS).index(INITS[init].key or init) << 8) + code(ACTIVATIONS, activation)
     philox = np.random.Philox(key=[n1, (d << 40) + (k << 16) + codes])
     generator, state = np.random.Generator(philox), philox.state
-    key, rows = state["state"]["key"], np.empty((len(seeds), n1 * (d + k)))
+    key, count = state["state"]["key"], n1 * (d + k + INITS[init].draws_rows)
+    rows = np.empty((len(seeds), count))
     normal = INITS[init].draw == "normal"
     for row, seed in zip(rows, seeds):
         key[0] = (seed << 20) + n1
@@ -138,11 +158,12 @@ def draws(seeds, shape, init, activation):
 def draw_weights(seeds, shape, init, activation, found=None):
     """Initial weights of members that differ only in their seed: arrays (len(seeds), ...).
 
-    `found` is the Variation of their training rows, if the init takes it.
+    `found` is what the init takes of their training rows, if it takes anything.
     """
     n1, d, k = shape
-    z = draws(seeds, shape, init, activation)
-    z1, z2 = z[:, : n1 * d].reshape(-1, n1, d), z[:, n1 * d :].reshape(-1, k, n1)
+    z, per_unit = draws(seeds, shape, init, activation), d + INITS[init].draws_rows
+    z1 = z[:, : n1 * per_unit].reshape(-1, n1, per_unit)
+    z2 = z[:, n1 * per_unit :].reshape(-1, k, n1)
     W1, b1, W2 = INITS[init].make(z1, z2, *([found] if INITS[init].of_data else []))
     if INITS[init].for_tanh:
         W1, b1 = ACTIVATIONS[activation].gain * W1, ACTIVATIONS[activation].gain * b1
@@ -187,16 +208,17 @@ def initialise(plan, dtype, given=None, samples=None):
     if given is not None:
         copy_weights(flat, plan, given)
         return flat
-    found = {None: None}
+    found = {}
     for n1, init, activation, fold, members in groups(plan):
-        if fold not in found:
-            found[fold] = variation(*samples(fold))
+        of_data = INITS[init].of_data
+        if (init, fold) not in found:
+            found[init, fold] = of_data(*samples(fold)) if of_data else None
         count = n1 * (plan.d + 1 + plan.k) + plan.k
         step = max(1, CHUNK_VALUES // count)
         for some in np.split(members, range(step, len(members), step)):
             seeds, place = np.unique(plan.columns["seed"][some], return_inverse=True)
             shape = n1, plan.d, plan.k
-            drawn = draw_weights(seeds.tolist(), shape, init, activation, found[fold])
+            drawn = draw_weights(seeds.tolist(), shape, init, activation, found[init, fold])
             W1, b1, W2, b2 = drawn._replace(W2=drawn.W2.transpose(0, 2, 1))
             run = np.concatenate([a.reshape(len(seeds), -1) for a in (W1, b1, W2, b2)], axis=1)
             starts = plan.settings["offset"][some]
@@ -213,10 +235,12 @@ def init_kinds(plan, given, samples):
     if given:
         return np.full(plan.settings.size, "given")
     kinds, even = plan.columns["init"].copy(), {}
-    for *_, fold, members in groups(plan):
-        if fold is not None and fold not in even:
+    for _, init, _, fold, members in groups(plan):
+        if init != "adapted":
+            continue
+        if fold not in even:
             even[fold] = variation(*samples(fold)) is None
-        if even.get(fold, False):
+        if even[fold]:
             kinds[members] = "nguyen_widrow"
     return kinds
 

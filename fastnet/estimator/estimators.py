@@ -288,7 +288,7 @@ class _FastNet(BaseEstimator, Parameters):
         given = {**options(self), "sample_weight": weights, **self._validation(X_val, y_val)}
         given |= self._division(given["validation_fraction"], groups, rows)
         if is_auto(self.batch_size) and "batch_size" in given:
-            given["batch_size"] = even_batch(given["batch_size"], weights)
+            given["batch_size"] = even_batch(given["batch_size"], weights, inputs.shape[1])
         with value_errors():
             result = api.sweep(inputs, targets, **given)
         if len(inputs) <= FEWEST:
@@ -343,6 +343,7 @@ class _FastNet(BaseEstimator, Parameters):
         alone = is_auto(self.optimizer) and OPTIMIZERS[self.optimizer_].own_l2
         if alone:  # it stops by itself
             given.update(target_loss=None, max_epochs=self.max_epochs)
+        given.pop("prune_l2", None)  # one strength is left
         given["zip"] = len(some) > 1
         result = api.sweep(X, y, **given)
         if not alone and (result.members["best_epoch"] < EARLY * some["best_epoch"]).any():

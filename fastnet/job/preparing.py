@@ -54,10 +54,11 @@ def prepare(
     refuse_within(options)
     options = with_target_loss(options, data)
     rows, held_out = int(data.train_counts().min()), len(data.split["val"]) or len(data.folds)
-    options = with_strengths(options, assumed, rows, bool(held_out))
+    d = data.X.shape[1]
+    options = with_strengths(options, assumed, rows, bool(held_out), d)
     if "batch_size" in assumed:
         weights = data.weights("train")[0]
-        options["batch_size"] = tuple(even_batch(s, weights) for s in options["batch_size"])
+        options["batch_size"] = tuple(even_batch(s, weights, d) for s in options["batch_size"])
     if auto:
         options = with_methods(options, chosen, command, task, data)
     return options, data, shard_of(make_plan(options, data), options)

@@ -85,7 +85,7 @@ WITH_MATRIX = tuple(name for name, row in OPTIMIZERS.items() if row.family == MA
 
 DAMPINGS = ("marquardt", "nielsen")
 SCHEDULES = ("plateau", "constant", "cosine", "step", "exponential", "one_cycle")
-INITS = ("auto", "glorot_uniform", "he_normal", "nguyen_widrow", "adapted")
+INITS = ("auto", "glorot_uniform", "he_normal", "nguyen_widrow", "adapted", "at_rows")
 # What a member began with: "" while an unfinished run does not tell, "given" by the caller.
 INIT_KINDS = ("", "given", *INITS[1:])
 

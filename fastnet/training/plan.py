@@ -43,6 +43,10 @@ COLUMNS = np.dtype(
 SETTING_COLUMNS = COLUMNS.names
 # Up to this many inputs Nguyen-Widrow is the default for regression: see docs/notes/defaults.md.
 FEW_INPUTS = 6
+# Up to this many, relu starts with its corners at training rows; with 4 and more they do not help.
+FEW_FOR_RELU = 3
+# Above this many values, rows times inputs, batches are larger and fewer strengths of l2 are tried.
+MANY_VALUES, LARGER = 1_000_000, 4
 
 
 class Plan(NamedTuple):
@@ -117,7 +121,7 @@ def shown(name: str, value: Any) -> Any:
     return None if name in OFF and value == OFF[name] else value
 
 
-def even_batch(size: int | None, weights: np.ndarray) -> int | None:
+def even_batch(size: int | None, weights: np.ndarray, d: int = 1) -> int | None:
     """A batch size with which a step's mean has as many effective samples as with even weights.
 
     With 1 % of one class, weighted as much as the others together, a third of the batches of 32
@@ -129,6 +133,9 @@ def even_batch(size: int | None, weights: np.ndarray) -> int | None:
         Samples per step if all weigh the same.
     weights : ndarray of shape (n,)
         At least one is positive.
+    d : int, default=1
+        Inputs. Of more than MANY_VALUES values, a step takes LARGER times as many samples: with
+        784 inputs and 7,500 rows that saves a third of the time, at the same score.
 
     Returns
     -------
@@ -142,9 +149,12 @@ def even_batch(size: int | None, weights: np.ndarray) -> int | None:
     32
     >>> even_batch(32, np.repeat([50.0, 50 / 99], [1, 99]))
     1024
+    >>> even_batch(32, np.ones(6000), 784)
+    128
     """
     if size is None:
         return None
+    size *= LARGER if len(weights) * d > MANY_VALUES else 1
     uneven = len(weights) * (weights**2).sum() / weights.sum() ** 2
     return size * 2 ** max(0, round(math.log2(uneven)))
 
@@ -208,6 +218,8 @@ def named_init(init, loss, d, activation):
     """The init that "auto" stands for; an error for an init that does not fit the activation."""
     bounded = ACTIVATIONS[activation].gain > 0
     if init == "auto":
+        if activation == "relu" and d <= FEW_FOR_RELU:
+            return "at_rows"
         if loss in CLASSIFIERS or d > FEW_INPUTS or not bounded:
             return "glorot_uniform"
         return "adapted" if d == 1 else "nguyen_widrow"
@@ -217,7 +229,7 @@ def named_init(init, loss, d, activation):
             f"init {init} needs activation {known}, got {activation}; "
             "use he_normal or glorot_uniform."
         )
-    if INITS[init].of_data and d > 1:
+    if init == "adapted" and d > 1:
         raise UsageError(f"init {init} needs one input, got {d}; use nguyen_widrow or auto.")
     return init
 

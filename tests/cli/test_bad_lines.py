@@ -153,7 +153,7 @@ def test_bad_command_lines(command, line, code, message):
 def test_messages_name_the_choices(command):
     assert command("train --task 1 --init xavier").err == (
         "Error: --init must be one of auto, glorot_uniform, he_normal, nguyen_widrow, "
-        "adapted, got 'xavier'.\n"
+        "adapted, at_rows, got 'xavier'.\n"
     )
     assert re.fullmatch(
         r"Error: function must be one of sine, square, .*, got 'sin'\. Did you mean 'sine'\?\n",

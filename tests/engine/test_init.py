@@ -240,3 +240,41 @@ def test_init_kind_of_given_weights_stays_given_when_the_run_is_resumed(tmp_path
     fastnet.train(*DOPPLER, **options, out=tmp_path / "run", progress=lambda p: next(calls) == 20)
     assert peek(tmp_path / "run").best["init_kind"] == "given"
     assert fastnet.resume(tmp_path / "run", *DOPPLER).best["init_kind"] == "given"
+
+
+# ---------------------------------------------------------------- at training rows
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_units_at_rows_are_zero_at_rows_spread_over_the_data(rng, activation):
+    rows = rng.normal(3, 2, size=(50, 2))
+    weights = initial_weights(0, 200, 2, 3, "at_rows", activation, rows)
+    assert [w.shape for w in weights] == [(200, 2), (200,), (3, 200), (3,)]
+    np.testing.assert_allclose(weights.W1.var(), 1, rtol=0.15)  # 2 / d
+    zero = np.isclose(weights.W1 @ rows.T + weights.b1[:, None], 0, atol=1e-12)
+    assert zero.any(axis=1).all() and zero.any(axis=0).mean() > 0.9
+
+
+def test_the_rows_are_those_that_a_fold_trains_on(rng):
+    X = rng.normal(size=(60, 2))
+    given = {"folds": 3, "n1": 5, "init": "at_rows", "activation": "relu", "optimizer": "adam"}
+    given |= {"learning_rate": 1e-30, "max_epochs": 1, "dtype": "float64", "scale": "none", "l2": 0}
+    result = fastnet.sweep(X, X[:, 0], **given, backend="reference")
+    assert set(result.members["init_kind"]) == {"at_rows"}
+    used = []
+    for member in range(3):
+        W1, b1, *_ = result.weights(member)
+        zero = np.isclose(W1 @ X.T + b1[:, None], 0, atol=1e-9)
+        assert zero.any(axis=1).all()
+        used.append(b1.tolist())
+    assert used[0] != used[1] != used[2]
+
+
+def test_relu_finds_the_frequent_turns_of_few_inputs():
+    x = np.linspace(-1, 1, 300)[:, None]
+    given = {"n1": 64, "activation": "relu", "optimizer": "adam", "learning_rate": 0.01, "l2": 0}
+    given |= {"max_epochs": 300, "batch_size": 32, "seeds": 3, "threads": 1}
+    given |= {"init": ["at_rows", "glorot_uniform"]}
+    members = fastnet.sweep(x, np.sin(12 * x[:, 0]), **given).members
+    ours = members["init"] == "at_rows"
+    assert members["train_loss"][ours].max() < 0.5 * members["train_loss"][~ours].min()

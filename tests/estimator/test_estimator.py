@@ -586,3 +586,12 @@ def test_a_search_refuses_ensembles(patients):
     search = FastNetSearchCV(FastNetRegressor(ensemble=3, **SHORT), {"n1": [2, 4]}, cv=2)
     with pytest.raises(ValueError, match="ensemble must be 1 in a search, which scores single"):
         search.fit(*patients)
+
+
+def test_pruned_strengths_are_retrained(rng):
+    X = rng.normal(size=(90, 3))
+    net = FastNetRegressor(
+        n1=4, optimizer="adam", max_epochs=12, random_state=0, options={"prune_l2": 5}
+    ).fit(X, X[:, 0])
+    assert (net.result_.members["stop_reason"] == "pruned").sum() == 2
+    assert net.retrained_ is not None and len(net.retrained_.members) == 1

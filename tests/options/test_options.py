@@ -179,7 +179,8 @@ REFUSED = [
     (
         "init",
         "xavier",
-        " must be one of auto, glorot_uniform, he_normal, nguyen_widrow, adapted, got 'xavier'.",
+        " must be one of auto, glorot_uniform, he_normal, nguyen_widrow, adapted, at_rows, "
+        "got 'xavier'.",
     ),
     (
         "activation",
@@ -284,7 +285,8 @@ NOT_TAKEN = [
     (
         "init",
         5,
-        "init must be one of auto, glorot_uniform, he_normal, nguyen_widrow, adapted, got 5.",
+        "init must be one of auto, glorot_uniform, he_normal, nguyen_widrow, adapted, at_rows, "
+        "got 5.",
     ),
     ("zip", "yes", "zip must be true or false, got 'yes'."),
     ("zip", 1, "zip must be true or false, got 1."),

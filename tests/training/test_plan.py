@@ -16,6 +16,7 @@ from fastnet.options.defaults import resolve
 from fastnet.options.ranges import MAX_MEMBERS
 from fastnet.options.table import AXES, OPTIONS
 from fastnet.training.plan import (
+    FEW_FOR_RELU,
     FEW_INPUTS,
     make_plan,
     named_init,
@@ -181,7 +182,10 @@ def test_the_least_rate_must_not_be_above_the_rate():
         ("auto", "squared", 2, "sigmoid", "nguyen_widrow"),
         ("auto", "squared", FEW_INPUTS, "tanh", "nguyen_widrow"),
         ("auto", "squared", FEW_INPUTS + 1, "sigmoid", "glorot_uniform"),
-        ("auto", "squared", 1, "relu", "glorot_uniform"),
+        ("auto", "squared", 1, "relu", "at_rows"),
+        ("auto", "cross_entropy", FEW_FOR_RELU, "relu", "at_rows"),
+        ("auto", "cross_entropy", FEW_FOR_RELU + 1, "relu", "glorot_uniform"),
+        ("at_rows", "squared", 9, "tanh", "at_rows"),
         ("auto", "squared", 1, "identity", "glorot_uniform"),
         ("auto", "cross_entropy", 1, "sigmoid", "glorot_uniform"),
         ("nguyen_widrow", "cross_entropy", 64, "tanh", "nguyen_widrow"),
@@ -196,7 +200,7 @@ def test_auto_is_resolved_by_loss_inputs_and_activation(init, loss, d, activatio
 
 def test_auto_is_resolved_for_each_activation():
     made = make(n1=4, activation=["sigmoid", "relu"])
-    assert made.columns["init"].tolist() == ["nguyen_widrow", "glorot_uniform"]
+    assert made.columns["init"].tolist() == ["nguyen_widrow", "at_rows"]
     assert make(CLASSES, n1=4).columns["init"].tolist() == ["glorot_uniform"]
 
 

@@ -12,8 +12,15 @@ from fastnet.errors import UsageError
 from fastnet.job import prepare
 from fastnet.results.verdict import remarks_on_training
 from fastnet.training.loop import train
-from fastnet.training.plan import even_batch
-from fastnet.training.strengths import MOST_ALONE, PRUNE_AFTER, STRENGTHS, worse
+from fastnet.training.plan import LARGER, MANY_VALUES, even_batch
+from fastnet.training.strengths import (
+    MOST_ALONE,
+    PRUNE_AFTER,
+    PRUNE_MANY_AFTER,
+    STRENGTHS,
+    STRENGTHS_OF_MANY,
+    worse,
+)
 from fastnet.training.training import Training
 
 
@@ -201,3 +208,29 @@ def test_the_weakest_penalty_lets_a_small_target_be_reached(tmp_path):
     assert l2 == 0.1 * found.options["target_loss"][0]
     assert found.summary()["smallest_n1"] == 4  # with l2 1 / n no member gets there
     assert min(fastnet.sweep(**given, seeds=1).options["l2"]) == l2
+
+
+# ---------------------------------------------------------------- very many values
+
+
+@pytest.mark.parametrize("rows, many", [(1600, True), (1200, False)])
+def test_very_many_values_have_fewer_strengths_and_larger_batches(rng, rows, many):
+    assert (0.8 * rows * 800 > MANY_VALUES) == many
+    X = rng.normal(size=(rows, 800)).astype("float32")
+    given = {"optimizer": "adam", "l2": "auto", "validation_fraction": 0.2, "n1": 2}
+    options, _, plan = prepare("sweep", X, X[:, 0], None, given)
+    assert len(plan.columns) == len(STRENGTHS_OF_MANY if many else STRENGTHS)
+    assert options["prune_l2"] == (PRUNE_MANY_AFTER if many else PRUNE_AFTER)
+    small = prepare("sweep", X[:99], X[:99, 0], None, given)[0]
+    size = (small["batch_size"][0] or 0) * (LARGER if many else 1)
+    assert (options["batch_size"][0] or 0) == size
+    assert prepare("sweep", X, X[:, 0], None, {**given, "batch_size": 8})[0]["batch_size"] == (8,)
+
+
+def test_few_strengths_of_many_values_leave_one(rng, monkeypatch):
+    monkeypatch.setattr("fastnet.training.strengths.MANY_VALUES", 500)
+    X = rng.normal(size=(120, 10))
+    members = sweep(X, X[:, 0]).members
+    assert sorted(members["l2"]) == [strength / 90 for strength in STRENGTHS_OF_MANY]
+    assert sorted(members["stop_reason"] == "pruned") == [False, True]
+    assert members["epochs"].min() == PRUNE_MANY_AFTER
