@@ -47,7 +47,8 @@ def runs():
     yield "lm marquardt", X, NUMBERS, {"optimizer": "lm", "damping": "marquardt", "n1": 4}
     yield "lbfgs classes", X, THREE, {"optimizer": "lbfgs", "n1": 4}
     for name in SOME:
-        yield f"activation {name}", X, NUMBERS, {"activation": name, **STEPS, **PINNED.get(name, {})}
+        given = {"activation": name, **STEPS, **PINNED.get(name, {})}
+        yield f"activation {name}", X, NUMBERS, given
     for name in ("absolute", "huber", "log_cosh", "quantile"):
         yield f"loss {name}", X, NUMBERS, {"loss": name, **STEPS}
     yield "loss poisson", X, COUNTS, {"loss": "poisson", **STEPS}
