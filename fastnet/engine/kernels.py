@@ -33,7 +33,8 @@ bind = Bound  # for an argument that is passed in many calls
 def net_of(flat, setting, problem, activation):
     """A member's network, its weights in `flat`."""
     d, k, layers = problem.d, problem.k, (problem.inputs, problem.outputs)
-    return Net(flat, int(setting["offset"]), int(setting["n1"]), d, k, activation, *layers)
+    n1 = int(setting["n1"])
+    return Net(flat, int(setting["offset"]), n1, d, k, activation, *layers, n1)
 
 
 @inner

@@ -120,6 +120,7 @@ class Net(NamedTuple):
     activation: Choice  # a row of ACTIVATIONS
     inputs: Choice  # a row of INPUTS
     outputs: Choice  # a row of OUTPUTS
+    hidden: int  # hidden units, which n1 exceeds where units.py fills up vectors
 
 
 class Problem(NamedTuple):
@@ -361,7 +362,7 @@ def scratch(problem, n1, batch_size, dtype, shared=None, keeps_z=True, matrix_n1
         delta=zeros(unit, dtype),
         output=zeros(block * k + slack, dtype),
         error_rows=zeros(block * padded(k) if k >= WIDE else 1, dtype),
-        sums=zeros(sums_length(n1, d, k) + slack, dtype),
+        sums=zeros(sums_length(padded(n1), d, k) + slack, dtype),
         gradient=zeros(parameter_length(padded(n1), d, k) + LANES, dtype),
         order=np.zeros(2 * problem.train.count, np.int64),
         batch=Rows(

@@ -24,13 +24,15 @@ have this layout. A member's weights are arranged for a call, and then put back 
 them.
 
 layout.in_units() decides which members' mini-batches come here. The full batch has enough samples
-for the lanes. In a block, hidden is (panels, P / L, L samples, L) and output (panels, k, L).
+for the lanes. So have the exact loss and large mini-batches of few inputs: panels.py takes these.
+In a block, hidden is (panels, P / L, L samples, L) and output (panels, k, L).
 """
 
 import math
 
 import numpy as np
 
+from fastnet.engine import panels as across
 from fastnet.engine.layout import (
     WIDE,
     Net,
@@ -65,6 +67,7 @@ from fastnet.native.vector import (
 )
 
 PANELS = 2  # whose h lies in the L1 cache until z2 is computed
+LARGE = 192  # samples of a mini-batch from which on panels.py is faster (docs/notes/kernels.md)
 CHUNK = 8  # inputs whose sums are in registers at once: they fill two pipes of 4 cycles
 
 # ---------------------------------------------------------------- weights and samples
@@ -87,7 +90,7 @@ def arrange(net, units):
         units[width * (d + 1 + k) + j] = unchecked(w, w2 + n1 * k + j)
     for lane in range(LANES):
         units[length + lane] = 1.0 if width - LANES + lane < n1 else 0.0
-    return Net(units, 0, width, d, k, net.activation, net.inputs, net.outputs)
+    return Net(units, 0, width, d, k, net.activation, net.inputs, net.outputs, n1)
 
 
 @inner
@@ -323,25 +326,41 @@ def mean_gradient(net, l2, weights, gradient):
 
 
 @inner
+def block_sums(net, loss, rows, first, panels, scratch):
+    """The summed loss of a block of records; their gradient sums in scratch.gradient."""
+    x0 = first * (net.d + 1 + net.k) * LANES
+    forward(net, rows.x, x0, panels, scratch)
+    summed = loss_and_error(loss, scratch.output, rows, first, panels, net.k)
+    backward(net, rows.x, x0, panels, scratch, first == 0)
+    return summed
+
+
+@inner
 def loss_and_gradient(net, loss, l2, rows, scratch):
     """Mean loss over a gathered mini-batch and the norm of its gradient, left in
     scratch.gradient."""
-    size = (net.d + 1 + net.k) * LANES
     panels, step, summed = padded(rows.count) // LANES, block_panels(net.n1), 0.0
     for first in range(0, panels, step):
         count = min(step, panels - first)
-        forward(net, rows.x, first * size, count, scratch)
-        summed += loss_and_error(loss, scratch.output, rows, first, count, net.k)
-        backward(net, rows.x, first * size, count, scratch, first == 0)
+        if net.inputs.more or rows.count < LARGE:
+            summed += block_sums(net, loss, rows, first, count, scratch)
+        else:
+            summed += across.block_sums(net, loss, rows, first, count, scratch)
+    if not net.inputs.more and rows.count >= LARGE:
+        across.add_lanes(net, scratch)
     weights = rows.totals[rows.fold]
     return summed / weights, mean_gradient(net, l2, weights, scratch.gradient)
 
 
 @inner
 def block_forward(net, rows, first, panels, scratch):
-    """forward() of a block of rows that lie as layout.py says."""
-    copy_inputs(net, rows.x, first, panels, scratch.batch.x)
-    forward(net, scratch.batch.x, 0, panels, scratch)
+    """z2 of a block of rows that lie as layout.py says."""
+    if net.inputs.more:
+        copy_inputs(net, rows.x, first, panels, scratch.batch.x)
+        forward(net, scratch.batch.x, 0, panels, scratch)
+    else:
+        x0, output = first * net.d * LANES, scratch.output
+        across.forward(net, rows.x, x0, net.d, panels, scratch.hidden, output, False)
 
 
 @inner
@@ -363,7 +382,12 @@ def mean_loss(net, loss, rows, scratch):
 INPUTS = table(
     "inputs of units",
     **{
-        f"{first}{' and more' * more}": {"units": True, "first": first, "more": more}
+        f"{first}{' and more' * more}": {
+            "units": True,
+            "first": first,
+            "more": more,
+            "count": first - 1,  # unless more
+        }
         for first in range(1, CHUNK + 1)
         for more in (False, True)
     },

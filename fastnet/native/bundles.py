@@ -54,6 +54,18 @@ def load_each(typingctx, array, i, step, count):
     return vectors and vectors(array, types.intp, types.intp, count), codegen
 
 
+@in_place_of(python.store_each)
+def store_each(typingctx, array, i, step, vectors):
+    def codegen(context, builder, sig, args):
+        vector, align = context.get_value_type(vectors.dtype), array.dtype.bitwidth // 8
+        places = places_ir(context, builder, array, *args[:3], vectors.count, vector)
+        for place, v in zip(places, elements_ir(builder, vectors, args[3])):
+            builder.store(v, place, align=align)
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, types.intp, vectors), codegen
+
+
 @in_place_of(python.add_each)
 def add_each(typingctx, array, i, step, vectors, overwrite):
     def codegen(context, builder, sig, args):
@@ -73,6 +85,20 @@ def fma_each(typingctx, v, array, i, step, sums):
         places = places_ir(context, builder, array, *args[1:4], sums.count)
         following = [
             fma_ir(builder, args[0], splat_ir(builder, builder.load(place)), total)
+            for place, total in zip(places, elements_ir(builder, sums, args[4]))
+        ]
+        return context.make_tuple(builder, sums, following)
+
+    return sums(v, array, types.intp, types.intp, sums), codegen
+
+
+@in_place_of(python.fma_loads)
+def fma_loads(typingctx, v, array, i, step, sums):
+    def codegen(context, builder, sig, args):
+        vector, align = context.get_value_type(sums.dtype), array.dtype.bitwidth // 8
+        places = places_ir(context, builder, array, *args[1:4], sums.count, vector)
+        following = [
+            fma_ir(builder, args[0], builder.load(place, align=align), total)
             for place, total in zip(places, elements_ir(builder, sums, args[4]))
         ]
         return context.make_tuple(builder, sums, following)

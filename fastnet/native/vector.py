@@ -188,6 +188,12 @@ def load_each(array, i, step, count):
     return tuple(load(array, i + j * step) for j in range(count))
 
 
+def store_each(array, i, step, vectors):
+    """Store vector j at array[i + j * step]."""
+    for j, v in enumerate(vectors):
+        store(array, i + j * step, v)
+
+
 def add_each(array, i, step, vectors, overwrite):
     """Add vector j to the vector at array[i + j * step], or with `overwrite` store it there."""
     for j, v in enumerate(vectors):
@@ -197,6 +203,11 @@ def add_each(array, i, step, vectors, overwrite):
 def fma_each(v, array, i, step, sums):
     """v * array[i + j * step] + sums[j] for each of the sums."""
     return tuple(fma(v, array[i + j * step], total) for j, total in enumerate(sums))
+
+
+def fma_loads(v, array, i, step, sums):
+    """v * load(array, i + j * step) + sums[j] for each of the sums."""
+    return tuple(fma(v, load(array, i + j * step), total) for j, total in enumerate(sums))
 
 
 def dot_each(vectors, array, i, step):

@@ -49,7 +49,7 @@ class Member(NamedTuple):
         """The network as kernels take it."""
         d, k, n1 = self.shape
         layers = layers_of(d, k)
-        return layout.Net(self.flat, START, n1, d, k, ACTIVATIONS[activation], *layers)
+        return layout.Net(self.flat, START, n1, d, k, ACTIVATIONS[activation], *layers, n1)
 
 
 def shapes_of(d, k, n1):

@@ -19,7 +19,7 @@ SOURCES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FOLDER.
 # people use; initial weights are drawn for both backends.
 # Kernels are compiled for layers of one, few or many inputs and outputs, and have two layouts of a
 # mini-batch; NumPy multiplies any.
-ONLY_ENGINE = {"__init__", "cholesky", "elementary", "init", "layers", "layout", "units"}
+ONLY_ENGINE = {"__init__", "cholesky", "elementary", "init", "layers", "layout", "panels", "units"}
 # Names without a namesake in the others: the full batch of a huge network is summed in parts, which
 # threads share out.
 ONLY_KERNELS = {"sum_parts", "share_parts"}

@@ -91,7 +91,7 @@ def unpacked(rows, n1, d, k):
 
 def assert_batch_equals_reference(member, activation, first, count, l2=0.0):
     """Loss, gradient and norm of a mini-batch are the reference's, which computes in float64."""
-    problem, scratch = in_units(member)
+    problem, scratch = in_units(member, max(count, 33))
     net, loss = net_in_units(member, problem, activation), losses.Loss(problem.loss, **SETTING)
     order = np.random.default_rng(1).permutation(member.samples.count)
     before = member.flat.copy()
@@ -174,6 +174,15 @@ def test_sums_over_several_blocks(rng, dtype, n1, count):
     assert (mean, norm) == pytest.approx((expected[0], expected[2]), rel=SUM_TOLERANCE[dtype])
     for actual, wanted in zip(unpacked(scratch.gradient, n1, 3, 2), expected[1]):
         assert_close(actual, wanted, SUM_TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("activation", ["sigmoid", pytest.param("silu", marks=pytest.mark.slow)])
+def test_large_batches_have_the_samples_in_the_lanes(rng, dtype, activation):
+    """Every number of panels beyond the last four, a part of a panel, units that fill no vector."""
+    member = random_member(rng, dtype, "squared", 4, 2, 21, units.LARGE + 70)
+    for more in range(0, 66, 13):
+        assert_batch_equals_reference(member, activation, 3, units.LARGE + more, l2=0.5)
 
 
 @pytest.mark.slow

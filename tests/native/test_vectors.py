@@ -13,9 +13,11 @@ from fastnet.native.vector import (
     atomic_add,
     dot_each,
     fma_each,
+    fma_loads,
     load,
     load_each,
     store,
+    store_each,
     sum_lanes_each,
     transpose,
     zeros_each,
@@ -80,6 +82,12 @@ def run_each(array, step, out, overwrite):
     add_each(out, LANES, LANES, sums, overwrite)
 
 
+@compile_for_python
+def run_loads(array, step, out):
+    sums = fma_loads(load(array, 0), array, 1, step, zeros_each(array, 3))
+    store_each(out, LANES, 2 * LANES, fma_loads(load(array, LANES), array, 2, step, sums))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("overwrite", [True, False])
 def test_a_few_vectors_at_a_time(dtype, overwrite):
@@ -94,6 +102,19 @@ def test_a_few_vectors_at_a_time(dtype, overwrite):
         wanted.append(total if overwrite else total + 1)
     run_each(array, step, out, overwrite)
     np.testing.assert_array_equal(out.reshape(4, LANES), wanted)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_products_with_a_few_vectors(dtype):
+    """Whole numbers, so that each sum is exact."""
+    step = LANES + 3
+    array, out = np.arange(4 * step).astype(dtype), np.zeros(6 * LANES, dtype)
+    run_loads(array, step, out)
+    wanted = np.zeros((6, LANES), dtype)
+    for j in range(3):
+        first, second = (array[i + j * step :][:LANES] for i in (1, 2))
+        wanted[1 + 2 * j] = array[:LANES] * first + array[LANES:][:LANES] * second
+    np.testing.assert_array_equal(out.reshape(6, LANES), wanted)
 
 
 def test_tiles_fit_the_registers(monkeypatch):
