@@ -65,7 +65,7 @@ def test_gather_makes_the_rows_of_a_batch(rng, dtype, d, k, first, count):
     batch = dirty_scratch(problem, 1, 20, dtype).batch
     order = np.array(reference.batches.shuffle(0, 1, SAMPLES))
     activation, layers = ACTIVATIONS["sigmoid"], layers_of(d, k)
-    net = layout.Net(np.zeros(1, dtype), 0, 1, d, k, activation, *layers)
+    net = layout.Net(np.zeros(1, dtype), 0, 1, d, k, activation, *layers, 1)
     assert run_gather(net, problem.train, order, first, count, batch) == count
     chosen = order[first : first + count]
     expected = layout.rows(

@@ -148,7 +148,7 @@ NUMBERS |= {"weight_decay": 0.3}
 
 @compile_for_python
 def run_step(optimizer, w, o, n1, d, k, length, gradient, memory, settings, states, loss):
-    net = layout.Net(w, o, n1, d, k, 0, 0, 0)
+    net = layout.Net(w, o, n1, d, k, 0, 0, 0, n1)
     optimizer.update(net, length, gradient, memory, settings[0], states[0], loss)
 
 

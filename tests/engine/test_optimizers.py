@@ -62,7 +62,7 @@ def test_descend_clips_and_moves(rng, dtype, clip_norm):
     norm = reference.network.gradient_norm(gradient)
     sgd, scratch, none = optimizers.OPTIMIZERS["sgd"], member.scratch, np.zeros(0, dtype)
     other, loss = states.copy(), 0.7
-    net = layout.Net(member.flat, START, n1, d, k, SIGMOID, *LAYERS)
+    net = layout.Net(member.flat, START, n1, d, k, SIGMOID, *LAYERS, n1)
     clipped = run_descend(sgd, net, settings, states, none, loss, norm, scratch)
     assert clipped == (clip_norm < norm)
     twin = reference.optimizers.OPTIMIZERS["sgd"]

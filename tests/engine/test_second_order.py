@@ -70,7 +70,7 @@ def equations(net, samples, activation, dtype=np.float64):
     rows = layout.rows(samples.X, samples.Y, dtype, samples.weight)
     solver = dirty_solver(n1, d, k)
     layers = layers_of(d, k)
-    compiled_net = Net(w, 0, n1, d, k, activations.ACTIVATIONS[activation], *layers)
+    compiled_net = Net(w, 0, n1, d, k, activations.ACTIVATIONS[activation], *layers, n1)
     mean = normal_equations(compiled_net, rows, solver)
     assert mean_squares(compiled_net, rows, solver.hidden) == mean  # to the bit
     matrix = solver.matrix.reshape(-1, padded(size))[:size, :size]
@@ -269,7 +269,7 @@ def test_a_pair_is_kept_where_the_loss_curves_upwards(change, stored):
     length = layout.parameter_length(1, 1, 1)
     w, memory = np.zeros(length), np.zeros(2 * layout.PAIRS * length)
     w[:4] = 1.0
-    net = Net(w, 0, 1, 1, 1, activations.ACTIVATIONS["tanh"], *layers_of(1, 1))
+    net = Net(w, 0, 1, 1, 1, activations.ACTIVATIONS["tanh"], *layers_of(1, 1), 1)
     scratch = layout.Scratch(*len(layout.Scratch._fields) * [None])._replace(
         solver=dirty_solver(1, 1, 1), gradient=np.where(w == 1, change, 0.0)
     )
